@@ -1,0 +1,58 @@
+"""Train encoder transformers in JAX to predict the next bar of a market series, and say what was learnt.
+
+The public names stand here and nowhere else; each is imported when it is first used, so that
+``import nextbar`` and ``nextbar --help`` load neither JAX nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+    from nextbar.errors import NextbarError
+    from nextbar.forecaster import Forecaster
+    from nextbar.logger import get_logger
+    from nextbar.train.early_stopper import EarlyStopper
+    from nextbar.train.optimizer import create_warmup_cosine_schedule
+    from nextbar.train.trainer import Trainer
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "DatasetConfig": "nextbar.config",
+    "EarlyStopper": "nextbar.train.early_stopper",
+    "ExperimentConfig": "nextbar.config",
+    "Forecaster": "nextbar.forecaster",
+    "ModelConfig": "nextbar.config",
+    "NextbarError": "nextbar.errors",
+    "Trainer": "nextbar.train.trainer",
+    "create_warmup_cosine_schedule": "nextbar.train.optimizer",
+    "get_logger": "nextbar.logger",
+}
+
+__all__ = [
+    "DatasetConfig",
+    "EarlyStopper",
+    "ExperimentConfig",
+    "Forecaster",
+    "ModelConfig",
+    "NextbarError",
+    "Trainer",
+    "__version__",
+    "create_warmup_cosine_schedule",
+    "get_logger",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

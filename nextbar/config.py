@@ -1,0 +1,252 @@
+"""The configurations: every hyper-parameter is declared here, once: meaning, default, allowed values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from nextbar.config_check import Checked, checked, field_names
+from nextbar.config_file import override, read_yaml, write_yaml
+from nextbar.config_values import (
+    Count,
+    Date,
+    Flag,
+    Float,
+    FolderName,
+    FolderPath,
+    Grid,
+    Int,
+    Names,
+    Natural,
+    NoneIfEmpty,
+    OutputMode,
+    Resolutions,
+    Seed,
+    Share,
+    instant,
+)
+from nextbar.errors import ConfigError
+
+
+@checked
+class ModelConfig(Checked):
+    """The transformer.
+
+    Raises:
+        ConfigError: an unknown or missing field, a wrong type, an impossible value, or fields at odds.
+    """
+
+    d_model: Annotated[Int, Field(ge=8)] = 128
+    """Width of the model."""
+    num_layers: Count = 2
+    """Encoder blocks."""
+    head_layers: Natural = 2
+    """Layers in the prediction head before the output layer."""
+    n_heads: Count = 4
+    """Attention heads; divides ``d_model``."""
+    dim_feedforward: Count = 512
+    """Hidden width of the feed-forward block."""
+    dropout: Annotated[Float, Field(ge=0, lt=1)] = 0.05
+    """Rate, everywhere dropout is used."""
+    max_seq_len: Annotated[Int, Field(ge=2)] = 24
+    """Longest context the model accepts, in bars."""
+    flatten_encoder_output: Flag = False
+    """Flatten all positions into the vector the head sees."""
+    average_encoder_output: Flag = False
+    """Average all positions; with neither flag the head sees the last bar's position."""
+    fe_blocks: Natural = 0
+    """Blocks of the feature extractor, widths growing in equal steps to ``d_model``; 0: one dense layer."""
+    use_resblocks_in_fe: Flag = False
+    """Residual blocks instead of plain dense layers in the feature extractor."""
+    use_resblocks_in_head: Flag = False
+    """Residual blocks instead of plain dense layers in the head."""
+    use_time2vec: Flag = False
+    """Time2Vec embedding of the time column instead of the sinusoidal positional encoding."""
+    norm_encoder_prev: Flag = True
+    """Layer norm before attention and feed-forward (pre-norm) instead of after (post-norm)."""
+    use_extra_tokens: Flag = True
+    """Embed the window's spread tokens and join them to the sequence."""
+    output_mode: OutputMode = "mean"
+    """What is predicted: a value, a distribution, or the bin of the next move."""
+    tail: Literal["normal", "student_t"] = "normal"
+    """Family of the ``distribution`` output."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Compute type; parameters, softmax, losses and metrics stay fp32."""
+
+    def _conflicts(self) -> Iterator[str]:
+        if self.d_model % self.n_heads:
+            yield f"n_heads: found {self.n_heads}, should divide d_model ({self.d_model})"
+        if self.flatten_encoder_output and self.average_encoder_output:
+            yield "flatten_encoder_output and average_encoder_output: both are True, at most one may be"
+
+
+@checked
+class DatasetConfig(Checked):
+    """The bars, what the model sees of them and what it is asked.
+
+    Raises:
+        ConfigError: an unknown or missing field, a wrong type, an impossible value, or fields at odds.
+    """
+
+    datapath: FolderPath
+    """Folder of the bars: ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``."""
+    tickers: Names
+    """Instruments to train on."""
+    resolution: Resolutions
+    """Bar interval, such as ``4h``; or a list, all trained together."""
+    seq_len: Annotated[Int, Field(ge=2)] = 24
+    """L, bars of context; at most the model's ``max_seq_len``."""
+    horizon: Count = 1
+    """H, bars predicted."""
+    norm_mode: Literal["window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none"] = (
+        "window_minmax"
+    )
+    """Normalisation of prices and volumes."""
+    output_mode: OutputMode = "mean"
+    """Must equal the model's."""
+    target: Literal["close", "log_return"] = "close"
+    """What a label is: the next closes, or their log returns from the last close."""
+    discrete_grid_levels: Annotated[Grid | None, NoneIfEmpty] = None
+    """K+1 ascending bin edges of the next move in percent, ±inf allowed; for ``discrete_grid`` only."""
+    initial_date: Date | None = None
+    """Bars before it are dropped; ISO 8601, UTC where no zone is given."""
+    final_date: Date | None = None
+    """Bars after it are dropped; a date without a time of day is kept to its end."""
+    indicators: Annotated[Names | None, NoneIfEmpty] = None
+    """Further columns, own or computed: ``rsi``, ``bb_upper``, ``bb_middle``, ``bb_lower``, ``ema_N``."""
+    features: Literal["ohlcv", "ohlc", "close", "returns"] = "ohlcv"
+    """Columns the model sees; with ``close`` any numeric series will do."""
+    clock: Flag = True
+    """Tell the model the hour and weekday of the bar it predicts."""
+    calendar: Literal["auto", "24/7", "sessions"] = "auto"
+    """Whether the market closes at nights and weekends; ``auto`` decides from the training dates."""
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """The resolution or resolutions, always as a tuple."""
+        return (self.resolution,) if isinstance(self.resolution, str) else self.resolution
+
+    def _conflicts(self) -> Iterator[str]:
+        grid, mode = self.discrete_grid_levels, self.output_mode
+        if mode == "discrete_grid" and grid is None:
+            yield "discrete_grid_levels: found None, should be bin edges with output_mode discrete_grid"
+        if mode != "discrete_grid" and grid is not None:
+            yield f"discrete_grid_levels: found {list(grid)}, should be None or [] with output_mode {mode}"
+        if self.initial_date and self.final_date:
+            first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
+            if first > last:
+                yield f"initial_date: found {self.initial_date}, is after final_date ({self.final_date})"
+
+
+@checked
+class ExperimentConfig(Checked):
+    """A whole run: model, data and training.
+
+    Raises:
+        ConfigError: an unknown or missing field, a wrong type, an impossible value, or fields at odds.
+    """
+
+    model_config: ModelConfig
+    """The transformer."""
+    dataset_config: DatasetConfig
+    """The bars."""
+    log_dir: FolderPath
+    """Folder of all experiments."""
+    experiment_name: FolderName
+    """Folder of this experiment's runs: ``log_dir/experiment_name/<run>``."""
+    num_epochs: Count = 50
+    """Passes over the training windows."""
+    batch_size: Count = 128
+    """Windows in one training step."""
+    learning_rate: Annotated[Float, Field(gt=0)] = 5e-4
+    """Highest learning rate of AdamW."""
+    weight_decay: Annotated[Float, Field(ge=0)] = 1e-4
+    """Weight decay of AdamW."""
+    lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
+    """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
+    warmup_epochs: Natural = 5
+    """Warm-up of ``cosine``, in epochs; may be longer than the training."""
+    gradient_clip: Annotated[Float, Field(gt=0)] | None = None
+    """Largest global norm of a gradient."""
+    test_split: Share = 0.15
+    """Share of the scored bars that are test."""
+    validation_split: Share = 0.1
+    """Share of the remaining scored bars that are validation."""
+    test_tickers: Names | None = None
+    """Tickers that are scored (validation and test), trained on or not; None: all of ``tickers``."""
+    seed: Seed = 0
+    """Every random number of the run follows from it."""
+    save_weights: Flag = True
+    """Keep checkpoints; without them nothing can be continued or loaded."""
+    early_stopper: Natural = 0
+    """Epochs without improvement before stopping; 0: never."""
+
+    @property
+    def scored_tickers(self) -> tuple[str, ...]:
+        """Tickers of validation and test."""
+        return self.dataset_config.tickers if self.test_tickers is None else self.test_tickers
+
+    def _conflicts(self) -> Iterator[str]:
+        model, data = self.model_config, self.dataset_config
+        if data.seq_len > model.max_seq_len:
+            yield (
+                f"dataset_config.seq_len: found {data.seq_len}, should be at most "
+                f"model_config.max_seq_len ({model.max_seq_len})"
+            )
+        if data.output_mode != model.output_mode:
+            yield (
+                f"dataset_config.output_mode: found {data.output_mode!r}, should equal "
+                f"model_config.output_mode ({model.output_mode!r})"
+            )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ExperimentConfig:
+        """The configuration whose ``to_dict`` is ``data``; fields left out have their defaults."""
+        return cls(**{str(name): value for name, value in data.items()})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> ExperimentConfig:
+        """Read a YAML file, then put in overrides such as ``"model_config.d_model=64"``.
+
+        Raises:
+            ConfigError: a file that is missing or not YAML, an unknown name, or a value that is not allowed.
+        """
+        data = override(read_yaml(path), overrides, field_names(cls))
+        try:
+            return cls.from_dict(data)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a YAML file from which ``load`` gives an equal configuration.
+
+        Raises:
+            ConfigError: the folder is missing or cannot be written.
+        """
+        write_yaml(path, self.to_dict())
+
+    def digest(self) -> str:
+        """Hex SHA-256 of all that decides the result: not ``log_dir``, ``experiment_name``, ``datapath``."""
+        data = self.to_dict()
+        del data["log_dir"], data["experiment_name"], data["dataset_config"]["datapath"]
+        data["dataset_config"]["resolution"] = list(self.dataset_config.resolutions)
+        text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Equal configurations, equal text: no negative zero, infinities by name."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float):
+        return str(value) if math.isinf(value) else value + 0.0
+    return value

@@ -1,0 +1,200 @@
+"""How a configuration is checked, and how its problems are told: one ``ConfigError`` that lists them all."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
+
+import numpy as np
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from nextbar.errors import ConfigError
+
+_RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+_WORDS = {
+    int: "a whole number",
+    float: "a finite number",
+    str: "text, not empty",
+    bool: "True or False",
+    type(None): "None",
+}
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+T = TypeVar("T")
+
+
+class Checked:
+    """Base of the configurations: plain Python values in, plain values out, pairs of fields checked last."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return plain(value)
+
+    @model_validator(mode="after")
+    def _consistent(self: T) -> T:
+        if conflicts := list(self._conflicts()):  # type: ignore[attr-defined]
+            raise PydanticCustomError("conflicts", "fields at odds", {"conflicts": conflicts})
+        return self
+
+    def _conflicts(self) -> Iterator[str]:
+        """Problems between fields that are each right on their own."""
+        yield from ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Mappings, lists and scalars only, ready for YAML and JSON."""
+        return _open({name: getattr(self, name) for name in self.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+def checked(cls: type[T]) -> type[T]:
+    """Make ``cls`` a frozen, keyword-only dataclass, checked when built, that raises only ``ConfigError``.
+
+    Attribute docstrings become the fields' descriptions: ``cls.__pydantic_fields__[name].description``.
+    """
+    built: Any = dataclass(config=_RULES, frozen=True, kw_only=True)(cls)
+    build = built.__init__
+
+    @functools.wraps(build)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            build(self, *args, **kwargs)
+        except ValidationError as error:
+            found = [problem for item in error.errors() for problem in _problems(built, item)]
+            title = ":" if len(found) == 1 else f" has {len(found)} problems:\n "
+            raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(found)) from None
+
+    built.__init__ = __init__
+    return built
+
+
+def plain(value: Any) -> Any:
+    """NumPy scalars and 0-d arrays as Python's, also inside lists; lists, tuples and arrays as tuples."""
+    if isinstance(value, np.ndarray):
+        return plain(value[()]) if value.ndim == 0 else tuple(plain(item) for item in value)
+    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return tuple(plain(item) for item in value)
+    return value
+
+
+def field_names(cls: Any, prefix: str = "") -> tuple[str, ...]:
+    """Dotted names of all fields of a configuration and of those inside it."""
+    names: list[str] = []
+    for name, field in cls.__pydantic_fields__.items():
+        names.append(prefix + name)
+        if _is_config(field.annotation):
+            names.extend(field_names(field.annotation, f"{prefix}{name}."))
+    return tuple(names)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else the names there are."""
+    names = tuple(names)
+    section, _, leaf = name.rpartition(".")
+    leaves: dict[str, list[str]] = {}
+    for known in names:
+        leaves.setdefault(known.rpartition(".")[2], []).append(known)
+    close = leaves.get(leaf) or difflib.get_close_matches(name, names, n=1)
+    if not close and (match := difflib.get_close_matches(leaf, leaves, n=1)):
+        close = leaves[match[0]]
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    beside = [known for known in names if known.rpartition(".")[0] == section]
+    return f"; there are {', '.join(beside or names)}"
+
+
+def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for one pydantic error: where, what was found, what is allowed."""
+    path, kind = error["loc"], error["type"]
+    where = _dotted(path)
+    if kind == "conflicts":
+        yield from (f"{where}.{text}" if where else text for text in error["ctx"]["conflicts"])
+    elif kind == "unexpected_positional_argument":
+        yield f"found {_short(error['input'])} without a name; fields are given by keyword, in any order"
+    elif kind in ("unexpected_keyword_argument", "invalid_key"):
+        where = ".".join(map(str, path))
+        yield f"{where}: no such field{nearest(where, field_names(cls))}"
+    elif kind == "missing":
+        yield f"{where}: must be given, should be {_allowed(*_type_at(cls, path))}"
+    elif kind == "value_error":
+        yield f"{where}: found {_short(error['input'])}, {error['ctx']['error']}"
+    else:
+        annotation, metadata = _type_at(cls, path)
+        hint = _hint(kind, annotation, error["input"])
+        yield f"{where}: found {_short(error['input'])}, should be {_allowed(annotation, metadata)}{hint}"
+
+
+def _type_at(cls: Any, path: Sequence[str | int]) -> tuple[Any, Sequence[Any]]:
+    """Annotation and constraints of the value at ``path`` inside configuration ``cls``."""
+    annotation, metadata = cls, ()
+    for step in path:
+        if isinstance(step, int):
+            kinds = map(_bare, (annotation, *get_args(annotation)))  # a tuple, or one among None and others
+            annotation = next(get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple)
+            metadata = ()
+        else:
+            field = annotation.__pydantic_fields__[step]
+            annotation, metadata = field.annotation, tuple(field.metadata)
+    return annotation, metadata
+
+
+def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _allowed(args[0], args[1:])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_allowed(kind) for kind in args)
+    if origin is tuple:
+        return f"a list, each item {_allowed(args[0])}"
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, args))
+    if _is_config(annotation):
+        return f"a mapping of {annotation.__name__}'s fields"
+    limits = {}
+    for item in metadata:
+        for part in item.metadata if isinstance(item, FieldInfo) else [item]:
+            limits.update({key: getattr(part, key) for key in (*_SIGNS, "allow_inf_nan") if hasattr(part, key)})
+    words = "a number" if limits.pop("allow_inf_nan", False) else _WORDS[annotation]
+    return " ".join([words, " and ".join(f"{_SIGNS[key]} {limit}" for key, limit in limits.items())]).strip()
+
+
+def _hint(kind: str, annotation: Any, value: Any) -> str:
+    if kind == "literal_error" and isinstance(value, str):
+        close = difflib.get_close_matches(value, get_args(annotation), n=1)
+        return f"; did you mean {close[0]!r}?" if close else ""
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "; YAML needs quotes around text that reads as a number or as true or false"
+    return ""
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_config(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Checked)
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _short(value: Any) -> str:
+    text = repr(_open(value))  # lists as they were written
+    return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, Checked):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_open(item) for item in value]
+    return {key: _open(item) for key, item in value.items()} if isinstance(value, dict) else value

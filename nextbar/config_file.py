@@ -1,0 +1,117 @@
+"""Configuration files: YAML read so that ``1e-4`` is a float, and written so that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nextbar.config_check import nearest
+from nextbar.errors import ConfigError
+from nextbar.files import write_whole
+
+# PyYAML follows YAML 1.1, where 1e-4 (no dot, or no sign in the exponent) is text; YAML 1.2 reads a number.
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with YAML 1.2 floats; dates stay text; a key given twice is an error."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
+        first: [(tag, form) for tag, form in forms if tag != _TIMESTAMP]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that the loader, or any YAML 1.1 loader, would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: no such file, not readable, empty, not YAML (the line is named), or not a mapping.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from None
+    data = _parse(content, str(path))
+    if data is None:
+        raise ConfigError(f"{path}: the file is empty, should hold a mapping of configuration fields")
+    if not isinstance(data, dict):
+        kind = "a list" if isinstance(data, list) else repr(data)
+        raise ConfigError(f"{path}: found {kind} at the top, should be a mapping such as 'num_epochs: 50'")
+    return data
+
+
+def write_yaml(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    """Write a mapping whole or not at all: an interruption leaves the former file as it was.
+
+    Raises:
+        ConfigError: the folder is missing or cannot be written.
+    """
+    text = yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    try:
+        write_whole(Path(path), text)
+    except OSError as error:
+        raise ConfigError(f"cannot write the configuration {path}: {error.strerror or error}") from None
+
+
+def override(data: Mapping[str, Any], overrides: Iterable[str], names: Iterable[str]) -> dict[str, Any]:
+    """A copy of ``data`` with each ``section.field=value`` put in; values are read by the rules of the files.
+
+    Raises:
+        ConfigError: no ``=``, a value that is not YAML, or a name not among ``names`` (the nearest is told).
+    """
+    changed, names = {**data}, tuple(names)
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals:
+            raise ConfigError(f"override {text!r}: should be name=value, such as num_epochs=3")
+        if name not in names:
+            raise ConfigError(f"override {text!r}: no field {name!r}{nearest(name, names)}")
+        *sections, leaf = name.split(".")
+        inside: dict[str, Any] = changed
+        for section in sections:
+            inner = inside.get(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"override {text!r}: {section} is {inner!r}, should be a mapping")
+            inside[section] = inside = {**inner}
+        inside[leaf] = _parse(value, f"override {text!r}")
+    return changed
+
+
+def _parse(content: bytes | str, source: str) -> Any:
+    try:
+        return yaml.load(content, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{source}{place}: not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{source}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply for a configuration") from None

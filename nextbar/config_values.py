@@ -1,0 +1,108 @@
+"""Kinds of values that configuration fields hold, each with its check and its words for what is allowed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+import re
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
+
+from nextbar.errors import ConfigError
+from nextbar.resolution import seconds
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _folder_name(value: str) -> str:
+    if value in (".", "..") or value != value.strip() or not value.isprintable() or set(value) & set("/\\"):
+        raise ValueError("should be a plain folder name without path separators (its place is log_dir)")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"should be a list of names, such as [{value}]")
+    if value == ():
+        raise ValueError("should be a list with at least one name")
+    return value
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := [name for index, name in enumerate(value) if name in value[:index]]:
+        raise ValueError(f"should name each only once; {twice[0]!r} is there twice")
+    return value
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == () else value
+
+
+def _resolution(value: Any) -> str | tuple[str, ...]:
+    if value == ():
+        raise ValueError("should be one resolution, or a list of at least one")
+    try:
+        for one in value if isinstance(value, tuple) else (value,):
+            seconds(one)
+    except ConfigError as error:
+        raise ValueError(str(error).partition(", ")[2]) from None
+    return _distinct(value) if isinstance(value, tuple) else value
+
+
+def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(value) < 2:
+        raise ValueError("should hold at least 2 bin edges, in percent")
+    for low, high in itertools.pairwise(value):
+        if not low < high:
+            raise ValueError(f"should be ascending numbers; {low} stands before {high}")
+    return value
+
+
+def _iso(value: Any) -> Any:
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return str(value) if isinstance(value, np.datetime64) else value
+
+
+def _date(value: str) -> str:
+    allowed = ValueError("should be an ISO 8601 date, such as 2018-01-01 or 2018-01-01T12:00:00Z")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(?:[T ].+)?", value, re.ASCII):
+        raise allowed  # Python also reads 2018-W01 and 20180101, which bars do not, or take for a number
+    try:
+        instant(value, dt.time.min)
+    except ValueError:
+        raise allowed from None
+    return value
+
+
+def instant(text: str, time: dt.time) -> dt.datetime:
+    """The instant an ISO date means: without a zone UTC, without a time of day at ``time``."""
+    moment = dt.datetime.fromisoformat(text)
+    if len(text) == len("2018-01-01"):
+        moment = dt.datetime.combine(moment, time)
+    return moment.replace(tzinfo=moment.tzinfo or dt.UTC)
+
+
+Int = Annotated[int, Strict()]
+Count = Annotated[Int, Field(ge=1)]
+Natural = Annotated[Int, Field(ge=0)]
+Flag = Annotated[bool, Strict()]
+Float = Annotated[float, Strict()]
+Share = Annotated[Float, Field(gt=0, lt=1)]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+FolderPath = Annotated[Text, BeforeValidator(_path)]
+Names = Annotated[tuple[Text, ...], Strict(), BeforeValidator(_listed), AfterValidator(_distinct)]
+Edge = Annotated[Float, Field(allow_inf_nan=True)]
+Grid = Annotated[tuple[Edge, ...], Strict(), AfterValidator(_ascending)]
+NoneIfEmpty = BeforeValidator(_none_if_empty)
+Date = Annotated[Text, BeforeValidator(_iso), AfterValidator(_date)]
+OutputMode = Literal["mean", "distribution", "discrete_grid"]
+Resolutions = Annotated[str | tuple[str, ...], PlainValidator(_resolution)]
+FolderName = Annotated[Text, AfterValidator(_folder_name)]
+Seed = Annotated[Int, Field(ge=0, lt=2**32)]
+"""32 bits: JAX cuts longer seeds short, and two seeds would be one."""

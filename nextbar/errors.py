@@ -1,0 +1,26 @@
+"""Errors a user can mend: one clear message each, no traceback on the command line."""
+
+from __future__ import annotations
+
+
+class NextbarError(Exception):
+    """Base of every error whose message says what was found, what is allowed and what to do."""
+
+
+class ConfigError(NextbarError):
+    """A configuration that cannot mean anything."""
+
+
+class DataError(NextbarError):
+    """Bars that are missing, malformed or too few."""
+
+
+class RunError(NextbarError):
+    """A run folder that cannot be written, continued or loaded."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; ``str(error)`` says what is saved and how to go on.
+
+    A KeyboardInterrupt and no NextbarError: ``except Exception`` in a user's loop does not swallow Ctrl-C.
+    """

@@ -1,0 +1,77 @@
+"""The axis legend and the few records that travel between modules.
+
+Array names end in their axes, one letter each:
+
+    B  windows of a batch        N  windows of a whole span     P  trials trained together
+    L  bars of context           H  bars predicted              S  series
+    F  input features            D  model width                 R  rows (bars) of all series, end to end
+    K  bins                      G  feature groups with statistics and a spread token of their own
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = Any  # a jax.Array inside compiled code, a numpy array on the host
+
+
+class Batch(NamedTuple):
+    """One batch of windows as the model sees them, inside compiled code."""
+
+    x_BLF: Array
+    """normalised features, float32"""
+    time_BL: Array
+    """the time column on its own, for Time2Vec; float32"""
+    tokens_BG: Array
+    """spread tokens 0..100, int32"""
+    clock_BHC: Array
+    """sines and cosines of the predicted bars' hour and weekday; C may be 0"""
+    y_BH: Array
+    """what is to be predicted: the change from the last close in the label's unit (float32), or the bin (int32)"""
+    unit_B: Array
+    """label unit: the change is y * unit, in price units (target close) or in log return"""
+    weight_B: Array
+    """1 for a window, 0 for the padding of the last short batch"""
+
+
+class Forecast(NamedTuple):
+    """Forecasts for the N windows of a span, on the host, in units a user knows.
+
+    ``location_NH`` is the predicted *change* from the last close: price units for target ``close``, log return for
+    target ``log_return``. ``scale_NH`` is the standard deviation of the forecast in the same unit; with ``df_NH`` the
+    law is a Student-t of that many degrees of freedom, scaled to that standard deviation.
+    """
+
+    location_NH: np.ndarray | None = None
+    scale_NH: np.ndarray | None = None
+    df_NH: np.ndarray | None = None
+    log_probs_NHK: np.ndarray | None = None
+
+
+class Outcomes(NamedTuple):
+    """What happened after each of the N origins of a span; host, float64."""
+
+    series_N: np.ndarray
+    """index into ``names``"""
+    names: tuple[str, ...]
+    origin_time_N: np.ndarray
+    """closing time of the last known bar, seconds since the epoch"""
+    last_close_N: np.ndarray
+    close_NH: np.ndarray
+
+
+class Reference(NamedTuple):
+    """What the training span says about each series: the scale of the scaled metrics, and the baselines' parameters."""
+
+    center_S: np.ndarray
+    """mean of the training closes"""
+    spread_S: np.ndarray
+    """population standard deviation of the training closes"""
+    move_std_SH: np.ndarray
+    """standard deviation of the h-step log returns (of the changes where a price is not positive)"""
+    positive_S: np.ndarray
+    """True where every training price is above zero"""
+    frequencies_HK: np.ndarray | None = None
+    """add-one frequencies of the bins over all training windows; None without bins"""

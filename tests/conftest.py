@@ -1,0 +1,36 @@
+"""Shared fixtures; JAX runs strict so that silent broadcasting never passes a test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("nextbar", deadline=None)  # the first example compiles
+hypothesis.settings.load_profile("nextbar")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def strict_jax() -> Iterator[None]:
+    """No silent broadcasting over ranks; compiled programs go to a temporary folder, not the user's."""
+    import jax
+
+    with tempfile.TemporaryDirectory(prefix="nextbar-xla-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder)
+        jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+        jax.config.update("jax_numpy_rank_promotion", "raise")
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real bars beside the project; tests that need it are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real bars are not here: no folder {SHARED_DATA.name!r} beside the project")
+    return SHARED_DATA
