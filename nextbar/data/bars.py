@@ -1,0 +1,145 @@
+"""Bars: one checked series, from files or frames."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextbar.data.checks import check
+from nextbar.data.columns import Wanted
+from nextbar.data.dates import instant
+from nextbar.data.folder import find_series, list_series
+from nextbar.data.frames import frame_tables
+from nextbar.data.reading import read_table
+from nextbar.data.table import Table
+from nextbar.resolution import seconds
+
+__all__ = ["Bars", "fingerprint", "frame_bars", "list_series", "load_bars", "table_bars"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """One ticker at one resolution, checked.
+
+    ``time_N`` int64, **opening** times in seconds since the epoch UTC, strictly increasing. ``columns``
+    float64 (N,) by lower-case name: the prices and, where the source has them, volume, trades and further
+    numeric columns. Prices are finite; the others may be NaN in rows where the source is empty. ``notices``
+    say what was mended or left out.
+    """
+
+    ticker: str
+    resolution: str
+    time_N: np.ndarray
+    columns: dict[str, np.ndarray]
+    notices: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.time_N)
+
+    @property
+    def name(self) -> str:
+        return f"{self.ticker}_{self.resolution}"
+
+    @cached_property
+    def step(self) -> int:
+        """Seconds of one bar."""
+        return seconds(self.resolution)
+
+    @property
+    def close_time_N(self) -> np.ndarray:
+        """int64 (N,): when each bar is complete, the bar's time in every question of before and after."""
+        return self.time_N + self.step
+
+    def between(self, initial: object = None, final: object = None) -> Bars:
+        """The bars that close after ``initial`` and not after ``final``; a day without a time is meant whole.
+
+        Both are ISO 8601 text, a date or datetime, epoch seconds, or None for no limit.
+        """
+        keep = np.ones(len(self), bool)
+        if initial is not None:
+            keep &= self.close_time_N > instant(initial)
+        if final is not None:
+            keep &= self.close_time_N <= instant(final, end=True)
+        columns = {name: values[keep] for name, values in self.columns.items()}
+        return Bars(self.ticker, self.resolution, self.time_N[keep], columns, self.notices)
+
+
+def load_bars(
+    datapath: str | Path,
+    tickers: Sequence[str],
+    resolutions: Sequence[str],
+    features: str = "ohlcv",
+    *,
+    target: str = "close",
+    indicators: Sequence[str] = (),
+) -> list[Bars]:
+    """The series in ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``: by resolution, then by ticker.
+
+    Columns named in ``indicators`` are read even if they are usually passed over, and must then be numeric.
+
+    Raises:
+        DataError: a folder, ticker or resolution that is not there (the message lists what is), two files for
+        one
+            series, or all problems of one file.
+    """
+    paths = find_series(datapath, tickers, resolutions)
+    wanted = Wanted(features, target, tuple(indicators))
+    return [table_bars(read_table(path), ticker, resolution, wanted) for resolution, ticker, path in paths]
+
+
+def frame_bars(
+    frame: Any,
+    resolution: str | Sequence[str],
+    features: str = "ohlcv",
+    id_col: str = "ticker",
+    time_col: str = "date",
+    target_col: str = "close",
+    *,
+    tickers: Sequence[str] | None = None,
+    target: str = "close",
+    indicators: Sequence[str] = (),
+) -> list[Bars]:
+    """The series of a pandas or polars frame, one series or long format, held to the same checks as files.
+
+    A frame without ``id_col`` is one series, called by the one ticker asked for (else ``series``). Several
+    resolutions need a column ``resolution``. A pandas index of dates counts as the time column.
+    ``target_col`` becomes ``close``.
+
+    Raises:
+        DataError: as ``load_bars``.
+    """
+    resolutions = (resolution,) if isinstance(resolution, str) else tuple(resolution)
+    wanted = Wanted(features, target, tuple(indicators), time_col, target_col)
+    tables = frame_tables(frame, resolutions, tickers, id_col, time_col)
+    return [table_bars(table, ticker, one, wanted) for one, ticker, table in tables]
+
+
+def table_bars(table: Table, ticker: str, resolution: str, wanted: Wanted) -> Bars:
+    """One table as bars; what was noticed is logged.
+
+    Raises:
+        DataError: all problems of the table.
+    """
+    checked = check(table, resolution, seconds(resolution), wanted)
+    for notice in checked.notices:
+        logging.getLogger("nextbar").warning("%s: %s", table.source, notice)
+    return Bars(ticker, resolution, *checked)
+
+
+def fingerprint(bars: Sequence[Bars]) -> str:
+    """Hex digest of the names, times and values of all series, in whatever order they come."""
+    digest = hashlib.sha256()
+    for one in sorted(bars, key=lambda one: one.name):
+        digest.update(f"{one.name} {len(one)}\n".encode())
+        digest.update(one.time_N.astype("<i8").tobytes())
+        for name, values in sorted(one.columns.items()):
+            digest.update(f"{name}\n".encode())
+            digest.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
+    return digest.hexdigest()

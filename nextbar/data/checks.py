@@ -1,0 +1,184 @@
+"""Judges one table: every problem with row and value in one error, or sorted float64 columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nextbar.data.columns import AMOUNTS, PRICES, Wanted, plain
+from nextbar.data.dates import read_dates
+from nextbar.data.table import Problems, Table
+from nextbar.errors import DataError
+
+HOUR = 3_600
+
+
+class Checked(NamedTuple):
+    """``time_N`` opening times in seconds UTC, strictly increasing; float64 columns of the same length."""
+
+    time_N: np.ndarray
+    columns: dict[str, np.ndarray]
+    notices: tuple[str, ...]
+
+
+def check(table: Table, resolution: str, step: int, wanted: Wanted) -> Checked:
+    """Prices, amounts and further numeric columns of a table, in order of time.
+
+    Args:
+        step: seconds between two bars of this resolution.
+
+    Raises:
+        DataError: all problems of the table together, the first ten listed.
+    """
+    if not len(table):
+        raise DataError(f"{table.source}: no rows, only the names of columns; at least one bar is needed")
+    problems = Problems(table)
+    notices: list[str] = []
+    found, misnamed = wanted.match(list(table.frame.columns))
+    for text in misnamed:
+        problems.whole(text)
+    columns = _numbers(table, found, wanted, problems, notices)
+    if "high" in columns and "low" in columns:
+        _check_order(columns, problems)
+    if "date" not in found:
+        problems.raise_if_any()
+    order, time = _times(table, found["date"], problems, notices)
+    _check_spacing(table, time, order, resolution, step, problems)
+    problems.raise_if_any()
+    return Checked(time, {name: values[order] for name, values in columns.items()}, tuple(notices))
+
+
+def _numbers(
+    table: Table, found: dict[str, int], wanted: Wanted, problems: Problems, notices: list[str]
+) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    asked = {plain(name) for name in wanted.indicators}
+    for name, at in found.items():
+        if name == "date":
+            continue
+        raw = table.frame.iloc[:, at]
+        empty = raw.isna().to_numpy()
+        values = _floats(raw)
+        wrong = ~np.isfinite(values)
+        faults: list[tuple[np.ndarray, str]] = []
+        if name in wanted.prices:
+            faults.append((wrong, "is not a finite number"))
+            if wanted.positive:
+                faults.append((~wrong & (values <= 0), "is not above 0"))
+        elif empty.all():
+            if name in AMOUNTS or name in asked:
+                notices.append(f"{name} is empty and left out")
+            continue
+        elif name in wanted.amounts or name in asked:
+            faults.append((wrong & ~empty, "is not a finite number"))
+        elif (wrong & ~empty).any():
+            continue  # text, or a column nobody asked for with infinities: no indicator
+        if name in wanted.amounts:
+            faults.append((values < 0, "is negative"))
+            if empty.any():
+                first = table.row(int(np.argmax(empty)))
+                notices.append(
+                    f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "
+                    f"uses {name} covers them"
+                )
+        for bad, reason in faults:
+            for p in problems.at(bad):
+                problems.tell(p, table.verdict(name, at, p, reason))
+        columns[name] = values
+    return columns
+
+
+def _floats(raw: pd.Series) -> np.ndarray:
+    """float64 values; NaN for what is no number."""
+    if raw.dtype.kind in "iuf":
+        return raw.to_numpy(dtype=np.float64, na_value=np.nan)
+    if raw.dtype.kind in "bcMm":
+        return np.full(len(raw), np.nan)
+    if raw.dtype == object:
+        raw = raw.map(_number_or_text)
+    return pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _number_or_text(value: object) -> float | str:
+    """One value of a mixed column; NaN for true, false, lists, objects and numbers too large."""
+    if isinstance(value, str):
+        return value
+    try:
+        return np.nan if isinstance(value, (bool, np.bool_)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
+    """High is the highest and low the lowest price of a bar, without any tolerance."""
+    prices = {name: columns[name] for name in PRICES if name in columns}
+    for edge, word, beyond in (("high", "below", np.less), ("low", "above", np.greater)):
+        others = [name for name in prices if name != edge and (edge, name) != ("low", "high")]
+        bad = np.any([beyond(prices[edge], prices[name]) for name in others], axis=0)
+
+        for p in problems.at(bad):
+            value = prices[edge][p]
+            beaten = [f"{name} {prices[name][p]}" for name in others if beyond(value, prices[name][p])]
+            problems.tell(p, f"{edge} {value} is {word} {' and '.join(beaten)}")
+
+
+def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Order that sorts the rows with a good date, and their sorted times without the repeated ones."""
+    dates = read_dates(table.frame.iloc[:, at])
+    for bad, reason in dates.mistakes:
+        for p in problems.at(bad):
+            problems.tell(p, table.verdict("date", at, p, reason))
+    good = np.flatnonzero(dates.good_N)
+    time = dates.seconds_N[good]
+    back = np.flatnonzero(np.diff(time) < 0)
+    order = good
+    if len(back):
+        notices.append(f"rows are not in the order of their dates (first at {table.row(good[back[0] + 1])}): sorted")
+        sorting = np.argsort(time, kind="stable")
+        order, time = good[sorting], time[sorting]
+    again = np.diff(time, prepend=time[:1] - 1) == 0
+    if again.any():
+        starts = np.maximum.accumulate(np.where(again, 0, np.arange(len(time))))
+        earlier = dict(zip(order[again].tolist(), order[starts[again]].tolist(), strict=True))
+        repeated = np.zeros(len(table), bool)
+        repeated[list(earlier)] = True
+        for p in problems.at(repeated):
+            problems.tell(p, table.verdict("date", at, p, f"is there already in {table.row(earlier[p])}"))
+    return order[~again], time[~again]
+
+
+def _check_spacing(
+    table: Table, time: np.ndarray, order: np.ndarray, resolution: str, step: int, problems: Problems
+) -> None:
+    """Bars of another resolution, and two bars in one slot.
+
+    Where a market keeps local time a bar of four hours or more may be an hour short when the clock changes.
+    """
+    if len(time) < 2:
+        return
+    gaps = np.diff(time)
+    sizes, counts = np.unique(gaps, return_counts=True)
+    usual = int(sizes[np.argmax(counts)])
+    # usual or median: illiquid markets and two bars a day shift the one or the other
+    if counts.max() >= 3 and step not in (usual, int(np.median(gaps))):
+        problems.whole(
+            f"the rows are mostly {span(usual)} apart, but the resolution is {resolution} ({span(step)}): "
+            "put the file where it belongs or name its resolution"
+        )
+        return
+    least = step - HOUR if step >= 4 * HOUR else step
+    close = np.zeros(len(table), bool)
+    close[order[1:][gaps < least]] = True
+    for p in problems.at(close):
+        gap = span(int(gaps[np.flatnonzero(order == p)[0] - 1]))
+        problems.tell(p, f"opens {gap} after the bar before, in {resolution} bars: two bars in one slot")
+
+
+def span(seconds: int) -> str:
+    """A length of time in its largest whole unit: ``4h``, ``90m``."""
+    for unit, size in (("w", 604_800), ("d", 86_400), ("h", HOUR), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

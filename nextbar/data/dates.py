@@ -1,0 +1,138 @@
+"""Dates in all their spellings to seconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nextbar.errors import ConfigError
+
+# A fixed range, not one relative to today: a file that reads today reads the same tomorrow, and made-up
+# series may run on into the future. It catches spreadsheets' day 0 (1899-12-30), year 1 and year 9999.
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+_FIRST = int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC).timestamp())
+_LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
+
+DAY = 86_400
+_FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
+_ISO = r"^\s*\d{4}-?\d{2}-?\d{2}(?:$|[T\s])"
+_NUMBER = r"^\s*[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?\s*$"
+_WORD = r"\s*(?:UTC|GMT)\s*$"
+_ZONE = r"[T\s]\s*\d.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)\s*$"
+
+
+@dataclass
+class Dates:
+    """Dates of N rows: ``seconds_N`` int64, good where ``good_N``, and why the others are not."""
+
+    seconds_N: np.ndarray
+    good_N: np.ndarray
+    mistakes: list[tuple[np.ndarray, str]] = field(default_factory=list)
+
+    def refuse(self, bad_N: np.ndarray, reason: str) -> None:
+        bad_N = bad_N & self.good_N
+        if bad_N.any():
+            self.mistakes.append((bad_N, reason))
+            self.good_N = self.good_N & ~bad_N
+
+
+def read_dates(column: pd.Series) -> Dates:
+    """Seconds of a column of ISO 8601 text, epoch numbers or datetimes.
+
+    Without a zone a date is UTC; zones may differ from row to row, but rows with and without one do not mix.
+    Epoch numbers are seconds, milliseconds, microseconds or nanoseconds by the size of their median; whole
+    numbers of eight digits that are all calendar days (20240131) are days.
+    """
+    n = len(column)
+    dates = Dates(np.zeros(n, np.int64), np.ones(n, bool))
+    dates.refuse(column.isna().to_numpy(), "is empty")
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
+        micros = _micros(column)
+    elif column.dtype.kind in "iuf":
+        micros = _from_numbers(column, dates)
+    else:
+        text = column.astype("str")
+        if (_like(text, _NUMBER) & dates.good_N).sum() * 2 > dates.good_N.sum():
+            micros = _from_numbers(pd.to_numeric(text, errors="coerce"), dates)
+        else:
+            micros = _from_text(text, dates)
+    dates.refuse(micros % 1_000_000 != 0, "has a fraction of a second; it should be the time the bar opens")
+    dates.seconds_N = micros // 1_000_000
+    outside = (dates.seconds_N < _FIRST) | (dates.seconds_N > _LAST)
+    dates.refuse(outside, f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return dates
+
+
+def _micros(column: pd.Series) -> np.ndarray:
+    """Microseconds of a datetime column; where it is empty any number."""
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return column.to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
+    if _like(text, _WORD).any():
+        text = text.str.replace(_WORD, "Z", regex=True)
+    dates.refuse(~_like(text, _ISO), _FORMS)
+    parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    dates.refuse(parsed.isna().to_numpy(), _FORMS)
+    zoned = _like(text, _ZONE)
+    with_zone, without = zoned & dates.good_N, ~zoned & dates.good_N
+    if with_zone.any() and without.any():
+        if with_zone.sum() < without.sum():
+            dates.refuse(with_zone, "has a time zone and other rows have none: give one to all rows or to none")
+        else:
+            dates.refuse(without, "has no time zone and other rows have one: give one to all rows or to none")
+    return _micros(parsed)
+
+
+def _like(text: pd.Series, pattern: str) -> np.ndarray:
+    """bool (N,): texts a pattern is found in. Arrow's own matcher: pandas may fall back to one call a row."""
+    found = pc.match_substring_regex(pa.array(text, pa.string(), from_pandas=True), pattern)
+    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+
+
+def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
+    values = numbers.to_numpy()
+    with np.errstate(invalid="ignore"):
+        dates.refuse(~np.isfinite(values) | (np.abs(values) > 9e18), _FORMS)
+    if not dates.good_N.any():
+        return np.zeros(len(values), np.int64)
+    middle = np.median(np.abs(values[dates.good_N].astype(np.float64)))
+    if 1e7 <= middle < 1e8:
+        days = pd.to_datetime(numbers.astype("Int64").astype("str"), format="%Y%m%d", errors="coerce")
+        if days[dates.good_N].notna().mean() > 0.9:
+            dates.refuse(days.isna().to_numpy(), _FORMS)
+            return _micros(days)
+    # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973
+    unit = int(np.searchsorted([1e11, 1e14, 1e17], middle, side="right"))
+    whole = np.where(dates.good_N, values, 0)
+    if unit <= 1:
+        scale = (1_000_000, 1_000)[unit]
+        dates.refuse(np.abs(whole) > 9e18 / scale, f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+        whole = np.where(dates.good_N, whole, 0)
+        return np.rint(whole * scale).astype(np.int64)
+    return (whole // (1, 1_000)[unit - 2]).astype(np.int64)
+
+
+def instant(value: object, *, end: bool = False) -> int:
+    """Seconds since the epoch of one date a user wrote: ISO 8601 text, a date or datetime, or epoch seconds.
+
+    A day without a time is its beginning, and with ``end`` its end.
+
+    Raises:
+        ConfigError: it is no date.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    column = pd.Series([str(value)])
+    dates = read_dates(column)
+    if not dates.good_N[0]:
+        raise ConfigError(f"found {value!r}, which {dates.mistakes[0][1]}")
+    text = str(value).strip()
+    return int(dates.seconds_N[0]) + (DAY if end and len(text) <= len("2024-01-31") else 0)

@@ -1,0 +1,88 @@
+"""Where the files of bars are: ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from nextbar.data.reading import READERS, extension_of
+from nextbar.errors import ConfigError, DataError
+from nextbar.resolution import seconds
+
+LAYOUT = "<resolution>/<ticker>_<resolution>.<ext>, ext one of " + ", ".join(name[1:] for name in READERS)
+
+
+def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
+    """(resolution, ticker, path) of every file of bars under a folder, also of two for one series.
+
+    Raises:
+        DataError: no such folder.
+    """
+    folder = Path(datapath)
+    if not folder.is_dir():
+        raise DataError(f"no folder {str(datapath)!r}{_there(folder.parent)}")
+    found = []
+    for sub in sorted(
+        (sub for sub in folder.iterdir() if sub.is_dir() and _is_resolution(sub.name)),
+        key=lambda sub: (seconds(sub.name), sub.name),
+    ):
+        for path in sorted(sub.iterdir()):
+            extension = extension_of(path.name)
+            ending = f"_{sub.name}{extension}"
+            if extension and path.name.lower().endswith(ending) and not path.name.startswith(("_", ".")):
+                found.append((sub.name, path.name[: -len(ending)], path))
+    return found
+
+
+def find_series(
+    datapath: str | Path, tickers: Sequence[str], resolutions: Sequence[str]
+) -> list[tuple[str, str, Path]]:
+    """(resolution, ticker, path) of the series asked for: by resolution, then by ticker.
+
+    Raises:
+        ConfigError: an impossible resolution.
+        DataError: something is not there (the message lists what is), or a series has two files.
+    """
+    for resolution in resolutions:
+        seconds(resolution)
+    here: dict[str, dict[str, list[Path]]] = {}
+    for resolution, ticker, path in list_series(datapath):
+        here.setdefault(resolution, {}).setdefault(ticker, []).append(path)
+    return [
+        (resolution, ticker, _only(here, Path(datapath), ticker, resolution))
+        for resolution in resolutions
+        for ticker in tickers
+    ]
+
+
+def _only(here: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
+    """The one file of a series."""
+    if resolution not in here:
+        there = f"there are {', '.join(here)}" if here else f"there are no bars at all; a file is called {LAYOUT}"
+        raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {there}")
+    paths = here[resolution].get(ticker, [])
+    if not paths:
+        near = difflib.get_close_matches(ticker, here[resolution], n=1)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        there = ", ".join(here[resolution])
+        raise DataError(f"no ticker {ticker!r} at {resolution} in {str(datapath)!r}; there are {there}{hint}")
+    if len(paths) > 1:
+        raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths))}; keep one")
+    return paths[0]
+
+
+def _is_resolution(name: str) -> bool:
+    try:
+        return seconds(name) > 0
+    except ConfigError:
+        return False
+
+
+def _there(parent: Path) -> str:
+    """What a folder holds instead, for the message about one it does not."""
+    try:
+        names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    except OSError:
+        return ""
+    return f"; in {str(parent)!r} there are {', '.join(names[:20])}" if names else f"; {str(parent)!r} holds no folder"

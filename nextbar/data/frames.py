@@ -1,0 +1,126 @@
+"""Data frames of any library to tables, and columns back to the library they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from nextbar.data.columns import plain
+from nextbar.data.reading import index_as_columns
+from nextbar.data.table import Table
+from nextbar.errors import DataError
+
+UNNAMED = "series"
+
+
+def is_frame(value: object) -> bool:
+    """True for a table of pandas, polars or another library narwhals knows."""
+    return isinstance(nw.from_native(value, pass_through=True), (nw.DataFrame, nw.LazyFrame))
+
+
+def frame_tables(
+    frame: Any,
+    resolutions: Sequence[str],
+    tickers: Sequence[str] | None = None,
+    id_col: str = "ticker",
+    time_col: str = "date",
+) -> list[tuple[str, str, Table]]:
+    """(resolution, ticker, table) for each series of a frame: by resolution, then by ticker.
+
+    A frame without ``id_col`` is one series. With a column ``resolution`` rows of other resolutions are
+    passed over; without one, all rows are of the one resolution given. Index levels count as columns.
+
+    Raises:
+        DataError: no frame, no such ticker or resolution (the message lists what is there), or rows without a
+        ticker.
+    """
+    data = _to_pandas(frame, time_col)
+    where = {plain(name): at for at, name in reversed(list(enumerate(data.columns)))}
+    rows = np.arange(1, len(data) + 1)
+    if not len(data):
+        raise DataError("frame: no rows; at least one bar is needed")
+    keys = {plain(id_col): "ticker", "resolution": "resolution"}
+    there = {name: _keys(data, where[key], key, rows) for key, name in keys.items() if key in where}
+
+    if "resolution" not in there and len(resolutions) > 1:
+        raise DataError(
+            f"frame: resolutions {', '.join(resolutions)} are asked for, but there is no column "
+            "'resolution' that says which row is of which"
+        )
+    if "ticker" not in there and tickers is not None and len(tickers) > 1:
+        raise DataError(
+            f"frame: tickers {', '.join(tickers)} are asked for, but there is no column {id_col!r}; "
+            f"the columns are {', '.join(map(str, data.columns))}"
+        )
+
+    bars = data.iloc[:, [at for at, name in enumerate(data.columns) if plain(name) not in keys]]
+    out = []
+    for resolution in resolutions:
+        of_resolution = _among(there, "resolution", resolution, np.ones(len(data), bool))
+        if "ticker" in there:
+            names = tickers or list(dict.fromkeys(there["ticker"][of_resolution]))
+        else:
+            names = [tickers[0] if tickers else UNNAMED]
+        for ticker in names:
+            chosen = _among(there, "ticker", ticker, of_resolution)
+            source = f"frame, {ticker} at {resolution}" if there else "frame"
+            out.append((resolution, ticker, Table(source, bars[chosen], rows[chosen])))
+    return out
+
+
+def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequence[str] = ()) -> Any:
+    """Columns (N,) as a frame of the library of ``frame``, or of pandas.
+
+    The columns named in ``dates`` are epoch seconds and become UTC datetimes.
+    """
+    typed = {
+        name: values.astype("datetime64[s]").astype("datetime64[ms]") if name in dates else values
+        for name, values in columns.items()
+    }
+    backend: Any = nw.Implementation.PANDAS if frame is None else nw.from_native(frame).implementation
+    made = nw.from_dict(typed, backend=backend)
+    if dates:
+        made = made.with_columns(nw.col(*dates).dt.replace_time_zone("UTC"))
+    return made.to_native()
+
+
+def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
+    try:
+        known = nw.from_native(frame)
+        known = known.collect() if isinstance(known, nw.LazyFrame) else known
+        data = known.to_pandas()
+    except (TypeError, nw.exceptions.NarwhalsError) as error:
+        if isinstance(error, TypeError):
+            message = f"found {type(frame).__name__}, should be a pandas or polars frame of bars"
+        else:
+            message = f"the frame cannot be read: {error}"
+        raise DataError(message) from error
+    if data.columns.nlevels > 1:
+        raise DataError(
+            f"frame: the columns have {data.columns.nlevels} levels (first: {data.columns[0]}); give it "
+            "one level, with the tickers in a column of their own"
+        )
+    return index_as_columns(data, time_col)
+
+
+def _keys(data: pd.DataFrame, at: int, column: str, rows: np.ndarray) -> np.ndarray:
+    """A column of names as text."""
+    empty = data.iloc[:, at].isna().to_numpy()
+    if empty.any():
+        raise DataError(f"frame: {column} is empty in {empty.sum()} rows, first in record {rows[np.argmax(empty)]}")
+    return data.iloc[:, at].astype("str").to_numpy(dtype=object)
+
+
+def _among(there: dict[str, np.ndarray], name: str, wanted: str, rows: np.ndarray) -> np.ndarray:
+    """Rows that are of the wanted ticker or resolution."""
+    if name not in there:
+        return rows
+    chosen = rows & (there[name] == wanted)
+    if not chosen.any():
+        found = ", ".join(sorted(set(there[name][rows])))
+        raise DataError(f"frame: no {name} {wanted!r}; there are {found}")
+    return chosen

@@ -1,0 +1,95 @@
+"""What a folder of bars holds, one bad file beside the good ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from nextbar.data.calendar import Calendar
+from nextbar.data.checks import Checked, check
+from nextbar.data.columns import Wanted
+from nextbar.data.folder import LAYOUT, list_series
+from nextbar.data.reading import read_table
+from nextbar.data.table import Table
+from nextbar.errors import DataError
+from nextbar.resolution import seconds
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One file of bars; a figure is None where it cannot be read.
+
+    ``first`` and ``last`` are opening times in seconds UTC. ``holes`` counts the holes and ``missing`` the
+    bars missing in them; ``problems`` are errors, ``notices`` are not.
+    """
+
+    ticker: str
+    resolution: str
+    path: Path
+    rows: int | None = None
+    first: int | None = None
+    last: int | None = None
+    holes: int | None = None
+    missing: int | None = None
+    calendar: str | None = None
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def take_inventory(datapath: str | Path) -> list[Holding]:
+    """Every series under a folder, ordered by resolution and ticker.
+
+    Raises:
+        DataError: no such folder, or no file of bars in it.
+    """
+    series = list_series(datapath)
+    if not series:
+        raise DataError(f"no bars in {str(datapath)!r}; a file is called {LAYOUT}")
+    files = Counter((resolution, ticker) for resolution, ticker, _ in series)
+    return [_inspect(ticker, resolution, path, files[resolution, ticker]) for resolution, ticker, path in series]
+
+
+def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
+    problems = [f"one of {files} files for this series: keep one"] if files > 1 else []
+    try:
+        table = read_table(path)
+    except DataError as error:
+        return Holding(ticker, resolution, path, problems=(*problems, _without(path, error)))
+    checked = None
+    try:
+        checked = check(table, resolution, seconds(resolution), Wanted())
+    except DataError as error:
+        problems.append(_without(path, error))
+        checked = _closes(table, resolution)
+    if checked is None:
+        return Holding(ticker, resolution, path, rows=len(table), problems=tuple(problems))
+    time, step = checked.time_N, seconds(resolution)
+    calendar = Calendar.learn(time, step)
+    hole = calendar.hole_before(time)
+    return Holding(
+        ticker,
+        resolution,
+        path,
+        len(time),
+        int(time[0]),
+        int(time[-1]),
+        int(hole.sum()),
+        int(calendar.missing(time)[hole].sum()),
+        calendar.kind,
+        tuple(problems),
+        checked.notices,
+    )
+
+
+def _closes(table: Table, resolution: str) -> Checked | None:
+    """The closes alone, which tell span and holes even if another column is bad."""
+    try:
+        return check(table, resolution, seconds(resolution), Wanted(features="close"))
+    except DataError:
+        return None
+
+
+def _without(path: Path, error: DataError) -> str:
+    """The message without the path, which stands in the table's own column."""
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,75 @@
+"""One table as it was found, before anything is believed, and the list of what is wrong with it."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nextbar.errors import DataError
+
+LISTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns as read. ``rows_N`` numbers the rows as the user counts them; ``row_word``: line or record."""
+
+    source: str
+    frame: pd.DataFrame
+    rows_N: np.ndarray
+    row_word: str = "record"
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def row(self, position: int) -> str:
+        return f"{self.row_word} {self.rows_N[position]}"
+
+    def verdict(self, name: str, column: int, position: int, reason: str) -> str:
+        """A column's standard name, the value as the source has it, and what is wrong with it."""
+        value = self.frame.iloc[position, column]
+        if self.frame.iloc[[position], column].isna().item():
+            return f"{name} is empty or NaN"
+        return f"{name} {reprlib.repr(value) if isinstance(value, str) else str(value)[:40]} {reason}"
+
+
+class Problems:
+    """Everything wrong with one table, told in one error."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._whole: list[str] = []
+        self._rows: list[tuple[int, str]] = []
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def whole(self, text: str) -> None:
+        """A problem of the table as a whole."""
+        self._whole.append(text)
+        self._count += 1
+
+    def at(self, bad_N: np.ndarray) -> list[int]:
+        """Count the rows where ``bad_N`` and return the positions of those to ``tell`` about."""
+        positions = np.flatnonzero(bad_N)
+        self._count += len(positions)
+        return positions[:LISTED].tolist()
+
+    def tell(self, position: int, text: str) -> None:
+        """What is wrong with one row, with its value."""
+        self._rows.append((position, text))
+
+    def lines(self) -> list[str]:
+        rows = [f"{self._table.row(p)}: {text}" for p, text in sorted(self._rows, key=lambda entry: entry[0])]
+        listed = (self._whole + rows)[:LISTED]
+        more = self._count - len(listed)
+        return [*listed, *([f"and {more} more"] if more else [])]
+
+    def raise_if_any(self) -> None:
+        if self:
+            what = "1 problem" if self._count == 1 else f"{self._count} problems"
+            raise DataError("\n  ".join([f"{self._table.source}: {what}", *self.lines()]))

@@ -1,0 +1,103 @@
+"""Folders of bars and the series in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bar_files import START, bars_table, load, write
+
+from nextbar.data.bars import Bars, fingerprint, list_series, load_bars
+from nextbar.data.inventory import take_inventory
+from nextbar.errors import ConfigError, DataError
+
+
+def test_what_is_not_there_is_told_with_what_is(tmp_path: Path):
+    for name in ("eth_usd", "btc_usd"):
+        write(tmp_path, bars_table(), name=name)
+    write(tmp_path, "junk", "txt")
+    assert [(r, t) for r, t, _ in list_series(tmp_path)] == [("1h", "btc_usd"), ("1h", "eth_usd")]
+    with pytest.raises(DataError, match=r"'btc_ust' at 1h.*there are btc_usd, eth_usd\. Did you mean 'btc_usd'"):
+        load_bars(tmp_path, ["btc_ust"], ["1h"], "ohlcv")
+    with pytest.raises(DataError, match=r"resolution '4h'.*there are 1h"):
+        load_bars(tmp_path, ["btc_usd"], ["1h", "4h"], "ohlcv")
+    with pytest.raises(DataError, match=r"no folder .*there are 1h"):
+        load_bars(tmp_path / "nowhere", ["btc_usd"], ["1h"], "ohlcv")
+    with pytest.raises(ConfigError, match="'hourly'"):
+        load_bars(tmp_path, ["btc_usd"], ["hourly"], "ohlcv")
+
+
+def test_two_files_for_one_series_are_both_named(tmp_path: Path):
+    write(tmp_path, bars_table())
+    write(tmp_path, bars_table(), "json")
+    with pytest.raises(DataError, match=r"abc_1h\.csv and .*abc_1h\.json"):
+        load(tmp_path)
+
+
+def test_series_come_by_resolution_then_ticker(tmp_path: Path):
+    for resolution, step in (("1h", 3600), ("4h", 14_400)):
+        (tmp_path / resolution).mkdir()
+        for name in ("b", "a"):
+            bars_table(step=step).to_csv(tmp_path / resolution / f"{name}_{resolution}.csv", index=False)
+    names = [bars.name for bars in load_bars(tmp_path, ["b", "a"], ["4h", "1h"], "ohlcv")]
+    assert names == ["b_4h", "a_4h", "b_1h", "a_1h"]
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
+    write(tmp_path, bars_table(60).drop(index=[20, 21]), name="good")
+    write(tmp_path, bars_table(60).drop(columns="open"), name="partial")
+    write(tmp_path, b"\x00\xff", name="bad")
+    write(tmp_path, bars_table(), name="twice")
+    write(tmp_path, bars_table(), "parquet", name="twice")
+    found = {(holding.ticker, holding.path.suffix): holding for holding in take_inventory(tmp_path)}
+    good = found["good", ".csv"]
+    assert (good.rows, good.holes, good.missing, good.calendar, good.problems) == (58, 1, 2, "24/7", ())
+    assert (good.first, good.last) == (START, START + 59 * 3600)
+    partial = found["partial", ".csv"]
+    assert partial.rows == 60 and "no column 'open'" in partial.problems[0]
+    assert found["bad", ".csv"].rows is None and "UTF-8" in found["bad", ".csv"].problems[0]
+    assert all("one of 2 files" in found["twice", suffix].problems[0] for suffix in (".csv", ".parquet"))
+    with pytest.raises(DataError, match="no bars in"):
+        take_inventory(tmp_path / "1h")
+
+
+def test_between_judges_by_the_closing_time(tmp_path: Path):
+    write(tmp_path, bars_table(72))
+    bars = load(tmp_path)
+    day = bars.between("2020-09-14", "2020-09-14")
+    assert [str(np.datetime64(int(t), "s")) for t in day.time_N[[0, -1]]] == [
+        "2020-09-14T00:00:00",
+        "2020-09-14T23:00:00",
+    ]
+    assert len(day) == 24 and len(day.columns["close"]) == 24
+    assert len(bars.between(None, "2020-09-13T12:00:00Z")) == 12
+    assert len(bars.between("2020-09-13T12:00:00Z", None)) == 60
+    assert len(bars.between()) == 72
+    with pytest.raises(ConfigError, match="'someday'"):
+        bars.between("someday")
+
+
+def test_the_fingerprint_knows_every_value_and_no_order(tmp_path: Path):
+    for name in ("a", "b"):
+        write(tmp_path, bars_table(), name=name)
+        write(tmp_path, bars_table(), "json", name=name + "2")
+    a, b = load_bars(tmp_path, ["a", "b"], ["1h"], "ohlcv")
+    assert fingerprint([a, b]) == fingerprint([b, a]) != fingerprint([a])
+    again = load_bars(tmp_path, ["a2"], ["1h"], "ohlcv")[0]
+    assert fingerprint([Bars("a", "1h", again.time_N, again.columns)]) == fingerprint([a])
+    for name in a.columns:
+        changed = {**a.columns, name: a.columns[name] + np.eye(1, len(a), 5)[0] * 1e-9}
+        assert fingerprint([Bars("a", "1h", a.time_N, changed)]) != fingerprint([a])
+    assert fingerprint([Bars("a", "1h", a.time_N + 1, a.columns)]) != fingerprint([a])
+
+
+@pytest.mark.parametrize("extension", ["csv.gz", "json"])
+def test_the_real_layout_reads_whole(shared_data: Path, tmp_path: Path, extension: str):
+    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"], "ohlcv")
+    assert len(bars) == 55_745 and list(bars.columns) == ["open", "high", "low", "close"]
+    frame = pd.DataFrame({"Date": bars.time_N * 1000, **bars.columns})
+    write(tmp_path, frame, extension)
+    again = load(tmp_path)
+    assert fingerprint([Bars("eur_usd", "1h", again.time_N, again.columns)]) == fingerprint([bars])

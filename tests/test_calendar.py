@@ -1,0 +1,220 @@
+"""The weekly template against a brute-force walk, and the gaps of real markets."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nextbar.data.bars import load_bars
+from nextbar.data.calendar import DAY, HOUR, MONDAY, WEEK, Calendar
+from nextbar.errors import ConfigError, DataError
+
+
+def week_times(slots: np.ndarray, weeks: int, step: int, phase: int = 0, first_week: int = 2600) -> np.ndarray:
+    """Opening times of the given slots in each of several weeks."""
+    starts = MONDAY + phase + (first_week + np.arange(weeks)) * WEEK
+    return (starts[:, None] + np.asarray(slots) * step).ravel()
+
+
+@st.composite
+def templates(draw):
+    step = draw(st.sampled_from([HOUR, 4 * HOUR, 12 * HOUR, DAY]))
+    cycle = WEEK // step
+    slots = draw(st.lists(st.integers(0, cycle - 1), min_size=1, max_size=cycle, unique=True))
+    return step, draw(st.integers(0, step - 1)), sorted(slots)
+
+
+@settings(max_examples=60, deadline=None)
+@given(templates(), st.integers(1, 6))
+def test_a_full_template_is_learnt_as_it_is(template, weeks):
+    step, phase, slots = template
+    calendar = Calendar.learn(week_times(slots, weeks, step, phase), step, "sessions")
+    assert calendar.phase == phase
+    first, last = slots[0], slots[-1]
+    if weeks > 1 or last - first + 1 == WEEK // step:
+        assert calendar.open_slots == tuple(slots)
+    else:  # a single week shows nothing before its first and after its last bar
+        inside = tuple(slot for slot in calendar.open_slots if first <= slot <= last)
+        assert inside == tuple(slots)
+
+
+@settings(max_examples=60, deadline=None)
+@given(templates(), st.data())
+def test_counting_agrees_with_a_walk_from_slot_to_slot(template, data):
+    step, phase, slots = template
+    calendar = Calendar("sessions", step, phase, tuple(slots))
+    cycle = WEEK // step
+    numbers = sorted(data.draw(st.lists(st.integers(-2 * cycle, 3 * cycle), min_size=2, max_size=12, unique=True)))
+    time = MONDAY + phase + np.asarray(numbers) * step
+
+    def walk(number: int):
+        while True:
+            number += 1
+            if number % cycle in slots:
+                yield number
+
+    expected = [0]
+    for before, number in pairwise(numbers):
+        expected.append(sum(k % cycle in slots for k in range(before + 1, number)))
+    np.testing.assert_array_equal(calendar.missing(time), expected)
+    clock = calendar.slot_clock()
+    assert clock.shape == (len(slots), 2)
+    for number, opens, rank in zip(numbers, time, calendar.rank(time), strict=True):
+        steps = walk(number)
+        after = [next(steps) for _ in range(5)]
+        upcoming = calendar.next_times(int(opens), 5)
+        np.testing.assert_array_equal(upcoming, MONDAY + phase + np.asarray(after) * step)
+        assert slots[rank] == after[0] % cycle
+        ranks = (rank + np.arange(5)) % len(slots)
+        weekday = (upcoming - MONDAY) // DAY % 7
+        np.testing.assert_allclose(clock[ranks], np.stack([upcoming % DAY / HOUR, weekday], axis=1))
+    np.testing.assert_array_equal(
+        calendar.rank(calendar.next_times(int(time[0]), 3)[:-1]),
+        (calendar.rank(time[:1]) + np.arange(1, 3)) % len(slots),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(templates(), st.data())
+def test_a_hole_is_what_the_rule_says(template, data):
+    step, phase, slots = template
+    calendar = Calendar("sessions", step, phase, tuple(slots))
+    cycle = WEEK // step
+    walk = [k for k in range(4 * cycle) if k % cycle in slots]
+    cut = data.draw(st.integers(1, len(walk) - 2))
+    length = data.draw(st.integers(0, len(walk) - cut - 1))
+    gone, kept = walk[cut : cut + length], walk[:cut] + walk[cut + length :]
+    days = [((phase + slot * step) // DAY) % 7 for slot in slots]
+    day = np.median([days.count(one) for one in set(days)])
+    edge = any((k - 1) % cycle not in slots or (k + 1) % cycle not in slots for k in gone)
+    closure = len(gone) <= 4 * day and (len(gone) >= day or edge)
+    hole = calendar.hole_before(MONDAY + phase + np.asarray(kept) * step)
+    assert hole.sum() == hole[cut] == (bool(gone) and not closure)
+
+
+def test_every_missing_bar_of_a_market_that_never_closes_is_a_hole():
+    time = np.delete(week_times(np.arange(168), 8, HOUR), [500, 501, 900])
+    calendar = Calendar.learn(time, HOUR)
+    assert calendar.kind == "24/7"
+    assert np.flatnonzero(calendar.hole_before(time)).tolist() == [500, 898]
+    assert calendar.missing(time)[[500, 898]].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("hours", "hole"),
+    [
+        ([10, 11], True),
+        ([14, 15], True),
+        ([9, 10], False),
+        ([15, 16], False),
+        ([9, 10, 11, 12, 13, 14, 15, 16], False),
+    ],
+)
+def test_a_late_opening_and_an_early_close_are_closures(hours, hole):
+    office = week_times(np.arange(168), 8, HOUR)
+    office = office[(office % DAY >= 9 * HOUR) & (office % DAY < 17 * HOUR)]
+    calendar = Calendar.learn(office, HOUR)
+    gone = (office // DAY == office[200] // DAY) & np.isin(office % DAY // HOUR, hours)
+    assert gone.sum() == len(hours)
+    assert calendar.hole_before(office[~gone]).sum() == hole
+
+
+def test_a_slot_open_in_half_of_the_weeks_is_open():
+    always, half = np.arange(0, 100), np.arange(100, 120)
+    even = np.concatenate([week_times(always, 8, HOUR), week_times(half, 4, HOUR)])
+    assert Calendar.learn(np.sort(even), HOUR).open_slots == tuple(range(120))
+    fewer = np.concatenate([week_times(always, 8, HOUR), week_times(half, 3, HOUR)])
+    assert Calendar.learn(np.sort(fewer), HOUR).open_slots == tuple(range(100))
+
+
+def test_few_weeks_with_a_hole_are_not_taken_for_sessions():
+    days = week_times(np.arange(168), 1, HOUR)[:120]
+    assert Calendar.learn(np.delete(days, [30, 31]), HOUR).kind == "24/7"
+    office = days[(days % DAY >= 9 * HOUR) & (days % DAY < 17 * HOUR)]
+    learnt = Calendar.learn(office, HOUR)
+    assert learnt.kind == "sessions"
+    assert {hour for hour, _ in learnt.slot_clock()} == set(range(9, 17))
+
+
+def test_daily_bars_on_local_midnight_stay_on_their_grid_when_the_clocks_change():
+    weekdays = week_times(np.arange(5), 52, DAY, phase=5 * HOUR)
+    summer = np.arange(len(weekdays)) > 130
+    local = weekdays - summer * HOUR
+    calendar = Calendar.learn(local, DAY)
+    assert calendar.open_slots == (0, 1, 2, 3, 4)
+    assert calendar.missing(local).sum() == 0
+    # a forecast keeps the hour the last bar has
+    np.testing.assert_array_equal(calendar.next_times(int(local[-6]), 5), local[-5:])
+
+
+@pytest.mark.parametrize("step", [WEEK, 2 * WEEK, 5 * HOUR, 30 * DAY])
+def test_steps_without_a_week_never_close(step):
+    time = 1_600_000_000 + np.arange(50) * step
+    calendar = Calendar.learn(time, step)
+    assert calendar.kind == "24/7"
+    assert not calendar.missing(time).any()
+    np.testing.assert_array_equal(calendar.next_times(int(time[10]), 7), time[11:18])
+    clock = calendar.slot_clock()[calendar.rank(time)]
+    following = time + step
+    np.testing.assert_allclose(clock[:, 0], following % DAY / HOUR)
+    np.testing.assert_array_equal(clock[:, 1], (following - MONDAY) // DAY % 7)
+
+
+def test_forced_kinds_and_refusals():
+    weekdays = week_times(np.arange(5), 10, DAY)
+    assert Calendar.learn(weekdays, DAY).kind == "sessions"
+    always = Calendar.learn(weekdays, DAY, "24/7")
+    assert always.kind == "24/7" and always.hole_before(weekdays).sum() == 9
+    daily = week_times(np.arange(7), 10, DAY)
+    assert Calendar.learn(daily, DAY, "sessions").kind == "sessions"
+    with pytest.raises(ConfigError, match="'never'"):
+        Calendar.learn(weekdays, DAY, "never")
+    with pytest.raises(ConfigError, match="divide a week"):
+        Calendar.learn(weekdays, 5 * HOUR, "sessions")
+    with pytest.raises(DataError, match="no bars"):
+        Calendar.learn(weekdays[:0], DAY)
+
+
+@pytest.mark.parametrize("slots", [range(5), range(7)])
+def test_a_calendar_survives_json(slots):
+    calendar = Calendar.learn(week_times(np.asarray(slots), 9, DAY, phase=1800), DAY)
+    assert Calendar.from_dict(json.loads(json.dumps(calendar.to_dict()))) == calendar
+
+
+# holes and missing bars: counted for the same files by an independent scan (evidence table of the shared
+# bars); EUR/USD: the ten hours of 2015-08-20 (its 21:00 hour is open) and the week from 2016-12-11, checked
+# by hand
+@pytest.mark.parametrize(
+    ("ticker", "resolution", "kind", "holes", "missing"),
+    [
+        ("spx", "1d", "sessions", 0, 0),
+        ("nasdaq_comp", "1d", "sessions", 0, 0),
+        ("btc_usd", "1d", "24/7", 0, 0),
+        ("sol_usdt", "4h", "24/7", 0, 0),
+        ("btc_usdt", "1h", "24/7", 10, 20),
+        ("eth_usdt", "1h", "24/7", 10, 20),
+        ("btc_usdt", "30m", "24/7", 10, 45),
+        ("btc_usdt_trades", "1h", "24/7", 7, 12),
+        ("eur_usd", "1h", "sessions", 2, 113),
+    ],
+)
+def test_real_markets(shared_data: Path, ticker, resolution, kind, holes, missing):
+    (bars,) = load_bars(shared_data, [ticker], [resolution], "ohlcv")
+    calendar = Calendar.learn(bars.time_N[: int(0.8 * len(bars))], bars.step)
+    hole_N = calendar.hole_before(bars.time_N)
+    assert calendar.kind == kind
+    assert (hole_N.sum(), calendar.missing(bars.time_N)[hole_N].sum()) == (holes, missing)
+
+
+def test_holidays_of_the_currency_market_are_closures_and_its_outage_is_a_hole(shared_data: Path):
+    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"], "ohlcv")
+    calendar = Calendar.learn(bars.time_N, bars.step)
+    hole_N = calendar.hole_before(bars.time_N)
+    after = [str(np.datetime64(int(time), "s")) for time in bars.time_N[hole_N]]
+    assert after == ["2015-08-21T04:00:00", "2016-12-16T05:00:00"]
