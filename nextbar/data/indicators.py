@@ -1,0 +1,102 @@
+"""Indicators: columns computed from the closes of this and earlier bars, NaN before they exist.
+
+They count bars, not hours: after a hole they go on with the next bar there is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from nextbar.data.bars import Bars
+from nextbar.errors import DataError
+
+COMPUTED = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_N (such as ema_20)")
+
+RSI_BARS = 14
+BOLLINGER_BARS, BOLLINGER_WIDTH = 20, 2.0
+_EMA = re.compile(r"ema_([1-9][0-9]{0,8})")
+
+
+def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
+    """The bars with a float64 (N,) column for each name: the source's own where it has one, else computed.
+
+    Raises:
+        DataError: a name that is neither a column nor can be computed; lists what there is.
+    """
+    columns = dict(bars.columns)
+    for name in names:
+        own, formula = columns.get(name.lower()), _formula(name)
+        if own is not None:
+            columns[name] = own
+        elif formula is not None:
+            columns[name] = formula(bars.columns["close"])
+        else:
+            raise DataError(
+                f"{bars.name}: found no indicator {name!r}; can be computed: {', '.join(COMPUTED)}; "
+                f"columns there: {', '.join(bars.columns)}"
+            )
+    return dataclasses.replace(bars, columns=columns)
+
+
+def price_valued(name: str) -> bool:
+    """Whether an indicator is a price, and so is normalised with the prices."""
+    return name.lower() != "rsi" and _formula(name) is not None
+
+
+def rsi(close_N: np.ndarray, bars: int = RSI_BARS) -> np.ndarray:
+    """Relative strength index as a share, 0 to 1: average rise / (average rise + average fall).
+
+    The averages begin as the means of the first ``bars`` changes and go on as ((bars - 1) × former + new) /
+    bars. Where nothing has moved it is 0.5. J. W. Wilder, New Concepts in Technical Trading Systems, 1978.
+    """
+    change_N = np.diff(close_N)
+    rise_N = _smoothed(np.maximum(change_N, 0.0), bars, 1 / bars)
+    fall_N = _smoothed(np.maximum(-change_N, 0.0), bars, 1 / bars)
+    total_N = rise_N + fall_N
+    still_N = total_N == 0
+    share_N = np.where(still_N, 0.5, rise_N / np.where(still_N, 1.0, total_N))
+    return np.concatenate([np.full(min(1, len(close_N)), np.nan), share_N])
+
+
+def ema(close_N: np.ndarray, bars: int) -> np.ndarray:
+    """Exponential moving average, weight 2 / (bars + 1), begun as the mean of the first ``bars`` closes."""
+    return _smoothed(close_N, bars, 2 / (bars + 1))
+
+
+def bollinger(close_N: np.ndarray, width: float, bars: int = BOLLINGER_BARS) -> np.ndarray:
+    """Moving average of ``bars`` closes, shifted by ``width`` of their population standard deviations.
+
+    J. Bollinger, Bollinger on Bollinger Bands, 2001.
+    """
+    band_N = np.full(len(close_N), np.nan)
+    if len(close_N) >= bars:
+        window_NL = np.lib.stride_tricks.sliding_window_view(close_N, bars)
+        band_N[bars - 1 :] = window_NL.mean(axis=1) + width * window_NL.std(axis=1)
+    return band_N
+
+
+def _formula(name: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    name = name.lower()
+    if form := _EMA.fullmatch(name):
+        return lambda close_N: ema(close_N, int(form[1]))
+    return {
+        "rsi": rsi,
+        "bb_upper": lambda close_N: bollinger(close_N, BOLLINGER_WIDTH),
+        "bb_middle": lambda close_N: bollinger(close_N, 0.0),
+        "bb_lower": lambda close_N: bollinger(close_N, -BOLLINGER_WIDTH),
+    }.get(name)
+
+
+def _smoothed(value_N: np.ndarray, bars: int, weight: float) -> np.ndarray:
+    """y[t] = y[t-1] + weight × (x[t] - y[t-1]), begun at row bars-1 as the mean of all values so far."""
+    smooth_N = np.full(len(value_N), np.nan)
+    if len(value_N) >= bars:
+        later = value_N[bars:].tolist()
+        first = float(value_N[:bars].mean())
+        smooth_N[bars - 1 :] = list(itertools.accumulate(later, lambda y, x: y + weight * (x - y), initial=first))
+    return smooth_N

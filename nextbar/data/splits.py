@@ -1,0 +1,153 @@
+"""Who may see what: two cuts in wall-clock time, and the windows that lie on one side of them.
+
+The time of a bar is its close. A window belongs to the span that holds the closes of all its labels; one
+whose labels straddle a cut belongs to none (purge), so that no label of training is known later than the
+validation cut. Contexts may reach back over a cut: what lies before an origin is known there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from nextbar.data.bars import Bars
+from nextbar.errors import DataError
+
+SCORED_SPANS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where validation and test begin, seconds since the epoch, UTC; the same for all series.
+
+    A label belongs to training when it closes before ``validation``, to validation when before ``test``, else
+    to test.
+    """
+
+    validation: int
+    test: int
+
+
+def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split: float) -> Cuts:
+    """The cuts from the closing times of the scored series, each int64 (N,), of any length and resolution.
+
+    All their bars are pooled by time. The test cut is the close of the first of the last ceil(test_split × n)
+    bars; the validation cut is found the same way from the pooled bars before the test cut. Bars that close
+    together stay together, on the later side.
+
+    Raises:
+        DataError: no bars are left for validation.
+    """
+    pooled = np.sort(np.concatenate([np.empty(0, np.int64), *scored]))
+    if pooled.size == 0:
+        raise DataError("the scored tickers have no bars, so there is nothing to split")
+    test = _start_of_last(pooled, test_split)
+    before = pooled[pooled < test]
+    if before.size == 0:
+        raise DataError(
+            f"the scored tickers have {pooled.size} bars and all are test with test_split {test_split}; "
+            "at least one is needed before the test span begins"
+        )
+    return Cuts(_start_of_last(before, validation_split), test)
+
+
+def spans(close_time_N: np.ndarray, usable_origin_N: np.ndarray, horizon: int, cuts: Cuts) -> dict[str, np.ndarray]:
+    """Origins of one series by span (``training``, ``validation``, ``test``): int64 rows, ascending.
+
+    ``close_time_N`` int64 (N,), strictly increasing; ``usable_origin_N`` bool (N,), see ``whole_windows``.
+    """
+    origin_W = np.flatnonzero(usable_origin_N[: max(len(close_time_N) - horizon, 0)])
+    first_W, last_W = close_time_N[origin_W + 1], close_time_N[origin_W + horizon]
+    return {
+        "training": origin_W[last_W < cuts.validation],
+        "validation": origin_W[(first_W >= cuts.validation) & (last_W < cuts.test)],
+        "test": origin_W[first_W >= cuts.test],
+    }
+
+
+def whole_windows(
+    hole_before_N: np.ndarray, seq_len: int, horizon: int, valid_N: np.ndarray | None = None
+) -> np.ndarray:
+    """bool (N,), True at origins whose window is whole.
+
+    The window of origin i is rows i-L+1 to i+H. All of them exist, no hole lies between two of them
+    (``hole_before_N`` bool (N,): a hole precedes the row), and the rows of the context are valid (``valid_N``
+    bool (N,): nothing the model sees is missing; None: all are).
+    """
+    n = len(hole_before_N)
+    whole_N = np.zeros(n, bool)
+    origin_W = np.arange(seq_len - 1, n - horizon)
+    first_W = origin_W - seq_len + 1
+    holes = _running_count(hole_before_N)
+    whole = holes[origin_W + horizon + 1] == holes[first_W + 1]
+    if valid_N is not None:
+        gaps = _running_count(~valid_N)
+        whole &= gaps[origin_W + 1] == gaps[first_W]
+    whole_N[origin_W] = whole
+    return whole_N
+
+
+def require_windows(
+    bars: Sequence[Bars],
+    windows: Sequence[Mapping[str, np.ndarray]],
+    cuts: Cuts,
+    *,
+    trained: Sequence[bool],
+    scored: Sequence[bool],
+    seq_len: int,
+    horizon: int,
+) -> None:
+    """Check that there is something to train on, and something to score for each scored ticker.
+
+    ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are
+    used for what. A ticker with several resolutions is scored if one of them has windows.
+
+    Raises:
+        DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
+    """
+    series = list(zip(bars, windows, trained, scored, strict=True))
+    problems: list[str] = []
+    if not any(len(spans["training"]) for _, spans, used, _ in series if used):
+        learners = [one for one, _, used, _ in series if used]
+        problems += ["no training windows"] + [
+            f"  {text}" for text in _counts(learners, "training", cuts, seq_len + horizon)
+        ]
+    for span in SCORED_SPANS:
+        for ticker in dict.fromkeys(one.ticker for one, _, _, used in series if used):
+            own = [(one, found) for one, found, _, used in series if used and one.ticker == ticker]
+            if not any(len(found[span]) for _, found in own):
+                problems.append(f"no {span} windows of {ticker}")
+                problems += [f"  {text}" for text in _counts([one for one, _ in own], span, cuts, horizon)]
+    if problems:
+        problems.append(
+            f"a window is {seq_len + horizon} bars without a hole (seq_len {seq_len} + horizon {horizon}), "
+            f"the last {horizon} in the span: use more bars, other splits, or a shorter seq_len or horizon"
+        )
+        raise DataError("\n".join(problems))
+
+
+def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int) -> Iterator[str]:
+    """For each series, its bars, those of them in the span, and the fewest that make a window there."""
+    begin = {"training": -math.inf, "validation": cuts.validation, "test": cuts.test}[span]
+    end = {"training": cuts.validation, "validation": cuts.test, "test": math.inf}[span]
+    between = " and ".join(
+        f"{word} {np.datetime64(int(at), 's')}Z" for word, at in (("from", begin), ("before", end)) if math.isfinite(at)
+    )
+    for one in bars:
+        inside = int(np.count_nonzero((one.close_time_N >= begin) & (one.close_time_N < end)))
+        yield f"{one.name}: {len(one)} bars, {inside} in the {span} span ({between}), {needed} needed"
+
+
+def _start_of_last(time_N: np.ndarray, share: float) -> int:
+    """Time of the first of the last ceil(share × n) of ascending times; the share is the decimal printed."""
+    count = math.ceil(Fraction(str(float(share))) * len(time_N))  # in floats 0.07 × 100 is above 7
+    return int(time_N[len(time_N) - count])
+
+
+def _running_count(flag_N: np.ndarray) -> np.ndarray:
+    """int64 (N + 1,): how many flags are set before each row."""
+    return np.concatenate([[0], np.cumsum(flag_N, dtype=np.int64)])

@@ -1,0 +1,196 @@
+"""Splits against a plain reading of their definition."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from nextbar.data.bars import Bars
+from nextbar.data.splits import Cuts, find_cuts, require_windows, spans, whole_windows
+from nextbar.errors import DataError
+
+SPANS = ("training", "validation", "test")
+HOUR = 3600
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> list[np.ndarray]:
+    """Closing times of any number of series: resolutions, beginnings and ends differ, bars are missing."""
+    series = []
+    for _ in range(draw(st.integers(1, 5))):
+        step = draw(st.sampled_from([1, 4, 24])) * HOUR
+        slots = draw(st.lists(st.integers(0, 60), unique=True, max_size=40))
+        start = draw(st.integers(0, 40)) * HOUR
+        series.append(start + step * (1 + np.sort(np.array(slots, np.int64))))
+    return series
+
+
+shares = st.integers(1, 99).map(lambda percent: percent / 100)
+
+
+def slow_cuts(series: list[np.ndarray], test_split: float, validation_split: float) -> tuple[int, int] | None:
+    times = sorted(int(time) for one in series for time in one)
+    if not times:
+        return None
+    test = times[-math.ceil(Fraction(round(test_split * 100), 100) * len(times))]
+    rest = [time for time in times if time < test]
+    if not rest:
+        return None
+    return rest[-math.ceil(Fraction(round(validation_split * 100), 100) * len(rest))], test
+
+
+def slow_span(label_times: list[int], cuts: Cuts) -> str | None:
+    sides = {"training" if t < cuts.validation else "validation" if t < cuts.test else "test" for t in label_times}
+    return sides.pop() if len(sides) == 1 else None
+
+
+@given(markets(), shares, shares)
+@example([np.arange(100) * HOUR], 0.07, 0.29)  # 0.07 x 100 and 0.29 x 93 are not what they seem in floats
+def test_cuts_are_where_the_last_shares_of_the_pool_begin(
+    series: list[np.ndarray], test_split: float, validation_split: float
+) -> None:
+    expected = slow_cuts(series, test_split, validation_split)
+    if expected is None:
+        with pytest.raises(DataError):
+            find_cuts(series, test_split, validation_split)
+    else:
+        assert find_cuts(series, test_split, validation_split) == Cuts(*expected)
+
+
+@given(st.integers(3, 400), st.integers(3, 97).map(lambda percent: percent / 100))
+def test_one_series_of_distinct_times_has_exactly_its_share(n: int, share: float) -> None:
+    time_N = HOUR * np.arange(n)
+    assume(math.ceil(round(share * 100) * n / 100) < n)
+    cuts = find_cuts([time_N], share, 0.5)
+    assert (time_N >= cuts.test).sum() == math.ceil(round(share * 100) * n / 100)
+    before = int((time_N < cuts.test).sum())
+    assert ((time_N >= cuts.validation) & (time_N < cuts.test)).sum() == math.ceil(before / 2)
+
+
+@given(markets(), st.permutations(range(5)), shares, shares)
+def test_the_order_of_the_series_does_not_matter(
+    series: list[np.ndarray], order: list[int], test_split: float, validation_split: float
+) -> None:
+    assume(slow_cuts(series, test_split, validation_split) is not None)
+    shuffled = [series[i] for i in order if i < len(series)]
+    assert find_cuts(shuffled, test_split, validation_split) == find_cuts(series, test_split, validation_split)
+
+
+@given(markets(), st.integers(1, 4), st.integers(1, 5), shares, shares, st.randoms())
+def test_windows_go_where_all_their_labels_are(
+    series: list[np.ndarray],
+    seq_len: int,
+    horizon: int,
+    test_split: float,
+    validation_split: float,
+    random: object,
+) -> None:
+    scored = series[: max(1, len(series) - 1)]  # the last one is trained on only: the cuts do not know it
+    assume(slow_cuts(scored, test_split, validation_split) is not None)
+    cuts = find_cuts(scored, test_split, validation_split)
+    for time_N in series:
+        hole_N = np.array([random.random() < 0.1 for _ in time_N], bool)  # type: ignore[attr-defined]
+        valid_N = np.array([random.random() < 0.9 for _ in time_N], bool)  # type: ignore[attr-defined]
+        found = spans(time_N, whole_windows(hole_N, seq_len, horizon, valid_N), horizon, cuts)
+        expected: dict[str | None, list[int]] = {name: [] for name in (*SPANS, None)}
+        for origin in range(len(time_N)):
+            context = range(origin - seq_len + 1, origin + 1)
+            labels = range(origin + 1, origin + horizon + 1)
+            if context[0] < 0 or labels[-1] >= len(time_N) or not all(valid_N[row] for row in context):
+                continue
+            if any(hole_N[row] for row in (*context[1:], *labels)):
+                continue
+            expected[slow_span([int(time_N[row]) for row in labels], cuts)].append(origin)
+        assert list(found) == list(SPANS)
+        for name in SPANS:
+            assert found[name].tolist() == expected[name]
+
+
+@given(markets(), st.integers(1, 5), shares, shares)
+def test_no_label_is_known_after_its_cut(
+    series: list[np.ndarray], horizon: int, test_split: float, validation_split: float
+) -> None:
+    assume(slow_cuts(series, test_split, validation_split) is not None)
+    cuts = find_cuts(series, test_split, validation_split)
+    assert cuts.validation < cuts.test
+    for time_N in series:
+        found = spans(time_N, np.ones(len(time_N), bool), horizon, cuts)
+        for origin in found["training"]:
+            assert time_N[origin + horizon] < cuts.validation
+        for origin in found["validation"]:
+            assert cuts.validation <= time_N[origin + 1] and time_N[origin + horizon] < cuts.test
+        for origin in found["test"]:
+            assert time_N[origin + 1] >= cuts.test
+        everywhere = np.concatenate([found[name] for name in SPANS])
+        assert len(np.unique(everywhere)) == len(everywhere)
+
+
+def test_a_label_closing_at_the_cut_belongs_to_the_later_span() -> None:
+    time_N = HOUR * np.arange(1, 11)
+    found = spans(time_N, np.ones(10, bool), 2, Cuts(validation=5 * HOUR, test=8 * HOUR))
+    # labels of origin i close at hours i+2 and i+3
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "training": [0, 1], "validation": [3, 4], "test": [6, 7],
+    }  # fmt: skip
+
+
+def bars(ticker: str, n: int, first: int = 0, resolution: str = "1h") -> Bars:
+    time_N = HOUR * (first + np.arange(n, dtype=np.int64))
+    return Bars(ticker, resolution, time_N, {"close": np.ones(n)})
+
+
+def check(
+    series: list[Bars],
+    cuts: Cuts,
+    trained: list[bool],
+    scored: list[bool],
+    seq_len: int = 4,
+    horizon: int = 2,
+) -> None:
+    windows = [
+        spans(b.close_time_N, whole_windows(np.zeros(len(b), bool), seq_len, horizon), horizon, cuts) for b in series
+    ]
+    require_windows(series, windows, cuts, trained=trained, scored=scored, seq_len=seq_len, horizon=horizon)
+
+
+def test_a_scored_ticker_without_labels_is_named_with_its_counts() -> None:
+    ended, whole, learner = bars("eth_usd", 60), bars("btc_usd", 100), bars("sol_usd", 50)
+    cuts = Cuts(validation=60 * HOUR, test=80 * HOUR)
+    check([whole], cuts, [True], [True])
+    check([whole, learner], cuts, [True, True], [True, False])  # what is only trained on needs no other windows
+    with pytest.raises(DataError) as told:
+        check([whole, ended], cuts, [True, False], [True, True])
+    text = str(told.value)
+    assert "btc_usd" not in text and "no training" not in text
+    assert "no validation windows of eth_usd" in text
+    assert "eth_usd_1h: 60 bars, 1 in the validation span (from 1970-01-03T12:00:00Z and before" in text
+    assert "no test windows of eth_usd" in text and "60 bars, 0 in the test span" in text
+    assert "a window is 6 bars without a hole (seq_len 4 + horizon 2)" in text
+
+
+def test_nothing_to_train_on_is_told() -> None:
+    early, late = bars("btc_usd", 100), bars("eth_usd", 30, first=70)
+    told = r"no training windows\n  eth_usd_1h: 30 bars, 0 in the training span .*, 6 needed"
+    with pytest.raises(DataError, match=told):
+        check([early, late], Cuts(validation=60 * HOUR, test=80 * HOUR), [False, True], [True, False])
+
+
+def test_fewer_bars_than_one_window() -> None:
+    with pytest.raises(DataError, match="5 bars"):
+        check([bars("btc_usd", 5)], Cuts(validation=3 * HOUR, test=4 * HOUR), [True], [True])
+
+
+def test_one_resolution_of_a_ticker_is_enough() -> None:
+    fine, coarse = bars("btc_usd", 100), bars("btc_usd", 3, resolution="1d")
+    check([fine, coarse], Cuts(validation=60 * HOUR, test=80 * HOUR), [True, True], [True, True])
+
+
+@pytest.mark.parametrize("series", [[], [np.empty(0, np.int64)], [np.array([HOUR])]])
+def test_too_few_bars_to_split(series: list[np.ndarray]) -> None:
+    with pytest.raises(DataError, match="scored tickers have"):
+        find_cuts(series, 0.15, 0.1)
