@@ -1,0 +1,227 @@
+"""From checked bars to three spans of windows: who may see what, and the arrays the device needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars, load_bars
+from nextbar.data.calendar import Calendar
+from nextbar.data.indicators import add_indicators
+from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
+from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.splits import Cuts, find_cuts, require_windows, spans, whole_windows
+from nextbar.data.targets import outcomes
+from nextbar.data.windows import Tape, WindowSpec
+from nextbar.errors import DataError
+from nextbar.types import Outcomes
+
+SPANS = ("training", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The series of a run, their windows by span, and what was fitted on the training span."""
+
+    bars: tuple[Bars, ...]
+    calendars: tuple[Calendar, ...]
+    cuts: Cuts
+    preparation: Preparation
+    origins: dict[str, np.ndarray]
+    """row of the last known bar of every window of a span, over all series end to end"""
+    history_N: np.ndarray
+    """like ``origins["training"]``, of every series, also those that are only scored: what baselines are fitted on"""
+    scored: tuple[bool, ...]
+    trained: tuple[bool, ...]
+    dropped: dict[str, list[str]]
+    """features some series lack, so that none has them: name -> those series"""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What reports call the series: the ticker, with its resolution where there are several."""
+        several = len({b.resolution for b in self.bars}) > 1
+        return tuple(b.name if several else b.ticker for b in self.bars)
+
+    @cached_property
+    def close_R(self) -> np.ndarray:
+        """Closes of all series, float64."""
+        return np.concatenate([b.columns["close"] for b in self.bars])
+
+    @cached_property
+    def close_time_R(self) -> np.ndarray:
+        """When each bar became known, seconds since the epoch."""
+        return np.concatenate([b.close_time_N for b in self.bars])
+
+    @cached_property
+    def series_R(self) -> np.ndarray:
+        """Series of each row."""
+        return np.repeat(np.arange(len(self.bars)), [len(b) for b in self.bars])
+
+    def tape(self) -> Tape:
+        """The bars as arrays for the device."""
+        return self.preparation.tape(self.bars, self.preparation.series)
+
+    def outcomes(self, span: str) -> Outcomes:
+        """What happened after the origins of a span."""
+        return self.outcomes_at(self.origins[span])
+
+    def outcomes_at(self, origin_N: np.ndarray) -> Outcomes:
+        """What happened after the given rows."""
+        return outcomes(
+            self.close_R,
+            self.close_time_R,
+            self.series_R,
+            self.names,
+            origin_N,
+            self.preparation.spec.horizon,
+        )
+
+    def training_closes(self) -> list[np.ndarray]:
+        """Closes of each series before the first cut."""
+        return [b.columns["close"][b.close_time_N < self.cuts.validation] for b in self.bars]
+
+    def describe(self) -> dict[str, Any]:
+        """Series, cuts and windows in plain values, for the summary."""
+        return {
+            "series": [
+                {
+                    "name": name,
+                    "bars": len(b),
+                    "first": _iso(b.time_N[0]),
+                    "last": _iso(b.time_N[-1]),
+                    "calendar": calendar.kind,
+                    "holes": int(calendar.hole_before(b.time_N).sum()),
+                    "trained": trained,
+                    "scored": scored,
+                    "notices": list(b.notices),
+                }
+                for name, b, calendar, trained, scored in zip(
+                    self.names, self.bars, self.calendars, self.trained, self.scored, strict=True
+                )
+            ],
+            "features": list(self.preparation.spec.columns),
+            "indicators": list(self.preparation.spec.indicators),
+            "dropped_features": self.dropped,
+            "validation_from": _iso(self.cuts.validation),
+            "test_from": _iso(self.cuts.test),
+            "windows": {span: len(rows) for span, rows in self.origins.items()},
+        }
+
+
+def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
+    """Tickers that are trained or scored."""
+    return tuple(dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers)))
+
+
+def read_series(config: ExperimentConfig) -> list[Bars]:
+    """Read every series the experiment trains or scores from its ``datapath``."""
+    dataset = config.dataset_config
+    return load_bars(
+        dataset.datapath,
+        series_tickers(config),
+        dataset.resolutions,
+        dataset.features,
+        target=dataset.target,
+        indicators=dataset.indicators or (),
+    )
+
+
+def build_dataset(config: ExperimentConfig, bars: Sequence[Bars]) -> Dataset:
+    """Split, fit and window the series of an experiment.
+
+    Raises:
+        DataError: a series without bars in the dates asked for, a span without windows, a series whose statistics
+            cannot be fitted.
+    """
+    dataset = config.dataset_config
+    bars = [_prepare(b, config) for b in bars]
+    scored = tuple(b.ticker in config.scored_tickers for b in bars)
+    trained = tuple(b.ticker in dataset.tickers for b in bars)
+    pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
+    cuts = find_cuts(pooled, config.test_split, config.validation_split)
+    n_train = [int(np.searchsorted(b.close_time_N, cuts.validation)) for b in bars]
+    calendars = tuple(
+        Calendar.learn(b.time_N[:n], b.step, dataset.calendar) if n else Calendar.always(b.step)
+        for b, n in zip(bars, n_train, strict=True)
+    )
+    spec = window_spec(dataset, bars)
+    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
+    _require_fits(fits, n_train, spec, dataset.norm_mode)
+    times = [b.close_time_N[:n] for b, n, wanted in zip(bars, n_train, trained, strict=True) if wanted and n]
+    if not times:
+        raise DataError(
+            f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
+            "nothing is left to train on"
+        )
+    windows = [
+        spans(b.close_time_N, _usable(b, calendar, spec), spec.horizon, cuts)
+        for b, calendar in zip(bars, calendars, strict=True)
+    ]
+    require_windows(bars, windows, cuts, trained=trained, scored=scored, seq_len=spec.seq_len, horizon=spec.horizon)
+    everyone = [True] * len(bars)
+    origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
+    preparation = Preparation(spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits)
+    history_N = _rows("training", windows, bars, everyone)
+    return Dataset(
+        tuple(bars),
+        calendars,
+        cuts,
+        preparation,
+        origins,
+        history_N,
+        scored,
+        trained,
+        dropped_features(dataset, bars),
+    )
+
+
+def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
+    dataset = config.dataset_config
+    kept = bars.between(dataset.initial_date, dataset.final_date)
+    if len(kept) == 0:
+        limits = {"initial_date": dataset.initial_date, "final_date": dataset.final_date}
+        asked = " and ".join(f"{name} {date}" for name, date in limits.items() if date)
+        raise DataError(
+            f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
+            f"to {_iso(bars.time_N[-1])}"
+        )
+    return add_indicators(kept, dataset.indicators or ())
+
+
+def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
+    if norm_mode not in GLOBAL_MODES:
+        return
+    for fit, n in zip(fits, n_train, strict=True):
+        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
+        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
+            unknown.append("return")
+        if n < 2 or unknown:
+            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
+            raise DataError(
+                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
+                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
+            )
+
+
+def _usable(bars: Bars, calendar: Calendar, spec: WindowSpec) -> np.ndarray:
+    """Origins whose window is whole: no hole in it, every column there."""
+    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
+    return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, spec.horizon, valid_N)
+
+
+def _rows(
+    span: str, windows: Sequence[dict[str, np.ndarray]], bars: Sequence[Bars], wanted: Sequence[bool]
+) -> np.ndarray:
+    """Origins of one span as rows over all series end to end."""
+    starts = np.cumsum([0, *(len(b) for b in bars)])
+    parts = [w[span] + start for w, start, use in zip(windows, starts, wanted, strict=False) if use]
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _iso(seconds: float) -> str:
+    return str(np.datetime64(int(seconds), "s")) + "Z"

@@ -1,0 +1,210 @@
+"""Bars on the device, and the way from an origin to a batch, inside compiled code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair, Scale, fit_windows
+from nextbar.data.targets import label
+from nextbar.types import Array, Batch
+
+MAX_TOKEN = 100
+"""largest spread token"""
+
+_STANDARDISED = tuple(
+    NORM_MODES.index({"window": "window_meanstd", "global": "global_meanstd", "none": "none"}[mode.split("_")[0]])
+    for mode in NORM_MODES
+)
+"""the mode that standardises with the same statistics, for each of NORM_MODES"""
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """What a window consists of; hashable, since compiled code depends on all of it."""
+
+    seq_len: int
+    horizon: int
+    target: str
+    edges: tuple[float, ...] | None
+    returns: bool
+    """feature set ``returns``: prices enter as log returns"""
+    prices: tuple[str, ...]
+    """price columns, the close last among the bar's own; they share one scale"""
+    own_prices: int
+    """how many of ``prices`` are the bar's own; the rest are price-valued indicators"""
+    volumes: tuple[str, ...]
+    """volume and trades, as far as present: groups with a scale of their own"""
+    plain: tuple[str, ...]
+    """indicators that are used as they are"""
+    indicators: tuple[str, ...]
+    """all indicators in the order asked for"""
+    clock: int
+    """numbers that tell the clock of one predicted bar: 0, 2 or 4"""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups with statistics and a spread token of their own."""
+        return ("price", *self.volumes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns kept as pairs on the device."""
+        return (*self.prices, *self.volumes)
+
+    @property
+    def n_features(self) -> int:
+        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time, indicators."""
+        return (5 if self.returns else self.own_prices) + len(self.volumes) + 1 + len(self.indicators)
+
+
+class Tape(NamedTuple):
+    """All bars of all series, end to end, on the device."""
+
+    rows_RX: Array
+    """high parts of the columns, low parts, the time column, plain indicators; float32"""
+    close_R2: Array
+    """high and low part of the close"""
+    series_R: Array
+    rank_R: Array
+    """position of the next open slot in the series' week"""
+    clock_SMC: Array
+    """clock of each open slot of the week, padded to the longest week"""
+    slots_S: Array
+    """open slots a week"""
+    fitted: GlobalScale
+    """training statistics, (S, G)"""
+    return_std_S: Array
+    """standard deviation of one-bar log returns in training"""
+
+
+def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec) -> Batch:
+    """Cut, normalise and label the windows that end at the origins.
+
+    Args:
+        tape: bars on the device.
+        origin_B: row of the last known bar of each window, int32.
+        weight_B: 0 for windows that only fill the batch.
+        norm_mode: index into ``scaling.NORM_MODES``, traced.
+        spec: what a window consists of.
+    """
+    import jax.numpy as jnp
+
+    n = len(spec.columns)
+    rows_BLX = _slices(tape.rows_RX, origin_B - spec.seq_len + 1, spec.seq_len)
+    pair = Pair(rows_BLX[..., :n], rows_BLX[..., n : 2 * n])
+    time_BL = rows_BLX[..., 2 * n]
+    series_B = tape.series_R[origin_B]
+    future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
+
+    scaled, scales = _normalise(tape, pair, series_B, norm_mode, spec)
+    close = spec.own_prices - 1
+    last = Pair(pair.high[:, -1, close], pair.low[:, -1, close])
+    change_BL = Pair(pair.high[..., close], pair.low[..., close]).minus(Pair(last.high[:, None], last.low[:, None]))
+    log_BL = jnp.log1p(change_BL / last.high[:, None]) if _needs_logs(spec) else change_BL
+    deviation_B = _return_deviation(
+        jnp.std(log_BL[:, 1:] - log_BL[:, :-1], axis=1), tape.return_std_S[series_B], norm_mode
+    )
+
+    own_BLF = _returns(pair, last, log_BL, deviation_B, spec) if spec.returns else scaled[0][..., : spec.own_prices]
+    groups = [own_BLF, *scaled[1:]]
+    plain_BLE = rows_BLX[..., 2 * n + 1 :]
+    indicators = [
+        _column(plain_BLE, spec.plain.index(name))
+        if name in spec.plain
+        else _column(scaled[0], spec.prices.index(name))
+        for name in spec.indicators
+    ]
+    unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
+    future_pair = Pair(future[..., 0], future[..., 1])
+    return Batch(
+        x_BLF=jnp.concatenate([*groups, time_BL[..., None], *indicators], axis=-1),
+        time_BL=time_BL,
+        tokens_BG=jnp.stack([_spread_token(group) for group in groups], axis=-1),
+        clock_BHC=_clock(tape, origin_B, series_B, spec),
+        y_BH=label(last, future_pair, unit_B, spec.target, spec.edges),
+        unit_B=unit_B,
+        weight_B=weight_B,
+    )
+
+
+def _column(array_BLX: Array, i: int) -> Array:
+    return array_BLX[..., i : i + 1]
+
+
+def _slices(array_RX: Array, start_B: Array, length: int) -> Array:
+    """(B, length, X): contiguous rows copied in one gather."""
+    import jax
+
+    return jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(array_RX, start, length))(start_B)
+
+
+def _normalise(
+    tape: Tape, pair: Pair, series_B: Array, norm_mode: Array, spec: WindowSpec
+) -> tuple[list[Array], list[Scale]]:
+    """Normalised columns and scale of each group; a group's reference is its last bar's last own column."""
+    import jax
+    import jax.numpy as jnp
+
+    scaled, scales = [], []
+    start = 0
+    for g, name in enumerate(spec.groups):
+        width, own = (len(spec.prices), spec.own_prices) if name == "price" else (1, 1)
+        group = Pair(*(part[..., start : start + width] for part in pair))
+        start += width
+        reference = Pair(*(part[:, -1, own - 1] for part in group))
+        difference_BLC = group.minus(Pair(*(part[:, None, None] for part in reference)))
+        fitted = jax.tree.map(lambda a_SG, g=g: a_SG[series_B, g], tape.fitted)
+        mode = norm_mode
+        if spec.returns and name != "price":  # logs of volume are standardised, whatever is done to prices
+            mode = jnp.asarray(_STANDARDISED)[norm_mode]
+        scale = fit_windows(difference_BLC[..., :own], reference, fitted, mode)
+        scaled.append(scale.apply(difference_BLC))
+        scales.append(scale)
+    return scaled, scales
+
+
+def _needs_logs(spec: WindowSpec) -> bool:
+    return spec.returns or spec.target == "log_return"
+
+
+def _return_deviation(window_B: Array, training_B: Array, norm_mode: Array) -> Array:
+    """Unit of returns: the window's, training's (global modes), or 1 (``none``); 1 where nothing moved."""
+    import jax.numpy as jnp
+
+    choices = (window_B, window_B, window_B, training_B, training_B, jnp.ones_like(window_B))
+    chosen = jnp.stack(choices)[norm_mode]
+    return jnp.where(chosen == 0, 1.0, chosen)
+
+
+def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: WindowSpec) -> Array:
+    """Log of close, high, low and open over the previous close, and the bar's log range, in units of the deviation.
+
+    The close before the first bar lies outside the window; that bar's open stands in for it.
+    """
+    import jax.numpy as jnp
+
+    own = Pair(*(part[..., : spec.own_prices] for part in pair))
+    change = own.minus(Pair(*(part[:, None, None] for part in last)))
+    log_BLC = jnp.log1p(change / last.high[:, None, None])
+    open_, high, low, close = (log_BLC[..., spec.prices.index(name)] for name in ("open", "high", "low", "close"))
+    previous = jnp.concatenate([open_[:, :1], log_BL[:, :-1]], axis=1)
+    columns = (close - previous, high - previous, low - previous, open_ - previous, high - low)
+    return jnp.stack(columns, axis=-1) / deviation_B[:, None, None]
+
+
+def _spread_token(group_BLC: Array) -> Array:
+    """Integer 0..100: standard deviation of the normalised group in the window, times 500."""
+    import jax.numpy as jnp
+
+    spread_B = jnp.std(group_BLC, axis=(1, 2)) * 5 * 100
+    return jnp.clip(jnp.round(spread_B), 0, MAX_TOKEN).astype(jnp.int32)
+
+
+def _clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -> Array:
+    """(B, H, C) clock of the next H open slots, from the calendar alone."""
+    import jax.numpy as jnp
+
+    ahead_BH = tape.rank_R[origin_B][:, None] + jnp.arange(spec.horizon)[None]
+    slot_BH = ahead_BH % tape.slots_S[series_B][:, None]
+    return tape.clock_SMC[series_B[:, None], slot_BH]
