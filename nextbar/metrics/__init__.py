@@ -1,0 +1,15 @@
+"""How good a forecast is: losses window by window, their averages, and the comparison with a baseline.
+
+- ``task``: what is asked (output mode, target, horizon, bin edges)
+- ``truth``: what happened, with the quantities every loss needs
+- ``point``: of the location: mae, mse, rmse, mape, r2, r2_return, mse_scaled, mae_scaled, acc_dir
+- ``density``: of the predictive law: nll, crps, coverage_50 ... coverage_95
+- ``bins``: of probabilities: acc, log_loss, brier, acc_dir
+- ``significance``: the Diebold-Mariano test
+- ``comparison``: model beside baseline: skill, verdict, ranking score
+- ``scorer``: ``Scorer``, all of it for one span
+
+Each of point, density and bins has two halves: ``elements`` gives arrays (N, H) that are summed over windows,
+in any order and any batches, and ``read_out`` turns the sums into metrics. So a short last batch biases
+nothing, and a whole span, one ticker and one horizon step are read out by the same formula.
+"""

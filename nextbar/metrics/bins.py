@@ -1,0 +1,73 @@
+"""Bins of the next percentage move, and the losses of their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nextbar.metrics.truth import Truth, hit, ratio
+
+EQUAL_MASS = 1e-6  # probabilities come in float32: masses closer than its rounding are equal
+
+
+def bin_index(percent_move: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """Bin of each move, any shape, int64 in 0 ... K-1 for K+1 ascending edges.
+
+    The lower edge belongs to a bin, the upper to the next; a move outside all edges falls into the outermost
+    bin.
+    """
+    return np.searchsorted(np.asarray(edges, np.float64)[1:-1], percent_move, side="right")
+
+
+def percent_move(last_close_N1: np.ndarray, close_NH: np.ndarray) -> np.ndarray:
+    """Simple move 100 (c(t+h) - c(t)) / c(t), percent.
+
+    The difference comes first: it is exact for prices within a factor of two, so that a move of 1 % meets an
+    edge at 1.
+    """
+    return 100 * (close_NH - last_close_N1) / last_close_N1
+
+
+def side(edges: Sequence[float]) -> np.ndarray:
+    """+1 for a bin above zero, -1 below, 0 where it straddles; shape (K,).
+
+    The outermost bins reach to infinity whatever their outer edge says, because they take the moves outside.
+    """
+    inner = np.asarray(edges, np.float64)[1:-1]
+    lower, upper = np.r_[-np.inf, inner], np.r_[inner, np.inf]
+    return np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0))
+
+
+def elements(log_probs_NHK: np.ndarray, truth: Truth, edges: Sequence[float]) -> dict[str, np.ndarray]:
+    """Summable losses (N, H) of log probabilities of the bins.
+
+    ``log_loss``: -ln p of the bin that came. ``brier``: sum over the bins of (p - outcome)^2, the original 0
+    ... 2 (Brier 1950). Direction follows the larger mass above or below zero, a straddling bin giving half to
+    each, which cancels; equal masses are a flat forecast.
+    """
+    move_NH = percent_move(truth.last_close_N1, truth.close_NH)
+    bin_NH = bin_index(move_NH, edges)
+    chosen_NH = np.take_along_axis(log_probs_NHK, bin_NH[..., None], axis=-1)[..., 0]
+    probs_NHK = np.exp(log_probs_NHK)
+    sides = side(edges)
+    lead_NH = probs_NHK[..., sides > 0].sum(axis=-1) - probs_NHK[..., sides < 0].sum(axis=-1)
+    sign_NH = np.where(np.abs(lead_NH) <= EQUAL_MASS, 0.0, np.sign(lead_NH))
+    return {
+        "invalid": ~np.isfinite(probs_NHK).all(axis=-1),
+        "log_loss": -chosen_NH,
+        "brier": (probs_NHK**2).sum(axis=-1) - 2 * np.exp(chosen_NH) + 1,
+        "correct": log_probs_NHK.argmax(axis=-1) == bin_NH,
+        **hit(sign_NH, truth.change_NH),
+    }
+
+
+def read_out(total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Metrics from sums of :func:`elements` and ``count`` of them; accuracies in percent."""
+    count = total["count"]
+    return {
+        "acc": 100 * total["correct"] / count,
+        "log_loss": total["log_loss"] / count,
+        "brier": total["brier"] / count,
+        "acc_dir": 100 * ratio(total["hit"], total["move"]),
+    }

@@ -1,0 +1,193 @@
+"""Scores of forecasts for one span: elements, sums, read-out, comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nextbar import baselines
+from nextbar.errors import DataError
+from nextbar.metrics import bins, density, point
+from nextbar.metrics.comparison import Score, beside, verdict
+from nextbar.metrics.significance import DieboldMariano, diebold_mariano
+from nextbar.metrics.task import Task
+from nextbar.metrics.truth import Truth
+from nextbar.types import Forecast, Outcomes, Reference
+
+CHUNK = 1 << 16
+"""elements worked on at once: bounds memory, and stays in the cache"""
+
+
+class Scores(NamedTuple):
+    """What one forecast scored on a span."""
+
+    mean: Score
+    """unweighted mean over the tickers that have the metric"""
+    by_ticker: dict[str, Score]
+    loss_N: np.ndarray
+    """the loss that is compared with the baseline's, averaged over the horizon, for each window"""
+
+
+class _Series(NamedTuple):
+    name: str
+    row_M: np.ndarray
+    """its windows"""
+    positive: bool
+    mean_close: float
+    spread: float
+
+
+class Scorer:
+    """Scores any number of forecasts of the same span; what depends on the truth alone is worked out once.
+
+    ``outcomes`` N windows of any mix of series, ``reference`` from :func:`nextbar.baselines.fit`. Raises
+    DataError when there is no window, or when returns are asked of a price that is not above zero.
+    """
+
+    def __init__(self, outcomes: Outcomes, reference: Reference, task: Task) -> None:
+        if len(outcomes.series_N) == 0:
+            raise DataError("there is no window to score: the span is empty. Use more bars or a larger split.")
+        self.outcomes, self.reference, self.task = outcomes, reference, task
+        order_N = np.argsort(outcomes.series_N, kind="stable")
+        present, first = np.unique(outcomes.series_N[order_N], return_index=True)
+        rows = np.split(order_N, first[1:])
+        self._series = [self._describe(int(s), row_M) for s, row_M in zip(present, rows, strict=True)]
+
+    def _describe(self, s: int, row_M: np.ndarray) -> _Series:
+        name, close = self.outcomes.names[s], self.outcomes.close_NH[row_M]
+        positive = bool(self.reference.positive_S[s] and (self.outcomes.last_close_N[row_M] > 0).all())
+        positive = positive and bool((close > 0).all())
+        if self.task.needs_positive_prices and not positive:
+            raise DataError(baselines.not_positive(name, self.task))
+        return _Series(name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
+
+    @cached_property
+    def baseline(self) -> Scores:
+        """The baseline's scores, computed once."""
+        return self.score(baselines.forecast(self.reference, self.outcomes, self.task))
+
+    def score(self, forecast: Forecast) -> Scores:
+        """Every metric of the mode: per ticker, per step, and the mean over tickers.
+
+        A forecast that is not finite makes all metrics of its ticker, and so the means, NaN. Raises
+        ValueError when the forecast lacks an array of the mode or has another shape than (N, H) or (N, H, K).
+        """
+        self._check(forecast)
+        loss_N = np.empty(len(self.outcomes.series_N))
+        by_ticker = {}
+        rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
+        for series in self._series:
+            total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
+            for start in range(0, len(series.row_M), rows):
+                row = series.row_M[start : start + rows]
+                elements = self._elements(forecast, row, series)
+                loss_N[row] = self._compared(elements, series).mean(axis=1)
+                for name, value_NH in elements.items():
+                    total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
+            pooled = {name: np.sum(value_H, keepdims=True) for name, value_H in total.items()}
+            by_step = self._read_out(total, series.spread)
+            first = {name: values[0] for name, values in self._read_out(pooled, series.spread).items()}
+            by_ticker[series.name] = Score(first, by_step)
+        return Scores(_mean(list(by_ticker.values())), by_ticker, loss_N)
+
+    def significance(self, scores: Scores) -> DieboldMariano | None:
+        """Diebold-Mariano test against the baseline, losses averaged per timestamp over tickers and steps.
+
+        Losses: squared log-return errors (``mean``), nll (``distribution``), log loss (``discrete_grid``).
+        For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
+        training variance.
+        """
+        _, moment_N = np.unique(self.outcomes.origin_time_N, return_inverse=True)
+        count_T = np.bincount(moment_N)
+        model_T, baseline_T = (np.bincount(moment_N, s.loss_N) / count_T for s in (scores, self.baseline))
+        return diebold_mariano(model_T, baseline_T, self.task.horizon)
+
+    def report(self, forecast: Forecast | Scores) -> dict[str, Any]:
+        """Model, baseline and skill side by side, JSON-able: None for what is undefined or not finite.
+
+        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}
+        - ``by_step``, when H > 1: the same three, with a list of H values for each metric
+        - ``by_ticker``: {name: the same again, and ``windows``}
+        - ``windows``: N; ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
+        """
+        scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
+        report = beside(scores.mean, self.baseline.mean)
+        report["windows"] = len(self.outcomes.series_N)
+        report["by_ticker"] = {
+            series.name: {
+                **beside(scores.by_ticker[series.name], self.baseline.by_ticker[series.name]),
+                "windows": len(series.row_M),
+            }
+            for series in self._series
+        }
+        report["diebold_mariano"] = self.significance(scores)
+        report["verdict"] = verdict(report, self.task)
+        return report
+
+    def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
+        task, outcomes = self.task, self.outcomes
+        last_close_N, close_NH = outcomes.last_close_N[row], outcomes.close_NH[row]
+        truth = Truth.of(last_close_N, close_NH, series.positive, series.mean_close)
+
+        def part(array: np.ndarray | None) -> np.ndarray:
+            assert array is not None  # checked in score()
+            return np.asarray(array[row], np.float64)
+
+        if task.output_mode == "discrete_grid":
+            return bins.elements(part(forecast.log_probs_NHK), truth, task.edges)
+        location_NH = part(forecast.location_NH)
+        elements = point.elements(location_NH, truth, task)
+        if task.output_mode == "distribution":
+            df_NH = None if forecast.df_NH is None else part(forecast.df_NH)
+            elements |= density.elements(location_NH, part(forecast.scale_NH), df_NH, truth, task)
+        return elements
+
+    def _compared(self, elements: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
+        if self.task.output_mode != "mean":
+            return elements[self.task.leading]
+        if series.positive:
+            return elements["squared_log_error"]
+        return elements["squared_error"] / (series.spread**2 if series.spread > 0 else 1.0)
+
+    def _read_out(self, total: Mapping[str, np.ndarray], spread: float) -> dict[str, list[float | None]]:
+        if self.task.output_mode == "discrete_grid":
+            values = bins.read_out(total)
+        else:
+            values = point.read_out(total, spread)
+            if self.task.output_mode == "distribution":
+                values |= density.read_out(total)
+        if np.any(total["invalid"]) or np.any(total.get("invalid_law", 0)):
+            return {name: [float("nan")] * len(value) for name, value in values.items()}
+        return {name: [None if v != v else v for v in value.tolist()] for name, value in values.items()}
+
+    def _check(self, forecast: Forecast) -> None:
+        shape = self.outcomes.close_NH.shape
+        wanted: dict[str, tuple[int, ...]] = {"location_NH": shape}
+        if self.task.output_mode == "distribution":
+            wanted["scale_NH"] = shape
+            if forecast.df_NH is not None:
+                wanted["df_NH"] = shape
+        elif self.task.output_mode == "discrete_grid":
+            wanted = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
+        for name, expected in wanted.items():
+            found = getattr(forecast, name)
+            if found is None or found.shape != expected:
+                got = "nothing" if found is None else found.shape
+                raise ValueError(f"{self.task.output_mode} needs {name} of shape {expected}, got {got}")
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    """Unweighted mean over tickers of each value; None where no ticker has it."""
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    names = list(scores[0].pooled)
+    return Score(
+        {name: mean([score.pooled[name] for score in scores]) for name in names},
+        {name: [mean(step) for step in zip(*(s.by_step[name] for s in scores), strict=True)] for name in names},
+    )

@@ -1,0 +1,34 @@
+"""What is being predicted: everything about the question, nothing about the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """The question put to a model and to its baseline.
+
+    The tail of a predictive law is no part of it: a forecast says itself whether it is normal or Student-t.
+    """
+
+    output_mode: str
+    """``mean``, ``distribution`` or ``discrete_grid``"""
+    horizon: int = 1
+    """H, bars predicted"""
+    target: str = "close"
+    """``close``: a location is a change in price units; ``log_return``: it is ln(c(t+h)/c(t))"""
+    edges: tuple[float, ...] = ()
+    """K+1 ascending bin edges of the next move in percent; empty without bins"""
+
+    @property
+    def leading(self) -> str:
+        """The error a verdict and a ranking go by; lower is better."""
+        return LEADING[self.output_mode]
+
+    @property
+    def needs_positive_prices(self) -> bool:
+        """Log returns and percentage moves exist only where every price is above zero."""
+        return self.target == "log_return" or self.output_mode == "discrete_grid"

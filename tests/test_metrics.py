@@ -1,0 +1,192 @@
+"""Every metric against scikit-learn, scipy or numerical integration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_up_spans import (
+    EDGES,
+    NAMES,
+    direction,
+    make_scorer,
+    prices,
+    random_bins,
+    random_forecast,
+)
+from scipy import integrate, stats
+from sklearn import metrics as sk
+
+from nextbar.metrics import density
+from nextbar.metrics.bins import bin_index, percent_move, side
+from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast, Outcomes, Reference
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("target", ["close", "log_return"])
+def test_point_metrics_equal_scikit_learn(horizon: int, target: str) -> None:
+    scorer = make_scorer(horizon, output_mode="mean", target=target)
+    forecast = random_forecast(scorer)
+    scores = scorer.score(forecast)
+    expected: dict[str, list[float]] = {}
+    for s, name in enumerate(NAMES):
+        last, true, predicted = prices(scorer, forecast, scorer.outcomes.series_N == s)
+        log_error, log_return = np.log(predicted / true), np.log(true / last)
+        center, spread = scorer.reference.center_S[s], scorer.reference.spread_S[s]
+        mse = sk.mean_squared_error(true.ravel(), predicted.ravel())
+        reference = {
+            "mae": sk.mean_absolute_error(true.ravel(), predicted.ravel()),
+            "mse": mse,
+            "rmse": np.sqrt(mse),
+            "mape": 100 * sk.mean_absolute_percentage_error(true.ravel(), predicted.ravel()),
+            "r2": sk.r2_score(true.ravel(), predicted.ravel()),
+            "r2_return": 1 - (log_error**2).sum() / (log_return**2).sum(),
+            "mse_scaled": np.mean(((true - center) / spread - (predicted - center) / spread) ** 2),
+            "mae_scaled": np.mean(np.abs((true - center) / spread - (predicted - center) / spread)),
+            "acc_dir": direction(np.sign(forecast.location_NH[scorer.outcomes.series_N == s]), true - last),
+        }
+        assert scores.by_ticker[name].pooled == pytest.approx(reference, rel=1e-9)
+        for h in range(horizon):
+            step = {key: values[h] for key, values in scores.by_ticker[name].by_step.items()}
+            assert step["mae"] == pytest.approx(np.abs(true - predicted)[:, h].mean(), rel=1e-9)
+            assert step["r2"] == pytest.approx(sk.r2_score(true[:, h], predicted[:, h]), rel=1e-9)
+            assert step["mape"] == pytest.approx(
+                100 * sk.mean_absolute_percentage_error(true[:, h], predicted[:, h]), rel=1e-9
+            )
+        for key, value in reference.items():
+            expected.setdefault(key, []).append(value)
+    assert scores.mean.pooled == pytest.approx({k: np.mean(v) for k, v in expected.items()}, rel=1e-9)
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("df", [False, True], ids=["normal", "student_t"])
+@pytest.mark.parametrize("target", ["close", "log_return"])
+def test_density_metrics_equal_scipy(horizon: int, df: bool, target: str) -> None:
+    scorer = make_scorer(horizon, output_mode="distribution", target=target)
+    forecast = random_forecast(scorer, df)
+    scores = scorer.score(forecast)
+    for s, name in enumerate(NAMES):
+        row = scorer.outcomes.series_N == s
+        last, true, _ = prices(scorer, forecast, row)
+        location, scale = forecast.location_NH[row], forecast.scale_NH[row]
+        actual = true - last if target == "close" else np.log(true / last)
+        slope = 100 / true if target == "close" else 100.0
+        if df:
+            nu = forecast.df_NH[row]
+            law = stats.t(nu, location, scale * np.sqrt((nu - 2) / nu))
+        else:
+            law = stats.norm(location, scale)
+        np.testing.assert_allclose(law.std(), scale, rtol=1e-12)  # scale is the standard deviation
+        expected = {"nll": np.mean(-law.logpdf(actual) + np.log(slope))}
+        for level in (50, 80, 90, 95):
+            low, high = law.interval(level / 100)
+            expected[f"coverage_{level}"] = 100 * np.mean((actual >= low) & (actual <= high))
+        found = scores.by_ticker[name].pooled
+        assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-9)
+        steps = np.mean(-law.logpdf(actual) + np.log(slope), axis=0)
+        assert scores.by_ticker[name].by_step["nll"] == pytest.approx(steps.tolist(), rel=1e-9)
+        assert (
+            found["mae"]
+            == make_scorer(horizon, output_mode="mean", target=target).score(forecast).by_ticker[name].pooled["mae"]
+        )
+
+
+@pytest.mark.parametrize("z", [-7.0, -1.3, 0.0, 0.4, 2.5])
+@pytest.mark.parametrize("df", [None, 2.2, 4.5, 30.0])
+def test_crps_is_the_integral_of_the_squared_distance_to_the_step(z: float, df: float | None) -> None:
+    """CRPS(F, z) = integral of (F(x) - 1{x >= z})^2, Gneiting and Raftery 2007, equation 20."""
+    law = stats.norm() if df is None else stats.t(df)
+    options = {"epsabs": 1e-12, "epsrel": 1e-11, "limit": 400}
+    below = integrate.quad(lambda x: law.cdf(x) ** 2, -np.inf, z, **options)[0]
+    above = integrate.quad(lambda x: law.sf(x) ** 2, z, np.inf, **options)[0]
+    _, crps, _ = density.normal(np.array(z)) if df is None else density.student_t(np.array(z), np.array(df))
+    assert float(crps) == pytest.approx(below + above, rel=1e-8)
+
+
+def test_crps_carries_the_unit_of_the_percent_log_return() -> None:
+    """Exact for log returns; for prices within the linearisation's error of the exact law's."""
+    for target, tolerance in (("log_return", 1e-12), ("close", 0.02)):
+        scorer = make_scorer(1, output_mode="distribution", target=target)
+        forecast = random_forecast(scorer)
+        log_scorer = make_scorer(1, output_mode="distribution", target="log_return")
+        log_forecast = random_forecast(log_scorer)
+        row = scorer.outcomes.series_N == 0
+        z = 100 * np.log(scorer.outcomes.close_NH / scorer.outcomes.last_close_N[:, None])[row]
+        law_location, law_scale = 100 * log_forecast.location_NH[row], 100 * log_forecast.scale_NH[row]
+        exact = np.mean(density.normal((z - law_location) / law_scale)[1] * law_scale)
+        assert scorer.score(forecast).by_ticker["dear"].pooled["crps"] == pytest.approx(exact, rel=tolerance)
+
+
+def test_a_student_t_with_many_degrees_of_freedom_is_normal() -> None:
+    z = np.linspace(-6, 6, 101)
+    for heavy, light in zip(density.student_t(z, np.full_like(z, 1e9)), density.normal(z), strict=True):
+        np.testing.assert_allclose(heavy, light, rtol=1e-6)
+
+
+def test_density_of_the_percent_log_return_integrates_to_one() -> None:
+    """The change of variable at the observed close is a density: exp(-nll) over all outcomes sums to one."""
+    z = np.linspace(-12, 12, 4001)
+    close_NH = 60_000 * np.exp(z / 100)[:, None]
+    n = len(z)
+    outcomes = Outcomes(np.zeros(n, int), ("a",), np.arange(n), np.full(n, 60_000.0), close_NH)
+    reference = Reference(np.array([6e4]), np.array([1e4]), np.array([[0.01]]), np.array([True]))
+    scorer = Scorer(outcomes, reference, Task(output_mode="distribution"))
+    forecast = Forecast(location_NH=np.full((n, 1), 50.0), scale_NH=np.full((n, 1), 900.0))
+    assert integrate.trapezoid(np.exp(-scorer.score(forecast).loss_N), z) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_bin_metrics_equal_scikit_learn(horizon: int) -> None:
+    scorer = make_scorer(horizon, output_mode="discrete_grid", edges=EDGES)
+    forecast = random_bins(scorer)
+    scores = scorer.score(forecast)
+    for s, name in enumerate(NAMES):
+        row = scorer.outcomes.series_N == s
+        last_N1, close_NH = scorer.outcomes.last_close_N[row, None], scorer.outcomes.close_NH[row]
+        probs = np.exp(forecast.log_probs_NHK[row])
+        move = 100 * (close_NH / last_N1 - 1)
+        true = sum((move >= edge).astype(int) for edge in EDGES[1:-1])
+        flat_probs = probs.reshape(-1, 5)
+        expected = {
+            "acc": 100 * sk.accuracy_score(true.ravel(), flat_probs.argmax(1)),
+            "log_loss": sk.log_loss(true.ravel(), flat_probs, labels=range(5)),
+            "brier": np.mean(((flat_probs - np.eye(5)[true.ravel()]) ** 2).sum(1)),
+            "acc_dir": direction(np.sign(probs[..., 3:].sum(-1) - probs[..., :2].sum(-1)), close_NH - last_N1),
+        }
+        assert scores.by_ticker[name].pooled == pytest.approx(expected, rel=1e-9)
+        steps = [sk.log_loss(true[:, h], probs[:, h], labels=range(5)) for h in range(horizon)]
+        assert scores.by_ticker[name].by_step["log_loss"] == pytest.approx(steps, rel=1e-9)
+
+
+def test_bins_own_their_lower_edge_and_the_outermost_take_the_rest() -> None:
+    moves = np.array([-50.0, -1.0, -0.2500001, -0.25, 0.0, 0.25, 0.999, 1.0, 50.0])
+    assert bin_index(moves, EDGES).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert bin_index(moves, (-2.0, -1.0, 1.0, 2.0)).tolist() == [0, 1, 1, 1, 1, 1, 1, 2, 2]
+    assert percent_move(np.array([[100.0]]), np.array([[101.0, 99.0]])).tolist() == [[1.0, -1.0]]
+
+
+@pytest.mark.parametrize(
+    ("edges", "sides"),
+    [
+        (EDGES, [-1, -1, 0, 1, 1]),
+        ((-1.0, 0.0, 1.0), [-1, 1]),
+        ((-np.inf, 1.0, np.inf), [0, 1]),
+        ((0.5, 1.0, 2.0), [0, 1]),  # the first bin takes every fall as well
+    ],
+)
+def test_side_of_zero(edges: tuple[float, ...], sides: list[int]) -> None:
+    assert side(edges).tolist() == sides
+
+
+def test_direction_of_bins_halves_a_straddling_bin_and_equal_masses() -> None:
+    last_N, close_NH = np.full(4, 100.0), np.array([[102.0], [102.0], [102.0], [100.0]])
+    outcomes = Outcomes(np.zeros(4, int), ("a",), np.arange(4), last_N, close_NH)
+    probs = np.array([[0.1, 0.1, 0.5, 0.2, 0.1], [0.2, 0.1, 0.5, 0.1, 0.1], [0.2, 0.1, 0.4, 0.1, 0.2], [0.2] * 5])
+    task = Task(output_mode="discrete_grid", edges=EDGES)
+    reference = Reference(
+        np.array([100.0]), np.array([1.0]), np.array([[0.01]]), np.array([True]), np.full((1, 5), 0.2)
+    )
+    probs[2, 0] += 3e-8  # float32 rounding leads nowhere
+    score = Scorer(outcomes, reference, task).score(Forecast(log_probs_NHK=np.log(probs)[:, None, :]))
+    assert score.mean.pooled["acc_dir"] == pytest.approx(100 * (1 + 0 + 0.5) / 3)  # right, wrong, flat; tie out

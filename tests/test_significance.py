@@ -1,0 +1,118 @@
+"""The Diebold-Mariano test against statsmodels, and how often it cries wolf."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.significance import diebold_mariano, newey_west_lag
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast, Outcomes, Reference
+
+sm = pytest.importorskip("statsmodels.api")
+
+
+@pytest.mark.parametrize(("n", "horizon"), [(40, 1), (755, 1), (1644, 3), (300, 24)])
+def test_equal_to_regression_on_a_constant_with_hac_errors(n: int, horizon: int) -> None:
+    rng = np.random.default_rng(n)
+    baseline = np.convolve(rng.exponential(size=n + 3), [1, 0.6, 0.3, 0.1], "valid")
+    model = 0.95 * baseline + 0.1 * rng.normal(size=n)
+    found = diebold_mariano(model, baseline, horizon)
+    assert found is not None and found["n"] == n
+    assert found["lag"] == max(horizon - 1, int(4 * (n / 100) ** (2 / 9)))
+    fit = sm.OLS(baseline - model, np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": found["lag"]})
+    assert found["statistic"] == pytest.approx(fit.tvalues[0], rel=1e-9)
+    assert found["p_value"] == pytest.approx(fit.pvalues[0], rel=1e-9)
+
+
+def test_sign_and_symmetry() -> None:
+    rng = np.random.default_rng(0)
+    high, low = 1 + rng.exponential(size=200), rng.exponential(size=200)
+    better, worse = diebold_mariano(low, high, 1), diebold_mariano(high, low, 1)
+    assert better is not None and worse is not None
+    assert better["statistic"] == -worse["statistic"] > 2
+    assert better["p_value"] == worse["p_value"] < 0.05
+
+
+def test_none_where_there_is_nothing_to_test() -> None:
+    losses = np.random.default_rng(0).exponential(size=100)
+    assert diebold_mariano(losses, losses, 1) is None
+    assert diebold_mariano(losses.astype(np.float32).astype(float), losses, 1) is None
+    assert diebold_mariano(losses[:1] + 1, losses[:1], 1) is None
+    assert diebold_mariano(np.full(9, 2.0), np.full(9, 1.0), 1) is None
+    assert diebold_mariano(np.where(losses > 1, np.inf, losses), losses, 1) is None
+
+
+def test_lag_stays_below_the_number_of_origins() -> None:
+    assert [newey_west_lag(n, h) for n, h in ((100, 1), (755, 1), (10, 24), (2, 1))] == [4, 6, 9, 1]
+
+
+def test_equal_forecasts_are_told_apart_about_five_times_in_a_hundred() -> None:
+    """Under the null with overlapping errors; 600 draws, so the share has a standard error of 0.9 points."""
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(600):
+        difference = np.convolve(rng.normal(size=502), np.ones(3), "valid")
+        test = diebold_mariano(1 - difference, np.ones(500), 3)
+        assert test is not None
+        found.append(test["p_value"] < 0.05)
+    assert 0.03 < np.mean(found) < 0.10
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_losses_are_averaged_per_timestamp_over_tickers_and_steps(mode: str) -> None:
+    """Two tickers that share most of their origins, against a loop over timestamps."""
+    rng = np.random.default_rng(4)
+    series_N, time_N = np.repeat([0, 1], [300, 200]), np.r_[np.arange(300), np.arange(150, 350)] * 60
+    last_N = rng.uniform(90, 110, 500)
+    move_NH = 0.01 * rng.normal(size=(500, 2)).cumsum(axis=1)
+    outcomes = Outcomes(series_N, ("a", "b"), time_N, last_N, last_N[:, None] * np.exp(move_NH))
+    reference = Reference(
+        np.full(2, 100.0),
+        np.ones(2),
+        np.full((2, 2), 0.02),
+        np.ones(2, bool),
+        np.array([[0.3, 0.7], [0.5, 0.5]]),
+    )
+    task = Task(output_mode=mode, horizon=2, target="log_return", edges=(-1.0, 0.0, 1.0))
+    location_NH, scale_NH = 0.2 * move_NH, np.full((500, 2), 0.013)
+    up_NH = 0.5 + 8 * move_NH.clip(-0.05, 0.05)
+    log_probs_NHK = np.log(np.stack([1 - up_NH, up_NH], axis=-1))
+    found = Scorer(outcomes, reference, task).report(Forecast(location_NH, scale_NH, None, log_probs_NHK))
+
+    if mode == "mean":
+        gain_NH = move_NH**2 - (location_NH - move_NH) ** 2
+    elif mode == "distribution":
+        gain_NH = -_log_normal(move_NH, 0.0, 0.02) + _log_normal(move_NH, location_NH, 0.013)
+    else:
+        chosen_NH = (move_NH >= 0).astype(int)
+        prior_NH = reference.frequencies_HK[np.arange(2)[None, :], chosen_NH]
+        gain_NH = np.take_along_axis(log_probs_NHK, chosen_NH[..., None], -1)[..., 0] - np.log(prior_NH)
+    gain_T = np.array([gain_NH[time_N == t].mean() for t in np.unique(time_N)])
+    lag = max(1, int(4 * (len(gain_T) / 100) ** (2 / 9)))
+    fit = sm.OLS(gain_T, np.ones(len(gain_T))).fit(cov_type="HAC", cov_kwds={"maxlags": lag})
+    assert found["diebold_mariano"]["n"] == 350
+    assert found["diebold_mariano"]["statistic"] == pytest.approx(fit.tvalues[0], rel=1e-9)
+
+
+def test_a_series_with_negative_prices_is_compared_in_units_of_its_training_spread() -> None:
+    rng = np.random.default_rng(6)
+    last_N = np.r_[rng.uniform(90, 110, 200), rng.uniform(-900, 900, 200)]
+    change_NH = np.r_[rng.normal(size=200), 50 * rng.normal(size=200)][:, None]
+    series_N, time_N = np.repeat([0, 1], 200), np.tile(np.arange(200), 2)
+    outcomes = Outcomes(series_N, ("a", "b"), time_N, last_N, last_N[:, None] + change_NH)
+    reference = Reference(
+        np.array([100.0, 0.0]), np.array([9.0, 500.0]), np.array([[0.01], [50.0]]), np.array([True, False])
+    )
+    location_NH = 0.1 * change_NH + 0.2 * rng.permutation(change_NH)
+    log_NH = np.log1p(np.c_[location_NH, change_NH][:200] / last_N[:200, None])
+    gain_a = log_NH[:, 1] ** 2 - (log_NH[:, 0] - log_NH[:, 1]) ** 2
+    gain_b = ((change_NH**2 - (location_NH - change_NH) ** 2) / 500.0**2)[200:, 0]
+    fit = sm.OLS((gain_a + gain_b) / 2, np.ones(200)).fit(cov_type="HAC", cov_kwds={"maxlags": 4})
+    found = Scorer(outcomes, reference, Task(output_mode="mean")).report(Forecast(location_NH))
+    assert found["diebold_mariano"]["statistic"] == pytest.approx(fit.tvalues[0], rel=1e-9)
+
+
+def _log_normal(x: np.ndarray, mean: np.ndarray | float, std: float) -> np.ndarray:
+    return -0.5 * ((x - mean) / std) ** 2 - np.log(std * np.sqrt(2 * np.pi))
