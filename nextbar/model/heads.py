@@ -1,0 +1,153 @@
+"""One head for each output mode: output layers, their start, elementwise loss, and read-out as a forecast.
+
+Output layers have zero kernels, so an untrained model says the same of every window: what its biases were started at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nextbar.config import ExperimentConfig
+from nextbar.types import Array
+
+MIN_DF = 2.1
+"""least degrees of freedom; the variance of a Student-t ends at 2"""
+START_DF = 6.0
+SMALLEST_SPREAD = 1e-6
+
+
+class Head(nn.Module):
+    """What all heads share: output layers started at zero kernels."""
+
+    horizon: int
+
+    def output(self, name: str, vector_BD: Array, width: int) -> Array:
+        """A dense output layer with zero kernel and zero bias, float32."""
+        return nn.Dense(width, kernel_init=nn.initializers.zeros, name=name)(vector_BD)
+
+    def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
+        """Elementwise loss, (B, H)."""
+        raise NotImplementedError
+
+    def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Biases of the output layers by name, from the labels of the training windows."""
+        raise NotImplementedError
+
+    def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
+        """Outputs in units a user knows: the fields of a ``Forecast``."""
+        raise NotImplementedError
+
+
+class MeanHead(Head):
+    """The expected change; squared error."""
+
+    @nn.compact
+    def __call__(self, vector_BD: Array) -> dict[str, Array]:
+        return {"location": self.output("location", vector_BD, self.horizon)}
+
+    def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
+        return (outputs["location"] - y_BH) ** 2
+
+    def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
+        return {"location": np.zeros(self.horizon)}
+
+    def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
+        return {"location_NH": outputs["location"] * unit_B[:, None]}
+
+
+class DistributionHead(Head):
+    """Location and standard deviation of a normal law, or of a Student-t scaled to that deviation.
+
+    Negative log-likelihood. The spread starts at the root mean square of persistence's training residuals.
+    """
+
+    tail: str = "normal"
+
+    @nn.compact
+    def __call__(self, vector_BD: Array) -> dict[str, Array]:
+        outputs = {name: self.output(name, vector_BD, self.horizon) for name in ("location", "log_scale")}
+        if self.tail == "student_t":
+            outputs["df"] = self.output("df", vector_BD, self.horizon)
+        return outputs
+
+    def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
+        log_scale = outputs["log_scale"]
+        z = (y_BH - outputs["location"]) * jnp.exp(-log_scale)
+        if self.tail == "normal":
+            return 0.5 * z**2 + log_scale + 0.5 * np.log(2 * np.pi)
+        # Student-t with variance 1: t_df(z / s) / s, s^2 = (df - 2) / df
+        df = _df(outputs["df"])
+        half = (df + 1) / 2
+        constant = jax.lax.lgamma(df / 2) - jax.lax.lgamma(half) + 0.5 * jnp.log(np.pi * (df - 2))
+        return constant + log_scale + half * jnp.log1p(z**2 / (df - 2))
+
+    def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
+        spread_H = np.sqrt(np.mean(np.asarray(y_NH, np.float64) ** 2, axis=0))
+        biases = {
+            "location": np.zeros(self.horizon),
+            "log_scale": np.log(np.maximum(spread_H, SMALLEST_SPREAD)),
+        }
+        if self.tail == "student_t":
+            biases["df"] = np.full(self.horizon, np.log(np.expm1(START_DF - MIN_DF)))
+        return biases
+
+    def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
+        read = {
+            "location_NH": outputs["location"] * unit_B[:, None],
+            "scale_NH": jnp.exp(outputs["log_scale"]) * unit_B[:, None],
+        }
+        return read | ({"df_NH": _df(outputs["df"])} if self.tail == "student_t" else {})
+
+
+class GridHead(Head):
+    """Logits of K bins; cross-entropy. They start at the log of the training frequencies."""
+
+    bins: int = 2
+
+    @nn.compact
+    def __call__(self, vector_BD: Array) -> dict[str, Array]:
+        logits = self.output("logits", vector_BD, self.horizon * self.bins)
+        return {"logits": logits.reshape(-1, self.horizon, self.bins)}
+
+    def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
+        log_probs = jax.nn.log_softmax(outputs["logits"])
+        return -jnp.take_along_axis(log_probs, y_BH[..., None], axis=-1)[..., 0]
+
+    def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
+        assert frequencies_HK is not None
+        return {"logits": np.log(frequencies_HK).reshape(-1)}
+
+    def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
+        return {"log_probs_NHK": jax.nn.log_softmax(outputs["logits"])}
+
+
+def head_for(config: ExperimentConfig) -> Head:
+    """The head of an experiment's output mode."""
+    horizon, levels = config.dataset_config.horizon, config.dataset_config.discrete_grid_levels
+    match config.model_config.output_mode:
+        case "mean":
+            return MeanHead(horizon)
+        case "distribution":
+            return DistributionHead(horizon, config.model_config.tail)
+        case "discrete_grid":
+            assert levels is not None
+            return GridHead(horizon, len(levels) - 1)
+        case other:
+            raise AssertionError(other)
+
+
+def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:
+    """Parameters whose output layers begin at the given biases."""
+    head = {
+        name: layer | {"bias": jnp.asarray(biases[name], layer["bias"].dtype)} for name, layer in params["head"].items()
+    }
+    return params | {"head": head}
+
+
+def _df(raw: Array) -> Array:
+    return MIN_DF + jax.nn.softplus(raw)

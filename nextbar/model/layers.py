@@ -1,0 +1,106 @@
+"""Building blocks: dropout with a traced rate, dense and residual blocks, attention, time embeddings."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nextbar.types import Array
+
+
+class Dropout(nn.Module):
+    """Dropout whose rate is an array, so that changing it compiles nothing; ``rate`` None: the identity.
+
+    Each element is decided by 16 random bits, so the rate is honoured to 1/65,536; what is kept is scaled by the rate
+    that was really applied.
+    """
+
+    @nn.compact
+    def __call__(self, x: Array, rate: Array | None) -> Array:
+        if rate is None:
+            return x
+        threshold = jnp.clip(jnp.round(rate * 65_536), 0, 65_535).astype(jnp.uint16)
+        words = -(-x.size // 2)
+        bits = jax.lax.bitcast_convert_type(jax.random.bits(self.make_rng("dropout"), (words,)), jnp.uint16)
+        kept = bits.reshape(-1)[: x.size].reshape(x.shape) >= threshold
+        scale = 1 / (1 - threshold.astype(jnp.float32) / 65_536)
+        return jnp.where(kept, x * scale.astype(x.dtype), jnp.zeros((), x.dtype))
+
+
+class DenseBlock(nn.Module):
+    """Dense layer, GELU, dropout."""
+
+    width: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: Array, rate: Array | None) -> Array:
+        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype)(x))
+        return Dropout()(x, rate)
+
+
+class ResidualBlock(nn.Module):
+    """Two dense layers added to their input, which is projected where the width changes."""
+
+    width: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: Array, rate: Array | None) -> Array:
+        inner = DenseBlock(self.width, self.dtype)(x, rate)
+        inner = Dropout()(nn.Dense(self.width, dtype=self.dtype)(inner), rate)
+        skip = x if x.shape[-1] == self.width else nn.Dense(self.width, use_bias=False, dtype=self.dtype)(x)
+        return nn.LayerNorm(dtype=self.dtype)(skip + inner)
+
+
+class Attention(nn.Module):
+    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32."""
+
+    n_heads: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, queries: Array, keys: Array, rate: Array | None) -> Array:
+        width = queries.shape[-1]
+        head = width // self.n_heads
+
+        def project(name: str, x: Array) -> Array:
+            y = nn.Dense(width, use_bias=False, dtype=self.dtype, name=name)(x)
+            return y.reshape(*x.shape[:-1], self.n_heads, head)
+
+        q, k, v = project("query", queries), project("key", keys), project("value", keys)
+        scores = jnp.einsum("bqhd,bthd->bhqt", q, k, preferred_element_type=jnp.float32)
+        weights = jax.nn.softmax(scores / np.sqrt(head).astype(np.float32), axis=-1).astype(self.dtype)
+        mixed = jnp.einsum("bhqt,bthd->bqhd", Dropout()(weights, rate), v)
+        return nn.Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed.reshape(queries.shape))
+
+
+def sinusoidal_encoding(length: int, width: int) -> np.ndarray:
+    """(L, D) sines and cosines of the position (Vaswani et al. 2017, section 3.5)."""
+    position = np.arange(length)[:, None]
+    pairs = np.arange(-(-width // 2))[None]
+    angle = position / 10_000 ** (2 * pairs / width)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)[:, :width].astype(np.float32)
+
+
+class Time2Vec(nn.Module):
+    """One linear and D - 1 sine components of the time column (Kazemi et al. 2019, equation 1).
+
+    The time column runs from 0 to 1 over the whole training span; the frequencies start on a logarithmic grid from one
+    to ten thousand turns of it, so that neighbouring bars can be told apart from the first step on.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, time_BL: Array) -> Array:
+        def grid(_key: Array, shape: tuple[int, ...]) -> Array:
+            turns = 2 * np.pi * np.geomspace(1, 1e4, shape[0] - 1)
+            return jnp.asarray(np.concatenate([[1.0], turns]), jnp.float32)
+
+        frequency_D = self.param("frequency", grid, (self.width,))
+        phase_D = self.param("phase", nn.initializers.zeros, (self.width,))
+        angle_BLD = time_BL[..., None] * frequency_D[None, None] + phase_D[None, None]
+        return jnp.concatenate([angle_BLD[..., :1], jnp.sin(angle_BLD[..., 1:])], axis=-1)

@@ -1,0 +1,114 @@
+"""The encoder transformer, from a batch of windows to the outputs of its head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from nextbar.config import ModelConfig
+from nextbar.data.windows import MAX_TOKEN
+from nextbar.model.heads import Head
+from nextbar.model.layers import Attention, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
+from nextbar.types import Array, Batch
+
+
+class EncoderBlock(nn.Module):
+    """Attention and feed-forward with residuals; ``last_only``: computed for the last position alone.
+
+    Keys and values always come from all positions, so ``last_only`` gives exactly the last row of the whole block.
+    """
+
+    config: ModelConfig
+    dtype: jnp.dtype
+    last_only: bool = False
+
+    @nn.compact
+    def __call__(self, x_BLD: Array, rate: Array | None) -> Array:
+        c = self.config
+        norm_attention = nn.LayerNorm(dtype=self.dtype, name="norm_attention")
+        norm_feedforward = nn.LayerNorm(dtype=self.dtype, name="norm_feedforward")
+        keys = norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD
+        x = x_BLD[:, -1:] if self.last_only else x_BLD
+        queries = keys[:, -1:] if self.last_only else keys
+        x = x + Dropout()(Attention(c.n_heads, self.dtype, name="attention")(queries, keys, rate), rate)
+        if not c.norm_encoder_prev:
+            x = norm_attention(x)
+        inner = norm_feedforward(x) if c.norm_encoder_prev else x
+        inner = DenseBlock(c.dim_feedforward, self.dtype, name="feedforward")(inner, rate)
+        x = x + Dropout()(nn.Dense(c.d_model, dtype=self.dtype, name="project")(inner), rate)
+        return x if c.norm_encoder_prev else norm_feedforward(x)
+
+
+class Transformer(nn.Module):
+    """Feature extractor, positions, encoder blocks, one vector, head.
+
+    Attributes:
+        config: the architecture; ``dropout`` only says whether there is any (see ``architecture``).
+        head: output layers and loss of the output mode.
+    """
+
+    config: ModelConfig
+    head: Head
+
+    @nn.compact
+    def __call__(self, batch: Batch, rate: Array | None = None) -> dict[str, Array]:
+        """Outputs of the head in label units.
+
+        Args:
+            batch: windows; only what is known at the origin is read.
+            rate: dropout rate, traced; None where nothing is dropped.
+        """
+        c = self.config
+        dtype = jnp.dtype(jnp.bfloat16 if c.precision == "bf16" else jnp.float32)
+        length = batch.x_BLF.shape[1]
+        if length > c.max_seq_len:
+            raise ValueError(f"windows of {length} bars, but max_seq_len is {c.max_seq_len}")
+        x = self._extract(batch.x_BLF.astype(dtype), rate, dtype)
+        if c.use_time2vec:
+            x = x + Time2Vec(c.d_model, name="time2vec")(batch.time_BL).astype(dtype)
+        else:
+            x = x + jnp.asarray(sinusoidal_encoding(length, c.d_model), dtype)[None]
+        x = Dropout()(x, rate)
+        if c.use_extra_tokens:
+            x = jnp.concatenate([self._embed_tokens(batch.tokens_BG, dtype), x], axis=1)
+        last_only = not (c.flatten_encoder_output or c.average_encoder_output)
+        for i in range(c.num_layers):
+            final = last_only and i == c.num_layers - 1
+            x = EncoderBlock(c, dtype, last_only=final, name=f"encoder_{i}")(x, rate)
+        if c.norm_encoder_prev:
+            x = nn.LayerNorm(dtype=dtype, name="norm_output")(x)
+        if c.flatten_encoder_output:
+            vector = x.reshape(x.shape[0], -1)
+        else:
+            vector = jnp.mean(x, axis=1) if c.average_encoder_output else x[:, -1]
+        clock = batch.clock_BHC.reshape(vector.shape[0], -1).astype(dtype)
+        vector = jnp.concatenate([vector, clock], axis=-1)
+        block = ResidualBlock if c.use_resblocks_in_head else DenseBlock
+        for i in range(c.head_layers):
+            vector = block(c.d_model, dtype, name=f"head_{i}")(vector, rate)
+        return self.head(vector.astype(jnp.float32))
+
+    def _extract(self, x: Array, rate: Array | None, dtype: jnp.dtype) -> Array:
+        c = self.config
+        if c.fe_blocks == 0:
+            return nn.Dense(c.d_model, dtype=dtype, name="extract")(x)
+        block = ResidualBlock if c.use_resblocks_in_fe else DenseBlock
+        widths = np.linspace(x.shape[-1], c.d_model, c.fe_blocks + 1).round().astype(int)[1:]
+        for i, width in enumerate(widths):
+            x = block(int(width), dtype, name=f"extract_{i}")(x, rate)
+        return x
+
+    def _embed_tokens(self, tokens_BG: Array, dtype: jnp.dtype) -> Array:
+        embedded = [
+            nn.Embed(MAX_TOKEN + 1, self.config.d_model, dtype=dtype, name=f"token_{g}")(tokens_BG[:, g])
+            for g in range(tokens_BG.shape[1])
+        ]
+        return jnp.stack(embedded, axis=1)
+
+
+def architecture(config: ModelConfig) -> ModelConfig:
+    """The part of a model's configuration that compiled code depends on: of dropout only whether there is any."""
+    return replace(config, dropout=0.5 if config.dropout > 0 else 0.0)
