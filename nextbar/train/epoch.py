@@ -1,0 +1,135 @@
+"""The compiled epoch: gather, normalise, label, step and read-out in one program; the only training step.
+
+A ``Program`` names everything the compiled code depends on. All else (hyper-parameters, bars, parameters) is an
+argument, so that another trial of the same shapes compiles nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax.training.train_state import TrainState
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.windows import Tape, WindowSpec, gather
+from nextbar.model.heads import head_for
+from nextbar.model.transformer import Transformer, architecture
+from nextbar.train.order import Layout
+from nextbar.train.state import HyperParameters, set_hyper_parameters, stream
+from nextbar.types import Array, Batch
+
+CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
+"""arithmetic of one call of the compiled code: long enough to hide the call, short enough to show progress"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What compiled code depends on."""
+
+    model: Transformer
+    spec: WindowSpec
+    batch_size: int
+    clip: bool
+    steps_a_call: int
+    """steps of one call of the training code"""
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, spec: WindowSpec, steps: int) -> Program:
+        """The program that trains an experiment whose epoch has ``steps`` steps."""
+        model = Transformer(architecture(config.model_config), head_for(config))
+        return cls(
+            model,
+            spec,
+            config.batch_size,
+            config.gradient_clip is not None,
+            _equal_parts(config, spec, steps),
+        )
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Windows of one evaluation step; without gradients there is room for more."""
+        return max(self.batch_size, min(4 * self.batch_size, 1024))
+
+
+def _equal_parts(config: ExperimentConfig, spec: WindowSpec, steps: int) -> int:
+    """Steps of one call: an epoch in equal parts of about ``CHUNK_FLOPS`` each."""
+    c = config.model_config
+    weights = c.num_layers * (4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward)
+    flops = 6 * weights * config.batch_size * (spec.seq_len + len(spec.groups))
+    budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
+    calls = min(steps, max(1, round(steps * flops / budget)))
+    return -(-steps // calls)
+
+
+def train_step(
+    program: Program, state: TrainState, batch: Batch, hyper: HyperParameters, learning_rate: Array
+) -> tuple[TrainState, Array, dict[str, Array]]:
+    """One AdamW update on the mean loss over the batch's windows and steps; padding has no weight.
+
+    Returns:
+        The new state, the loss (scalar), and the forecasts made on the way in user units (B, H, ...).
+    """
+    rate = hyper.dropout if program.model.config.dropout else None
+    rngs = {"dropout": stream(hyper.seed, "dropout", state.step)}
+
+    def objective(params: Any) -> tuple[Array, dict[str, Array]]:
+        outputs = state.apply_fn({"params": params}, batch, rate, rngs=rngs)
+        loss_B = jnp.mean(program.model.head.loss(outputs, batch.y_BH), axis=1)
+        loss = jnp.sum(loss_B * batch.weight_B) / jnp.maximum(jnp.sum(batch.weight_B), 1)
+        return loss, outputs
+
+    (loss, outputs), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
+    state = set_hyper_parameters(state, hyper, learning_rate).apply_gradients(grads=gradients)
+    return state, loss, program.model.head.read(outputs, batch.unit_B)
+
+
+def train_call(
+    program: Program, state: TrainState, tape: Tape, hyper: HyperParameters, order: Layout, first: Array
+) -> tuple[TrainState, dict[str, Any]]:
+    """``program.steps_a_call`` steps from step ``first`` of the epoch on; those past its end do nothing.
+
+    Returns:
+        The state, and by step: loss (T,), learning rate (T,), forecasts (T, B, H, ...).
+    """
+    steps = len(order.row_TB)
+
+    def body(state: TrainState, step: Array) -> tuple[TrainState, dict[str, Any]]:
+        index = jnp.minimum(step, steps - 1)
+        batch = gather(tape, order.row_TB[index], order.weight_TB[index], hyper.norm_mode, program.spec)
+        learning_rate = hyper.learning_rate_at(state.step, steps)
+        new, loss, forecast = train_step(program, state, batch, hyper, learning_rate)
+        state = jax.tree.map(partial(jnp.where, step < steps), new, state)
+        return state, {"loss": loss, "learning_rate": learning_rate, "forecast": forecast}
+
+    return jax.lax.scan(body, state, first + jnp.arange(program.steps_a_call))
+
+
+def evaluate_call(program: Program, params: Any, tape: Tape, norm_mode: Array, layout: Layout) -> dict[str, Any]:
+    """Loss (T, B) and forecasts (T, B, H, ...) of all steps of a layout, nothing dropped."""
+
+    def body(_: None, step: tuple[Array, Array]) -> tuple[None, dict[str, Any]]:
+        batch = gather(tape, *step, norm_mode, program.spec)
+        outputs: Any = program.model.apply({"params": params}, batch)
+        loss_B = jnp.mean(program.model.head.loss(outputs, batch.y_BH), axis=1)
+        return None, {"loss": loss_B, "forecast": program.model.head.read(outputs, batch.unit_B)}
+
+    return jax.lax.scan(body, None, (layout.row_TB, layout.weight_TB))[1]
+
+
+def label_call(program: Program, tape: Tape, norm_mode: Array, layout: Layout) -> Array:
+    """Labels (T, B, H) of all steps of a layout."""
+
+    def body(_: None, step: tuple[Array, Array]) -> tuple[None, Array]:
+        return None, gather(tape, *step, norm_mode, program.spec).y_BH
+
+    return jax.lax.scan(body, None, (layout.row_TB, layout.weight_TB))[1]
+
+
+def initial_parameters(program: Program, tape: Tape, hyper: HyperParameters, row_B: Array) -> Any:
+    """Parameters drawn from the run's own stream; output layers still without their start."""
+    batch = gather(tape, row_B, jnp.ones(row_B.shape), hyper.norm_mode, program.spec)
+    return program.model.init(stream(hyper.seed, "parameters", 0), batch)["params"]

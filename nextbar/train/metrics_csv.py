@@ -1,0 +1,102 @@
+"""``metrics.csv``: one row per finished epoch, the same bytes whether or not the run was interrupted.
+
+Only what follows from configuration and bars stands here, nothing of the clock. Numbers are written with
+``repr``, so that reading gives back the very float; a metric an epoch does not have is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nextbar.errors import RunError
+from nextbar.files import write_whole
+
+NAME = "metrics.csv"
+_KEYS = ("epoch", "step")
+
+
+class MetricsCsv:
+    """The file of a run, cut back to the epochs that are committed and then appended to.
+
+    Args:
+        run_dir: folder of the run.
+        first_epoch: first epoch to come; rows of this and later epochs, which a kill left, are dropped.
+
+    Raises:
+        RunError: the file is not one of nextbar's, or lacks committed epochs.
+    """
+
+    def __init__(self, run_dir: Path, first_epoch: int) -> None:
+        self.path = Path(run_dir) / NAME
+        self._columns, rows = _read(self.path) if self.path.exists() else (list(_KEYS), [])
+        kept = [row for row in rows if int(row["epoch"]) < first_epoch]
+        if len(kept) != first_epoch - 1:
+            raise RunError(
+                f"{self.path} has {len(kept)} of the {first_epoch - 1} epochs the checkpoint stands for; "
+                "restore the file, or train anew with overwrite"
+            )
+        self._rewrite(kept)
+
+    def append(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """Add the row of an epoch; it is on the disk when this returns."""
+        row = {"epoch": repr(epoch), "step": repr(step)}
+        row |= {name: repr(float(value)) for name, value in values.items()}
+        new = [name for name in row if name not in self._columns]
+        if new:  # the first epoch, or a metric that did not exist before
+            rows = _read(self.path)[1]
+            self._columns += new
+            self._rewrite([*rows, row])
+            return
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            file.write(_text(self._columns, [row]))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rewrite(self, rows: Iterable[Mapping[str, str]]) -> None:
+        write_whole(self.path, _text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
+
+
+def read_metrics(run_dir: Path | str) -> list[dict[str, float]]:
+    """Return the rows of a run's ``metrics.csv``: column name to value, without the metrics an epoch lacks.
+
+    Raises:
+        RunError: no such file, or not one of nextbar's.
+    """
+    return [
+        {name: int(cell) if name in _KEYS else float(cell) for name, cell in row.items() if cell}
+        for row in _read(Path(run_dir) / NAME)[1]
+    ]
+
+
+def _text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return columns and rows; a last row that a kill cut short is left out."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(f"{path.parent} has no {NAME}: it is no run folder, or no epoch was finished.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    whole = text[: text.rfind("\n") + 1]
+    columns, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
+    table = [dict(zip(columns, row, strict=False)) for row in rows]
+    if tuple(columns[:2]) != _KEYS or not all(len(row) == len(columns) and _is_row(row) for row in rows):
+        raise RunError(f"{path} is no list of epochs as nextbar writes it; move it away and train again.")
+    return columns, table
+
+
+def _is_row(row: list[str]) -> bool:
+    try:
+        return all(int(cell) >= 0 for cell in row[:2]) and all(float(cell or 0) is not None for cell in row[2:])
+    except ValueError:
+        return False

@@ -1,0 +1,55 @@
+"""The order of the windows: every window once an epoch, as a function of seed and epoch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nextbar.train.state import stream
+from nextbar.types import Array
+
+
+class Layout(NamedTuple):
+    """Windows laid out in steps of one batch; the last one is filled up with windows of weight 0."""
+
+    position_TB: Array
+    """which window of the span"""
+    row_TB: Array
+    """row of its last known bar"""
+    weight_TB: Array
+
+
+def lay_out(origin_N: Array, position_N: Array, batch_size: int) -> Layout:
+    """Steps over the windows in the order of ``position_N``; arrays of the device or of the host alike."""
+    n = len(position_N)
+    steps = -(-n // batch_size)
+    xp: Any = np if isinstance(position_N, np.ndarray) else jnp
+    filled = xp.resize(position_N, (steps, batch_size))
+    weight = (xp.arange(steps * batch_size) < n).astype(np.float32).reshape(steps, batch_size)
+    return Layout(filled, origin_N[filled], weight)
+
+
+def shuffled(origin_N: Array, seed: Array, epoch: Array, batch_size: int) -> Layout:
+    """The order of one epoch."""
+    position_N = jax.random.permutation(stream(seed, "order", epoch), len(origin_N))
+    return lay_out(origin_N, position_N, batch_size)
+
+
+def collect(parts: list[Any], position_TB: np.ndarray, weight_TB: np.ndarray) -> Any:
+    """Put what was computed step by step, (T, B, ...) in consecutive parts, back in the order of the span, (N, ...).
+
+    Steps past the layout's end are left out.
+    """
+    real = weight_TB.reshape(-1) > 0
+    position_N = position_TB.reshape(-1)[real]
+
+    def join(*arrays: np.ndarray) -> np.ndarray:
+        flat = np.concatenate(arrays)[: len(position_TB)].reshape(real.size, *arrays[0].shape[2:])
+        ordered = np.empty((len(position_N), *flat.shape[1:]), flat.dtype)
+        ordered[position_N] = flat[real]
+        return ordered
+
+    return jax.tree.map(join, *parts)

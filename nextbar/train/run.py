@@ -1,0 +1,139 @@
+"""The run folder: its name, its status, and who may write to it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.preparation import Preparation
+from nextbar.errors import RunError
+from nextbar.files import write_json
+
+ENDED = frozenset({"finished", "stopped_early", "diverged"})
+"""statuses after which the same command reports instead of training"""
+
+UNFINISHED = frozenset({"running", "interrupted", "failed"})
+
+NORMALISATION = "normalisation.json"
+_DIGITS = 10
+_VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class Run:
+    """A run's folder, ``log_dir/experiment_name/<configuration hash>-<data hash>``.
+
+    Args:
+        config: the experiment.
+        fingerprint: hash of the bars it reads.
+    """
+
+    def __init__(self, config: ExperimentConfig, fingerprint: str) -> None:
+        self.config = config
+        self.fingerprint = fingerprint
+        self._prefix = config.digest()[:_DIGITS]
+        self.experiment = Path(config.log_dir) / config.experiment_name
+        self.path = self.experiment / f"{self._prefix}-{fingerprint[:_DIGITS]}"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @contextmanager
+    def claimed(self, overwrite: bool) -> Iterator[None]:
+        """Make the folder, or take it up again; no other process may until the block ends.
+
+        Raises:
+            RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
+                configuration began on other bars.
+        """
+        try:
+            self.experiment.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.experiment / f".{self.path.name}.lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"{self.path} is being trained by another process; wait for it, or change the configuration"
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"cannot write to the log folder {self.experiment}: {error.strerror or error}; choose another log_dir"
+            ) from None
+        with lock:
+            if overwrite:
+                shutil.rmtree(self.path, ignore_errors=True)
+            else:
+                self._refuse_changed_data()
+            self.path.mkdir(exist_ok=True)
+            yield
+
+    def _refuse_changed_data(self) -> None:
+        if self.read_summary():  # begun anew on these bars, by choice
+            return
+        for other in self.experiment.glob(f"{self._prefix}-*"):
+            if other != self.path and read_summary(other).get("status") in UNFINISHED:
+                raise RunError(
+                    f"an unfinished run of this configuration began on other bars: {other}. Its data have "
+                    "changed since it was interrupted; restore them to go on, or train anew on these (overwrite=True, --overwrite)"
+                )
+
+    def read_summary(self) -> dict[str, Any]:
+        """What the last writer said; empty where there is nothing yet."""
+        return read_summary(self.path)
+
+    def begin(self, preparation: Preparation, facts: dict[str, Any]) -> None:
+        """Write what is known before the first epoch, with status ``running``."""
+        self.config.save(self.path / "config.yaml")
+        write_json(self.path / NORMALISATION, preparation.to_dict())
+        self.update(status="running", run=self.path.name, fingerprint=self.fingerprint, versions=_versions(), **facts)
+
+    def update(self, **values: Any) -> dict[str, Any]:
+        """Change values of ``summary.json``; returns all of it."""
+        summary = self.read_summary() | values
+        write_json(self.path / "summary.json", summary)
+        return summary
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """``summary.json`` of a run folder; empty where there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        return json.loads((path / "summary.json").read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path / 'summary.json'} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def read_preparation(path: Path) -> Preparation:
+    """What the run learnt from its training span.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        return Preparation.from_dict(json.loads((path / NORMALISATION).read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path / NORMALISATION} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,154 @@
+"""What a user watches: progress bar, one line per epoch, TensorBoard, and the table at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+
+from nextbar.logger import console, get_logger
+from nextbar.train.metrics_csv import MetricsCsv
+
+LEADING = ("nll", "log_loss", "mae")
+"""the metric a report leads with: the first of these that it has"""
+
+
+class Tracker:
+    """Follows a training from its first epoch to come to its last; a context manager.
+
+    Args:
+        run_dir: folder of the run; ``metrics.csv`` and the TensorBoard events lie directly in it.
+        first_epoch: first epoch to come, counted from 1. What is recorded of it and of later ones, by a
+            process that was killed before their commit, is dropped.
+        num_epochs: last epoch.
+        steps_per_epoch: optimiser steps of an epoch.
+        show: progress bar; None: on a terminal, while ``nextbar`` logs at INFO.
+
+    Raises:
+        RunError: ``metrics.csv`` of an earlier part of the run is damaged.
+    """
+
+    def __init__(
+        self, run_dir: Path, first_epoch: int, num_epochs: int, steps_per_epoch: int, show: bool | None = None
+    ) -> None:
+        self._epoch, self._num_epochs, self._steps = first_epoch, num_epochs, steps_per_epoch
+        self._log = get_logger()
+        self._csv = MetricsCsv(run_dir, first_epoch)
+        done = (first_epoch - 1) * steps_per_epoch
+        # tensorboardX's SummaryWriter keeps a queue that its flush does not empty, so a kill would lose the
+        # events of a committed epoch. The suffix keeps processes begun within one second apart, in order.
+        self._events = EventsWriter(str(Path(run_dir) / "events"), f".{first_epoch:06d}")
+        # TensorBoard forgets events from the step of a START on, so an epoch done again is shown once
+        self._write(done + 1, session_log=SessionLog(status=SessionLog.START))
+        visible = console().is_terminal and self._log.isEnabledFor(logging.INFO) if show is None else show
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console(),
+            transient=True,
+            disable=not visible,
+            speed_estimate_period=600,  # a long epoch reports rarely, and evaluation takes its share
+        )
+        self._whole: TaskID = self._bar.add_task("training", total=num_epochs * steps_per_epoch, completed=done)
+        self._part: TaskID = self._bar.add_task(self._title(), total=steps_per_epoch)
+
+    def __enter__(self) -> Tracker:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._events.close()
+
+    def progress(self, step: int) -> None:
+        """Show that this many steps of the epoch are done; safe from any thread."""
+        self._bar.update(self._whole, completed=(self._epoch - 1) * self._steps + step)
+        self._bar.update(self._part, completed=step)
+
+    def epoch(self, epoch: int, step: int, row: Mapping[str, float], extra: Mapping[str, float]) -> None:
+        """Record a finished epoch; all of it is on the disk when this returns.
+
+        Args:
+            epoch: its number.
+            step: optimiser steps since the start of the run.
+            row: values that follow from configuration and bars, by TensorBoard tag (``validation/mae``).
+            extra: values of the clock (``windows_per_second``), for TensorBoard and the log line only.
+        """
+        self._csv.append(epoch, step, row)
+        finite = {tag: value for tag, value in {**row, **extra}.items() if math.isfinite(value)}
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in finite.items()]
+        self._write(step, summary=Summary(value=values))
+        self._log.info("%s", _line(f"epoch {epoch}/{self._num_epochs}", row, extra))
+        self.progress(self._steps)
+        self._epoch = epoch + 1
+        if self._epoch <= self._num_epochs:
+            self._bar.reset(self._part, description=self._title())
+
+    def _write(self, step: int, **content: Any) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, **content))
+        self._events.flush()
+
+    def _title(self) -> str:
+        return f"epoch {self._epoch}/{self._num_epochs}"
+
+
+def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = None) -> None:
+    """Print model, baseline and skill side by side, by span, and the verdict under each.
+
+    Args:
+        reports: span to report, as :meth:`nextbar.metrics.scorer.Scorer.report` gives them.
+        show: None: where ``nextbar`` logs at INFO.
+    """
+    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
+        for span, report in reports.items():
+            console().print(span_table(span, report))
+
+
+def span_table(span: str, report: Mapping[str, Any]) -> Group:
+    """Return one span's table: a row per metric, a row per ticker of the leading metric, the verdict."""
+    table = Table(title=f"{span}: {report['windows']:,} windows", title_justify="left", title_style="bold")
+    for name in ("metric", "model", "baseline", "skill"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for name in report["model"]:
+        _add(table, name, name, report)
+    leading = next((name for name in LEADING if name in report["model"]), None)
+    if leading is not None and len(report["by_ticker"]) > 1:
+        table.add_section()
+        for ticker, part in report["by_ticker"].items():
+            _add(table, f"{leading} {ticker}", leading, part)
+    return Group(table, Text(report["verdict"]), "")
+
+
+def _add(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None:
+    skill = report["skill"].get(name)
+    style = None if not skill else "green" if skill > 0 else "red"
+    signed = "" if skill is None else f"{skill:+.4f}"
+    table.add_row(Text(label), _number(report["model"][name]), _number(report["baseline"][name]), signed, style=style)
+
+
+def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> str:
+    """Return one line: losses and the leading metric, by span, and the pace."""
+    leading = next((name for name in LEADING if any(tag.endswith(f"/{name}") for tag in row)), "")
+    told = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
+    pace = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in extra.items()]
+    return "  ".join([title, *(f"{tag} {_number(row[tag])}" for tag in told), *pace])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"

@@ -1,0 +1,171 @@
+"""Trainer: the public face of training; resumes, stops and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars, fingerprint, frame_bars
+from nextbar.data.dataset import Dataset, build_dataset, read_series, series_tickers
+from nextbar.errors import TrainingInterrupted
+from nextbar.logger import get_logger
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.compilation import enable_cache, return_memory
+from nextbar.train.run import ENDED, Run
+from nextbar.train.tracking import Tracker, closing_table
+from nextbar.train.training import Divergence, Training
+from nextbar.train.worker import run_interruptible
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training came to."""
+
+    run_dir: Path
+    best_epoch: int | None
+    """epoch with the lowest validation loss; the metrics are its"""
+    status: str
+    """``finished``, ``stopped_early`` or ``diverged``"""
+    metrics: dict[str, Any]
+    """by span (``validation``, ``test``): ``model``, ``baseline``, ``skill``, ``by_ticker``, ..."""
+    message: str = ""
+    """what to know about the end, where there is something to know"""
+
+
+class Trainer:
+    """Trains and scores one experiment.
+
+    Args:
+        config: the experiment.
+        bars: a pandas or polars frame (long, or of a single series) instead of files under ``datapath``.
+        show: progress bar and closing table; None: where standard error is a terminal.
+    """
+
+    def __init__(self, config: ExperimentConfig, bars: Any = None, *, show: bool | None = None) -> None:
+        self.config = config
+        self._bars = bars
+        self._show = show
+
+    def train_and_evaluate(self, overwrite: bool = False) -> Result:
+        """Train, or go on with an interrupted training; a finished one is reported as it is.
+
+        Args:
+            overwrite: throw an earlier run of this configuration on these bars away first.
+
+        Raises:
+            NextbarError: bars or folder that cannot be used; the message says what to do.
+            TrainingInterrupted: Ctrl-C; the state after the last whole epoch is saved.
+        """
+        log = get_logger()
+        bars = self._read()
+        dataset = build_dataset(self.config, bars)
+        run = Run(self.config, fingerprint(bars))
+        with run.claimed(overwrite):
+            summary = run.read_summary()
+            if summary.get("status") in ENDED:
+                log.info("%s has ended before (%s): reported, not trained anew", run.path, summary["status"])
+            else:
+                summary = self._train(run, dataset)
+        return Result(run.path, summary["best_epoch"], summary["status"], summary["metrics"], summary["message"])
+
+    def _read(self) -> list[Bars]:
+        if self._bars is None:
+            return read_series(self.config)
+        dataset = self.config.dataset_config
+        return frame_bars(
+            self._bars,
+            dataset.resolution,
+            dataset.features,
+            tickers=series_tickers(self.config),
+            target=dataset.target,
+            indicators=dataset.indicators or (),
+        )
+
+    def _train(self, run: Run, dataset: Dataset) -> dict[str, Any]:
+        enable_cache()
+        log = get_logger()
+        facts = dataset.describe()
+        run.begin(dataset.preparation, {"data": facts, "best_epoch": None, "metrics": {}, "message": ""})
+        _announce(run, facts)
+        checkpoints = Checkpoints(run.checkpoints, enabled=self.config.save_weights)
+        training: Training | None = None
+        try:
+            training = run_interruptible(lambda: Training(self.config, dataset, checkpoints), lambda: None)
+            status, message = self._epochs(run, training)
+            metrics = run_interruptible(training.report, training.cancel)
+        except KeyboardInterrupt:
+            raise TrainingInterrupted(self._interrupted(run, training)) from None
+        except BaseException as error:
+            run.update(status="failed", message=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            checkpoints.close()
+            return_memory()
+        best = training.best
+        summary = run.update(
+            status=status,
+            message=message,
+            epochs=training.epoch,
+            best_epoch=best.epoch if best else None,
+            validation_loss=best.loss if best else None,
+            metrics=metrics,
+        )
+        log.info(
+            "%s: %s after %d epochs, best is epoch %s",
+            run.path,
+            status,
+            training.epoch,
+            summary["best_epoch"],
+        )
+        closing_table(metrics, show=self._show)
+        return summary
+
+    def _epochs(self, run: Run, training: Training) -> tuple[str, str]:
+        with Tracker(
+            run.path, training.epoch + 1, self.config.num_epochs, training.engine.steps_per_epoch, self._show
+        ) as tracker:
+            while not training.complete:
+                try:
+                    run_interruptible(lambda: training.run_epoch(tracker), training.cancel)
+                except Divergence as divergence:
+                    get_logger().error("diverged: %s", divergence)
+                    return "diverged", str(divergence)
+        return ("stopped_early" if training.stopped_early else "finished"), ""
+
+    def _interrupted(self, run: Run, training: Training | None) -> str:
+        if not self.config.save_weights:
+            message = "interrupted; save_weights is False, so nothing was kept: the same command starts again"
+        elif training is None:
+            message = f"interrupted before an epoch began; the same command goes on from what is in {run.path}"
+        elif training.epoch == 0:
+            message = "interrupted before the first epoch was whole; the same command starts again"
+        else:
+            message = (
+                f"interrupted after {training.epoch} whole epochs, state saved in {run.path}; "
+                "the same command goes on from there"
+            )
+        run.update(status="interrupted", message=message)
+        return message
+
+
+def _announce(run: Run, facts: dict[str, Any]) -> None:
+    log = get_logger()
+    log.info("run %s", run.path)
+    for series in facts["series"]:
+        log.info(
+            "%s: %d bars, %s to %s, calendar %s, %d holes",
+            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "holes")),
+        )
+    for name, lacking in facts["dropped_features"].items():
+        log.info("feature %s left out: not in %s", name, ", ".join(lacking))
+    windows = facts["windows"]
+    log.info(
+        "windows: %d training, %d validation (from %s), %d test (from %s)",
+        windows["training"],
+        windows["validation"],
+        facts["validation_from"],
+        windows["test"],
+        facts["test_from"],
+    )

@@ -1,0 +1,255 @@
+"""Checkpoints: what is saved comes back bit-equal, the best are kept, and a kill costs one epoch at most."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax.training.train_state import TrainState
+
+from nextbar.errors import RunError
+from nextbar.train.checkpoint import Checkpoints
+
+
+def state_at(epoch: int) -> TrainState:
+    """A state every bit of which follows from the epoch."""
+    keys = jax.random.split(jax.random.key(epoch), 2)
+    params = {
+        "kernel": jax.random.normal(keys[0], (7, 5)),
+        "inner": {"bias": jax.random.normal(keys[1], (3,)), "half": jnp.ones(2, jnp.bfloat16) * epoch},
+    }
+    tx = optax.chain(optax.clip_by_global_norm(1.0), optax.inject_hyperparams(optax.adamw)(1e-3))
+    state = TrainState.create(apply_fn=lambda: None, params=params, tx=tx)
+    return state.apply_gradients(grads=params).replace(step=jnp.int32(epoch))
+
+
+def loss_at(epoch: int) -> float:
+    return float(np.random.default_rng(epoch).uniform())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "checkpoints"
+
+
+def saved(folder: Path, losses: dict[int, float], **options: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder, **options)
+    for epoch, loss in losses.items():
+        checkpoints.save(epoch, state_at(epoch), {"patience": epoch}, loss)
+    checkpoints.close()
+    return Checkpoints(folder, **options)
+
+
+def test_last_comes_back_bit_equal(folder: Path) -> None:
+    checkpoints = saved(folder, {3: 0.5, 4: 0.25})
+    epoch, state, notes = checkpoints.restore_last(jax.eval_shape(lambda: state_at(0)))
+    assert (epoch, notes) == (4, {"patience": 4})
+    assert isinstance(state, TrainState)
+    chex.assert_trees_all_equal(jax.tree.leaves(state), jax.tree.leaves(state_at(4)))
+    chex.assert_trees_all_equal_dtypes(state.params, state_at(4).params)
+
+
+def test_a_continued_run_compiles_nothing_new(folder: Path) -> None:
+    @jax.jit
+    @chex.assert_max_traces(1)
+    def epoch(params: dict) -> dict:
+        return jax.tree.map(lambda leaf: leaf + 1, params)
+
+    epoch(state_at(1).params)
+    compiled = epoch._cache_size()
+    _, state, _ = saved(folder, {1: 0.0}).restore_last(state_at(0))
+    epoch(state.params)
+    assert epoch._cache_size() == compiled == 1
+
+
+def test_the_state_may_be_donated_as_soon_as_save_returns(folder: Path) -> None:
+    overwrite = jax.jit(lambda leaf: leaf * 0 - 1, donate_argnums=0)
+    checkpoints = Checkpoints(folder)
+    leaf = jnp.arange(1_000_000.0)
+    checkpoints.save(1, {"params": leaf}, {}, 0.0)
+    place = leaf.unsafe_buffer_pointer()
+    assert overwrite(leaf).unsafe_buffer_pointer() == place  # nothing here holds on to it
+    np.testing.assert_array_equal(checkpoints.restore_raw(1), np.arange(1_000_000.0))
+    checkpoints.close()
+
+
+def test_the_five_best_are_kept_and_ties_go_to_the_earlier(folder: Path) -> None:
+    values = [0.9, 0.3, float("nan"), 0.3, float("inf"), 0.7, 0.1, 0.8, 0.7, 0.95]
+    losses = dict(enumerate(values, start=1))
+    checkpoints = saved(folder, losses)
+    assert checkpoints.best() == [(7, 0.1), (2, 0.3), (4, 0.3), (6, 0.7), (9, 0.7)]
+    assert sorted(path.name for path in (folder / "best").iterdir()) == ["2", "4", "6", "7", "9"]
+    assert [path.name for path in (folder / "last").iterdir()] == ["10"]
+    assert int(checkpoints.restore(None, state_at(0)).step) == 7
+    assert int(checkpoints.restore(9, state_at(0)).step) == 9
+    assert int(checkpoints.restore(10, state_at(0)).step) == 10  # the last, by its number
+
+
+def test_the_parameters_alone_need_no_template(folder: Path) -> None:
+    params = saved(folder, {1: 0.2, 2: 0.1, 3: 0.3}).restore_raw()
+    chex.assert_trees_all_equal(params, jax.tree.map(np.asarray, state_at(2).params))
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(params))
+
+
+def test_an_epoch_done_again_replaces_the_first(folder: Path) -> None:
+    checkpoints = saved(folder, {1: 0.5, 2: 0.4})
+    checkpoints.save(2, state_at(2), {"patience": 7}, 0.3)
+    assert checkpoints.best() == [(2, 0.3), (1, 0.5)]
+    assert checkpoints.restore_last(state_at(0))[2] == {"patience": 7}
+    checkpoints.close()
+
+
+def test_epochs_after_the_one_resumed_from_are_forgotten(folder: Path) -> None:
+    checkpoints = saved(folder, {1: 0.3, 2: 0.2, 3: 0.1})
+    checkpoints.forget_after(1)
+    assert checkpoints.best() == [(1, 0.3)]
+    assert Checkpoints(folder).best() == [(1, 0.3)]
+
+
+def test_unfinished_folders_are_not_seen_and_are_swept(folder: Path) -> None:
+    checkpoints = saved(folder, {1: 0.3})
+    left = folder / "last" / "2.orbax-checkpoint-tmp"
+    shutil.copytree(folder / "last" / "1", left)
+    shutil.copytree(folder / "best" / "1", folder / "best" / "1-old.orbax-checkpoint-tmp")
+    assert checkpoints.restore_last(state_at(0))[0] == 1
+    checkpoints.save(3, state_at(3), {}, 0.2)
+    checkpoints.close()
+    assert not list(folder.rglob("*orbax-checkpoint-tmp*"))
+
+
+def test_nothing_is_written_before_the_first_save_and_never_when_not_enabled(folder: Path) -> None:
+    untouched = Checkpoints(folder)
+    assert untouched.restore_last(state_at(0)) is None
+    assert untouched.best() == []
+    with pytest.raises(RunError, match="no checkpoint"):
+        untouched.restore(None, state_at(0))
+
+    disabled = saved(folder, {1: 0.1}, enabled=False)
+    assert disabled.restore_last(state_at(0)) is None
+    with pytest.raises(RunError, match="save_weights"):
+        disabled.restore(None, state_at(0))
+    assert not folder.exists()
+
+
+def test_an_epoch_not_kept_is_named_with_those_that_are(folder: Path) -> None:
+    with pytest.raises(RunError, match=r"epoch 8; epochs kept: 1, 2"):
+        saved(folder, {1: 0.1, 2: 0.2}).restore(8, state_at(0))
+
+
+@pytest.mark.parametrize("missing", ["state", "notes", "state/manifest.ocdbt", "state/_METADATA", "state/d"])
+def test_a_half_copied_checkpoint_is_refused_with_its_path(folder: Path, missing: str) -> None:
+    checkpoints = saved(folder, {5: 0.1})
+    gone = folder / "last" / "5" / missing
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(RunError, match=r"last.5 is not a checkpoint"):
+        checkpoints.restore_last(state_at(0))
+
+
+def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
+    checkpoints = saved(folder, {5: 0.1})
+    other = state_at(0)
+    wider = other.replace(params={**other.params, "kernel": jnp.zeros((7, 6))})
+    with pytest.raises(RunError, match=r"shape \(7, 5\) where the model has \(7, 6\)"):
+        checkpoints.restore_last(wider)
+    with pytest.raises(RunError, match="another model"):
+        checkpoints.restore_last(other.replace(params={**other.params, "new": jnp.zeros(2)}))
+
+
+def test_a_failed_write_is_told_by_the_next_call(folder: Path) -> None:
+    folder.parent.mkdir()
+    folder.write_text("a file in the way")
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(1, state_at(1), {}, 0.1)
+    with pytest.raises(RunError, match="No checkpoint could be written"):
+        checkpoints.close()
+
+
+def test_orbax_is_quiet_even_when_the_user_logs_info(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    saved(folder, {1: 0.1}).restore_last(state_at(0))
+    assert not [record for record in caplog.records if record.name == "absl"]
+
+
+def test_the_users_logging_is_left_alone(folder: Path) -> None:
+    code = (
+        "import logging, sys, numpy, nextbar.train.trainer\n"
+        "from nextbar.train.checkpoint import Checkpoints\n"
+        "checkpoints = Checkpoints(sys.argv[1])\n"
+        "checkpoints.save(1, {'params': numpy.ones(3)}, {}, 0.1)\n"
+        "checkpoints.restore_raw(), checkpoints.close()\n"
+        "assert logging.getLogger().handlers == []\n"
+        "logging.warning('mine')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "WARNING:root:mine\n")
+
+
+CHILD = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_checkpoint import Checkpoints, loss_at, run_until_killed
+run_until_killed(sys.argv[1])
+"""
+
+
+def run_until_killed(folder: str) -> None:
+    """Continue from the last commit, telling each epoch once it is on disk."""
+    checkpoints = Checkpoints(folder)
+    found = checkpoints.restore_last(state_at(0))
+    epoch = check_found(checkpoints, found) if found else 0
+    while True:
+        epoch += 1
+        checkpoints.save(epoch, state_at(epoch), {"epoch": epoch}, loss_at(epoch))
+        checkpoints.wait()
+        print(epoch, flush=True)
+
+
+def check_found(checkpoints: Checkpoints, found: tuple[int, TrainState, dict]) -> int:
+    epoch, state, notes = found
+    assert notes == {"epoch": epoch}
+    chex.assert_trees_all_equal(state.params, state_at(epoch).params)
+    chex.assert_trees_all_equal(state.opt_state, state_at(epoch).opt_state)
+    checkpoints.forget_after(epoch)
+    ranked = sorted((loss_at(past), past) for past in range(1, epoch + 1))[:5]
+    assert checkpoints.best() == [(past, loss) for loss, past in ranked]
+    for past, _ in checkpoints.best():
+        chex.assert_trees_all_equal(checkpoints.restore(past, state_at(0)).params, state_at(past).params)
+    return epoch
+
+
+def kill_and_look(folder: Path, rounds: int) -> None:
+    chance, told = random.Random(0), 0
+    for _ in range(rounds):
+        command = [sys.executable, "-c", CHILD, str(folder)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert child.stdout is not None and child.stderr is not None
+        first = child.stdout.readline()
+        assert first, child.stderr.read()
+        time.sleep(chance.uniform(0, 0.5))
+        child.send_signal(signal.SIGKILL)
+        told = int([first, *child.stdout.read().splitlines()][-1])
+        child.communicate()
+        found = Checkpoints(folder).restore_last(state_at(0))
+        assert found is not None
+        assert check_found(Checkpoints(folder), found) >= told
+
+
+def test_killed_while_saving_the_last_commit_is_whole(folder: Path) -> None:
+    kill_and_look(folder, rounds=2)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_the_last_commit_is_whole(folder: Path) -> None:
+    kill_and_look(folder, rounds=20)

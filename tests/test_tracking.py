@@ -1,0 +1,207 @@
+"""Tracking: what is written is what was measured, once per epoch, however often the run was interrupted."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from nextbar.errors import RunError
+from nextbar.train import tracking
+from nextbar.train.metrics_csv import read_metrics
+from nextbar.train.tracking import Tracker, closing_table
+
+STEPS = 7
+
+
+def row_of(epoch: int) -> dict[str, float]:
+    return {"learning_rate": 1e-3 / epoch, "train/loss": 1 / 3 / epoch, "validation/mae": math.pi * epoch}
+
+
+def track(run_dir: Path, first: int, last: int, num_epochs: int = 5) -> None:
+    with Tracker(run_dir, first, num_epochs, STEPS, show=False) as tracker:
+        for epoch in range(first, last + 1):
+            tracker.progress(3)
+            tracker.epoch(epoch, epoch * STEPS, row_of(epoch), {"windows_per_second": 100.0 * epoch})
+
+
+def scalars(run_dir: Path, tag: str) -> list[tuple[int, float]]:
+    events = EventAccumulator(str(run_dir))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal of 100 columns."""
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr(tracking, "console", lambda: terminal)
+    return text
+
+
+def test_metrics_read_back_as_the_very_floats(tmp_path: Path) -> None:
+    track(tmp_path, 1, 5)
+    assert read_metrics(tmp_path) == [{"epoch": n, "step": n * STEPS, **row_of(n)} for n in range(1, 6)]
+
+
+def test_an_interrupted_run_leaves_the_same_file(tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    track(tmp_path / "whole", 1, 5)
+    track(tmp_path / "parts", 1, 3)
+    with (tmp_path / "parts" / "metrics.csv").open("a") as file:
+        file.write("4,28,0.00")  # killed in the middle of a row
+    track(tmp_path / "parts", 3, 4)  # the third was written but its checkpoint was not
+    track(tmp_path / "parts", 5, 5)
+    whole, parts = ((tmp_path / name / "metrics.csv").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+    assert b"windows_per_second" not in whole
+
+
+def test_tensorboard_shows_every_epoch_once(tmp_path: Path) -> None:
+    track(tmp_path, 1, 4)
+    track(tmp_path, 3, 5)
+    for tag in ("train/loss", "validation/mae", "learning_rate"):
+        expected = [(n * STEPS, pytest.approx(row_of(n)[tag], rel=1e-6)) for n in range(1, 6)]
+        assert scalars(tmp_path, tag) == expected
+    assert [step for step, _ in scalars(tmp_path, "windows_per_second")] == [n * STEPS for n in range(1, 6)]
+
+
+def test_events_are_on_the_disk_when_an_epoch_is_recorded(tmp_path: Path) -> None:
+    with Tracker(tmp_path, 1, 3, STEPS, show=False) as tracker:
+        tracker.epoch(1, STEPS, {f"train/{n}": 1.0 for n in range(100)}, {})
+        assert scalars(tmp_path, "train/99") == [(STEPS, 1.0)]
+
+
+def test_tensorboard_reads_on_after_a_torn_event(tmp_path: Path) -> None:
+    track(tmp_path, 1, 2)
+    (events,) = tmp_path.glob("events.*")
+    events.write_bytes(events.read_bytes()[:-5])
+    track(tmp_path, 2, 3)
+    assert [step for step, _ in scalars(tmp_path, "train/loss")] == [STEPS, 2 * STEPS, 3 * STEPS]
+
+
+def test_what_is_not_finite_stands_in_the_file_only(tmp_path: Path) -> None:
+    with Tracker(tmp_path, 1, 1, 1, show=False) as tracker:
+        tracker.epoch(1, 1, {"a": math.nan, "b": math.inf, "c": 1.0}, {})
+    (row,) = read_metrics(tmp_path)
+    assert math.isnan(row["a"]) and row["b"] == math.inf
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["c"]
+
+
+def test_a_metric_may_come_and_go(tmp_path: Path) -> None:
+    with Tracker(tmp_path, 1, 3, 1, show=False) as tracker:
+        tracker.epoch(1, 1, {"a": 1.0}, {})
+        tracker.epoch(2, 2, {"b": 2.0, "a": 2.0}, {})
+        tracker.epoch(3, 3, {"b": 3.0}, {})
+    assert read_metrics(tmp_path) == [
+        {"epoch": 1, "step": 1, "a": 1.0},
+        {"epoch": 2, "step": 2, "a": 2.0, "b": 2.0},
+        {"epoch": 3, "step": 3, "b": 3.0},
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "epoch,step,x\n1,2\n", "epoch,step,x\n1,2,three\n"])
+def test_a_foreign_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.csv").write_text(text)
+    with pytest.raises(RunError, match=r"metrics\.csv is no list of epochs"):
+        Tracker(tmp_path, 2, 5, STEPS)
+    with pytest.raises(RunError, match=r"metrics\.csv is no list of epochs"):
+        read_metrics(tmp_path)
+
+
+def test_no_file_says_that_this_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run folder"):
+        read_metrics(tmp_path)
+
+
+def test_one_line_per_epoch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nextbar")
+    track(tmp_path, 2, 3, num_epochs=50)
+    assert caplog.messages == [
+        "epoch 2/50  train/loss 0.16667  validation/mae 6.2832  200 windows per second",
+        "epoch 3/50  train/loss 0.11111  validation/mae 9.4248  300 windows per second",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("show", "level", "shown"), [(None, "INFO", True), (None, "ERROR", False), (False, "INFO", False)]
+)
+def test_the_bar_is_on_a_terminal_unless_it_is_not_wanted(
+    tmp_path: Path,
+    screen: io.StringIO,
+    caplog: pytest.LogCaptureFixture,
+    show: bool | None,
+    level: str,
+    shown: bool,
+) -> None:
+    caplog.set_level(level, "nextbar")
+    with Tracker(tmp_path, 3, 4, STEPS, show) as tracker:
+        assert tracker._bar.tasks[0].completed == 2 * STEPS  # those of the epochs before
+        tracker.progress(5)
+        tracker._bar.refresh()
+        overall, part = tracker._bar.tasks
+        assert (overall.completed, overall.total) == (2 * STEPS + 5, 4 * STEPS)
+        assert (part.completed, part.total) == (5, STEPS)
+    assert (f"{2 * STEPS + 5}/{4 * STEPS}" in screen.getvalue()) == shown
+    assert ("epoch 3/4" in screen.getvalue()) == shown
+
+
+def test_time_left_follows_from_the_pace_of_this_process(tmp_path: Path) -> None:
+    clock = iter(range(100))
+    tracker = Tracker(tmp_path, 5, 6, 10, show=True)
+    tracker._bar.get_time = lambda: float(next(clock) * 2)  # two seconds between any two looks
+    tracker._bar.start_task(tracker._whole)
+    for step in (1, 2, 3, 4, 5):
+        tracker._bar.update(tracker._whole, completed=40 + step)
+    overall = tracker._bar.tasks[0]
+    assert overall.speed == pytest.approx(0.5, rel=0.1)  # the forty steps before count for nothing
+    assert overall.time_remaining == pytest.approx(30, rel=0.1)
+
+
+def report(skill: float) -> dict:
+    values = {
+        "model": {"mae": 90.0, "r2": 0.5},
+        "baseline": {"mae": 100.0, "r2": None},
+        "skill": {"mae": skill},
+    }
+    tickers = {name: values for name in ("btc_usd", "[eth]")}
+    return {
+        **values,
+        "windows": 1234,
+        "by_ticker": tickers,
+        "verdict": "Beats persistence: mae [red]90[/red] against 100.",
+    }
+
+
+def test_closing_table_sets_model_baseline_and_skill_side_by_side(screen: io.StringIO) -> None:
+    closing_table({"validation": report(0.1), "test": report(-0.25)}, show=True)
+    lines = screen.getvalue().splitlines()
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
+    assert cells[:4] == [
+        ["mae", "90", "100", "+0.1000"],
+        ["r2", "0.5", "", ""],
+        ["mae btc_usd", "90", "100", "+0.1000"],
+        ["mae [eth]", "90", "100", "+0.1000"],
+    ]
+    assert cells[4] == ["mae", "90", "100", "-0.2500"]
+    assert [line.rstrip() for line in lines if "windows" in line] == [
+        "validation: 1,234 windows",
+        "test: 1,234 windows",
+    ]
+    assert lines.count("Beats persistence: mae [red]90[/red] against 100.") == 2
+
+
+def test_closing_table_is_silent_where_nextbar_is(screen: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "nextbar")
+    closing_table({"test": report(0.1)})
+    closing_table({"test": report(0.1)}, show=False)
+    assert screen.getvalue() == ""
