@@ -1,0 +1,121 @@
+"""What the measurements share: bars to work on, the shapes, and what they ran on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nextbar import ExperimentConfig
+
+SHAPES: dict[str, dict[str, int]] = {
+    "A": {
+        "seq_len": 24,
+        "d_model": 128,
+        "num_layers": 2,
+        "n_heads": 4,
+        "dim_feedforward": 512,
+        "batch_size": 128,
+    },
+    "B": {
+        "seq_len": 100,
+        "d_model": 128,
+        "num_layers": 4,
+        "n_heads": 2,
+        "dim_feedforward": 512,
+        "batch_size": 256,
+    },
+    "C": {
+        "seq_len": 128,
+        "d_model": 512,
+        "num_layers": 6,
+        "n_heads": 8,
+        "dim_feedforward": 2048,
+        "batch_size": 256,
+    },
+}
+
+
+def random_bars(tickers: int, bars: int, seed: int = 0) -> pd.DataFrame:
+    """Hourly random walks, long format; speed does not depend on what they say."""
+    frames = []
+    for i in range(tickers):
+        rng = np.random.default_rng(seed + i)
+        close = 100 * np.exp(np.cumsum(rng.standard_normal(bars) * 0.005))
+        open_ = np.concatenate([[100.0], close[:-1]])
+        wick = np.abs(rng.standard_normal((2, bars))) * 0.002
+        frames.append(
+            pd.DataFrame(
+                {
+                    "ticker": f"walk_{i}",
+                    "date": pd.date_range("2015-01-01", periods=bars, freq="h", tz="UTC"),
+                    "open": open_,
+                    "high": np.maximum(open_, close) * (1 + wick[0]),
+                    "low": np.minimum(open_, close) * (1 - wick[1]),
+                    "close": close,
+                    "volume": np.exp(rng.standard_normal(bars)),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def experiment(shape: str, tickers: int, log_dir: str, **changes: Any) -> ExperimentConfig:
+    """An experiment of one of the ``SHAPES`` on ``random_bars``; 1 % test and 1 % validation."""
+    sizes = dict(SHAPES[shape])
+    seq_len, batch_size = sizes.pop("seq_len"), sizes.pop("batch_size")
+    return ExperimentConfig.from_dict(
+        {
+            "model_config": {
+                **sizes,
+                "max_seq_len": seq_len,
+                "dropout": 0.05,
+                "precision": changes.pop("precision", "fp32"),
+            },
+            "dataset_config": {
+                "datapath": ".",
+                "tickers": [f"walk_{i}" for i in range(tickers)],
+                "resolution": "1h",
+                "seq_len": seq_len,
+            },
+            "log_dir": log_dir,
+            "experiment_name": f"bench_{shape}",
+            "batch_size": batch_size,
+            "num_epochs": 1,
+            "test_split": 0.01,
+            "validation_split": 0.01,
+            "save_weights": False,
+            **changes,
+        }
+    )
+
+
+def hardware() -> dict[str, Any]:
+    """What the figures hold for."""
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "device": device.device_kind,
+        "platform": device.platform,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Least, median and greatest of repeated measurements."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result as JSON."""
+    print(json.dumps(result, indent=2))
