@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from nextbar.data.inventory import Holding
 
 INTERRUPTED = 130
+NOTHING_BEGUN = "interrupted; the same command starts again"
 
 app = typer.Typer(
     help="Train transformers that predict the next bar of a market series, and see how much they learnt.",
@@ -36,7 +40,20 @@ app.add_typer(data, name="data")
 
 def main() -> None:
     """Run the command line."""
+    sys.unraisablehook = hear_again
     app(prog_name="nextbar")
+
+
+def hear_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came inside a finaliser or a callback of the garbage collector, where it gets lost.
+
+    JAX has such a callback, and it runs all the time while bars are read.
+    """
+    if swallowed.exc_type is KeyboardInterrupt:
+        # a moment later: here it would be swallowed once more
+        threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
+    else:
+        sys.__unraisablehook__(swallowed)
 
 
 def _version(wanted: bool) -> None:
@@ -76,14 +93,16 @@ def train(
     with _told(debug):
         if quiet:
             logging.getLogger("nextbar").setLevel(logging.WARNING)
-        from nextbar.config import ExperimentConfig
+        with _loading():
+            from nextbar.config import ExperimentConfig
 
         experiment = ExperimentConfig.load(config, overrides or [])
-        if debug:
-            import jax
+        with _loading():
+            if debug:
+                import jax
 
-            jax.config.update("jax_debug_nans", True)
-        from nextbar.train.trainer import Trainer
+                jax.config.update("jax_debug_nans", True)
+            from nextbar.train.trainer import Trainer
 
         result = Trainer(config=experiment, show=False if quiet else None).train_and_evaluate(overwrite=overwrite)
         typer.echo(result.run_dir)
@@ -119,8 +138,6 @@ def check(
 
 
 def _show(holdings: list[Holding]) -> None:
-    import sys
-
     from rich.console import Console
 
     # where nobody watches, lines are as long as they have to be
@@ -170,13 +187,21 @@ def _told(debug: bool = False) -> Iterator[None]:
     except TrainingInterrupted as interruption:
         _leave(str(interruption))
     except KeyboardInterrupt:
-        _leave("interrupted")
+        _leave(NOTHING_BEGUN)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Ctrl-C ends the process at once: as an exception it may get lost in a module that is being imported."""
+    before = signal.signal(signal.SIGINT, lambda *_: _leave(NOTHING_BEGUN))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _leave(message: str) -> NoReturn:
     """End at once: an ordinary exit would wait for compiled code that still runs in a thread."""
-    import sys
-
     typer.echo(f"\n{message}", err=True)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -88,7 +88,13 @@ class Forecaster:
         dataset = self.config.dataset_config
         single = dataset.tickers if len(dataset.tickers) == 1 and not _has_column(frame, "ticker") else None
         bars = frame_bars(
-            frame, dataset.resolution, dataset.features, tickers=single, indicators=dataset.indicators or ()
+            frame,
+            dataset.resolution,
+            dataset.features,
+            tickers=single,
+            target=dataset.target,
+            output_mode=dataset.output_mode,
+            indicators=dataset.indicators or (),
         )
         bars = [add_indicators(b, dataset.indicators or ()) for b in bars]
         fits = [self._fit_of(b) for b in bars]

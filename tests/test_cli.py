@@ -96,12 +96,18 @@ def test_train_hands_overrides_and_options_on(experiment: Path, trainer: SimpleN
             130,
             "\nstate saved; the same command goes on\n",
         ),
-        (KeyboardInterrupt(), 130, "\ninterrupted\n"),
+        (KeyboardInterrupt(), 130, "\ninterrupted; the same command starts again\n"),
     ],
 )
 def test_what_a_user_can_mend_is_one_message_and_no_traceback(
-    experiment: Path, trainer: SimpleNamespace, outcome: BaseException, code: int, message: str
+    experiment: Path,
+    trainer: SimpleNamespace,
+    outcome: BaseException,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("os._exit", sys.exit)  # an interrupted process ends without any ado, this one should not
     trainer.outcome = outcome
     result = run.invoke(app, ["train", str(experiment)])
     assert (result.exit_code, result.stdout) == (code, "")

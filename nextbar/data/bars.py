@@ -78,6 +78,7 @@ def load_bars(
     features: str = "ohlcv",
     *,
     target: str = "close",
+    output_mode: str = "mean",
     indicators: Sequence[str] = (),
 ) -> list[Bars]:
     """The series in ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``: by resolution, then by ticker.
@@ -90,7 +91,7 @@ def load_bars(
             series, or all problems of one file.
     """
     paths = find_series(datapath, tickers, resolutions)
-    wanted = Wanted(features, target, tuple(indicators))
+    wanted = Wanted(features, target, tuple(indicators), output_mode=output_mode)
     return [table_bars(read_table(path), ticker, resolution, wanted) for resolution, ticker, path in paths]
 
 
@@ -104,6 +105,7 @@ def frame_bars(
     *,
     tickers: Sequence[str] | None = None,
     target: str = "close",
+    output_mode: str = "mean",
     indicators: Sequence[str] = (),
 ) -> list[Bars]:
     """The series of a pandas or polars frame, one series or long format, held to the same checks as files.
@@ -116,7 +118,7 @@ def frame_bars(
         DataError: as ``load_bars``.
     """
     resolutions = (resolution,) if isinstance(resolution, str) else tuple(resolution)
-    wanted = Wanted(features, target, tuple(indicators), time_col, target_col)
+    wanted = Wanted(features, target, tuple(indicators), time_col, target_col, output_mode)
     tables = frame_tables(frame, resolutions, tickers, id_col, time_col)
     return [table_bars(table, ticker, one, wanted) for one, ticker, table in tables]
 

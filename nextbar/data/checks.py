@@ -13,6 +13,8 @@ from nextbar.data.table import Problems, Table
 from nextbar.errors import DataError
 
 HOUR = 3_600
+LARGEST = 1e30
+"""of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
 
 class Checked(NamedTuple):
@@ -62,19 +64,22 @@ def _numbers(
         empty = raw.isna().to_numpy()
         values = _floats(raw)
         wrong = ~np.isfinite(values)
+        huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
         if name in wanted.prices:
             faults.append((wrong, "is not a finite number"))
             if wanted.positive:
-                faults.append((~wrong & (values <= 0), "is not above 0"))
+                faults.append((~wrong & (values <= 0), f"is not above 0{wanted.why_positive}"))
+                faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
         elif empty.all():
             if name in AMOUNTS or name in asked:
                 notices.append(f"{name} is empty and left out")
             continue
         elif name in wanted.amounts or name in asked:
             faults.append((wrong & ~empty, "is not a finite number"))
-        elif (wrong & ~empty).any():
+        elif ((wrong & ~empty) | huge).any():
             continue  # text, or a column nobody asked for with infinities: no indicator
+        faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
         if name in wanted.amounts:
             faults.append((values < 0, "is negative"))
             if empty.any():

@@ -20,8 +20,8 @@ def plain(name: object) -> str:
 class Wanted:
     """What a table is read for.
 
-    ``features`` and ``target`` as in ``DatasetConfig``; ``indicators`` are the further columns asked for by
-    name; ``time_col`` and ``target_col`` say what the date and the close are called in this table.
+    ``features``, ``target`` and ``output_mode`` as in ``DatasetConfig``; ``indicators`` are the further columns
+    asked for by name; ``time_col`` and ``target_col`` say what the date and the close are called in this table.
     """
 
     features: str = "ohlcv"
@@ -29,6 +29,7 @@ class Wanted:
     indicators: tuple[str, ...] = ()
     time_col: str = "date"
     target_col: str = "close"
+    output_mode: str = "mean"
 
     @property
     def prices(self) -> tuple[str, ...]:
@@ -41,7 +42,14 @@ class Wanted:
     @property
     def positive(self) -> bool:
         """Whether a price must be above 0: not when the table is just some numeric series."""
-        return not (self.features == "close" and self.target == "close")
+        return self.features != "close" or bool(self.why_positive)
+
+    @property
+    def why_positive(self) -> str:
+        """What cannot be asked of a series that is not above 0, in the words of a message."""
+        if self.target == "log_return":
+            return ", as target log_return needs"
+        return ", as output_mode discrete_grid needs" if self.output_mode == "discrete_grid" else ""
 
     def match(self, names: Sequence[object]) -> tuple[dict[str, int], list[str]]:
         """Positions of the columns to read by their standard name, and what is wrong with the names.

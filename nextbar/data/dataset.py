@@ -15,7 +15,7 @@ from nextbar.data.calendar import Calendar
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
-from nextbar.data.splits import Cuts, find_cuts, require_windows, spans, whole_windows
+from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import Tape, WindowSpec
 from nextbar.errors import DataError
@@ -127,6 +127,7 @@ def read_series(config: ExperimentConfig) -> list[Bars]:
         dataset.resolutions,
         dataset.features,
         target=dataset.target,
+        output_mode=dataset.output_mode,
         indicators=dataset.indicators or (),
     )
 
@@ -140,15 +141,13 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars]) -> Dataset:
     """
     dataset = config.dataset_config
     bars = [_prepare(b, config) for b in bars]
+    require_length(bars, dataset.seq_len, dataset.horizon)
     scored = tuple(b.ticker in config.scored_tickers for b in bars)
     trained = tuple(b.ticker in dataset.tickers for b in bars)
     pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
     cuts = find_cuts(pooled, config.test_split, config.validation_split)
     n_train = [int(np.searchsorted(b.close_time_N, cuts.validation)) for b in bars]
-    calendars = tuple(
-        Calendar.learn(b.time_N[:n], b.step, dataset.calendar) if n else Calendar.always(b.step)
-        for b, n in zip(bars, n_train, strict=True)
-    )
+    calendars = _calendars(bars, n_train, dataset.calendar)
     spec = window_spec(dataset, bars)
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
     _require_fits(fits, n_train, spec, dataset.norm_mode)
@@ -156,13 +155,22 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars]) -> Dataset:
     if not times:
         raise DataError(
             f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
-            "nothing is left to train on"
+            "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
     windows = [
         spans(b.close_time_N, _usable(b, calendar, spec), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
     ]
-    require_windows(bars, windows, cuts, trained=trained, scored=scored, seq_len=spec.seq_len, horizon=spec.horizon)
+    require_windows(
+        bars,
+        windows,
+        cuts,
+        trained=trained,
+        scored=scored,
+        seq_len=spec.seq_len,
+        horizon=spec.horizon,
+        columns=spec.columns + spec.plain,
+    )
     everyone = [True] * len(bars)
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
     preparation = Preparation(spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits)
@@ -191,6 +199,13 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"to {_iso(bars.time_N[-1])}"
         )
     return add_indicators(kept, dataset.indicators or ())
+
+
+def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:
+    """Learnt from the training dates; a series that begins later takes the one of its resolution's first other."""
+    learnt = [Calendar.learn(b.time_N[:n], b.step, kind) if n else None for b, n in zip(bars, n_train, strict=True)]
+    by_step = {b.step: found for b, found in reversed(list(zip(bars, learnt, strict=True))) if found}
+    return tuple(found or by_step.get(b.step, Calendar.always(b.step)) for b, found in zip(bars, learnt, strict=True))
 
 
 def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import reprlib
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -46,13 +48,15 @@ def extension_of(name: str) -> str | None:
 def _read_csv(data: bytes, source: str) -> Table:
     if data[:2] == b"\x1f\x8b":
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
+    strange = data.find(b"\0")  # valid UTF-8, but UTF-16 or a file that was never written to
     try:
         data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        strange = error.start
+    if strange >= 0:
         raise DataError(
-            f"{source}: not UTF-8 text (byte {error.start}: {data[error.start : error.start + 1]!r}); "
-            "save the file as UTF-8"
-        ) from error
+            f"{source}: not UTF-8 text (byte {strange}: {data[strange : strange + 1]!r}); save the file as UTF-8"
+        )
     blank, header = _header(data)
     names = next(csv.reader([header]))
     for separator, word in _SEPARATORS.items():
@@ -63,16 +67,24 @@ def _read_csv(data: bytes, source: str) -> Table:
                 f"{header!r}; save the file with commas"
             )
     try:
-        frame = pd.read_csv(
-            io.BytesIO(data),
-            skiprows=blank,
-            skip_blank_lines=False,
-            index_col=False,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8-sig",
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            # without an error here, fields that the first line has no name for are silently dropped
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                io.BytesIO(data),
+                skiprows=blank,
+                skip_blank_lines=False,
+                index_col=False,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8-sig",
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{source}: not a table separated by commas: there are more fields in the lines than names in the first, "
+            f"{reprlib.repr(header)}"
+        ) from error
     except (ValueError, pd.errors.ParserError) as error:
         what = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{source}: not a table separated by commas: {what}") from error

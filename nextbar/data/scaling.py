@@ -1,8 +1,8 @@
 """The six normalisations: statistics fitted on training bars, and their application to windows on the device.
 
 Every mode is one affine map, ``x = (p - offset) / scale + shift``, whose offset and scale come from the window, from
-the training span, or from nowhere (``none``). Prices are kept as a high and a low float32 part and only differences to the
-window's last close are ever formed, so that a price of 60,000 that moves within 5 keeps all its digits.
+the training span, or from nowhere (``none``). Prices are kept as a high and a low float32 part and only differences to
+the window's last close are ever formed, so that a price of 60,000 that moves within 5 keeps all its digits.
 """
 
 from __future__ import annotations

@@ -55,6 +55,19 @@ def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split:
     return Cuts(_start_of_last(before, validation_split), test)
 
 
+def require_length(bars: Sequence[Bars], seq_len: int, horizon: int) -> None:
+    """Check that one series at least is as long as a window.
+
+    Raises:
+        DataError: all are shorter; tells how long they are.
+    """
+    if all(len(one) < seq_len + horizon for one in bars):
+        raise DataError(
+            f"fewer bars than one window, which is {seq_len + horizon} (seq_len {seq_len} + horizon {horizon}): "
+            f"{', '.join(f'{one.name} has {len(one)}' for one in bars)}; use more bars, or a shorter seq_len or horizon"
+        )
+
+
 def spans(close_time_N: np.ndarray, usable_origin_N: np.ndarray, horizon: int, cuts: Cuts) -> dict[str, np.ndarray]:
     """Origins of one series by span (``training``, ``validation``, ``test``): int64 rows, ascending.
 
@@ -100,11 +113,13 @@ def require_windows(
     scored: Sequence[bool],
     seq_len: int,
     horizon: int,
+    columns: Sequence[str] = (),
 ) -> None:
     """Check that there is something to train on, and something to score for each scored ticker.
 
     ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are
-    used for what. A ticker with several resolutions is scored if one of them has windows.
+    used for what. A ticker with several resolutions is scored if one of them has windows. ``columns`` are those the
+    model sees; where one is empty there are no windows.
 
     Raises:
         DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
@@ -123,10 +138,17 @@ def require_windows(
                 problems.append(f"no {span} windows of {ticker}")
                 problems += [f"  {text}" for text in _counts([one for one, _ in own], span, cuts, horizon)]
     if problems:
-        problems.append(
-            f"a window is {seq_len + horizon} bars without a hole (seq_len {seq_len} + horizon {horizon}), "
-            f"the last {horizon} in the span: use more bars, other splits, or a shorter seq_len or horizon"
-        )
+        empty = [
+            f"  {name} is empty in {np.isnan(one.columns[name]).sum()} of {len(one)} bars of {one.name}"
+            for one in bars
+            for name in columns
+            if np.isnan(one.columns[name]).any()
+        ]
+        problems += [
+            f"a window is {seq_len + horizon} bars without a hole or an empty value (seq_len {seq_len} + horizon "
+            f"{horizon}), the last {horizon} in the span: use more bars, other splits, or a shorter seq_len or horizon",
+            *empty,
+        ]
         raise DataError("\n".join(problems))
 
 

@@ -5,7 +5,7 @@ Output layers have zero kernels, so an untrained model says the same of every wi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -25,6 +25,9 @@ class Head(nn.Module):
     """What all heads share: output layers started at zero kernels."""
 
     horizon: int
+
+    starts_from_labels: ClassVar[bool] = False
+    """whether ``start`` looks at the labels, which the device must then compute first"""
 
     def output(self, name: str, vector_BD: Array, width: int) -> Array:
         """A dense output layer with zero kernel and zero bias, float32."""
@@ -67,6 +70,8 @@ class DistributionHead(Head):
     """
 
     tail: str = "normal"
+
+    starts_from_labels: ClassVar[bool] = True
 
     @nn.compact
     def __call__(self, vector_BD: Array) -> dict[str, Array]:

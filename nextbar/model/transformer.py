@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -102,11 +103,13 @@ class Transformer(nn.Module):
         return x
 
     def _embed_tokens(self, tokens_BG: Array, dtype: jnp.dtype) -> Array:
-        embedded = [
-            nn.Embed(MAX_TOKEN + 1, self.config.d_model, dtype=dtype, name=f"token_{g}")(tokens_BG[:, g])
+        """(B, G, D); by one-hot products, since the gradient of a look-up adds in no fixed order on a GPU."""
+        one_hot_BGT = jax.nn.one_hot(tokens_BG, MAX_TOKEN + 1, dtype=dtype)
+        tables = [
+            nn.Embed(MAX_TOKEN + 1, self.config.d_model, name=f"token_{g}").embedding.astype(dtype)
             for g in range(tokens_BG.shape[1])
         ]
-        return jnp.stack(embedded, axis=1)
+        return jnp.einsum("bgt,gtd->bgd", one_hot_BGT, jnp.stack(tables))
 
 
 def architecture(config: ModelConfig) -> ModelConfig:

@@ -99,8 +99,9 @@ class Engine:
         """The untrained state: random inside, a baseline at its output (spec of the head)."""
         rows = self._training_rows[: self.program.batch_size]
         params = self.functions.initialise(self.tape, self.hyper, rows)
-        labels = self.labels() if frequencies_HK is None else np.empty((0, 0))
-        params = with_start(params, self.program.model.head.start(labels, frequencies_HK))
+        head = self.program.model.head
+        labels_NH = self.labels() if head.starts_from_labels else np.empty((0, head.horizon))
+        params = with_start(params, head.start(labels_NH, frequencies_HK))
         return create_state(self.program.model.apply, params, self.program.clip)
 
     def labels(self) -> np.ndarray:

@@ -70,11 +70,22 @@ class Run:
             ) from None
         with lock:
             if overwrite:
-                shutil.rmtree(self.path, ignore_errors=True)
+                self._throw_away()
             else:
                 self._refuse_changed_data()
             self.path.mkdir(exist_ok=True)
             yield
+
+    def _throw_away(self) -> None:
+        try:
+            shutil.rmtree(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise RunError(
+                f"the earlier run {self.path} cannot be thrown away: {error.strerror or error}; "
+                "delete it yourself, or choose another log_dir"
+            ) from None
 
     def _refuse_changed_data(self) -> None:
         if self.read_summary():  # begun anew on these bars, by choice
@@ -83,7 +94,8 @@ class Run:
             if other != self.path and read_summary(other).get("status") in UNFINISHED:
                 raise RunError(
                     f"an unfinished run of this configuration began on other bars: {other}. Its data have "
-                    "changed since it was interrupted; restore them to go on, or train anew on these (overwrite=True, --overwrite)"
+                    "changed since it was interrupted; restore them to go on, or train anew on these "
+                    "(overwrite=True, --overwrite)"
                 )
 
     def read_summary(self) -> dict[str, Any]:

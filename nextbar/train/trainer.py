@@ -9,7 +9,7 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, frame_bars
 from nextbar.data.dataset import Dataset, build_dataset, read_series, series_tickers
-from nextbar.errors import TrainingInterrupted
+from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import enable_cache, return_memory
@@ -65,7 +65,12 @@ class Trainer:
         with run.claimed(overwrite):
             summary = run.read_summary()
             if summary.get("status") in ENDED:
-                log.info("%s has ended before (%s): reported, not trained anew", run.path, summary["status"])
+                log.info(
+                    "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
+                    run.path,
+                    summary["status"],
+                )
+                closing_table(summary["metrics"], show=self._show)
             else:
                 summary = self._train(run, dataset)
         return Result(run.path, summary["best_epoch"], summary["status"], summary["metrics"], summary["message"])
@@ -80,6 +85,7 @@ class Trainer:
             dataset.features,
             tickers=series_tickers(self.config),
             target=dataset.target,
+            output_mode=dataset.output_mode,
             indicators=dataset.indicators or (),
         )
 
@@ -99,6 +105,11 @@ class Trainer:
             raise TrainingInterrupted(self._interrupted(run, training)) from None
         except BaseException as error:
             run.update(status="failed", message=f"{type(error).__name__}: {error}")
+            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # of the machine, of its GPU
+                raise RunError(
+                    f"not enough memory ({str(error).partition(chr(10))[0]}); "
+                    "use a smaller batch_size, seq_len, d_model or dim_feedforward"
+                ) from error
             raise
         finally:
             checkpoints.close()

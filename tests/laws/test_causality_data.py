@@ -1,0 +1,136 @@
+"""Nothing that is known before an instant depends on what comes after it, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from builders import make_bars, make_config
+from window_reference import MODES, gather_all
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars
+from nextbar.data.dataset import Dataset, build_dataset
+from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES
+from nextbar.types import Batch
+
+N_WINDOWS = 64
+SETS: dict[str, dict[str, Any]] = {
+    "ohlcv": {"indicators": ["rsi", "bb_upper", "ema_5", "own"], "horizon": 2},
+    "returns": {"features": "returns", "target": "log_return", "indicators": ["bb_lower"]},
+    "bins": {
+        "features": "ohlc",
+        "output_mode": "discrete_grid",
+        "discrete_grid_levels": [-9, -1, 0, 1, 9],
+        "horizon": 2,
+    },
+}
+KNOWN_AT_ORIGIN = tuple(name for name in Batch._fields if name != "y_BH")
+
+
+def config_of(name: str) -> ExperimentConfig:
+    return make_config(tickers=["a", "b"], test_tickers=["b", "c"], resolution=["1h", "4h"], **SETS[name])
+
+
+def market() -> list[Bars]:
+    bars = [make_bars(t, "1h", 240, s, holes=range(10 * s), trades=True) for s, t in enumerate("abc")]
+    bars += [make_bars(t, "4h", 60, 3 + s, trades=True) for s, t in enumerate("abc")]
+    for b in bars:
+        b.columns["own"] = np.cos(b.columns["close"])
+    return bars
+
+
+def altered(bars: Sequence[Bars], later: Callable[[Bars], np.ndarray]) -> list[Bars]:
+    """The same times, but every value of the later bars is another one."""
+    out = []
+    for b in bars:
+        other = make_bars(b.ticker, b.resolution, len(b), seed=99, trades=True, price=7.0, move=0.2)
+        other.columns["own"] = np.full(len(b), 1e6)
+        columns = {name: np.where(later(b), other.columns[name], values) for name, values in b.columns.items()}
+        out.append(Bars(b.ticker, b.resolution, b.time_N, columns))
+    return out
+
+
+def batches(dataset: Dataset, rows: np.ndarray) -> Batch:
+    weight = np.ones(len(rows), np.float32)
+    spec = dataset.preparation.spec
+    return jax.device_get(gather_all(dataset.tape(), rows.astype(np.int32), weight, MODES, spec))
+
+
+def equal(one: Batch, other: Batch, fields: Sequence[str], modes: Sequence[int] = MODES) -> None:
+    for name in fields:
+        for m in modes:
+            np.testing.assert_array_equal(
+                getattr(one, name)[m], getattr(other, name)[m], err_msg=f"{name}, {NORM_MODES[m]}"
+            )
+
+
+def last_ones(rows: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """``N_WINDOWS`` of the rows, the latest by time."""
+    return rows[np.argsort(dataset.close_time_R[rows], kind="stable")][-N_WINDOWS:]
+
+
+def middle(times: np.ndarray) -> int:
+    return int(np.sort(times)[len(times) // 2])
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("cut", ["validation", "test"])
+def test_no_window_before_a_cut_knows_what_follows_it(name: str, cut: str) -> None:
+    config, bars = config_of(name), market()
+    before = build_dataset(config, bars)
+    at = getattr(before.cuts, cut)
+    after = build_dataset(config, altered(bars, lambda b: b.close_time_N >= at))
+    assert after.cuts == before.cuts
+    assert after.preparation == before.preparation
+    assert after.preparation.to_dict() == before.preparation.to_dict()
+    for span, rows in before.origins.items():
+        np.testing.assert_array_equal(after.origins[span], rows)
+    span = "training" if cut == "validation" else "validation"
+    rows = last_ones(before.origins[span], before)
+    equal(batches(before, rows), batches(after, rows), Batch._fields)
+    rows = before.origins["test"]
+    changed, unchanged = batches(after, last_ones(rows, before)), batches(before, last_ones(rows, before))
+    assert (changed.x_BLF != unchanged.x_BLF).mean() > 0.5, "the later bars are others"
+    for one, other in zip(before.training_closes(), after.training_closes(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("span", ["training", "validation"])
+def test_what_is_known_at_an_origin_does_not_depend_on_later_bars(name: str, span: str) -> None:
+    config, bars = config_of(name), market()
+    before = build_dataset(config, bars)
+    origins = before.origins[span]
+    now = middle(before.close_time_R[origins])
+    after = build_dataset(config, altered(bars, lambda b: b.close_time_N > now))
+    everything = np.sort(np.concatenate(list(before.origins.values())))
+    rows = last_ones(everything[before.close_time_R[everything] <= now], before)
+    assert before.close_time_R[rows].max() == now, "the window of this very instant is among them"
+    # within training the training statistics may know later bars of the same span
+    modes = [m for m in MODES if span != "training" or NORM_MODES[m] not in GLOBAL_MODES]
+    one, other = batches(before, rows), batches(after, rows)
+    equal(one, other, KNOWN_AT_ORIGIN, modes)
+    assert (one.y_BH != other.y_BH).any(), "labels look ahead"
+    if span == "validation":
+        assert after.preparation == before.preparation
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_clock_comes_from_the_calendar_and_not_from_the_next_bar(name: str) -> None:
+    config, bars = config_of(name), market()
+    before = build_dataset(config, bars)
+    now = middle(before.close_time_R[before.origins["validation"]])
+    late = [
+        Bars(b.ticker, b.resolution, b.time_N + 5 * b.step * (b.close_time_N > now), b.columns) for b in before.bars
+    ]
+    rows = before.origins["validation"]
+    rows = last_ones(rows[before.close_time_R[rows] <= now], before)
+    rows = np.concatenate([rows, before.origins["training"]])[:N_WINDOWS]
+    tape = before.preparation.tape(late, before.preparation.series)
+    weight = np.ones(len(rows), np.float32)
+    moved = jax.device_get(gather_all(tape, rows.astype(np.int32), weight, MODES, before.preparation.spec))
+    equal(batches(before, rows), moved, Batch._fields)

@@ -1,0 +1,146 @@
+"""Nothing is known too early: bars after a cut, whatever they are, leave everything before it bit-equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from builders import make_bars, make_config, with_columns
+from experiments import GRID, leaves
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars
+from nextbar.data.dataset import SPANS, Dataset, build_dataset
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.training import Training
+from nextbar.types import Forecast
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "global, indicators, two tickers": {
+        "tickers": ["aaa", "bbb"], "norm_mode": "global_minmax", "indicators": ["rsi", "ema_3", "bb_upper"],
+    },
+    "returns, student_t, horizon 3": {
+        "features": "returns", "target": "log_return", "norm_mode": "global_meanstd", "output_mode": "distribution",
+        "tail": "student_t", "horizon": 3,
+    },
+    "grid, scored but not trained": {
+        "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "test_tickers": ["bbb"], "tickers": ["aaa"],
+    },
+}  # fmt: skip
+
+
+def make_series(config: ExperimentConfig) -> list[Bars]:
+    tickers = dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers))
+    return [make_bars(ticker, n=150 - 10 * i, seed=i, trades=True) for i, ticker in enumerate(tickers)]
+
+
+def changed_after(bars: Bars, cut: int) -> Bars:
+    """The same times, and from the cut on another market altogether."""
+    late = bars.close_time_N >= cut
+    other = make_bars(n=len(bars), seed=99, price=7.0, move=0.2, trades=True)
+    columns = {name: np.where(late, other.columns[name], values) for name, values in bars.columns.items()}
+    assert late.any() and not late.all()
+    return with_columns(bars, **columns)
+
+
+@dataclass
+class Recorder:
+    """Stands in for the tracker and keeps the rows of ``metrics.csv``."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def progress(self, step: int) -> None:
+        pass
+
+    def epoch(self, epoch: int, step: int, row: dict[str, float], extra: dict[str, float]) -> None:
+        self.rows.append({"epoch": epoch, "step": step, **row})
+
+
+@dataclass
+class Outcome:
+    dataset: Dataset
+    rows: list[dict[str, float]]
+    params: list[np.ndarray]
+    best: int
+    forecasts: dict[str, Forecast]
+
+
+def train(config: ExperimentConfig, series: list[Bars], folder: Path) -> Outcome:
+    dataset = build_dataset(config, series)
+    training = Training(config, dataset, Checkpoints(folder, enabled=False))
+    recorder = Recorder()
+    while not training.complete:
+        training.run_epoch(recorder)  # type: ignore[arg-type]
+    assert training.best is not None
+    _, forecasts = training.evaluate(training.state.params)
+    forecasts["training"] = training.engine.evaluate(training.state.params, dataset.origins["training"]).forecast
+    return Outcome(dataset, recorder.rows, leaves(training.state.params), training.best.epoch, forecasts)
+
+
+def assert_same_rows(first: Outcome, second: Outcome, spans: tuple[str, ...]) -> None:
+    """The columns of these spans, and all that is of no span."""
+    for a, b in zip(first.rows, second.rows, strict=True):
+        names = [name for name in a if "/" not in name or name.split("/")[0] in spans]
+        assert len(names) > 3
+        assert {name: a[name] for name in names} == {name: b[name] for name in names}
+
+
+def assert_same_forecasts(first: Outcome, second: Outcome, span: str) -> None:
+    jax.tree.map(np.testing.assert_array_equal, first.forecasts[span], second.forecasts[span])
+
+
+@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
+def test_what_comes_after_a_cut_changes_nothing_before_it(overrides: dict[str, Any], tmp_path: Path) -> None:
+    config = make_config(num_epochs=3, dropout=0.1, learning_rate=5e-3, **overrides)
+    series = make_series(config)
+    plain = train(config, series, tmp_path)
+    cuts = plain.dataset.cuts
+
+    after_test = train(config, [changed_after(b, cuts.test) for b in series], tmp_path)
+    assert after_test.dataset.cuts == cuts
+    assert_same_rows(plain, after_test, ("train", "validation"))
+    assert after_test.best == plain.best
+    for span in ("training", "validation"):
+        assert_same_forecasts(plain, after_test, span)
+
+    after_validation = train(config, [changed_after(b, cuts.validation) for b in series], tmp_path)
+    assert_same_rows(plain, after_validation, ("train",))
+    assert_same_forecasts(plain, after_validation, "training")
+
+    for other in (after_test, after_validation):
+        for a, b in zip(plain.params, other.params, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert plain.rows[-1]["test/loss"] != other.rows[-1]["test/loss"]  # the change was seen where it may be
+    assert plain.rows[-1]["validation/loss"] != after_validation.rows[-1]["validation/loss"]
+
+
+@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
+def test_a_forecast_does_not_know_later_bars(overrides: dict[str, Any], tmp_path: Path) -> None:
+    """From the middle of the test span on, all bars are others; forecasts of the origins before stay, bit by bit."""
+    config = make_config(num_epochs=1, dropout=0.1, learning_rate=5e-3, **overrides)
+    series = make_series(config)
+    plain = train(config, series, tmp_path)
+    times = plain.dataset.close_time_R[plain.dataset.origins["test"]]
+    cut = int(np.median(times))
+    other = train(config, [changed_after(b, cut) for b in series], tmp_path)
+    early = times < cut
+    assert early.any() and not early.all()
+    for a, b in zip(plain.forecasts["test"], other.forecasts["test"], strict=True):
+        if a is not None:
+            np.testing.assert_array_equal(a[early], b[early])
+            assert not np.array_equal(a[~early], b[~early]) or config.model_config.tail == "student_t"
+
+
+@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
+def test_what_is_fitted_before_training_does_not_know_later_bars(overrides: dict[str, Any]) -> None:
+    config = make_config(**overrides)
+    series = make_series(config)
+    plain = build_dataset(config, series)
+    other = build_dataset(config, [changed_after(b, plain.cuts.validation) for b in series])
+    assert plain.preparation.to_dict() == other.preparation.to_dict()
+    for span in SPANS:
+        np.testing.assert_array_equal(plain.origins[span], other.origins[span])

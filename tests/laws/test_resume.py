@@ -1,0 +1,94 @@
+"""A training killed at any moment and started again ends as one that nobody disturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import make_bars, make_config, make_frame
+from experiments import leaves
+
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.run import read_summary
+
+TRAIN = """
+import sys
+import pandas as pd
+from nextbar.config import ExperimentConfig
+from nextbar.train.trainer import Trainer
+
+config = ExperimentConfig.load(sys.argv[1], ["log_dir=" + sys.argv[3]])
+Trainer(config, pd.read_parquet(sys.argv[2]), show=False).train_and_evaluate()
+"""
+
+
+def start(folder: Path, logs: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", TRAIN, str(folder / "config.yaml"), str(folder / "bars.parquet"), str(logs)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()[-2000:]
+
+
+def run_dir(logs: Path) -> Path:
+    (found,) = (path for path in (logs / "test").iterdir() if path.is_dir())
+    return found
+
+
+def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
+    checkpoints = Checkpoints(folder / "checkpoints")
+    try:
+        return leaves(checkpoints.restore_raw(epoch))
+    finally:
+        checkpoints.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [4])
+def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
+    """Kills fall at random moments between the first sign of life and the end."""
+    epochs = 60
+    config = make_config(num_epochs=epochs, dropout=0.1, learning_rate=1e-2, early_stopper=0)
+    config.save(tmp_path / "config.yaml")
+    make_frame(make_bars(n=400)).to_parquet(tmp_path / "bars.parquet")
+    finish(start(tmp_path, tmp_path / "undisturbed"))
+    plain = run_dir(tmp_path / "undisturbed")
+
+    moment = random.Random(0)
+    logs = tmp_path / "killed"
+    reached = []
+    for kill in range(kills):
+        process = start(tmp_path, logs)
+        # up to an epoch of its own, in rising order, and then some milliseconds more; the first kill comes before any
+        goal = kill * epochs // (kills + 1) + moment.randrange(3) if kill else 0
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline and epochs_done(logs) < goal:
+            time.sleep(0.005)
+        time.sleep(moment.uniform(0, 2.0 if not kill else 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        reached.append(epochs_done(logs))
+    finish(start(tmp_path, logs))
+    killed = run_dir(logs)
+
+    assert 0 < reached[-1] < epochs, reached  # the kills fell into the training
+    assert read_summary(killed)["status"] == "finished"
+    assert (killed / "metrics.csv").read_bytes() == (plain / "metrics.csv").read_bytes()
+    assert read_summary(killed)["metrics"] == read_summary(plain)["metrics"]
+    for epoch in (epochs, None):  # the last, and the best
+        for a, b in zip(parameters(killed, epoch), parameters(plain, epoch), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def epochs_done(logs: Path) -> int:
+    """Rows of ``metrics.csv``."""
+    found = list(logs.glob("test/*/metrics.csv"))
+    return max(found[0].read_text().count("\n") - 1, 0) if found else 0

@@ -1,0 +1,77 @@
+"""Whole trainings of made-up bars, and what their folders hold."""
+
+from __future__ import annotations
+
+import _thread
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_bars, make_frame
+from builders import make_config as builders_config
+from experiments import leaves
+
+from nextbar.config import ExperimentConfig
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.engine import Engine
+from nextbar.train.trainer import Result, Trainer
+from nextbar.train.training import Training
+
+BARS = make_frame(make_bars(n=150))
+
+
+def make_config(log_dir: Path, **overrides: Any) -> ExperimentConfig:
+    return builders_config(log_dir=str(log_dir), dropout=0.1, **overrides)
+
+
+def train(log_dir: Path, bars: pd.DataFrame = BARS, *, overwrite: bool = False, **overrides: Any) -> Result:
+    return Trainer(make_config(log_dir, **overrides), bars, show=False).train_and_evaluate(overwrite=overwrite)
+
+
+def parameters(run_dir: Path, which: str = "last") -> list[np.ndarray]:
+    """All parameters of the last or the best epoch, in one order."""
+    checkpoints = Checkpoints(run_dir / "checkpoints")
+    try:
+        epochs = [int(p.name) for p in (run_dir / "checkpoints" / which).iterdir() if p.name.isdecimal()]
+        return leaves(checkpoints.restore_raw(max(epochs) if which == "last" else None))
+    finally:
+        checkpoints.close()
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """The same metrics.csv, bytes and all, and the same parameters."""
+    assert (first / "metrics.csv").read_bytes() == (second / "metrics.csv").read_bytes()
+    for which in ("last", "best"):
+        for a, b in zip(parameters(first, which), parameters(second, which), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training") -> None:
+    """Have Ctrl-C pressed in an epoch, after its training part or after its evaluation, just before it is written."""
+    pressed = False
+
+    def press(engine: Engine, number: int) -> None:
+        nonlocal pressed
+        if number == epoch and not pressed:
+            pressed = True
+            _thread.interrupt_main()
+            assert engine.cancelled.wait(10)
+
+    train, evaluate = Engine.train, Training.evaluate
+
+    def train_then_press(engine: Engine, state: Any, number: int, *rest: Any) -> Any:
+        answer = train(engine, state, number, *rest)
+        press(engine, number)
+        return answer
+
+    def evaluate_then_press(training: Training, params: Any) -> Any:
+        answer = evaluate(training, params)
+        press(training.engine, training.epoch + 1)
+        return answer
+
+    if after == "training":
+        patch.setattr(Engine, "train", train_then_press)
+    else:
+        patch.setattr(Training, "evaluate", evaluate_then_press)

@@ -1,0 +1,174 @@
+"""From bars to spans: who is trained, who is scored, what is fitted, what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import MONDAY, make_bars, make_config, make_frame, with_columns
+
+from nextbar.data.bars import Bars
+from nextbar.data.dataset import build_dataset, read_series, series_tickers
+from nextbar.errors import DataError
+
+
+def write(folder: Path, bars: Bars) -> None:
+    path = folder / bars.resolution / f"{bars.name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_frame(bars).drop(columns=["ticker", "resolution"]).to_csv(path, index=False)
+
+
+def test_every_window_is_in_one_span_but_the_purged() -> None:
+    dataset = build_dataset(make_config(horizon=3), [make_bars(n=200)])
+    counts = {span: len(rows) for span, rows in dataset.origins.items()}
+    # 40 test, 32 validation, 128 training bars; H = 3 labels each, L = 6 bars before
+    assert counts == {"training": 128 - 6 - 2, "validation": 32 - 2, "test": 40 - 2}
+    np.testing.assert_array_equal(dataset.history_N, dataset.origins["training"])
+
+
+def test_scored_but_never_trained() -> None:
+    bars = [
+        make_bars("eth", n=200, seed=1),
+        make_bars("btc", n=150, seed=2, start=MONDAY + dt.timedelta(hours=20)),
+    ]
+    config = make_config(tickers="eth", test_tickers=["btc"], norm_mode="global_minmax")
+    assert series_tickers(config) == ("eth", "btc")
+    dataset = build_dataset(config, bars)
+    assert dataset.trained == (True, False)
+    assert dataset.scored == (False, True)
+    assert set(dataset.series_R[dataset.origins["training"]]) == {0}
+    assert set(dataset.series_R[dataset.origins["validation"]]) == {1}
+    assert set(dataset.series_R[dataset.origins["test"]]) == {1}
+    assert set(dataset.series_R[dataset.history_N]) == {0, 1}
+    # btc's 150 bars alone make the cuts: 30 test, 24 validation
+    btc = bars[1]
+    assert dataset.cuts.test == btc.close_time_N[120]
+    assert dataset.cuts.validation == btc.close_time_N[96]
+    assert dataset.preparation.series[1].statistics[1].maximum == btc.columns["volume"][:96].max()
+    eth = bars[0].close_time_N
+    assert dataset.preparation.first_time == eth[0]
+    assert dataset.preparation.last_time == eth[eth < dataset.cuts.validation][-1]
+    np.testing.assert_array_equal(dataset.training_closes()[1], btc.columns["close"][:96])
+
+
+def test_reports_name_the_resolution_only_where_there_are_several() -> None:
+    assert build_dataset(make_config(), [make_bars()]).names == ("made_up",)
+    several = build_dataset(make_config(resolution=["1h", "4h"]), [make_bars(), make_bars(resolution="4h", n=60)])
+    assert several.names == ("made_up_1h", "made_up_4h")
+
+
+def test_outcomes_are_what_the_bars_say() -> None:
+    bars = [make_bars("a", n=200), make_bars("b", n=180, seed=1, price=7)]
+    dataset = build_dataset(make_config(tickers=["a", "b"], horizon=2), bars)
+    got = dataset.outcomes("test")
+    assert got.names == ("a", "b")
+    assert set(got.series_N) == {0, 1}
+    for s, b in enumerate(bars):
+        mine = got.series_N == s
+        at = np.searchsorted(b.close_time_N, got.origin_time_N[mine])
+        np.testing.assert_array_equal(b.close_time_N[at], got.origin_time_N[mine])
+        np.testing.assert_array_equal(b.columns["close"][at], got.last_close_N[mine])
+        np.testing.assert_array_equal(b.columns["close"][at[:, None] + [1, 2]], got.close_NH[mine])
+
+
+def test_dates_outside_are_dropped_before_anything_is_fitted() -> None:
+    bars = make_bars(resolution="1d", n=200)
+    config = make_config(resolution="1d", initial_date="2020-02-01", final_date="2020-06-30")
+    dataset = build_dataset(config, [bars])
+    (kept,) = dataset.bars
+    assert np.datetime64(int(kept.time_N[0]), "s") == np.datetime64("2020-02-01")
+    assert np.datetime64(int(kept.time_N[-1]), "s") == np.datetime64("2020-06-30")
+    assert dataset.preparation.first_time == kept.close_time_N[0]
+
+
+def test_windows_wait_for_their_indicators() -> None:
+    dataset = build_dataset(make_config(indicators=["bb_upper", "ema_30", "rsi"]), [make_bars(n=200)])
+    assert dataset.origins["training"][0] == 29 + 5  # row 29 is the first with an ema of 30, 6 of them make a window
+
+
+def test_windows_keep_away_from_holes() -> None:
+    dataset = build_dataset(make_config(calendar="24/7", horizon=2), [make_bars(n=200, holes=[50, 51])])
+    rows = dataset.origins["training"]
+    assert not set(range(48, 55)) & set(rows)  # rows 50 on follow the hole
+    assert {47, 55} <= set(rows)
+
+
+def test_a_series_that_begins_after_the_cut_keeps_the_hours_of_its_market() -> None:
+    day_N = (make_bars(resolution="1d", n=700).time_N // 86_400 + 3) % 7
+    weekends = set(np.flatnonzero(day_N >= 5).tolist())
+    old, new = (make_bars(t, "1d", 700, holes=weekends | set(range(first))) for t, first in (("old", 0), ("new", 550)))
+    config = make_config(resolution="1d", tickers=["old"], test_tickers=["old", "new"])
+    dataset = build_dataset(config, [old, new])
+    assert new.close_time_N[0] > dataset.cuts.validation
+    assert [len(c.open_slots) for c in dataset.calendars] == [5, 5]
+    assert dataset.describe()["series"][1]["holes"] == 0
+
+
+def test_the_description_is_plain_and_complete() -> None:
+    bars = [make_bars("a", n=200, holes=[30]), make_bars("b", n=200, volume=False)]
+    dataset = build_dataset(make_config(tickers="a", test_tickers=["a", "b"]), bars)
+    facts = json.loads(json.dumps(dataset.describe()))
+    assert [s["name"] for s in facts["series"]] == ["a", "b"]
+    assert [s["holes"] for s in facts["series"]] == [1, 0]
+    assert [s["trained"] for s in facts["series"]] == [True, False]
+    assert facts["series"][0]["bars"] == 199
+    assert facts["series"][0]["first"] == "2020-01-06T00:00:00Z"
+    assert facts["dropped_features"] == {"volume": ["b_1h"]}
+    assert facts["windows"] == {span: len(rows) for span, rows in dataset.origins.items()}
+    assert facts["validation_from"] < facts["test_from"]
+
+
+def test_nothing_is_called_dropped_that_was_not_asked_for() -> None:
+    bars = [make_bars("a"), make_bars("b", volume=False)]
+    assert build_dataset(make_config(tickers=["a", "b"], features="ohlc"), bars).describe()["dropped_features"] == {}
+
+
+def test_series_come_from_files_with_their_tickers_and_resolutions(tmp_path: Path) -> None:
+    written = [make_bars(t, r, n=60, seed=7) for r in ("1h", "4h") for t in ("eth", "btc")]
+    for bars in written:
+        write(tmp_path, bars)
+    config = make_config(datapath=str(tmp_path), tickers="eth", test_tickers=["btc"], resolution=["1h", "4h"])
+    read = read_series(config)
+    assert [b.name for b in read] == ["eth_1h", "btc_1h", "eth_4h", "btc_4h"]
+    for one, other in zip(read, written, strict=True):
+        np.testing.assert_array_equal(one.time_N, other.time_N)
+        np.testing.assert_allclose(one.columns["close"], other.columns["close"], rtol=1e-15)
+
+
+def test_no_bars_in_the_dates_is_said_with_the_dates_there_are() -> None:
+    with pytest.raises(DataError, match=r"made_up_1h: no bars within initial_date 2031-01-01.*2020-01-06") as error:
+        build_dataset(make_config(initial_date="2031-01-01"), [make_bars()])
+    assert "None" not in str(error.value)
+
+
+def test_a_trained_series_after_the_cut_is_refused_by_global_modes_only() -> None:
+    late = make_bars("late", n=50, start=MONDAY + dt.timedelta(hours=180))
+    fields = {"tickers": ["made_up", "late"], "test_tickers": ["made_up"]}
+    with pytest.raises(DataError, match=r"late_1h: .*global_meanstd.*window mode"):
+        build_dataset(make_config(norm_mode="global_meanstd", **fields), [make_bars(n=200), late])
+    dataset = build_dataset(make_config(**fields), [make_bars(n=200), late])
+    assert set(dataset.series_R[dataset.origins["training"]]) == {0}
+
+
+def test_a_volume_that_begins_after_the_cut_is_refused_by_global_modes() -> None:
+    bars = make_bars(n=200)
+    bars = with_columns(bars, volume=np.where(np.arange(200) < 150, np.nan, 1.0))
+    other = make_bars("other", n=200)
+    with pytest.raises(DataError, match=r"made_up_1h: no volume is known before"):
+        build_dataset(make_config(tickers=["made_up", "other"], norm_mode="global_minmax"), [bars, other])
+
+
+def test_nothing_to_train_on_is_said() -> None:
+    late = make_bars("late", n=50, start=MONDAY + dt.timedelta(hours=180))
+    config = make_config(tickers="late", test_tickers=["made_up"])
+    with pytest.raises(DataError, match=r"late.*nothing is left to train on"):
+        build_dataset(config, [make_bars(n=200), late])
+
+
+def test_a_scored_ticker_without_test_windows_is_named() -> None:
+    short = make_bars("short", n=60)
+    with pytest.raises(DataError, match="no test windows of short"):
+        build_dataset(make_config(tickers=["made_up", "short"]), [make_bars(n=200), short])

@@ -1,0 +1,197 @@
+"""What README, docs and configs say is so. Run as a program: writes the tables of configuration.md anew."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from nextbar.cli import app
+from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+from nextbar.config_check import _allowed, _type_at
+from nextbar.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+PLACEHOLDERS = {"FILE.yaml", "CONFIG.yaml"}
+TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for name, text in FENCE.findall(page.read_text()) if name == language]
+
+
+def commands() -> Iterator[tuple[str, list[str], bool]]:
+    """(where, arguments, whole) of each nextbar command; one in a sentence may leave arguments out."""
+    for page in PAGES:
+        for line in (line for block in blocks(page, "sh") for line in block.splitlines()):
+            if text := _nextbar(line):
+                yield page.name, shlex.split(text, comments=True), True
+        for text in re.findall(r"`(nextbar [^`]+)`", FENCE.sub("", page.read_text())):
+            yield page.name, shlex.split(text), False
+    for path in CONFIGS:
+        for text in re.findall(r"^# (?:Command)? +(nextbar .*?)(?:  .*)?$", path.read_text(), re.MULTILINE):
+            yield path.name, shlex.split(text), True
+
+
+def _nextbar(line: str) -> str:
+    """The nextbar command in a line of shell, also inside $( )."""
+    found = re.search(r"(?:^|\$\()(nextbar [^)]*)", line)
+    return found[1] if found else ""
+
+
+def tables() -> str:
+    """The fields of the configurations as Markdown."""
+    lines: list[str] = []
+    for config in (ModelConfig, DatasetConfig, ExperimentConfig):
+        lines += [
+            f"### {config.__name__}",
+            "",
+            "| field | meaning | allowed | default |",
+            "|---|---|---|---|",
+        ]
+        fields: dict[str, Any] = config.__pydantic_fields__  # type: ignore[attr-defined]
+        for name, field in fields.items():
+            meaning = field.description.replace("``", "`").replace("\n", " ").rstrip(".")
+            allowed = _allowed(*_type_at(config, [name]))
+            allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
+            default = "–" if field.is_required() else f"`{str(field.default).strip()}`"
+            lines.append(f"| `{name}` | {meaning} | {allowed.replace(', not empty', '')} | {default} |")
+        lines.append("")
+    return "\n" + "\n".join(lines)
+
+
+def test_there_is_a_page_for_everything() -> None:
+    assert {"README.md", "using.md", "configuration.md", "metrics.md"} <= {page.name for page in PAGES}
+    assert len(CONFIGS) >= 3
+
+
+def test_the_tables_of_the_configuration_are_current() -> None:
+    found = TABLES.search(CONFIGURATION.read_text())
+    assert found and found[0] == tables(), "run: python tests/test_docs.py"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_loads_and_names_its_own_runs(path: Path, tmp_path: Path) -> None:
+    config = ExperimentConfig.load(path)
+    assert config.experiment_name == path.stem
+    config.save(tmp_path / "again.yaml")
+    assert ExperimentConfig.load(tmp_path / "again.yaml") == config
+    for word in ("Command", "Cost", "Expect"):
+        assert re.search(rf"^# {word} ", path.read_text(), re.MULTILINE), f"{path.name}: no {word}"
+
+
+@pytest.mark.parametrize(("where", "arguments", "whole"), list(commands()))
+def test_a_command_is_understood(where: str, arguments: list[str], whole: bool) -> None:
+    program, *rest = arguments
+    command: Any = typer.main.get_command(app)
+    context = command.make_context(program, list(rest), resilient_parsing=not whole)
+    while rest and hasattr(command, "resolve_command") and not rest[0].startswith("-"):
+        name, command = rest[0], command.get_command(context, rest[0])
+        assert command is not None, f"{where}: no command {name}"
+        rest = rest[1:]
+        context = command.make_context(name, list(rest), parent=context, resilient_parsing=not whole)
+    config = context.params.get("config")
+    if config is not None and str(config) not in PLACEHOLDERS:
+        ExperimentConfig.load(ROOT / config, context.params["overrides"] or [])
+
+
+def test_a_command_that_is_wrong_would_be_noticed() -> None:
+    with pytest.raises(Exception, match="no-such-option"):
+        test_a_command_is_understood("here", ["nextbar", "train", "FILE.yaml", "--no-such-option"], True)
+    with pytest.raises(AssertionError, match="here: no command tarin"):
+        test_a_command_is_understood("here", ["nextbar", "tarin", "FILE.yaml"], False)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        test_a_command_is_understood("here", ["nextbar", "train", "configs/none.yaml"], True)
+    assert {where for where, _, _ in commands()} >= {path.name for path in CONFIGS} | {
+        "README.md",
+        "using.md",
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_compiles_and_links_lead_somewhere(page: Path) -> None:
+    for text in blocks(page, "python"):
+        compile(text, page.name, "exec")
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", FENCE.sub("", page.read_text())):
+        if "://" not in link:
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+@pytest.fixture(scope="module")
+def first_example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], str]]:
+    """Names and output of README's first Python block, run in a folder of its own."""
+    names: dict[str, Any] = {"__name__": "example"}
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
+        patch.chdir(tmp_path_factory.mktemp("readme"))
+        if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+            patch.setenv("JAX_COMPILATION_CACHE_DIR", "")  # the user's own cache stays as it is
+        exec(compile(blocks(ROOT / "README.md", "python")[0], "README.md", "exec"), names)
+        yield names, out.getvalue()
+
+
+def test_the_first_example_runs_and_claims_nothing(first_example: tuple[dict[str, Any], str]) -> None:
+    names, out = first_example
+    assert names["result"].status == "finished"
+    assert not out.startswith("Beats")
+    assert "close-hi-95" in out
+
+
+def test_the_run_folder_is_as_the_page_says(first_example: tuple[dict[str, Any], str]) -> None:
+    page = (ROOT / "docs" / "using.md").read_text()
+    said = page[page.index("## What a run leaves behind") : page.index("## Forecast")]
+    cells = {word for row in re.findall(r"^\|(.*?)\|", said, re.MULTILINE) for word in re.findall(r"`(.*?)`", row)}
+    result = first_example[0]["result"]
+    summary = json.loads((result.run_dir / "summary.json").read_text())
+    assert set(summary) <= cells
+    assert set(summary["metrics"]["test"]) <= cells
+    here = {path.name.partition(".out")[0] for path in result.run_dir.iterdir()}
+    assert {name.rstrip("…").partition("/")[0] for name in cells & _files(cells)} == here
+
+
+def _files(cells: set[str]) -> set[str]:
+    return {name for name in cells if "." in name or "/" in name or "…" in name} - {"summary.json:"}
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {"output_mode": "mean"},
+        {"output_mode": "distribution"},
+        {"output_mode": "discrete_grid", "edges": (-1.0, 0.0, 1.0)},
+    ],
+    ids=lambda mode: mode["output_mode"],
+)
+def test_every_metric_is_explained(mode: dict[str, Any]) -> None:
+    import numpy as np
+
+    from nextbar import baselines
+    from nextbar.metrics.scorer import Scorer
+    from nextbar.metrics.task import Task
+    from nextbar.types import Outcomes
+
+    task = Task(**mode)
+    close = np.array([1.0, 1.1, 1.0, 1.2])
+    span = Outcomes(np.zeros(3, int), ("a",), np.arange(3), close[:-1], close[1:, None])
+    scorer = Scorer(span, baselines.fit(span, [close], task), task)
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    missing = [name for name in scorer.baseline.mean.pooled if f"`{name}`" not in page]
+    assert set(missing) <= {"coverage_80", "coverage_90"}  # between the two that are named
+
+
+if __name__ == "__main__":
+    text = CONFIGURATION.read_text()
+    CONFIGURATION.write_text(TABLES.sub(lambda _: tables(), text))

@@ -1,0 +1,290 @@
+"""The compiled epoch: padding, chunks, order inside a batch, what compiles, what crosses to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from experiments import GRID, assert_bit_equal, compilations, leaves, make_engine
+from flax.training.train_state import TrainState
+
+from nextbar.data.windows import gather
+from nextbar.train import epoch as compiled
+from nextbar.train.engine import Cancelled, Engine
+from nextbar.train.epoch import Program
+from nextbar.train.order import Layout, shuffled
+
+CLOSE = {"rtol": 2e-5, "atol": 2e-6}
+"""the same sums in another order; Adam divides by the gradient's own size, so parameters differ no less"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    """90 windows in 6 steps of 16, the last one of 10; dropout on."""
+    made = make_engine(dropout=0.1)
+    assert (made.n_windows, made.steps_per_epoch) == (90, 6)
+    return made
+
+
+@pytest.fixture(scope="module")
+def calm() -> Engine:
+    """The same without dropout."""
+    return make_engine(dropout=0.0)
+
+
+def epoch_order(engine: Engine, epoch: int = 1) -> Layout:
+    return shuffled(engine._training_rows, engine.hyper.seed, jnp.int32(epoch), engine.program.batch_size)
+
+
+@cache
+def call_of(program: Program) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
+    """The compiled call of a program; it consumes no buffers."""
+    return jax.jit(partial(compiled.train_call, program))
+
+
+def run_steps(engine: Engine, order: Layout, steps_a_call: int, calls: int) -> tuple[TrainState, dict[str, np.ndarray]]:
+    """An epoch from the untrained state in so many calls."""
+    program = replace(engine.program, steps_a_call=steps_a_call)
+    call = call_of(program)
+    state, made = engine.start(None), []
+    for i in range(calls):
+        state, part = call(state, engine.tape, engine.hyper, order, jnp.int32(i * steps_a_call))
+        made.append(part)
+    return state, jax.tree.map(lambda *parts: np.concatenate(parts), *made)
+
+
+def test_the_masked_last_batch_trains_like_the_short_one(calm: Engine) -> None:
+    """An epoch equals plain optax on batches of 16, 16, 16, 16, 16 and 10 windows, without any padding."""
+    trained, told = calm.train(calm.start(None), 1)
+    order = jax.tree.map(np.asarray, epoch_order(calm))
+    model, head = calm.program.model, calm.program.model.head
+    params, tx = calm.start(None).params, optax.inject_hyperparams(optax.adamw)(1e-3, weight_decay=1e-4)
+    opt_state = tx.init(params)
+
+    @jax.jit
+    def gradients(params: Any, row_B: jax.Array) -> tuple[jax.Array, Any]:
+        batch = gather(calm.tape, row_B, jnp.ones(len(row_B)), calm.hyper.norm_mode, calm.program.spec)
+        return jax.value_and_grad(lambda p: jnp.mean(head.loss(model.apply({"params": p}, batch), batch.y_BH)))(params)
+
+    for step in range(6):
+        row_B = order.row_TB[step][order.weight_TB[step] > 0]
+        loss, grads = gradients(params, row_B)
+        assert told.loss_T[step] == pytest.approx(float(loss), rel=1e-5)
+        opt_state.hyperparams["learning_rate"] = jnp.float32(told.learning_rate_T[step])
+        updates, opt_state = tx.update(grads, opt_state, params)
+        params = optax.apply_updates(params, updates)
+    assert int(order.weight_TB[-1].sum()) == 10
+    for ours, plain in zip(leaves(trained.params), leaves(params), strict=True):
+        np.testing.assert_allclose(ours, plain, **CLOSE)
+
+
+def test_mean_loss_of_an_epoch_weighs_windows_not_batches(calm: Engine) -> None:
+    _, told = calm.train(calm.start(None), 1)
+    weights = [16] * 5 + [10]
+    assert told.mean_loss(90, 16) == pytest.approx(np.average(told.loss_T.astype(float), weights=weights), rel=1e-12)
+    # and from the forecasts made on the way, window by window
+    outcome = calm.dataset.outcomes("training")
+    labels = calm.labels()
+    unit = (outcome.close_NH - outcome.last_close_N[:, None]) / np.where(labels == 0, 1, labels)
+    error = (told.forecast.location_NH / unit - labels)[labels != 0]
+    assert told.mean_loss(90, 16) == pytest.approx(np.mean(error**2), rel=1e-3)
+
+
+def test_steps_past_the_end_of_the_epoch_do_nothing(engine: Engine) -> None:
+    """Calls of 4 steps: 6 are real, 2 fill the last call; the whole state is that of the plain epoch, bit by bit."""
+    order = epoch_order(engine)
+    filled, told = run_steps(engine, order, 4, 2)
+    plain, wanted = run_steps(engine, order, 1, 6)
+    assert int(filled.step) == int(plain.step) == 6
+    assert_bit_equal(filled, plain)
+    np.testing.assert_array_equal(told["loss"][:6], wanted["loss"])
+
+    program = replace(engine.program, steps_a_call=4)
+    begun = engine.start(None)
+    idle, _ = call_of(program)(begun, engine.tape, engine.hyper, order, jnp.int32(6))
+    assert_bit_equal(idle, begun)
+
+
+@pytest.mark.parametrize("steps_a_call", [2, 6])
+def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int) -> None:
+    """Bit-equal: the loop's body is compiled alike whatever its count (on the CPU; elsewhere to rounding)."""
+    order = epoch_order(engine)
+    one, told_one = run_steps(engine, order, 1, 6)
+    many, told_many = run_steps(engine, order, steps_a_call, 6 // steps_a_call)
+    if jax.default_backend() == "cpu":
+        assert_bit_equal((one, told_one), (many, told_many))
+    else:
+        for a, b in zip(leaves((one, told_one)), leaves((many, told_many)), strict=True):
+            np.testing.assert_allclose(a, b, **CLOSE)
+
+
+def test_the_order_inside_a_batch_changes_nothing_but_rounding(calm: Engine) -> None:
+    order = jax.tree.map(np.asarray, epoch_order(calm))
+    rng = np.random.default_rng(0)
+    mixed = np.stack([rng.permutation(16) for _ in range(6)])
+    other = Layout(*(jnp.asarray(np.take_along_axis(a, mixed, axis=1)) for a in order))
+    straight, told = run_steps(calm, Layout(*map(jnp.asarray, order)), 6, 1)
+    permuted, told_permuted = run_steps(calm, other, 6, 1)
+    np.testing.assert_allclose(told_permuted["loss"], told["loss"], rtol=1e-5)
+    for a, b in zip(leaves(straight.params), leaves(permuted.params), strict=True):
+        np.testing.assert_allclose(a, b, **CLOSE)
+    # another composition of the batches is another training
+    shifted = Layout(*(jnp.asarray(np.roll(a.reshape(-1), 5).reshape(6, 16)) for a in order))
+    _, told_shifted = run_steps(calm, shifted, 6, 1)
+    assert np.abs(told_shifted["loss"] - told["loss"]).max() > 1e-4
+
+
+def test_training_is_a_function_of_the_seed(engine: Engine) -> None:
+    def train(seed: int) -> list[np.ndarray]:
+        other = make_engine(dropout=0.1, seed=seed)
+        return leaves(other.train(other.start(None), 1)[0].params)
+
+    assert all(np.array_equal(a, b) for a, b in zip(train(4), train(4), strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(train(4), train(5), strict=True))
+
+
+def test_dropout_draws_anew_at_every_step(engine: Engine) -> None:
+    """At learning rate 0 and with the same windows, two steps differ by their masks alone."""
+    hyper = engine.hyper._replace(learning_rate=np.float32(0))
+    order = jax.tree.map(lambda a: jnp.broadcast_to(a[:1], a.shape), epoch_order(engine))
+    state = engine.start(None)
+    # a head that says something, so that masks show
+    params = jax.tree.map(lambda a: a + 0.1, state.params)
+    program = replace(engine.program, steps_a_call=6)
+    _, told = call_of(program)(state.replace(params=params), engine.tape, hyper, order, jnp.int32(0))
+    assert len(np.unique(told["loss"])) == 6
+    calm_hyper = hyper._replace(dropout=np.float32(0))
+    _, calm = call_of(program)(state.replace(params=params), engine.tape, calm_hyper, order, jnp.int32(0))
+    np.testing.assert_allclose(calm["loss"], calm["loss"][0], rtol=1e-6)
+
+
+OTHERS: dict[str, Any] = {
+    "learning_rate": 7e-3, "lr_mode": "linear", "warmup_epochs": 9, "num_epochs": 7, "weight_decay": 0.3, "seed": 5,
+    "norm_mode": "global_minmax", "dropout": 0.35,
+}  # fmt: skip
+
+
+def test_other_hyper_parameters_compile_nothing() -> None:
+    """Any of the traced ones, and all of them together; the first run compiles, or the test could not fail."""
+    with compilations() as first:
+        train_one_epoch(dropout=0.1, batch_size=15)
+    assert any("train_call" in name for name in first) and any("evaluate_call" in name for name in first)
+    with compilations() as later:
+        for overrides in ({"seed": 1}, {"norm_mode": "none"}, {"lr_mode": "constant"}, OTHERS):
+            train_one_epoch(**{"dropout": 0.1, "batch_size": 15, **overrides})
+    assert later == []
+
+
+def test_another_gradient_clip_compiles_nothing() -> None:
+    train_one_epoch(dropout=0.1, gradient_clip=0.1)
+    with compilations() as later:
+        train_one_epoch(dropout=0.1, gradient_clip=7.0)
+    assert later == []
+
+
+def train_one_epoch(**overrides: Any) -> None:
+    engine = make_engine(**overrides)
+    state, _ = engine.train(engine.start(None), 1)
+    state, _ = engine.train(state, 2)
+    engine.evaluate(state.params, engine.dataset.origins["test"])
+
+
+@pytest.fixture
+def no_implicit_transfers() -> Iterator[None]:
+    """Set globally, since the context manager knows its own thread alone."""
+    jax.config.update("jax_transfer_guard", "disallow")
+    yield
+    jax.config.update("jax_transfer_guard", "allow")
+
+
+def test_nothing_crosses_unasked_in_an_epoch(engine: Engine, request: pytest.FixtureRequest) -> None:
+    state, _ = engine.train(engine.start(None), 1)  # constants are placed when compiled
+    params = jax.tree.map(jnp.array, state.params)
+    request.getfixturevalue("no_implicit_transfers")
+    with pytest.raises(Exception, match="transfer"):  # the guard is on
+        jax.jit(lambda x: x + 1)(np.float32(1))
+    engine.train(state, 2)
+    engine.evaluate(params, engine.dataset.origins["test"])
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_evaluation_does_not_depend_on_the_batch_size(mode: str) -> None:
+    levels = GRID if mode == "discrete_grid" else None
+    answers = []
+    params = None
+    for batch_size in (1, 5, 64):
+        engine = make_engine(output_mode=mode, discrete_grid_levels=levels, batch_size=batch_size, horizon=2)
+        if params is None:
+            start = engine.start(np.full((2, len(GRID) - 1), 0.25) if levels else None).params
+            params = jax.tree.map(lambda a: a + 0.1 * jnp.sin(jnp.arange(a.size)).reshape(a.shape), start)
+        answers.append(engine.evaluate(params, engine.dataset.origins["test"]))
+    n = len(engine.dataset.origins["test"])
+    for answer in answers:
+        assert answer.loss_N.shape == (n,)
+        assert np.ptp(answer.loss_N) > 0
+        for a, b in zip(leaves(answer), leaves(answers[0]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_drops_nothing(engine: Engine, calm: Engine) -> None:
+    """Dropout belongs to training alone."""
+    params = jax.tree.map(lambda a: a + 0.1, engine.start(None).params)
+    rows = engine.dataset.origins["test"]
+    assert_bit_equal(engine.evaluate(params, rows).loss_N, engine.evaluate(params, rows).loss_N)
+    np.testing.assert_allclose(engine.evaluate(params, rows).loss_N, calm.evaluate(params, rows).loss_N, rtol=1e-5)
+
+
+def test_forecasts_of_an_epoch_belong_to_their_windows(calm: Engine) -> None:
+    """With a learning rate of 0 the forecasts made in training are those of an evaluation of the same rows."""
+    start = calm.start(None)
+    params = jax.tree.map(lambda a: a + 0.1, start.params)
+    wanted = calm.evaluate(params, calm.dataset.origins["training"]).forecast.location_NH
+    hyper = calm.hyper
+    calm.hyper = jax.device_put(hyper._replace(learning_rate=np.float32(0)))
+    try:
+        _, told = calm.train(start.replace(params=jax.tree.map(jnp.array, params)), 3)
+    finally:
+        calm.hyper = hyper
+    np.testing.assert_allclose(told.forecast.location_NH, wanted, rtol=1e-4, atol=1e-5)
+    assert np.ptp(wanted) > 0
+
+
+def test_labels_are_those_of_the_bars(calm: Engine) -> None:
+    """Change over the window's price range, in float64 from the bars themselves."""
+    outcome = calm.dataset.outcomes("training")
+    (bars,) = calm.dataset.bars
+    prices = np.stack([bars.columns[name] for name in ("open", "high", "low", "close")])
+    windows = [prices[:, i - 5 : i + 1] for i in calm.dataset.origins["training"]]
+    wanted = (outcome.close_NH[:, 0] - outcome.last_close_N) / [np.ptp(w) for w in windows]
+    np.testing.assert_allclose(calm.labels()[:, 0], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_cancelled_epoch_stops() -> None:
+    engine = make_engine(dropout=0.1)
+    state = engine.start(None)
+    engine.cancelled.set()
+    with pytest.raises(Cancelled):
+        engine.train(state, 1)
+    with pytest.raises(Cancelled):
+        engine.evaluate(engine.start(None).params, engine.dataset.origins["test"])
+
+
+def test_progress_is_told_up_to_the_whole_epoch(engine: Engine) -> None:
+    told: list[int] = []
+    engine.train(engine.start(None), 1, told.append)
+    assert told[-1] == engine.steps_per_epoch and told == sorted(told)
+
+
+def test_a_loss_that_is_not_finite_names_its_step() -> None:
+    engine = make_engine(learning_rate=1e38, norm_mode="none", price=1e6, lr_mode="constant")
+    _, told = engine.train(engine.start(None), 1)
+    bad = told.first_bad_step
+    assert bad is not None and bad > 0
+    assert np.isfinite(told.loss_T[:bad]).all() and not np.isfinite(told.loss_T[bad])

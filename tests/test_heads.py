@@ -1,0 +1,160 @@
+"""Heads: losses against scipy and scikit-learn, the untrained start, read-out in user units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from builders import make_config
+from experiments import GRID
+from scipy import stats
+from sklearn.metrics import log_loss, mean_squared_error
+
+from nextbar.model.heads import MIN_DF, DistributionHead, GridHead, Head, MeanHead, head_for, with_start
+
+RNG = np.random.default_rng(0)
+B, H, K = 64, 3, 4
+Y_BH = RNG.normal(size=(B, H))
+UNIT_B = RNG.uniform(0.1, 50, B)
+FREQUENCIES_HK = RNG.dirichlet(np.ones(K), size=H)
+
+
+def outputs(**arrays: np.ndarray) -> dict[str, jax.Array]:
+    return {name: jnp.float32(values) for name, values in arrays.items()}
+
+
+LOCATION_BH, LOG_SCALE_BH, RAW_DF_BH = RNG.normal(size=(3, B, H))
+LOGITS_BHK = RNG.normal(size=(B, H, K))
+DF_BH = MIN_DF + np.log1p(np.exp(RAW_DF_BH))
+
+
+def standardised_t(df: np.ndarray, location: np.ndarray, deviation: np.ndarray) -> Any:
+    """scipy's Student-t of this standard deviation."""
+    return stats.t(df, loc=location, scale=deviation * np.sqrt((df - 2) / df))
+
+
+def test_mean_loss_is_the_squared_error() -> None:
+    loss = MeanHead(H).loss(outputs(location=LOCATION_BH), jnp.float32(Y_BH))
+    assert loss.shape == (B, H)
+    np.testing.assert_allclose(loss.mean(), mean_squared_error(Y_BH, LOCATION_BH), rtol=1e-5)
+
+
+def test_normal_loss_is_the_negative_log_density() -> None:
+    head = DistributionHead(H, "normal")
+    loss = head.loss(outputs(location=LOCATION_BH, log_scale=LOG_SCALE_BH), jnp.float32(Y_BH))
+    wanted = -stats.norm.logpdf(Y_BH, LOCATION_BH, np.exp(LOG_SCALE_BH))
+    np.testing.assert_allclose(loss, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.0, -8.0, 5.0], ids=["ordinary", "df near its end", "nearly normal"])
+def test_student_loss_is_the_negative_log_density(shift: float) -> None:
+    raw = RAW_DF_BH + shift
+    df = MIN_DF + np.log1p(np.exp(raw))
+    head = DistributionHead(H, "student_t")
+    given = outputs(location=LOCATION_BH, log_scale=LOG_SCALE_BH, df=raw)
+    wanted = -standardised_t(df, LOCATION_BH, np.exp(LOG_SCALE_BH)).logpdf(Y_BH)
+    np.testing.assert_allclose(head.loss(given, jnp.float32(Y_BH)), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_grid_loss_is_the_log_loss() -> None:
+    bins_BH = RNG.integers(0, K, (B, H))
+    loss = GridHead(H, K).loss(outputs(logits=LOGITS_BHK), jnp.int32(bins_BH))
+    probs = np.exp(LOGITS_BHK) / np.exp(LOGITS_BHK).sum(-1, keepdims=True)
+    wanted = log_loss(bins_BH.ravel(), probs.reshape(-1, K), labels=range(K))
+    assert loss.shape == (B, H)
+    np.testing.assert_allclose(loss.mean(), wanted, rtol=1e-5)
+
+
+HEADS = {
+    "mean": MeanHead(H),
+    "normal": DistributionHead(H, "normal"),
+    "student_t": DistributionHead(H, "student_t"),
+    "grid": GridHead(H, K),
+}
+
+
+def untrained(head: Head, vectors: jax.Array) -> dict[str, jax.Array]:
+    """What the head says with its start biases."""
+    params = head.init(jax.random.key(0), vectors)["params"]
+    started = with_start({"head": params}, head.start(Y_BH, FREQUENCIES_HK))
+    return head.apply({"params": started["head"]}, vectors)
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_an_untrained_head_says_the_same_of_every_vector(head: Head) -> None:
+    said = untrained(head, jnp.float32(RNG.normal(size=(5, 8))))
+    for values in said.values():
+        assert values.dtype == jnp.float32
+        np.testing.assert_array_equal(values, np.broadcast_to(values[:1], values.shape))
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_every_output_can_leave_its_start(head: Head) -> None:
+    """Zero kernels have gradients all the same."""
+    vectors = jnp.float32(RNG.normal(size=(5, 8)))
+    params = with_start({"head": head.init(jax.random.key(0), vectors)["params"]}, head.start(Y_BH, FREQUENCIES_HK))
+    y_BH = jnp.int32(np.arange(5 * H).reshape(5, H) % K) if isinstance(head, GridHead) else jnp.float32(Y_BH[:5])
+    gradients = jax.grad(lambda p: head.loss(head.apply({"params": p}, vectors), y_BH).mean())(params["head"])
+    for name, layer in gradients.items():
+        assert np.abs(layer["kernel"]).max() > 0, name
+        assert np.abs(layer["bias"]).max() > 0, name
+
+
+def test_the_start_is_the_baseline() -> None:
+    vectors, unit = jnp.ones((2, 8)), jnp.ones(2)
+    rms_H = np.sqrt(np.mean(Y_BH**2, axis=0))
+
+    mean = HEADS["mean"].read(untrained(HEADS["mean"], vectors), unit)
+    np.testing.assert_array_equal(mean["location_NH"], 0)
+    for name in ("normal", "student_t"):
+        law = HEADS[name].read(untrained(HEADS[name], vectors), unit)
+        np.testing.assert_array_equal(law["location_NH"], 0)
+        np.testing.assert_allclose(law["scale_NH"], np.broadcast_to(rms_H, (2, H)), rtol=1e-6)
+    np.testing.assert_allclose(law["df_NH"], 6.0, rtol=1e-5)  # nextbar's own choice of a start
+    grid = HEADS["grid"].read(untrained(HEADS["grid"], vectors), unit)
+    np.testing.assert_allclose(np.exp(grid["log_probs_NHK"]), np.broadcast_to(FREQUENCIES_HK, (2, H, K)), rtol=1e-5)
+
+
+def test_labels_that_never_move_give_a_finite_start() -> None:
+    start = HEADS["normal"].start(np.zeros((10, H)), None)
+    assert np.isfinite(start["log_scale"]).all()
+
+
+def test_read_out_is_in_units_of_the_label() -> None:
+    """The density of the forecast at a change, in user units, is the loss's plus the log of the unit."""
+    unit = jnp.float32(UNIT_B)
+    given = outputs(location=LOCATION_BH, log_scale=LOG_SCALE_BH, df=RAW_DF_BH)
+    change_BH = Y_BH * UNIT_B[:, None]
+    normal, student = HEADS["normal"], HEADS["student_t"]
+
+    read = normal.read({k: given[k] for k in ("location", "log_scale")}, unit)
+    assert set(read) == {"location_NH", "scale_NH"}
+    wanted = np.asarray(normal.loss(given, jnp.float32(Y_BH))) + np.log(UNIT_B)[:, None]
+    law = stats.norm(np.asarray(read["location_NH"], np.float64), np.asarray(read["scale_NH"], np.float64))
+    np.testing.assert_allclose(-law.logpdf(change_BH), wanted, rtol=1e-4, atol=1e-4)
+
+    read = student.read(given, unit)
+    np.testing.assert_allclose(read["df_NH"], DF_BH, rtol=1e-5)
+    law = standardised_t(*(np.asarray(read[k], np.float64) for k in ("df_NH", "location_NH", "scale_NH")))
+    np.testing.assert_allclose(law.std(), np.exp(LOG_SCALE_BH) * UNIT_B[:, None], rtol=1e-4)
+    wanted = np.asarray(student.loss(given, jnp.float32(Y_BH))) + np.log(UNIT_B)[:, None]
+    np.testing.assert_allclose(-law.logpdf(change_BH), wanted, rtol=1e-4, atol=1e-4)
+
+    read = HEADS["grid"].read(outputs(logits=LOGITS_BHK), unit)
+    np.testing.assert_allclose(np.exp(read["log_probs_NHK"]).sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "head"),
+    [
+        ({}, MeanHead(H)),
+        ({"output_mode": "distribution"}, DistributionHead(H, "normal")),
+        ({"output_mode": "distribution", "tail": "student_t"}, DistributionHead(H, "student_t")),
+        ({"output_mode": "discrete_grid", "discrete_grid_levels": GRID}, GridHead(H, len(GRID) - 1)),
+    ],
+)
+def test_a_configuration_has_its_head(overrides: dict[str, Any], head: Head) -> None:
+    assert head_for(make_config(horizon=H, **overrides)) == head

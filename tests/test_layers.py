@@ -1,0 +1,155 @@
+"""Layers: dropout with a traced rate, attention and time embeddings against their formulas."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from nextbar.model.layers import Attention, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
+
+X = jnp.ones((400, 500))
+
+
+def drop(rate: float | None, seed: int = 0, x: jax.Array = X) -> np.ndarray:
+    traced = None if rate is None else jnp.float32(rate)
+    return np.asarray(Dropout().apply({}, x, traced, rngs={"dropout": jax.random.key(seed)}))
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.05, 0.1, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
+    out = drop(rate)
+    error = np.sqrt(rate * (1 - rate) / X.size)
+    assert np.mean(out == 0) == pytest.approx(rate, abs=5 * error + 2**-17)
+    assert out.mean() == pytest.approx(1, abs=5 * error / (1 - rate))
+    # what is kept is scaled by the rate that was applied, a multiple of 2^-16
+    np.testing.assert_allclose(out[out > 0], 1 / (1 - np.round(rate * 65_536) / 65_536), rtol=1e-6)
+
+
+def test_dropout_without_a_rate_is_the_identity_and_needs_no_key() -> None:
+    x = jax.random.normal(jax.random.key(0), (3, 5))
+    assert Dropout().apply({}, x, None) is x
+
+
+def test_dropout_at_rate_zero_changes_nothing() -> None:
+    np.testing.assert_array_equal(drop(0.0), X)
+
+
+def test_dropout_compiles_once_for_all_rates() -> None:
+    traces = 0
+
+    @jax.jit
+    def dropped(rate: jax.Array) -> jax.Array:
+        nonlocal traces
+        traces += 1
+        return Dropout().apply({}, X, rate, rngs={"dropout": jax.random.key(0)})
+
+    shares = [float(jnp.mean(dropped(jnp.float32(rate)) == 0)) for rate in (0.1, 0.3, 0.7)]
+    assert traces == 1
+    np.testing.assert_allclose(shares, [0.1, 0.3, 0.7], atol=0.005)
+
+
+def test_dropout_drops_elements_independently() -> None:
+    kept = drop(0.5) > 0
+    assert not np.array_equal(kept, drop(0.5, seed=1) > 0)
+    # neighbours share a 32-bit word: their joint share is that of independent draws
+    for a, b in ((kept[:, ::2], kept[:, 1::2]), (kept[::2], kept[1::2])):
+        assert np.mean(a & b) == pytest.approx(0.25, abs=5 * np.sqrt(0.1875 / a.size))
+
+
+def test_dropout_works_on_an_odd_number_of_elements_in_half_precision() -> None:
+    out = drop(0.5, x=jnp.ones((3, 5, 7), jnp.bfloat16))
+    assert out.shape == (3, 5, 7) and out.dtype == jnp.bfloat16
+    assert set(np.unique(out.astype(np.float32))) == {0.0, 2.0}
+
+
+def attention64(params: dict, queries: np.ndarray, keys: np.ndarray, n_heads: int) -> np.ndarray:
+    """Multi-head attention head by head in float64 (Vaswani et al. 2017, section 3.2.2)."""
+    w = {name: np.asarray(layer["kernel"], np.float64) for name, layer in params.items()}
+    q, k, v = queries @ w["query"], keys @ w["key"], keys @ w["value"]
+    heads = []
+    for columns in np.split(np.arange(q.shape[-1]), n_heads):
+        scores = q[..., columns] @ k[..., columns].swapaxes(-1, -2) / np.sqrt(len(columns))
+        heads.append(softmax(scores, axis=-1) @ v[..., columns])
+    return np.concatenate(heads, axis=-1) @ w["output"]
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_attention_equals_its_formula(n_heads: int) -> None:
+    rng = np.random.default_rng(n_heads)
+    queries, keys = rng.normal(size=(3, 2, 8)), rng.normal(size=(3, 5, 8))
+    layer = Attention(n_heads, jnp.float32)
+    variables = layer.init(jax.random.key(0), jnp.float32(queries), jnp.float32(keys), None)
+    # scores that matter: kernels larger than at the start
+    variables = jax.tree.map(lambda w: 3 * w, variables)
+    out = layer.apply(variables, jnp.float32(queries), jnp.float32(keys), None)
+    np.testing.assert_allclose(out, attention64(variables["params"], queries, keys, n_heads), rtol=1e-4, atol=1e-4)
+    assert all(set(layer) == {"kernel"} for layer in variables["params"].values())  # no bias
+
+
+def test_attention_in_half_precision_has_a_softmax_in_float32() -> None:
+    """Scores beyond what bfloat16 can tell apart still decide, as they do in float32."""
+    x = jnp.ones((1, 2, 8), jnp.bfloat16)
+    layer = Attention(1, jnp.bfloat16)
+    variables = layer.init(jax.random.key(0), x, x, None)
+    assert all(w.dtype == jnp.float32 for w in jax.tree.leaves(variables))
+    text = str(jax.make_jaxpr(lambda v: layer.apply(v, x, x, None))(variables))
+    exponentials = [line for line in text.splitlines() if " exp " in line]
+    assert exponentials and all(":f32" in line for line in exponentials)
+    assert layer.apply(variables, x, x, None).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("width", [8, 9])
+def test_positions_are_the_sines_and_cosines_of_the_paper(width: int) -> None:
+    table = sinusoidal_encoding(30, width)
+    for position in (0, 1, 7, 29):
+        for i in range(width):
+            angle = position / 10_000 ** (2 * (i // 2) / width)
+            wanted = np.sin(angle) if i % 2 == 0 else np.cos(angle)
+            assert table[position, i] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_time2vec_is_one_line_and_sines() -> None:
+    time_BL = np.linspace(0, 1, 12).reshape(3, 4)
+    layer = Time2Vec(6)
+    variables = layer.init(jax.random.key(0), jnp.float32(time_BL))
+    rng = np.random.default_rng(0)
+    frequency, phase = rng.normal(0, 5, 6), rng.normal(size=6)
+    started = variables["params"]["frequency"]
+    assert started.shape == (6,) and len(np.unique(started)) == 6
+    variables = {"params": {"frequency": jnp.float32(frequency), "phase": jnp.float32(phase)}}
+    wanted = time_BL[..., None] * frequency + phase
+    wanted[..., 1:] = np.sin(wanted[..., 1:])
+    np.testing.assert_allclose(layer.apply(variables, jnp.float32(time_BL)), wanted, atol=1e-5)
+
+
+def test_time2vec_tells_neighbouring_bars_apart_from_the_start() -> None:
+    time_BL = jnp.float32(np.arange(24) / 75_000)[None]  # one window of a long training span
+    layer = Time2Vec(16)
+    out = np.asarray(layer.apply(layer.init(jax.random.key(0), time_BL), time_BL))[0]
+    assert np.abs(np.diff(out, axis=0)).max(axis=1).min() > 0.1
+
+
+def test_dense_block_is_dense_then_gelu() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    layer = DenseBlock(5, jnp.float32)
+    variables = layer.init(jax.random.key(0), jnp.float32(x), None)
+    dense = variables["params"]["Dense_0"]
+    wanted = nn.gelu(jnp.float32(x @ np.asarray(dense["kernel"], np.float64)) + dense["bias"][None])
+    np.testing.assert_allclose(layer.apply(variables, jnp.float32(x), None), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_residual_block_adds_its_input(width: int) -> None:
+    """With the inner layers at zero, what is left is the layer norm of the (projected) input."""
+    x = jnp.float32(np.random.default_rng(0).normal(size=(4, 3)))
+    layer = ResidualBlock(width, jnp.float32)
+    params = layer.init(jax.random.key(0), x, None)["params"]
+    assert ("Dense_1" in params) == (width != 3)
+    params["Dense_0"] = jax.tree.map(jnp.zeros_like, params["Dense_0"])
+    skip = np.asarray(x @ params["Dense_1"]["kernel"] if width != 3 else x, np.float64)
+    wanted = (skip - skip.mean(-1, keepdims=True)) / np.sqrt(skip.var(-1, keepdims=True) + 1e-6)
+    np.testing.assert_allclose(layer.apply({"params": params}, x, None), wanted, atol=1e-4)

@@ -1,0 +1,184 @@
+"""What is fitted before training: statistics, layout, tape; and its way through JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+from builders import MONDAY, make_bars, make_config, with_columns
+
+from nextbar.data.bars import Bars
+from nextbar.data.calendar import Calendar
+from nextbar.data.dataset import build_dataset
+from nextbar.data.preparation import Preparation, SeriesFit, device_column, dropped_features, window_spec
+from nextbar.data.scaling import Statistics
+from nextbar.data.windows import WindowSpec
+
+HOUR = 3600
+
+
+def spec_of(bars: list[Bars], **fields: object) -> WindowSpec:
+    return window_spec(make_config(**fields).dataset_config, bars)
+
+
+def prepared(**fields: object) -> Preparation:
+    return build_dataset(make_config(**fields), [make_bars(trades=True)]).preparation
+
+
+@pytest.mark.parametrize(
+    ("features", "own", "volumes", "n"),
+    [
+        ("ohlcv", ("open", "high", "low", "close"), ("volume", "trades"), 4 + 2 + 1 + 2),
+        ("ohlc", ("open", "high", "low", "close"), (), 4 + 1 + 2),
+        ("close", ("close",), (), 1 + 1 + 2),
+        ("returns", ("open", "high", "low", "close"), ("volume", "trades"), 5 + 2 + 1 + 2),
+    ],
+)
+def test_the_layout_follows_the_feature_set(features: str, own: tuple, volumes: tuple, n: int) -> None:
+    spec = spec_of([make_bars(trades=True)], features=features, indicators=["rsi", "ema_9"])
+    assert spec.prices == (*own, "ema_9")
+    assert spec.own_prices == len(own)
+    assert spec.volumes == volumes
+    assert spec.plain == ("rsi",)
+    assert spec.n_features == n
+    assert spec.groups == ("price", *volumes)
+    assert hash(spec) == hash(spec_of([make_bars(trades=True)], features=features, indicators=["rsi", "ema_9"]))
+
+
+def test_a_feature_some_series_lack_is_dropped_and_named() -> None:
+    bars = [make_bars("a"), make_bars("b", volume=False), make_bars("c", trades=True)]
+    assert spec_of(bars).volumes == ()
+    config = make_config().dataset_config
+    assert dropped_features(config, bars) == {"volume": ["b_1h"], "trades": ["a_1h", "b_1h"]}
+    assert dropped_features(config, bars[:1]) == {}, "what nobody has is not dropped"
+
+
+def test_features_that_were_not_asked_for_are_not_called_dropped() -> None:
+    bars = [make_bars("a"), make_bars("b", volume=False)]
+    assert dropped_features(make_config(features="ohlc").dataset_config, bars) == {}
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "clock", "width"),
+    [(["1h"], True, 4), (["1d"], True, 2), (["1h", "1d"], True, 4), (["1h"], False, 0)],
+)
+def test_the_clock_has_an_hour_below_a_day(resolutions: list[str], clock: bool, width: int) -> None:
+    assert spec_of([make_bars(resolution=r) for r in resolutions], clock=clock).clock == width
+
+
+def test_bins_are_part_of_the_layout_only_when_asked_for() -> None:
+    assert spec_of([make_bars()]).edges is None
+    spec = spec_of([make_bars()], output_mode="discrete_grid", discrete_grid_levels=[-np.inf, 0, np.inf])
+    assert spec.edges == (-np.inf, 0.0, np.inf)
+
+
+def test_a_series_is_fitted_on_its_first_bars_only() -> None:
+    bars = make_bars(n=100)
+    spec = spec_of([bars])
+    calendar = Calendar.always(HOUR)
+    fit = SeriesFit.fit(bars, 60, spec, calendar)
+    prices = np.stack([bars.columns[name][:60] for name in ("open", "high", "low", "close")])
+    volume_N = bars.columns["volume"][:60]
+    for got, known in zip(fit.statistics, (prices, volume_N), strict=True):
+        np.testing.assert_allclose(got, (known.min(), known.max(), known.mean(), known.std()), rtol=1e-14)
+    close_N = bars.columns["close"][:60]
+    np.testing.assert_allclose(fit.return_std, np.std(np.log(close_N[1:] / close_N[:-1])), rtol=1e-12)
+    later = with_columns(bars, **{k: np.where(np.arange(100) < 60, v, 7e9) for k, v in bars.columns.items()})
+    assert SeriesFit.fit(later, 60, spec, calendar) == fit
+
+
+def test_indicators_do_not_widen_the_price_scale() -> None:
+    bars = with_columns(make_bars(n=100), ema_9=np.full(100, 1e6))
+    assert (
+        SeriesFit.fit(bars, 60, spec_of([bars], indicators=["ema_9"]), Calendar.always(HOUR)).statistics[0].maximum
+        < 1e3
+    )
+
+
+def test_a_move_across_a_hole_is_no_return() -> None:
+    bars = make_bars(n=100, holes=range(50, 70))
+    jump = with_columns(bars, **{k: np.where(np.arange(80) < 50, v, 2 * v) for k, v in bars.columns.items()})
+    fits = [SeriesFit.fit(b, 80, spec_of([b]), Calendar.always(HOUR)).return_std for b in (bars, jump)]
+    np.testing.assert_allclose(fits[0], fits[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_train", [0, 1])
+def test_without_bars_nothing_is_known(n_train: int) -> None:
+    fit = SeriesFit.fit(make_bars(n=50), n_train, spec_of([make_bars()]), Calendar.always(HOUR))
+    assert np.isnan(fit.return_std)
+    assert np.isnan(fit.statistics[0].mean) == (n_train == 0)
+
+
+def test_returns_of_prices_below_zero_are_unknown() -> None:
+    bars = Bars("made_up", "1h", make_bars(n=50).time_N, {"close": np.linspace(-1, 1, 50)})
+    assert np.isnan(SeriesFit.fit(bars, 40, spec_of([bars], features="close"), Calendar.always(HOUR)).return_std)
+
+
+def test_volumes_enter_as_logs_with_returns_only() -> None:
+    bars = with_columns(make_bars(n=3), volume=np.array([0.0, 1.0, np.e - 1]))
+    plain, logs = (spec_of([bars], features=features) for features in ("ohlcv", "returns"))
+    np.testing.assert_array_equal(device_column(bars, "volume", plain), bars.columns["volume"])
+    np.testing.assert_allclose(device_column(bars, "volume", logs), [0, np.log(2), 1])
+    np.testing.assert_array_equal(device_column(bars, "close", logs), bars.columns["close"])
+
+
+def test_the_tape_holds_every_bar_of_every_series() -> None:
+    late = MONDAY + dt.timedelta(days=10)
+    bars = [make_bars("a", n=120, start=late, price=60_000, move=1e-5), make_bars("b", "4h", n=90, seed=1)]
+    dataset = build_dataset(make_config(tickers=["a", "b"], resolution=["1h", "4h"], indicators=["ema_3", "rsi"]), bars)
+    tape = dataset.tape()
+    assert tape.rows_RX.shape == (210, 2 * 6 + 1 + 1)
+    assert all(np.isfinite(part).all() for part in (tape.rows_RX, tape.close_R2, tape.clock_SMC))
+    assert {tape.rows_RX.dtype, tape.close_R2.dtype, tape.clock_SMC.dtype} == {np.dtype(np.float32)}
+    close_R = np.concatenate([b.columns["close"] for b in bars])
+    np.testing.assert_allclose(tape.close_R2.astype(np.float64).sum(axis=1), close_R, rtol=1e-13)
+    np.testing.assert_allclose(tape.rows_RX[:, 3].astype(np.float64) + tape.rows_RX[:, 3 + 6], close_R, rtol=1e-13)
+    np.testing.assert_array_equal(tape.series_R, np.repeat([0, 1], [120, 90]))
+    cut = dataset.cuts.validation
+    closing = np.concatenate([b.close_time_N for b in bars])
+    first, last = closing.min(), max(b.close_time_N[b.close_time_N < cut].max() for b in bars)
+    np.testing.assert_allclose(tape.rows_RX[:, 12], (closing - first) / (last - first), rtol=1e-6)
+    assert tape.fitted.std.shape == (2, 2)
+    assert tape.return_std_S.shape == (2,)
+    np.testing.assert_array_equal(tape.slots_S, [168, 42])
+    assert tape.clock_SMC.shape == (2, 168, 4)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"features": "close", "clock": False, "target": "log_return", "horizon": 3},
+        {"indicators": ["rsi", "bb_lower"], "calendar": "sessions"},
+        {"output_mode": "discrete_grid", "discrete_grid_levels": [-np.inf, -0.1, 1 / 3, np.inf]},
+    ],
+)
+def test_json_loses_nothing(fields: dict) -> None:
+    before = prepared(**fields)
+    text = json.dumps(before.to_dict(), allow_nan=False)
+    assert Preparation.from_dict(json.loads(text)) == before
+
+
+def test_json_keeps_what_is_unknown() -> None:
+    unknown = Statistics.fit(np.empty(0))
+    one = prepared()
+    fit = SeriesFit(
+        "a", "1h", Calendar("sessions", HOUR, 60, (1, 5, 100)), (unknown, Statistics(0, 1, 0.5, 0.1)), np.nan
+    )
+    before = Preparation(one.spec, one.first_time, one.last_time, (fit,))
+    after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
+    assert np.isnan(after.series[0].statistics[0]).all()
+    assert np.isnan(after.series[0].return_std)
+    assert after.series[0].statistics[1] == fit.statistics[1]
+    assert after.series[0].calendar == fit.calendar
+    assert after.to_dict() == before.to_dict()
+
+
+def test_a_series_is_found_by_both_of_its_names() -> None:
+    bars = [make_bars(t, r, n=100) for t in ("a", "b") for r in ("1h", "4h")]
+    dataset = build_dataset(make_config(tickers=["a", "b"], resolution=["1h", "4h"]), bars)
+    found = dataset.preparation.find("b", "1h")
+    assert found is dataset.preparation.series[2]
+    assert dataset.preparation.find("b", "1d") is None

@@ -1,0 +1,260 @@
+"""The model: what each option changes, the untrained start, and that any combination trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from builders import make_config as builders_config
+from experiments import GRID, make_dataset
+
+from nextbar import baselines
+from nextbar.config import ExperimentConfig, ModelConfig
+from nextbar.metrics.task import Task
+from nextbar.model.heads import head_for
+from nextbar.model.transformer import EncoderBlock, Transformer, architecture
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.training import Training
+from nextbar.types import Batch
+
+B, L, F, G, H = 4, 6, 5, 2, 2
+
+
+def make_config(**overrides: Any) -> ExperimentConfig:
+    if overrides.get("output_mode") == "discrete_grid":
+        overrides["discrete_grid_levels"] = GRID
+    return builders_config(**{"horizon": H, **overrides})
+
+
+def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
+    rng = np.random.default_rng(seed)
+    grid = config.model_config.output_mode == "discrete_grid"
+    return Batch(
+        x_BLF=jnp.float32(rng.normal(size=(B, L, F))),
+        time_BL=jnp.float32(np.sort(rng.uniform(size=(B, L)), axis=1)),
+        tokens_BG=jnp.int32(rng.integers(0, 101, (B, G))),
+        clock_BHC=jnp.float32(rng.normal(size=(B, H, 4))),
+        y_BH=jnp.int32(rng.integers(0, len(GRID) - 1, (B, H))) if grid else jnp.float32(rng.normal(size=(B, H))),
+        unit_B=jnp.ones(B),
+        weight_B=jnp.ones(B),
+    )
+
+
+def shapes(**overrides: Any) -> dict[str, tuple[int, ...]]:
+    """Parameter names and shapes, nothing computed."""
+    config = make_config(**overrides)
+    model = Transformer(config.model_config, head_for(config))
+    made = jax.eval_shape(model.init, jax.random.key(0), make_batch(config))["params"]
+    return {"/".join(key.key for key in path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(made)}
+
+
+PLAIN = shapes()
+
+
+def blocks(tree: dict[str, tuple[int, ...]], name: str) -> list[str]:
+    return sorted({path.split("/")[0] for path in tree if path.startswith(name)})
+
+
+def test_the_plain_model_has_the_parts_of_the_description() -> None:
+    assert blocks(PLAIN, "") == [
+        "encoder_0", "extract", "head", "head_0", "norm_output", "token_0", "token_1",
+    ]  # fmt: skip
+    assert PLAIN["extract/kernel"] == (F, 8)
+    assert PLAIN["encoder_0/attention/query/kernel"] == (8, 8)
+    assert PLAIN["token_0/embedding"] == (101, 8)
+    assert PLAIN["head_0/Dense_0/kernel"] == (8 + H * 4, 8)  # the clock is joined to the encoder's vector
+    assert PLAIN["head/location/kernel"] == (8, H)
+    assert not [path for path in PLAIN if path.startswith("encoder_0/attention") and path.endswith("bias")]
+
+
+def test_sizes() -> None:
+    wide = shapes(d_model=12, dim_feedforward=20)
+    assert wide["encoder_0/feedforward/Dense_0/kernel"] == (12, 20)
+    assert wide["encoder_0/project/kernel"] == (20, 12)
+    assert blocks(shapes(num_layers=3), "encoder") == ["encoder_0", "encoder_1", "encoder_2"]
+    assert blocks(shapes(head_layers=0), "head_") == []
+    assert shapes(head_layers=0)["head/location/kernel"] == (8 + H * 4, H)
+    assert blocks(shapes(head_layers=3), "head_") == ["head_0", "head_1", "head_2"]
+
+
+def test_vector_of_the_encoder() -> None:
+    flat = shapes(flatten_encoder_output=True)
+    assert flat["head_0/Dense_0/kernel"] == ((G + L) * 8 + H * 4, 8)
+    without = shapes(flatten_encoder_output=True, use_extra_tokens=False)
+    assert without["head_0/Dense_0/kernel"] == (L * 8 + H * 4, 8)
+    assert shapes(average_encoder_output=True) == PLAIN
+
+
+def test_feature_extractor() -> None:
+    """Widths grow in equal steps from the features to the model."""
+    two = shapes(fe_blocks=3, d_model=20)
+    assert [two[f"extract_{i}/Dense_0/kernel"] for i in range(3)] == [(5, 10), (10, 15), (15, 20)]
+    residual = shapes(fe_blocks=1, use_resblocks_in_fe=True)
+    assert residual["extract_0/DenseBlock_0/Dense_0/kernel"] == (5, 8)
+    assert shapes(use_resblocks_in_head=True)["head_0/DenseBlock_0/Dense_0/kernel"] == (8 + H * 4, 8)
+
+
+def test_time2vec_tokens_and_norm() -> None:
+    assert shapes(use_time2vec=True)["time2vec/frequency"] == (8,)
+    assert blocks(PLAIN, "time2vec") == []
+    assert blocks(shapes(use_extra_tokens=False), "token") == []
+    assert blocks(shapes(norm_encoder_prev=False), "norm_output") == []
+
+
+def test_outputs_of_each_mode() -> None:
+    assert blocks_of_head("mean") == {"location"}
+    assert blocks_of_head("distribution") == {"location", "log_scale"}
+    assert blocks_of_head("distribution", tail="student_t") == {"location", "log_scale", "df"}
+    assert blocks_of_head("discrete_grid") == {"logits"}
+    assert shapes(output_mode="discrete_grid")["head/logits/kernel"] == (8, H * (len(GRID) - 1))
+
+
+def blocks_of_head(mode: str, **overrides: Any) -> set[str]:
+    tree = shapes(output_mode=mode, **overrides)
+    return {path.split("/")[1] for path in tree if path.startswith("head/")}
+
+
+def apply(config: ExperimentConfig, batch: Batch, params: Any = None, seed: int = 0) -> np.ndarray:
+    """Location of a model whose output layer says something."""
+    model = Transformer(config.model_config, head_for(config))
+    if params is None:
+        params = randomised(model.init(jax.random.key(seed), batch)["params"])
+    return np.asarray(model.apply({"params": params}, batch)["location"])
+
+
+def randomised(params: Any) -> Any:
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda a: a + jnp.float32(0.3 * rng.normal(size=a.shape)), params)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"n_heads": 1}, {"average_encoder_output": True}, {"precision": "bf16"}],
+    ids=["n_heads", "average", "bf16"],
+)
+def test_options_without_parameters_change_the_computation(overrides: dict[str, Any]) -> None:
+    """The same parameters, another answer."""
+    plain, other = make_config(), make_config(**overrides)
+    batch = make_batch(plain)
+    params = randomised(Transformer(plain.model_config, head_for(plain)).init(jax.random.key(0), batch)["params"])
+    a, b = apply(plain, batch, params), apply(other, batch, params)
+    assert np.abs(a - b).max() > 1e-4
+    if "precision" in overrides:
+        np.testing.assert_allclose(a, b, atol=0.1)
+
+
+def test_norm_before_or_after_is_another_computation() -> None:
+    block = {}
+    x = jnp.float32(10 * np.random.default_rng(0).normal(size=(2, L, 8)) + 3)
+    for first in (True, False):
+        layer = EncoderBlock(make_config(norm_encoder_prev=first).model_config, jnp.float32)
+        params = layer.init(jax.random.key(0), x, None)
+        block[first] = np.asarray(layer.apply(params, x, None))
+    np.testing.assert_allclose(block[False].mean(-1), 0, atol=1e-5)  # post-norm: the output is normalised
+    np.testing.assert_allclose(block[False].std(-1), 1, atol=1e-3)
+    assert block[True].std(-1).max() > 5  # pre-norm: the residual passes through
+
+
+@pytest.mark.parametrize("overrides", [{}, {"use_time2vec": True}], ids=["sinusoidal", "time2vec"])
+def test_what_the_model_reads(overrides: dict[str, Any]) -> None:
+    """Every input counts; labels, units and weights are not looked at."""
+    config = make_config(**overrides)
+    batch, other = make_batch(config), make_batch(config, seed=1)
+    params = randomised(Transformer(config.model_config, head_for(config)).init(jax.random.key(0), batch)["params"])
+    said = apply(config, batch, params)
+    for name in Batch._fields:
+        changed = apply(
+            config, batch._replace(**{name: getattr(other, name) * (1 if name != "weight_B" else 0)}), params
+        )
+        reads = name in ("x_BLF", "tokens_BG", "clock_BHC") or (name == "time_BL" and bool(overrides))
+        assert np.array_equal(said, changed) != reads, name
+
+
+def test_positions_count() -> None:
+    """Bars in another order are another window."""
+    config = make_config()
+    batch = make_batch(config)
+    params = randomised(Transformer(config.model_config, head_for(config)).init(jax.random.key(0), batch)["params"])
+    swapped = batch._replace(x_BLF=batch.x_BLF[:, np.array([1, 0, 2, 3, 4, 5])])
+    assert np.abs(apply(config, batch, params) - apply(config, swapped, params)).max() > 1e-4
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("precision", [jnp.float32, jnp.bfloat16])
+def test_last_only_is_the_last_row_of_the_whole_block(norm_first: bool, precision: Any) -> None:
+    config = make_config(norm_encoder_prev=norm_first).model_config
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 7, 8)), precision)
+    whole, last = EncoderBlock(config, precision), EncoderBlock(config, precision, last_only=True)
+    params = whole.init(jax.random.key(0), x, None)
+    assert jax.tree.structure(params) == jax.tree.structure(last.init(jax.random.key(0), x, None))
+    found = last.apply(params, x, None)
+    assert found.shape == (3, 1, 8)
+    tolerance = 1e-5 if precision == jnp.float32 else 0.02
+    np.testing.assert_allclose(
+        np.float32(found), np.float32(whole.apply(params, x, None)[:, -1:]), rtol=tolerance, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_half_precision_ends_in_float32(mode: str) -> None:
+    config = make_config(precision="bf16", output_mode=mode)
+    model, batch = Transformer(config.model_config, head_for(config)), make_batch(config)
+    params = jax.eval_shape(model.init, jax.random.key(0), batch)
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    outputs = jax.eval_shape(model.apply, params, batch)
+    assert {leaf.dtype for leaf in jax.tree.leaves(outputs)} == {jnp.dtype("float32")}
+    loss = jax.eval_shape(model.head.loss, outputs, batch.y_BH)
+    assert loss.dtype == jnp.float32
+
+
+def test_a_window_longer_than_the_model_accepts_is_refused() -> None:
+    config = make_config(seq_len=4)
+    with pytest.raises(ValueError, match="6 bars, but max_seq_len is 4"):
+        Transformer(config.model_config, head_for(config)).init(jax.random.key(0), make_batch(config))
+
+
+def test_architecture_forgets_only_the_rate_of_dropout() -> None:
+    assert architecture(ModelConfig(dropout=0.1)) == architecture(ModelConfig(dropout=0.4))
+    assert architecture(ModelConfig(dropout=0.0)) != architecture(ModelConfig(dropout=0.1))
+    assert architecture(ModelConfig(d_model=64, dropout=0.0)) == ModelConfig(d_model=64, dropout=0.0)
+
+
+@pytest.mark.parametrize("target", ["close", "log_return"])
+def test_an_untrained_mean_is_persistence(target: str, tmp_path: Any) -> None:
+    config, dataset = make_dataset(target=target, norm_mode="window_meanstd")
+    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
+    _, forecasts = training.evaluate(training.state.params)
+    np.testing.assert_array_equal(forecasts["test"].location_NH, 0)
+    report = training.scorers["test"].report(forecasts["test"])
+    assert report["model"] == report["baseline"]
+
+
+def test_an_untrained_grid_is_the_training_frequencies(tmp_path: Any) -> None:
+    config, dataset = make_dataset(output_mode="discrete_grid", discrete_grid_levels=GRID, horizon=2)
+    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
+    _, forecasts = training.evaluate(training.state.params)
+    task = Task(output_mode="discrete_grid", horizon=2, target="close", edges=GRID)
+    baseline = baselines.forecast(training.scorers["test"].reference, dataset.outcomes("test"), task)
+    np.testing.assert_allclose(forecasts["test"].log_probs_NHK, baseline.log_probs_NHK, rtol=1e-6)
+    report = training.scorers["test"].report(forecasts["test"])
+    assert report["model"]["log_loss"] == pytest.approx(report["baseline"]["log_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("tail", ["normal", "student_t"])
+def test_an_untrained_distribution_has_one_spread_in_the_windows_units(tail: str, tmp_path: Any) -> None:
+    config, dataset = make_dataset(output_mode="distribution", tail=tail)
+    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
+    _, forecasts = training.evaluate(training.state.params)
+    (bars,) = dataset.bars
+    prices = np.stack([bars.columns[name] for name in ("open", "high", "low", "close")])
+    unit_N = np.array([np.ptp(prices[:, i - 5 : i + 1]) for i in dataset.origins["test"]])
+    spread_N = forecasts["test"].scale_NH[:, 0] / unit_N
+    np.testing.assert_array_equal(forecasts["test"].location_NH, 0)
+    # the root mean square of persistence's residuals over the training windows, from the bars themselves
+    rows = dataset.origins["training"]
+    close = bars.columns["close"]
+    residuals = [(close[i + 1] - close[i]) / np.ptp(prices[:, i - 5 : i + 1]) for i in rows]
+    np.testing.assert_allclose(spread_N, np.sqrt(np.mean(np.square(residuals))), rtol=1e-5)
