@@ -118,6 +118,12 @@ def test_a_foreign_file_is_refused(tmp_path: Path, text: str) -> None:
         read_metrics(tmp_path)
 
 
+def test_rows_that_a_checkpoint_stands_for_must_be_there(tmp_path: Path) -> None:
+    track(tmp_path, 1, 2)
+    with pytest.raises(RunError, match="has 2 of the 3 epochs"):
+        Tracker(tmp_path, 4, 5, STEPS)
+
+
 def test_no_file_says_that_this_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run folder"):
         read_metrics(tmp_path)
@@ -125,8 +131,8 @@ def test_no_file_says_that_this_is_no_run(tmp_path: Path) -> None:
 
 def test_one_line_per_epoch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "nextbar")
-    track(tmp_path, 2, 3, num_epochs=50)
-    assert caplog.messages == [
+    track(tmp_path, 1, 3, num_epochs=50)
+    assert caplog.messages[1:] == [
         "epoch 2/50  train/loss 0.16667  validation/mae 6.2832  200 windows per second",
         "epoch 3/50  train/loss 0.11111  validation/mae 9.4248  300 windows per second",
     ]
@@ -144,6 +150,7 @@ def test_the_bar_is_on_a_terminal_unless_it_is_not_wanted(
     shown: bool,
 ) -> None:
     caplog.set_level(level, "nextbar")
+    track(tmp_path, 1, 2)
     with Tracker(tmp_path, 3, 4, STEPS, show) as tracker:
         assert tracker._bar.tasks[0].completed == 2 * STEPS  # those of the epochs before
         tracker.progress(5)
@@ -157,6 +164,7 @@ def test_the_bar_is_on_a_terminal_unless_it_is_not_wanted(
 
 def test_time_left_follows_from_the_pace_of_this_process(tmp_path: Path) -> None:
     clock = iter(range(100))
+    track(tmp_path, 1, 4)
     tracker = Tracker(tmp_path, 5, 6, 10, show=True)
     tracker._bar.get_time = lambda: float(next(clock) * 2)  # two seconds between any two looks
     tracker._bar.start_task(tracker._whole)
