@@ -167,10 +167,15 @@ def test_a_scored_ticker_without_labels_is_named_with_its_counts() -> None:
         check([whole, ended], cuts, [True, False], [True, True])
     text = str(told.value)
     assert "btc_usd" not in text and "no training" not in text
-    assert "no validation windows of eth_usd" in text
-    assert "eth_usd_1h: 60 bars, 1 in the validation span (from 1970-01-03T12:00:00Z and before" in text
-    assert "no test windows of eth_usd" in text and "60 bars, 0 in the test span" in text
-    assert "a window is 6 bars without a hole (seq_len 4 + horizon 2)" in text
+    assert "validation" not in text  # the other ticker has some
+    assert "no test windows of eth_usd" in text and "60 bars, 0 in the test span (from 1970-01-04T08:00:00Z)" in text
+    assert "a window is 6 bars without a hole or an empty value (seq_len 4 + horizon 2)" in text
+
+
+def test_nothing_to_choose_by_is_told() -> None:
+    told = r"no validation windows\n  btc_usd_1h: 100 bars, 1 in the validation span .*, 2 needed"
+    with pytest.raises(DataError, match=told):
+        check([bars("btc_usd", 100)], Cuts(validation=60 * HOUR, test=61 * HOUR), [True], [True])
 
 
 def test_nothing_to_train_on_is_told() -> None:

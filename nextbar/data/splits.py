@@ -17,8 +17,6 @@ import numpy as np
 from nextbar.data.bars import Bars
 from nextbar.errors import DataError
 
-SCORED_SPANS = ("validation", "test")
-
 
 @dataclass(frozen=True)
 class Cuts:
@@ -115,7 +113,7 @@ def require_windows(
     horizon: int,
     columns: Sequence[str] = (),
 ) -> None:
-    """Check that there is something to train on, and something to score for each scored ticker.
+    """Check that there is something to train on, something to choose by, and a test for each scored ticker.
 
     ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are
     used for what. A ticker with several resolutions is scored if one of them has windows. ``columns`` are those the
@@ -124,19 +122,17 @@ def require_windows(
     Raises:
         DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
     """
-    series = list(zip(bars, windows, trained, scored, strict=True))
+    learners = [(one, found) for one, found, used in zip(bars, windows, trained, strict=True) if used]
+    judged = [(one, found) for one, found, used in zip(bars, windows, scored, strict=True) if used]
+    wanted = [("training", "", learners, seq_len + horizon), ("validation", "", judged, horizon)]
+    for ticker in dict.fromkeys(one.ticker for one, _ in judged):
+        own = [(one, found) for one, found in judged if one.ticker == ticker]
+        wanted.append(("test", f" of {ticker}", own, horizon))
     problems: list[str] = []
-    if not any(len(spans["training"]) for _, spans, used, _ in series if used):
-        learners = [one for one, _, used, _ in series if used]
-        problems += ["no training windows"] + [
-            f"  {text}" for text in _counts(learners, "training", cuts, seq_len + horizon)
-        ]
-    for span in SCORED_SPANS:
-        for ticker in dict.fromkeys(one.ticker for one, _, _, used in series if used):
-            own = [(one, found) for one, found, _, used in series if used and one.ticker == ticker]
-            if not any(len(found[span]) for _, found in own):
-                problems.append(f"no {span} windows of {ticker}")
-                problems += [f"  {text}" for text in _counts([one for one, _ in own], span, cuts, horizon)]
+    for span, whose, pairs, needed in wanted:
+        if not any(len(found[span]) for _, found in pairs):
+            problems.append(f"no {span} windows{whose}")
+            problems += [f"  {text}" for text in _counts([one for one, _ in pairs], span, cuts, needed)]
     if problems:
         empty = [
             f"  {name} is empty in {np.isnan(one.columns[name]).sum()} of {len(one)} bars of {one.name}"

@@ -1,0 +1,153 @@
+"""Ctrl-C at any moment: the process ends within two seconds, says how to go on, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from bar_files import bars_table
+from builders import make_config
+
+from nextbar.cli import hear_again
+
+if sys.platform == "win32":
+    pytest.skip("no SIGINT for a single process", allow_module_level=True)
+
+PATIENCE = 2.0
+"""seconds"""
+
+CACHE_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0"}
+"""so that a second process of a test need not compile"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "bars" / "1h").mkdir(parents=True)
+    bars_table(400).to_csv(tmp_path / "bars" / "1h" / "abc_1h.csv", index=False)
+    make_config(datapath="bars", log_dir="runs", tickers="abc", num_epochs=40).save(tmp_path / "experiment.yaml")
+    return tmp_path
+
+
+def command(*overrides: str) -> list[str]:
+    return [sys.executable, "-m", "nextbar", "train", "experiment.yaml", *overrides]
+
+
+@contextmanager
+def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command(*overrides),
+        cwd=folder,
+        env=os.environ | CACHE_ALL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Send Ctrl-C; what the process says before it ends, in time."""
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < PATIENCE
+    assert process.returncode == 130 and out == ""
+    assert "Traceback" not in err and "Exception ignored" not in err
+    return err
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return line
+    raise AssertionError(f"ended without {text!r}")
+
+
+def summary(folder: Path) -> dict:
+    (path,) = folder.glob("runs/test/*/summary.json")
+    return json.loads(path.read_text())
+
+
+def test_during_the_start_nothing_is_written(folder: Path):
+    for after in (0.3, 0.5, 0.7):  # while modules are imported
+        with started(folder) as process:
+            time.sleep(after)
+            if "windows:" in (said := interrupt(process)):
+                break  # a fast machine, already past it
+            assert said == "\ninterrupted; the same command starts again\n"
+            assert not (folder / "runs").exists()
+
+
+def test_during_compilation_and_between_epochs(folder: Path):
+    overrides = ["num_epochs=100000"]
+    with started(folder, *overrides) as process:
+        wait_for(process, "windows:")
+        time.sleep(0.5)  # compiling takes seconds
+        assert "the same command" in interrupt(process).splitlines()[-1]
+    assert summary(folder)["status"] == "interrupted"
+    with started(folder, *overrides) as process:
+        wait_for(process, "epoch 3/")
+        last = interrupt(process).splitlines()[-1]
+    assert summary(folder)["message"] == last
+    done = int(last.split("interrupted after ")[1].split()[0])
+    assert done >= 3 and "the same command goes on from there" in last
+    with started(folder, *overrides) as process:
+        assert f"going on after epoch {done} of" in wait_for(process, "going on")
+        assert f"epoch {done + 1}/" in wait_for(process, "train/loss")
+        interrupt(process)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_like_an_undisturbed_one(folder: Path):
+    for _ in range(3):
+        with started(folder) as process:
+            if "epoch" in wait_for(process, "epoch "):
+                interrupt(process)
+    done, calm = (
+        subprocess.run(command(*where), cwd=folder, env=os.environ | CACHE_ALL, capture_output=True, text=True)
+        for where in ([], ["log_dir=calm"])
+    )
+    assert done.returncode == 0 and summary(folder)["status"] == "finished"
+    again, once = (pd.read_csv(folder / run.stdout.strip() / "metrics.csv", dtype=str) for run in (done, calm))
+    pd.testing.assert_frame_equal(again, once)
+
+
+class Finalised:
+    """Is interrupted while it is thrown away, as JAX's callback of the garbage collector may be."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+
+def test_an_interrupt_inside_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "unraisablehook", hear_again)
+    with pytest.raises(KeyboardInterrupt):
+        Finalised()
+        for _ in range(100):
+            time.sleep(0.01)
+
+
+def test_other_errors_in_a_finaliser_are_told_as_ever(capfd: pytest.CaptureFixture[str]):
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("broken")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", hear_again)
+        Broken()
+    assert "ValueError: broken" in capfd.readouterr().err
