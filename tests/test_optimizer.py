@@ -119,11 +119,3 @@ def test_adamw_equals_optaxs(clip: float | None, weight_decay: float) -> None:
         for name, values in theirs.items():
             np.testing.assert_allclose(state.params[name], values, rtol=1e-5, atol=1e-7, err_msg=f"{name}, step {step}")
     assert int(state.step) == 10
-
-
-def test_a_state_owns_its_parameters() -> None:
-    """The first epoch consumes the buffers of the state, which must not be the caller's."""
-    params = jax.tree.map(jnp.array, PARAMS)
-    state = create_state(lambda: None, params, False)
-    jax.jit(lambda s: jax.tree.map(lambda a: a + 1, s), donate_argnums=0)(state)
-    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(params))

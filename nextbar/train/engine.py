@@ -13,11 +13,10 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.model.heads import with_start
 from nextbar.train import epoch as compiled
 from nextbar.train.epoch import Program
 from nextbar.train.order import Layout, collect, lay_out, shuffled
-from nextbar.train.state import HyperParameters, create_state
+from nextbar.train.state import HyperParameters
 from nextbar.types import Forecast
 
 KEPT_PROGRAMS = 2
@@ -63,7 +62,7 @@ class _Functions:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.initialise = jax.jit(partial(compiled.initial_parameters, program))
+        self.initialise = jax.jit(partial(compiled.initial_state, program))
         self.train = jax.jit(partial(compiled.train_call, program), donate_argnums=0)
         self.evaluate = jax.jit(partial(compiled.evaluate_call, program))
         self.label = jax.jit(partial(compiled.label_call, program))
@@ -97,12 +96,11 @@ class Engine:
 
     def start(self, frequencies_HK: np.ndarray | None) -> TrainState:
         """The untrained state: random inside, a baseline at its output (spec of the head)."""
-        rows = self._training_rows[: self.program.batch_size]
-        params = self.functions.initialise(self.tape, self.hyper, rows)
         head = self.program.model.head
         labels_NH = self.labels() if head.starts_from_labels else np.empty((0, head.horizon))
-        params = with_start(params, head.start(labels_NH, frequencies_HK))
-        return create_state(self.program.model.apply, params, self.program.clip)
+        biases = {k: v.astype(np.float32) for k, v in head.start(labels_NH, frequencies_HK).items()}
+        rows = self.dataset.origins["training"][: self.program.batch_size].astype(np.int32)
+        return self.functions.initialise(self.tape, self.hyper, rows, biases)
 
     def labels(self) -> np.ndarray:
         """Labels of all training windows, (N, H)."""

@@ -16,10 +16,10 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.windows import Tape, WindowSpec, gather
-from nextbar.model.heads import head_for
+from nextbar.model.heads import head_for, with_start
 from nextbar.model.transformer import Transformer, architecture
 from nextbar.train.order import Layout
-from nextbar.train.state import HyperParameters, set_hyper_parameters, stream
+from nextbar.train.state import HyperParameters, create_state, set_hyper_parameters, stream
 from nextbar.types import Array, Batch
 
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
@@ -129,7 +129,10 @@ def label_call(program: Program, tape: Tape, norm_mode: Array, layout: Layout) -
     return jax.lax.scan(body, None, (layout.row_TB, layout.weight_TB))[1]
 
 
-def initial_parameters(program: Program, tape: Tape, hyper: HyperParameters, row_B: Array) -> Any:
-    """Parameters drawn from the run's own stream; output layers still without their start."""
+def initial_state(
+    program: Program, tape: Tape, hyper: HyperParameters, row_B: Array, biases: dict[str, Array]
+) -> TrainState:
+    """The untrained state: parameters drawn from the run's own stream, output layers begun at ``biases``."""
     batch = gather(tape, row_B, jnp.ones(row_B.shape), hyper.norm_mode, program.spec)
-    return program.model.init(stream(hyper.seed, "parameters", 0), batch)["params"]
+    params = program.model.init(stream(hyper.seed, "parameters", 0), batch)["params"]
+    return create_state(program.model.apply, with_start(params, biases), program.clip)

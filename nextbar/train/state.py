@@ -66,8 +66,9 @@ def stream(seed: Array, name: str, index: Array | int) -> Array:
 
 
 def create_state(apply_fn: Any, params: Any, clip: bool) -> TrainState:
-    """A state at step 0; buffers of its own, since the first epoch consumes them."""
-    return TrainState.create(apply_fn=apply_fn, params=jax.tree.map(jnp.array, params), tx=adamw(clip))
+    """A state at step 0."""
+    state = TrainState.create(apply_fn=apply_fn, params=params, tx=adamw(clip))
+    return state.replace(step=jnp.zeros((), jnp.int32))  # a Python number would be of another type than step + 1
 
 
 def set_hyper_parameters(state: TrainState, hyper: HyperParameters, learning_rate: Array) -> TrainState:

@@ -52,7 +52,7 @@ def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [4])
+@pytest.mark.parametrize("kills", [10])
 def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
     """Kills fall at random moments between the first sign of life and the end."""
     epochs = 60
