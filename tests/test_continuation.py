@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import assert_same_run, interrupt, train
+from trainings import assert_same_run, interrupt, train
 
 from nextbar.errors import TrainingInterrupted
 from nextbar.train.metrics_csv import read_metrics

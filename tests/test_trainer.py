@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import make_bars, make_frame
 from filelock import FileLock
-from runs import BARS, assert_same_run, interrupt, train
+from trainings import BARS, assert_same_run, interrupt, train
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
