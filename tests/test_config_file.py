@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sample_configs import experiment
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+from nextbar.config_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
 
 
@@ -121,6 +122,12 @@ def experiments(draw: st.DrawFn) -> ExperimentConfig:
         experiment_name=draw(plain_name | st.sampled_from(["1e-4", "2018-01-01", "null", "é"])),
         **other,
     )
+
+
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", " \u2029", "two\nlines", "tab\t"])
+def test_every_line_break_survives(tmp_path: Path, text: str) -> None:
+    write_yaml(tmp_path / "text.yaml", {"name": text})
+    assert read_yaml(tmp_path / "text.yaml") == {"name": text}
 
 
 @given(experiments())
