@@ -124,17 +124,17 @@ class Engine:
         """
         order = self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(np.int32(epoch)))
         parts: list[Any] = []
-        pending = None
+        pending: Any = None
         for first in range(0, self.steps_per_epoch, self.program.steps_a_call):
             if self.cancelled.is_set():
                 raise Cancelled
             state, made = self.functions.train(state, self.tape, self.hyper, order, jax.device_put(np.int32(first)))
-            if pending is not None:  # one call ahead, so that the device never waits for the host
-                parts.append(jax.device_get(pending))
+            done, pending = pending, made
+            if done is not None:  # one call ahead, so that the device never waits for the host
+                parts.append(jax.device_get(done))
                 progress(first)
                 if not np.isfinite(parts[-1]["loss"]).all():
                     break
-            pending = made
         parts.append(jax.device_get(pending))
         progress(min(len(parts) * self.program.steps_a_call, self.steps_per_epoch))
         position_TB, weight_TB = jax.device_get((order.position_TB, order.weight_TB))

@@ -40,7 +40,8 @@ class Trainer:
     Args:
         config: the experiment.
         bars: a pandas or polars frame (long, or of a single series) instead of files under ``datapath``.
-        show: progress bar and closing table; None: where standard error is a terminal.
+        show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
+            a terminal.
     """
 
     def __init__(self, config: ExperimentConfig, bars: Any = None, *, show: bool | None = None) -> None:
