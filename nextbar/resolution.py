@@ -22,3 +22,8 @@ def seconds(resolution: str) -> int:
     if form is None:
         raise ConfigError(f"resolution: found {resolution!r}, should be {ALLOWED}")
     return int(form[1]) * _SECONDS[form[2]]
+
+
+def is_resolution(text: str) -> bool:
+    """Whether a text is of the form of a resolution."""
+    return _FORM.fullmatch(text) is not None

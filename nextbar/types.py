@@ -49,6 +49,10 @@ class Forecast(NamedTuple):
     df_NH: np.ndarray | None = None
     log_probs_NHK: np.ndarray | None = None
 
+    def rows(self, row_N: Any) -> Forecast:
+        """Those of some windows: row numbers, a mask or a slice."""
+        return Forecast(*(None if array is None else array[row_N] for array in self))
+
 
 class Outcomes(NamedTuple):
     """What happened after each of the N origins of a span; host, float64."""

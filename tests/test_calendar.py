@@ -65,17 +65,16 @@ def test_counting_agrees_with_a_walk_from_slot_to_slot(template, data):
     np.testing.assert_array_equal(calendar.missing(time), expected)
     clock = calendar.slot_clock()
     assert clock.shape == (len(slots), 2)
-    for number, opens, rank in zip(numbers, time, calendar.rank(time), strict=True):
+    for number, upcoming, rank in zip(numbers, calendar.next_times_after(time, 5), calendar.rank(time), strict=True):
         steps = walk(number)
         after = [next(steps) for _ in range(5)]
-        upcoming = calendar.next_times(int(opens), 5)
         np.testing.assert_array_equal(upcoming, MONDAY + phase + np.asarray(after) * step)
         assert slots[rank] == after[0] % cycle
         ranks = (rank + np.arange(5)) % len(slots)
         weekday = (upcoming - MONDAY) // DAY % 7
         np.testing.assert_allclose(clock[ranks], np.stack([upcoming % DAY / HOUR, weekday], axis=1))
     np.testing.assert_array_equal(
-        calendar.rank(calendar.next_times(int(time[0]), 3)[:-1]),
+        calendar.rank(calendar.next_times_after(time[:1], 3)[0, :-1]),
         (calendar.rank(time[:1]) + np.arange(1, 3)) % len(slots),
     )
 
@@ -150,7 +149,7 @@ def test_daily_bars_on_local_midnight_stay_on_their_grid_when_the_clocks_change(
     assert calendar.open_slots == (0, 1, 2, 3, 4)
     assert calendar.missing(local).sum() == 0
     # a forecast keeps the hour the last bar has
-    np.testing.assert_array_equal(calendar.next_times(int(local[-6]), 5), local[-5:])
+    np.testing.assert_array_equal(calendar.next_times_after(local[-6:-5], 5)[0], local[-5:])
 
 
 @pytest.mark.parametrize("step", [WEEK, 2 * WEEK, 5 * HOUR, 30 * DAY])
@@ -159,7 +158,7 @@ def test_steps_without_a_week_never_close(step):
     calendar = Calendar.learn(time, step)
     assert calendar.kind == "24/7"
     assert not calendar.missing(time).any()
-    np.testing.assert_array_equal(calendar.next_times(int(time[10]), 7), time[11:18])
+    np.testing.assert_array_equal(calendar.next_times_after(time[10:11], 7)[0], time[11:18])
     clock = calendar.slot_clock()[calendar.rank(time)]
     following = time + step
     np.testing.assert_allclose(clock[:, 0], following % DAY / HOUR)

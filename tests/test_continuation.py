@@ -10,7 +10,7 @@ from trainings import assert_same_run, interrupt, train
 
 from nextbar.errors import TrainingInterrupted
 from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.run import read_summary
+from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
 from nextbar.train.training import Training
 

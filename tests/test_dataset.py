@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import MONDAY, make_bars, make_config, make_frame, with_columns
+from experiments import series
 
 from nextbar.data.bars import Bars
 from nextbar.data.dataset import build_dataset, read_series, series_tickers
+from nextbar.data.splits import Cuts
 from nextbar.errors import DataError
 
 
@@ -105,6 +109,52 @@ def test_a_series_that_begins_after_the_cut_keeps_the_hours_of_its_market() -> N
     assert new.close_time_N[0] > dataset.cuts.validation
     assert [len(c.open_slots) for c in dataset.calendars] == [5, 5]
     assert dataset.describe()["series"][1]["holes"] == 0
+
+
+def test_nothing_is_fitted_on_bars_of_the_embargo() -> None:
+    """Bars between the end of the training labels and the cut change no statistic, no calendar and no window."""
+    config = make_config(norm_mode="global_meanstd")
+    bars = series(config)[0]
+    close_N = bars.close_time_N
+    cuts = Cuts(int(close_N[90]), int(close_N[120]), embargo=10 * bars.step)
+    changed = {
+        name: np.where((np.arange(150) >= 80) & (np.arange(150) < 90), 3 * v, v) for name, v in bars.columns.items()
+    }
+    first, second = (build_dataset(config, [b], cuts) for b in (bars, dataclasses.replace(bars, columns=changed)))
+    assert first.preparation == second.preparation
+    np.testing.assert_array_equal(first.training_closes(), second.training_closes())
+    last_label_N = close_N[first.origins["training"] + config.dataset_config.horizon]
+    assert last_label_N.max() < cuts.validation - cuts.embargo
+    assert close_N[first.origins["validation"] + config.dataset_config.horizon].max() < cuts.test - cuts.embargo
+
+
+def test_cuts_after_the_last_bar_leave_everything_to_training() -> None:
+    config = make_config()
+    bars = series(config)
+    end = int(bars[0].close_time_N[-1]) + 1
+    dataset = build_dataset(config, bars, Cuts(end, end))
+    assert {span: len(rows) for span, rows in dataset.origins.items()} == {
+        "training": 150 - config.dataset_config.seq_len,
+        "validation": 0,
+        "test": 0,
+    }
+
+
+def test_the_scored_bars_are_told_apart_by_what_is_scored_alone() -> None:
+    """Runs may be ranked together whatever they see of the bars before, and only if they are scored on the same."""
+    config = make_config()
+    bars = series(config)[0]
+
+    def digest(factor: float, first: int, last: int, **overrides: Any) -> str:
+        row = np.arange(150)
+        columns = {k: np.where((row >= first) & (row < last), factor * v, v) for k, v in bars.columns.items()}
+        return build_dataset(make_config(**overrides), [dataclasses.replace(bars, columns=columns)]).scored_digest()
+
+    plain = digest(1, 0, 0)
+    assert digest(2, 0, 50) == plain
+    assert digest(1, 0, 0, seq_len=5, max_seq_len=5) == plain
+    assert digest(2, 149, 150) != plain
+    assert digest(1, 0, 0, test_split=0.3) != plain
 
 
 def test_the_description_is_plain_and_complete() -> None:

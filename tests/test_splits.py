@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -45,8 +46,13 @@ def slow_cuts(series: list[np.ndarray], test_split: float, validation_split: flo
 
 
 def slow_span(label_times: list[int], cuts: Cuts) -> str | None:
-    sides = {"training" if t < cuts.validation else "validation" if t < cuts.test else "test" for t in label_times}
-    return sides.pop() if len(sides) == 1 else None
+    limits = {
+        "training": (-math.inf, cuts.validation - cuts.embargo),
+        "validation": (cuts.validation, cuts.test - cuts.embargo),
+        "test": (cuts.test, math.inf),
+    }
+    sides = [name for name, (begin, end) in limits.items() if all(begin <= t < end for t in label_times)]
+    return sides[0] if sides else None
 
 
 @given(markets(), shares, shares)
@@ -81,18 +87,19 @@ def test_the_order_of_the_series_does_not_matter(
     assert find_cuts(shuffled, test_split, validation_split) == find_cuts(series, test_split, validation_split)
 
 
-@given(markets(), st.integers(1, 4), st.integers(1, 5), shares, shares, st.randoms())
+@given(markets(), st.integers(1, 4), st.integers(1, 5), shares, shares, st.integers(0, 30), st.randoms())
 def test_windows_go_where_all_their_labels_are(
     series: list[np.ndarray],
     seq_len: int,
     horizon: int,
     test_split: float,
     validation_split: float,
+    embargo: int,
     random: object,
 ) -> None:
     scored = series[: max(1, len(series) - 1)]  # the last one is trained on only: the cuts do not know it
     assume(slow_cuts(scored, test_split, validation_split) is not None)
-    cuts = find_cuts(scored, test_split, validation_split)
+    cuts = replace(find_cuts(scored, test_split, validation_split), embargo=embargo * HOUR)
     for time_N in series:
         hole_N = np.array([random.random() < 0.1 for _ in time_N], bool)  # type: ignore[attr-defined]
         valid_N = np.array([random.random() < 0.9 for _ in time_N], bool)  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from trainings import BARS, assert_same_run, interrupt, train
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.run import read_summary
+from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
 from nextbar.train.training import Training
 

@@ -99,15 +99,14 @@ class Calendar:
         closure_N = (missing_N <= CLOSURE_DAYS * day) & ((missing_N >= day) | (edges_N > 0))
         return (missing_N > 0) & ~closure_N
 
-    def next_times(self, time: int, n: int) -> np.ndarray:
-        """int64 (n,): opening times of the next n open slots after the bar that opens at ``time``.
+    def next_times_after(self, time_N: np.ndarray, n: int) -> np.ndarray:
+        """int64 (N, n): opening times of the next n open slots after each of the bars that open at ``time_N``.
 
-        They keep the bar's own distance from the grid, which is 0 but where the clocks have changed.
+        They keep each bar's own distance from the grid, which is 0 but where the clocks have changed.
         """
-        slot = self._slot(np.asarray([time], np.int64))
-        number = self._open_before(slot + 1) + np.arange(n)
-        cycles, ranks = np.divmod(number, len(self._open))
-        return int(time) + (cycles * self._cycle + self._open[ranks] - slot) * self.step
+        slot_N1 = self._slot(time_N)[:, None]
+        cycles, ranks = np.divmod(self._open_before(slot_N1 + 1) + np.arange(n), len(self._open))
+        return time_N[:, None] + (cycles * self._cycle + self._open[ranks] - slot_N1) * self.step
 
     def rank(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): index into ``open_slots`` of the first open slot after each bar, cyclic."""

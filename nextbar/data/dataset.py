@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, load_bars
+from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
@@ -83,7 +84,16 @@ class Dataset:
 
     def training_closes(self) -> list[np.ndarray]:
         """Closes of each series before the first cut."""
-        return [b.columns["close"][b.close_time_N < self.cuts.validation] for b in self.bars]
+        return [b.columns["close"][b.close_time_N < self.cuts.training_end] for b in self.bars]
+
+    def scored_digest(self) -> str:
+        """Hash of the bars that validation and test are made of, whatever the model sees of them."""
+        judged = []
+        for b, wanted in zip(self.bars, self.scored, strict=True):
+            if wanted:
+                late = b.close_time_N >= self.cuts.validation
+                judged.append(Bars(b.ticker, b.resolution, b.time_N[late], {"close": b.columns["close"][late]}))
+        return hashlib.sha256(f"{self.cuts} {fingerprint(judged)}".encode()).hexdigest()[:10]
 
     def describe(self) -> dict[str, Any]:
         """Series, cuts and windows in plain values, for the summary."""
@@ -132,8 +142,14 @@ def read_series(config: ExperimentConfig) -> list[Bars]:
     )
 
 
-def build_dataset(config: ExperimentConfig, bars: Sequence[Bars]) -> Dataset:
+def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | None = None) -> Dataset:
     """Split, fit and window the series of an experiment.
+
+    Args:
+        config: the experiment.
+        bars: its series.
+        cuts: where validation and test begin, instead of where the configuration's shares put them. With the test
+            cut after the last bar there is no test; with both, everything is training and nothing is scored.
 
     Raises:
         DataError: a series without bars in the dates asked for, a span without windows, a series whose statistics
@@ -142,11 +158,13 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars]) -> Dataset:
     dataset = config.dataset_config
     bars = [_prepare(b, config) for b in bars]
     require_length(bars, dataset.seq_len, dataset.horizon)
-    scored = tuple(b.ticker in config.scored_tickers for b in bars)
+    whole = cuts is not None and all(b.close_time_N[-1] < cuts.validation for b in bars)
+    scored = tuple(b.ticker in config.scored_tickers and not whole for b in bars)
     trained = tuple(b.ticker in dataset.tickers for b in bars)
-    pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
-    cuts = find_cuts(pooled, config.test_split, config.validation_split)
-    n_train = [int(np.searchsorted(b.close_time_N, cuts.validation)) for b in bars]
+    if cuts is None:
+        pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
+        cuts = find_cuts(pooled, config.test_split, config.validation_split)
+    n_train = [int(np.searchsorted(b.close_time_N, cuts.training_end)) for b in bars]
     calendars = _calendars(bars, n_train, dataset.calendar)
     spec = window_spec(dataset, bars)
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))

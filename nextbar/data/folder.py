@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.data.reading import READERS, extension_of
-from nextbar.errors import ConfigError, DataError
-from nextbar.resolution import seconds
+from nextbar.errors import DataError
+from nextbar.resolution import is_resolution, seconds
 
 LAYOUT = "<resolution>/<ticker>_<resolution>.<ext>, ext one of " + ", ".join(name[1:] for name in READERS)
 
@@ -24,7 +24,7 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
         raise DataError(f"no folder {str(datapath)!r}{_there(folder.parent)}")
     found = []
     for sub in sorted(
-        (sub for sub in folder.iterdir() if sub.is_dir() and _is_resolution(sub.name)),
+        (sub for sub in folder.iterdir() if sub.is_dir() and is_resolution(sub.name)),
         key=lambda sub: (seconds(sub.name), sub.name),
     ):
         for path in sorted(sub.iterdir()):
@@ -70,13 +70,6 @@ def _only(here: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, r
     if len(paths) > 1:
         raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths))}; keep one")
     return paths[0]
-
-
-def _is_resolution(name: str) -> bool:
-    try:
-        return seconds(name) > 0
-    except ConfigError:
-        return False
 
 
 def _there(parent: Path) -> str:

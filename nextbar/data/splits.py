@@ -23,11 +23,19 @@ class Cuts:
     """Where validation and test begin, seconds since the epoch, UTC; the same for all series.
 
     A label belongs to training when it closes before ``validation``, to validation when before ``test``, else
-    to test.
+    to test. With an ``embargo`` the labels of the earlier span end that much sooner, and nothing is fitted on what
+    lies between.
     """
 
     validation: int
     test: int
+    embargo: int = 0
+    """seconds"""
+
+    @property
+    def training_end(self) -> int:
+        """Before this every training label has closed."""
+        return self.validation - self.embargo
 
 
 def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split: float) -> Cuts:
@@ -43,14 +51,20 @@ def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split:
     pooled = np.sort(np.concatenate([np.empty(0, np.int64), *scored]))
     if pooled.size == 0:
         raise DataError("the scored tickers have no bars, so there is nothing to split")
-    test = _start_of_last(pooled, test_split)
+    test = start_of_last(pooled, test_split)
     before = pooled[pooled < test]
     if before.size == 0:
         raise DataError(
             f"the scored tickers have {pooled.size} bars and all are test with test_split {test_split}; "
             "at least one is needed before the test span begins"
         )
-    return Cuts(_start_of_last(before, validation_split), test)
+    return Cuts(start_of_last(before, validation_split), test)
+
+
+def start_of_last(time_N: np.ndarray, share: float) -> int:
+    """First of the last ceil(share × n) of ascending times; the share is the decimal printed."""
+    count = math.ceil(Fraction(str(float(share))) * len(time_N))  # in floats 0.07 × 100 is above 7
+    return int(time_N[len(time_N) - count])
 
 
 def require_length(bars: Sequence[Bars], seq_len: int, horizon: int) -> None:
@@ -74,8 +88,8 @@ def spans(close_time_N: np.ndarray, usable_origin_N: np.ndarray, horizon: int, c
     origin_W = np.flatnonzero(usable_origin_N[: max(len(close_time_N) - horizon, 0)])
     first_W, last_W = close_time_N[origin_W + 1], close_time_N[origin_W + horizon]
     return {
-        "training": origin_W[last_W < cuts.validation],
-        "validation": origin_W[(first_W >= cuts.validation) & (last_W < cuts.test)],
+        "training": origin_W[last_W < cuts.training_end],
+        "validation": origin_W[(first_W >= cuts.validation) & (last_W < cuts.test - cuts.embargo)],
         "test": origin_W[first_W >= cuts.test],
     }
 
@@ -115,19 +129,23 @@ def require_windows(
 ) -> None:
     """Check that there is something to train on, something to choose by, and a test for each scored ticker.
 
-    ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are
-    used for what. A ticker with several resolutions is scored if one of them has windows. ``columns`` are those the
-    model sees; where one is empty there are no windows.
+    ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are used for
+    what; where none is scored, only training is checked, and no test where all bars close before its cut. A ticker with
+    several resolutions is scored if one of them has windows. ``columns`` are those the model sees; where one is empty
+    there are no windows.
 
     Raises:
         DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
     """
     learners = [(one, found) for one, found, used in zip(bars, windows, trained, strict=True) if used]
     judged = [(one, found) for one, found, used in zip(bars, windows, scored, strict=True) if used]
-    wanted = [("training", "", learners, seq_len + horizon), ("validation", "", judged, horizon)]
-    for ticker in dict.fromkeys(one.ticker for one, _ in judged):
-        own = [(one, found) for one, found in judged if one.ticker == ticker]
-        wanted.append(("test", f" of {ticker}", own, horizon))
+    wanted = [("training", "", learners, seq_len + horizon)]
+    if judged:
+        wanted.append(("validation", "", judged, horizon))
+    if any(one.close_time_N[-1] >= cuts.test for one, _ in judged):
+        for ticker in dict.fromkeys(one.ticker for one, _ in judged):
+            own = [(one, found) for one, found in judged if one.ticker == ticker]
+            wanted.append(("test", f" of {ticker}", own, horizon))
     problems: list[str] = []
     for span, whose, pairs, needed in wanted:
         if not any(len(found[span]) for _, found in pairs):
@@ -158,12 +176,6 @@ def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int) -> Iterato
     for one in bars:
         inside = int(np.count_nonzero((one.close_time_N >= begin) & (one.close_time_N < end)))
         yield f"{one.name}: {len(one)} bars, {inside} in the {span} span ({between}), {needed} needed"
-
-
-def _start_of_last(time_N: np.ndarray, share: float) -> int:
-    """Time of the first of the last ceil(share × n) of ascending times; the share is the decimal printed."""
-    count = math.ceil(Fraction(str(float(share))) * len(time_N))  # in floats 0.07 × 100 is above 7
-    return int(time_N[len(time_N) - count])
 
 
 def _running_count(flag_N: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@
 - ``significance``: the Diebold-Mariano test
 - ``comparison``: model beside baseline: skill, verdict, ranking score
 - ``scorer``: ``Scorer``, all of it for one span
+- ``intervals``, ``conformal``: quantiles of a predictive law; intervals corrected by the validation span
+- ``calibration``: coverage, PIT and reliability, beside what luck explains
 
 Each of point, density and bins has two halves: ``elements`` gives arrays (N, H) that are summed over windows,
 in any order and any batches, and ``read_out`` turns the sums into metrics. So a short last batch biases

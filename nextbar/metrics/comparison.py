@@ -63,9 +63,16 @@ def beside(model: Score, baseline: Score) -> dict[str, Any]:
     return node
 
 
-def verdict(report: Mapping[str, Any], task: Task) -> str:
-    """One or two plain sentences: is the baseline beaten on the leading error, and was it more than luck?"""
-    error, name = task.leading, NAMES[task.output_mode]
+def beats(report: Mapping[str, Any], task: Task) -> bool:
+    """Lower leading error than the baseline, and a loss that is lower by more than luck."""
+    gain, test = report["skill"][task.leading], report["diebold_mariano"]
+    return bool(test and gain and gain > 0 and test["statistic"] > 0 and test["p_value"] < SIGNIFICANT)
+
+
+def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
+    """One or two plain sentences: is the baseline, or who else is called ``name``, beaten on the leading error, and was
+    it more than luck?"""
+    error, name = task.leading, name or NAMES[task.output_mode]
     model, baseline, gain = (report[key][error] for key in ("model", "baseline", "skill"))
     if gain is None:
         return f"No verdict: {error} of the model or of {name} is not a finite number."

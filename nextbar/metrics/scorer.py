@@ -93,8 +93,8 @@ class Scorer:
             by_ticker[series.name] = Score(first, by_step)
         return Scores(_mean(list(by_ticker.values())), by_ticker, loss_N)
 
-    def significance(self, scores: Scores) -> DieboldMariano | None:
-        """Diebold-Mariano test against the baseline, losses averaged per timestamp over tickers and steps.
+    def significance(self, scores: Scores, against: Scores | None = None) -> DieboldMariano | None:
+        """Diebold-Mariano test against the baseline, or another, losses averaged per timestamp over tickers and steps.
 
         Losses: squared log-return errors (``mean``), nll (``distribution``), log loss (``discrete_grid``).
         For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
@@ -102,11 +102,13 @@ class Scorer:
         """
         _, moment_N = np.unique(self.outcomes.origin_time_N, return_inverse=True)
         count_T = np.bincount(moment_N)
-        model_T, baseline_T = (np.bincount(moment_N, s.loss_N) / count_T for s in (scores, self.baseline))
+        model_T, baseline_T = (np.bincount(moment_N, s.loss_N) / count_T for s in (scores, against or self.baseline))
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
 
-    def report(self, forecast: Forecast | Scores) -> dict[str, Any]:
+    def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
         """Model, baseline and skill side by side, JSON-able: None for what is undefined or not finite.
+
+        ``against``, called ``name``, takes the place of the baseline.
 
         - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}
         - ``by_step``, when H > 1: the same three, with a list of H values for each metric
@@ -114,17 +116,18 @@ class Scorer:
         - ``windows``: N; ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
-        report = beside(scores.mean, self.baseline.mean)
+        baseline = against or self.baseline
+        report = beside(scores.mean, baseline.mean)
         report["windows"] = len(self.outcomes.series_N)
         report["by_ticker"] = {
             series.name: {
-                **beside(scores.by_ticker[series.name], self.baseline.by_ticker[series.name]),
+                **beside(scores.by_ticker[series.name], baseline.by_ticker[series.name]),
                 "windows": len(series.row_M),
             }
             for series in self._series
         }
-        report["diebold_mariano"] = self.significance(scores)
-        report["verdict"] = verdict(report, self.task)
+        report["diebold_mariano"] = self.significance(scores, baseline)
+        report["verdict"] = verdict(report, self.task, name)
         return report
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:

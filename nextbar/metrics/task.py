@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nextbar.config import ExperimentConfig
+
 LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss"}
 
 
@@ -22,6 +24,17 @@ class Task:
     """``close``: a location is a change in price units; ``log_return``: it is ln(c(t+h)/c(t))"""
     edges: tuple[float, ...] = ()
     """K+1 ascending bin edges of the next move in percent; empty without bins"""
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Task:
+        """The question an experiment asks."""
+        dataset = config.dataset_config
+        return cls(
+            output_mode=dataset.output_mode,
+            horizon=dataset.horizon,
+            target=dataset.target,
+            edges=dataset.discrete_grid_levels or (),
+        )
 
     @property
     def leading(self) -> str:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nextbar.metrics.task import Task
+from nextbar.types import Outcomes
+
 
 class Truth(NamedTuple):
     """Float64, host. N windows of one series."""
@@ -40,3 +43,15 @@ def hit(sign_NH: np.ndarray, change_NH: np.ndarray) -> dict[str, np.ndarray]:
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """numerator / denominator; NaN, which is read as "undefined", where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator != 0)
+
+
+def target_change(outcomes: Outcomes, task: Task) -> np.ndarray:
+    """What came, in the unit of a forecast's location, float64 (N, H): log returns for that target, else price changes.
+
+    NaN or infinite for log returns of prices that are not above zero.
+    """
+    last_close_N1 = np.asarray(outcomes.last_close_N, np.float64)[:, None]
+    if task.target == "log_return":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(outcomes.close_NH / last_close_N1)
+    return outcomes.close_NH - last_close_N1

@@ -92,12 +92,20 @@ class Checkpoints:
         self.wait()
         return sorted(self._read_losses().items(), key=_by_loss)[: self._keep_best]
 
+    def epochs(self) -> list[int]:
+        """Return the epochs that can be restored, ascending."""
+        self.wait()
+        return sorted({*_epochs(self._best), *_epochs(self._last)})
+
     def restore(self, epoch: int | None, template: PyTree) -> PyTree:
         """Return the state of an epoch kept; None: of the best one."""
         return self._read_state(self._path(epoch), template)
 
     def restore_raw(self, epoch: int | None = None) -> PyTree:
-        """Return only the parameters of an epoch, None: of the best, as nested dicts of NumPy arrays."""
+        """Return only the parameters of an epoch as nested dicts of NumPy arrays.
+
+        None: of the best; of the last where no epoch was validated.
+        """
         path = self._path(epoch)
         with _readable(path):
             args = ocp.args.Composite(state=ocp.args.PyTreeRestore())
@@ -157,16 +165,15 @@ class Checkpoints:
         if not self.enabled:
             raise RunError(f"{self.folder.parent} kept no weights (save_weights: false): nothing to load.")
         if epoch is None:
-            ranked = self.best()
+            ranked = [found for found, _ in self.best()] or _epochs(self._last)[-1:]
             if not ranked:
-                raise RunError(f"{self._best} holds no checkpoint: no epoch ended with a finite loss.")
-            epoch = ranked[0][0]
+                raise RunError(f"{self.folder} holds no checkpoint: no epoch ended with a finite loss.")
+            epoch = ranked[0]
         self.wait()
         for path in (self._best / str(epoch), self._last / str(epoch)):
             if path.is_dir():
                 return path
-        epochs = sorted({*_epochs(self._best), *_epochs(self._last)})
-        kept = ", ".join(map(str, epochs)) or "none"
+        kept = ", ".join(map(str, self.epochs())) or "none"
         raise RunError(f"{self.folder} holds no checkpoint of epoch {epoch}; epochs kept: {kept}.")
 
     def _read_losses(self) -> dict[int, float]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import jax
 
+_M_ARENA_MAX = -8  # malloc.h
+
 
 def enable_cache() -> None:
     """Keep compiled programs in the user's cache folder, so that the next start of the same shape is fast.
@@ -23,6 +25,19 @@ def enable_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(_cache_folder() / "nextbar" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def bound_arenas() -> None:
+    """Let all threads share one heap, where they are not using others already.
+
+    glibc gives each thread a heap of its own, eight for each core. A compilation runs in several threads, leaves
+    something behind in each of their heaps, and what one heap has free serves no other: after twenty trainings of
+    different shapes that is several hundred MB. Arrays are large enough to lie outside of all heaps, so nothing waits.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, 1)
 
 
 def return_memory() -> None:

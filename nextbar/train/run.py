@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import platform
 import shutil
 from collections.abc import Iterator
@@ -15,15 +15,16 @@ from filelock import FileLock, Timeout
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
+from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.files import write_json
+from nextbar.train.records import FORMAT, SUMMARY, read_summary, write_preparation
 
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
 """statuses after which the same command reports instead of training"""
 
 UNFINISHED = frozenset({"running", "interrupted", "failed"})
 
-NORMALISATION = "normalisation.json"
 _DIGITS = 10
 _VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -34,12 +35,14 @@ class Run:
     Args:
         config: the experiment.
         fingerprint: hash of the bars it reads.
+        plan: what else decides what is trained, where it is not the configuration alone.
     """
 
-    def __init__(self, config: ExperimentConfig, fingerprint: str) -> None:
+    def __init__(self, config: ExperimentConfig, fingerprint: str, plan: str = "") -> None:
         self.config = config
         self.fingerprint = fingerprint
-        self._prefix = config.digest()[:_DIGITS]
+        digest = hashlib.sha256(f"{config.digest()} {plan}".encode()).hexdigest() if plan else config.digest()
+        self._prefix = digest[:_DIGITS]
         self.experiment = Path(config.log_dir) / config.experiment_name
         self.path = self.experiment / f"{self._prefix}-{fingerprint[:_DIGITS]}"
 
@@ -102,43 +105,24 @@ class Run:
         """What the last writer said; empty where there is nothing yet."""
         return read_summary(self.path)
 
-    def begin(self, preparation: Preparation, facts: dict[str, Any]) -> None:
+    def begin(self, preparation: Preparation, cuts: Cuts, facts: dict[str, Any]) -> None:
         """Write what is known before the first epoch, with status ``running``."""
         self.config.save(self.path / "config.yaml")
-        write_json(self.path / NORMALISATION, preparation.to_dict())
-        self.update(status="running", run=self.path.name, fingerprint=self.fingerprint, versions=_versions(), **facts)
+        write_preparation(self.path, preparation, cuts)
+        self.update(
+            format=FORMAT,
+            status="running",
+            run=self.path.name,
+            fingerprint=self.fingerprint,
+            versions=_versions(),
+            **facts,
+        )
 
     def update(self, **values: Any) -> dict[str, Any]:
         """Change values of ``summary.json``; returns all of it."""
         summary = self.read_summary() | values
-        write_json(self.path / "summary.json", summary)
+        write_json(self.path / SUMMARY, summary)
         return summary
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """``summary.json`` of a run folder; empty where there is none.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    try:
-        return json.loads((path / "summary.json").read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / 'summary.json'} cannot be read ({error}); was the run folder copied whole?") from None
-
-
-def read_preparation(path: Path) -> Preparation:
-    """What the run learnt from its training span.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    try:
-        return Preparation.from_dict(json.loads((path / NORMALISATION).read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path / NORMALISATION} cannot be read ({error}); was the run folder copied whole?") from None
 
 
 def _versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, frame_bars
 from nextbar.data.dataset import Dataset, build_dataset, read_series, series_tickers
+from nextbar.data.splits import Cuts
 from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.compilation import enable_cache, return_memory
+from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
+from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.run import ENDED, Run
 from nextbar.train.tracking import Tracker, closing_table
 from nextbar.train.training import Divergence, Training
@@ -34,19 +37,41 @@ class Result:
     """what to know about the end, where there is something to know"""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a training does otherwise than its configuration says."""
+
+    cuts: Cuts | None = None
+    """where validation and test begin; after the last bar: nothing is scored"""
+    epochs: int | None = None
+    """end after so many, on the configuration's schedule"""
+    refit_of: str | None = None
+    """name of the run whose configuration this is"""
+
+    @property
+    def name(self) -> str:
+        """What tells its run folder from that of the configuration; empty where there is no difference."""
+        return "" if self == Plan() else repr((self.cuts, self.epochs))
+
+
 class Trainer:
     """Trains and scores one experiment.
 
     Args:
         config: the experiment.
-        bars: a pandas or polars frame (long, or of a single series) instead of files under ``datapath``.
+        bars: a pandas or polars frame (long, or of a single series) instead of files under ``datapath``; or ``Bars``
+            that have been read.
+        plan: cuts and epochs that are not the configuration's.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
             a terminal.
     """
 
-    def __init__(self, config: ExperimentConfig, bars: Any = None, *, show: bool | None = None) -> None:
+    def __init__(
+        self, config: ExperimentConfig, bars: Any = None, *, plan: Plan | None = None, show: bool | None = None
+    ) -> None:
         self.config = config
         self._bars = bars
+        self._plan = plan or Plan()
         self._show = show
 
     def train_and_evaluate(self, overwrite: bool = False) -> Result:
@@ -60,9 +85,9 @@ class Trainer:
             TrainingInterrupted: Ctrl-C; the state after the last whole epoch is saved.
         """
         log = get_logger()
-        bars = self._read()
-        dataset = build_dataset(self.config, bars)
-        run = Run(self.config, fingerprint(bars))
+        bars = self.read()
+        dataset = build_dataset(self.config, bars, self._plan.cuts)
+        run = Run(self.config, fingerprint(bars), self._plan.name)
         with run.claimed(overwrite):
             summary = run.read_summary()
             if summary.get("status") in ENDED:
@@ -76,9 +101,16 @@ class Trainer:
                 summary = self._train(run, dataset)
         return Result(run.path, summary["best_epoch"], summary["status"], summary["metrics"], summary["message"])
 
-    def _read(self) -> list[Bars]:
+    def read(self) -> list[Bars]:
+        """The checked series.
+
+        Raises:
+            DataError: bars that cannot be used.
+        """
         if self._bars is None:
             return read_series(self.config)
+        if isinstance(self._bars, list) and all(isinstance(one, Bars) for one in self._bars):
+            return self._bars
         dataset = self.config.dataset_config
         return frame_bars(
             self._bars,
@@ -92,16 +124,19 @@ class Trainer:
 
     def _train(self, run: Run, dataset: Dataset) -> dict[str, Any]:
         enable_cache()
+        bound_arenas()
         log = get_logger()
         facts = dataset.describe()
-        run.begin(dataset.preparation, {"data": facts, "best_epoch": None, "metrics": {}, "message": ""})
+        said = {"data": facts, "scored_bars": dataset.scored_digest(), "refit_of": self._plan.refit_of}
+        run.begin(dataset.preparation, dataset.cuts, said | {"best_epoch": None, "metrics": {}, "message": ""})
         _announce(run, facts)
         checkpoints = Checkpoints(run.checkpoints, enabled=self.config.save_weights)
         training: Training | None = None
         try:
-            training = run_interruptible(lambda: Training(self.config, dataset, checkpoints), lambda: None)
+            training = run_interruptible(self._start(dataset, checkpoints), lambda: None)
+            write_reference(run.path, dataset.names, training.reference)
             status, message = self._epochs(run, training)
-            metrics = run_interruptible(training.report, training.cancel)
+            metrics, conformal = run_interruptible(training.report, training.cancel)
         except KeyboardInterrupt:
             raise TrainingInterrupted(self._interrupted(run, training)) from None
         except BaseException as error:
@@ -116,12 +151,14 @@ class Trainer:
             checkpoints.close()
             return_memory()
         best = training.best
+        if best and conformal:
+            write_conformal(run.path, best.epoch, conformal)
         summary = run.update(
             status=status,
             message=message,
             epochs=training.epoch,
             best_epoch=best.epoch if best else None,
-            validation_loss=best.loss if best else None,
+            validation_loss=best.loss if best and training.scored else None,
             metrics=metrics,
         )
         log.info(
@@ -134,9 +171,12 @@ class Trainer:
         closing_table(metrics, show=self._show)
         return summary
 
+    def _start(self, dataset: Dataset, checkpoints: Checkpoints) -> Callable[[], Training]:
+        return lambda: Training(self.config, dataset, checkpoints, self._plan.epochs)
+
     def _epochs(self, run: Run, training: Training) -> tuple[str, str]:
         with Tracker(
-            run.path, training.epoch + 1, self.config.num_epochs, training.engine.steps_per_epoch, self._show
+            run.path, training.epoch + 1, training.epochs, training.engine.steps_per_epoch, self._show
         ) as tracker:
             while not training.complete:
                 try:
@@ -173,6 +213,9 @@ def _announce(run: Run, facts: dict[str, Any]) -> None:
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))
     windows = facts["windows"]
+    if not any(series["scored"] for series in facts["series"]):
+        log.info("windows: %d, all of them training", windows["training"])
+        return
     log.info(
         "windows: %d training, %d validation (from %s), %d test (from %s)",
         windows["training"],

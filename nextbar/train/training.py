@@ -16,6 +16,7 @@ from nextbar import baselines
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
+from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.train.checkpoint import Checkpoints
@@ -28,11 +29,20 @@ SCORED = ("validation", "test")
 
 
 class Best(NamedTuple):
-    """The epoch with the lowest validation loss so far."""
+    """The epoch with the lowest validation loss so far, or the last where nothing is validated."""
 
     epoch: int
     loss: float
     params: Any
+
+
+class Report(NamedTuple):
+    """What a training came to."""
+
+    metrics: dict[str, Any]
+    """of the best epoch beside the baseline's, by span"""
+    conformal: Conformal | None
+    """the validation residuals of a ``distribution``"""
 
 
 class Divergence(Exception):
@@ -44,34 +54,33 @@ class Training:
 
     Args:
         config: the experiment.
-        dataset: its windows.
+        dataset: its windows. Without scored ones every epoch counts as better than the one before.
         checkpoints: where states are kept.
+        epochs: end after so many; the schedule is that of the configuration. None: all of them.
     """
 
-    def __init__(self, config: ExperimentConfig, dataset: Dataset, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self, config: ExperimentConfig, dataset: Dataset, checkpoints: Checkpoints, epochs: int | None = None
+    ) -> None:
         self.config = config
         self.checkpoints = checkpoints
+        self.epochs = epochs or config.num_epochs
         self.engine = Engine(config, dataset)
-        spec = dataset.preparation.spec
-        task = Task(
-            output_mode=config.model_config.output_mode,
-            horizon=spec.horizon,
-            target=spec.target,
-            edges=spec.edges or (),
-        )
+        self.task = task = Task.of(config)
         history = dataset.outcomes_at(dataset.history_N)
-        reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
+        self.reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
+        self.scored = [span for span in SCORED if len(dataset.origins[span])]
         self.scorers = {
-            "train": Scorer(dataset.outcomes("training"), reference, task),
-            **{span: Scorer(dataset.outcomes(span), reference, task) for span in SCORED},
+            "train": Scorer(dataset.outcomes("training"), self.reference, task),
+            **{span: Scorer(dataset.outcomes(span), self.reference, task) for span in self.scored},
         }
         self._scored_rows = np.concatenate([dataset.origins[span] for span in SCORED])
         self._split = len(dataset.origins["validation"])
-        self.stopper = EarlyStopper(config.early_stopper or config.num_epochs + 1, optim_value=math.inf)
+        self.stopper = EarlyStopper(config.early_stopper or self.epochs + 1, optim_value=math.inf)
         self._writing = threading.Lock()
         self.epoch = 0
         self.best: Best | None = None
-        self.state: TrainState = self.engine.start(reference.frequencies_HK)
+        self.state: TrainState = self.engine.start(self.reference.frequencies_HK)
         self._resume()
 
     @property
@@ -82,7 +91,7 @@ class Training:
     @property
     def complete(self) -> bool:
         """True when no epoch is left to do."""
-        return self.epoch >= self.config.num_epochs or self.stopped_early
+        return self.epoch >= self.epochs or self.stopped_early
 
     def run_epoch(self, tracker: Tracker) -> None:
         """Do the next epoch, whole; nothing of it counts before its checkpoint is asked for.
@@ -96,10 +105,11 @@ class Training:
         self._require_finite(trained, epoch)
         seconds = time.perf_counter() - began
         loss_of, forecasts = self.evaluate(self.state.params)
-        if not np.isfinite(loss_of["validation"]):
+        validation_loss = loss_of.get("validation")
+        if validation_loss is not None and not np.isfinite(validation_loss):
             raise Divergence(
                 f"the validation loss after step {epoch * self.engine.steps_per_epoch - 1} (epoch {epoch}) is "
-                f"{loss_of['validation']}, learning rate {trained.learning_rate_T[-1]:.3g}; {self._last_good()}"
+                f"{validation_loss}, learning rate {trained.learning_rate_T[-1]:.3g}; {self._last_good()}"
             )
         row: dict[str, float] = {"learning_rate": float(trained.learning_rate_T[-1])}
         row["train/loss"] = trained.mean_loss(self.engine.n_windows, self.config.batch_size)
@@ -110,10 +120,11 @@ class Training:
         with self._writing:
             if self.engine.cancelled.is_set():
                 raise Cancelled
-            self._note(epoch, loss_of["validation"])
+            self._note(epoch, validation_loss)
             step = epoch * self.engine.steps_per_epoch
             tracker.epoch(epoch, step, row, {"windows_per_second": self.engine.n_windows / seconds})
-            self.checkpoints.save(epoch, self.state, self._notes(), loss_of["validation"])
+            kept_by = math.nan if validation_loss is None else validation_loss
+            self.checkpoints.save(epoch, self.state, self._notes(), kept_by)
 
     def cancel(self) -> None:
         """Void the epoch in progress in another thread; once this returns, that thread writes nothing more."""
@@ -122,28 +133,35 @@ class Training:
             pass
 
     def evaluate(self, params: Any) -> tuple[dict[str, float], dict[str, Forecast]]:
-        """Mean loss and forecasts of validation and test."""
+        """Mean loss and forecasts of validation and test, as far as they have windows."""
+        if not self.scored:
+            return {}, {}
         evaluation = self.engine.evaluate(params, self._scored_rows)
         parts = {"validation": slice(None, self._split), "test": slice(self._split, None)}
-        losses = {span: float(np.mean(evaluation.loss_N[part], dtype=np.float64)) for span, part in parts.items()}
+        losses = {span: float(np.mean(evaluation.loss_N[parts[span]], dtype=np.float64)) for span in self.scored}
         forecasts = {
-            span: Forecast(*(None if a is None else a[part] for a in evaluation.forecast))
-            for span, part in parts.items()
+            span: Forecast(*(None if a is None else a[parts[span]] for a in evaluation.forecast))
+            for span in self.scored
         }
         return losses, forecasts
 
-    def report(self) -> dict[str, Any]:
-        """Metrics of the best epoch beside the baseline's, by span; empty where no epoch was finished."""
+    def report(self) -> Report:
+        """What the best epoch came to; nothing where no epoch was finished."""
         if self.best is None:
-            return {}
+            return Report({}, None)
         _, forecasts = self.evaluate(jax.device_put(self.best.params))
-        return {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}
+        metrics = {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}
+        conformal = None
+        if "validation" in forecasts and self.config.model_config.output_mode == "distribution":
+            conformal = Conformal.fit(self.scorers["validation"].outcomes, forecasts["validation"], self.task)
+        return Report(metrics, conformal)
 
-    def _note(self, epoch: int, loss: float) -> None:
+    def _note(self, epoch: int, loss: float | None) -> None:
         self.epoch = epoch
-        self.stopper(loss)
-        if self.best is None or loss < self.best.loss:
-            self.best = Best(epoch, loss, jax.device_get(self.state.params))
+        if loss is not None:
+            self.stopper(loss)
+        if self.best is None or loss is None or loss < self.best.loss:
+            self.best = Best(epoch, math.inf if loss is None else loss, jax.device_get(self.state.params))
 
     def _notes(self) -> dict[str, Any]:
         assert self.best is not None

@@ -15,7 +15,7 @@ from builders import make_bars, make_config, make_frame
 from experiments import leaves
 
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.run import read_summary
+from nextbar.train.records import read_summary
 
 TRAIN = """
 import sys

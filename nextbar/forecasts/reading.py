@@ -1,0 +1,134 @@
+"""Forecasts out of a table, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nextbar.errors import DataError
+from nextbar.forecasts.table import Keys, bin_columns
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast
+
+MIN_DF = 2.0
+"""a Student-t needs more degrees of freedom to have a standard deviation"""
+
+
+def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> Forecast:
+    """The forecasts for ``keys`` out of a table, whoever made it; rows about other bars are passed over.
+
+    ``scale`` without ``df`` is a normal law. Probabilities of a row are scaled to sum to 1 if they nearly do.
+
+    Raises:
+        DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
+    """
+    table = _as_pandas(frame, source)
+    wanted = ["ticker", *(["resolution"] if keys.resolution_N is not None else []), "origin", "step"]
+    values = _value_columns(task)
+    missing = [name for name in (*wanted, *values) if name not in table.columns]
+    if missing:
+        raise DataError(
+            f"{source}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}. "
+            f"A forecast has {', '.join((*wanted, *values))}"
+        )
+    if "df" in table.columns and "scale" in values:
+        values.append("df")
+    place = _places(table, wanted, keys, task, source)
+    table = table.iloc[place]
+    found = {name: _numbers(table, name, source).reshape(-1, task.horizon) for name in values}
+    if task.output_mode == "discrete_grid":
+        return Forecast(log_probs_NHK=_log_probs(np.stack([found[name] for name in values], axis=-1), source))
+    last_N1 = keys.last_close_N[:, None]
+    if task.target == "log_return":
+        if not (found["close"] > 0).all():
+            raise DataError(f"{source}: a close of {found['close'].min():g}; target log_return needs closes above zero")
+        location = np.log(found["close"] / last_N1)
+    else:
+        location = found["close"] - last_N1
+    for name, least in (("scale", 0.0), ("df", MIN_DF)):
+        if name in found and not (found[name] > least).all():
+            raise DataError(f"{source}: {name} {found[name].min():g}, but it must be above {least:g}")
+    return Forecast(location, found.get("scale"), found.get("df"))
+
+
+def _value_columns(task: Task) -> list[str]:
+    if task.output_mode == "discrete_grid":
+        return bin_columns(task.edges)
+    return ["close", "scale"] if task.output_mode == "distribution" else ["close"]
+
+
+def _as_pandas(frame: Any, source: str) -> Any:
+    import narwhals as nw
+
+    try:
+        native = nw.from_native(frame)
+    except TypeError:
+        raise DataError(f"{source}: a data frame is needed, but a {type(frame).__name__} came") from None
+    if isinstance(native, nw.LazyFrame):
+        native = native.collect()
+    return native.to_pandas().reset_index(drop=True)
+
+
+def _places(table: Any, wanted: list[str], keys: Keys, task: Task, source: str) -> np.ndarray:
+    """Row of the table for each of the N x H forecasts."""
+    import pandas as pd
+
+    there = table[wanted].copy()
+    try:
+        if pd.api.types.is_numeric_dtype(there["origin"]):  # of which unit?
+            raise ValueError(f"not numbers like {there['origin'].iloc[0]}")
+        origin = pd.to_datetime(there["origin"], utc=True, format="ISO8601")
+        there["origin"] = origin.astype("datetime64[s, UTC]").astype("int64")
+        there["step"] = there["step"].astype("int64")
+    except (TypeError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise DataError(f"{source}: origin must hold dates and step whole numbers ({why})") from None
+    asked = {"ticker": np.repeat(keys.ticker_N, task.horizon)}
+    if keys.resolution_N is not None:
+        asked["resolution"] = np.repeat(keys.resolution_N, task.horizon)
+    asked["origin"] = np.repeat(keys.origin_N, task.horizon)
+    asked["step"] = np.tile(np.arange(1, task.horizon + 1), len(keys.origin_N))
+    index = pd.MultiIndex.from_frame(there.astype({"ticker": object}))
+    if index.has_duplicates:
+        raise DataError(f"{source}: {_row(index[index.duplicated()][0], wanted)} is there more than once")
+    asked_index = pd.MultiIndex.from_frame(pd.DataFrame(asked).astype({"ticker": object}))
+    place = index.get_indexer(asked_index)
+    if (place < 0).any():
+        raise DataError(
+            f"{source}: {np.count_nonzero(place < 0):,} of {len(place):,} rows that are needed are not there, first "
+            f"{_row(asked_index[int(np.argmax(place < 0))], wanted)}. One row is needed for each ticker, origin and "
+            f"step from 1 to {task.horizon}"
+        )
+    return np.asarray(place)
+
+
+def _row(key: Sequence[Any], names: Sequence[str]) -> str:
+    said = dict(zip(names, key, strict=True))
+    said["origin"] = str(np.datetime64(int(said["origin"]), "s")) + "Z"
+    return ", ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _numbers(table: Any, name: str, source: str) -> np.ndarray:
+    try:
+        values = table[name].to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{source}: {name} must hold numbers ({error})") from None
+    if not np.isfinite(values).all():
+        bad = table.iloc[int(np.argmin(np.isfinite(values)))]
+        raise DataError(
+            f"{source}: {name} is {bad[name]} for {bad['ticker']}, origin {bad['origin']}, step {bad['step']}"
+        )
+    return values
+
+
+def _log_probs(probs_NHK: np.ndarray, source: str) -> np.ndarray:
+    total_NH1 = probs_NHK.sum(axis=-1, keepdims=True)
+    if (probs_NHK < 0).any() or (np.abs(total_NH1 - 1) > 1e-6).any():
+        worst = float(total_NH1.reshape(-1)[np.argmax(np.abs(total_NH1 - 1))])
+        raise DataError(
+            f"{source}: probabilities must be at least 0 and sum to 1 in each row; one row sums to {worst:g}"
+        )
+    with np.errstate(divide="ignore"):
+        return np.log(probs_NHK / total_NH1)

@@ -1,0 +1,119 @@
+"""Forecasts as columns of the table, and what those are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from nextbar.errors import ConfigError
+from nextbar.metrics.intervals import quantile
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast
+
+LEVELS = (0.5, 0.8, 0.95)
+"""central intervals given unless others are asked for"""
+
+Interval = Callable[[float], tuple[np.ndarray, np.ndarray]]
+
+
+class Keys(NamedTuple):
+    """Which bars N forecasts are about."""
+
+    ticker_N: np.ndarray
+    resolution_N: np.ndarray | None
+    """None where all series have the same"""
+    origin_N: np.ndarray
+    """opening time of the last known bar, seconds since the epoch"""
+    date_NH: np.ndarray
+    """opening times of the predicted bars"""
+    last_close_N: np.ndarray
+
+
+def columns(
+    keys: Keys,
+    forecast: Forecast,
+    task: Task,
+    levels: Sequence[float] = (),
+    law: bool = False,
+    interval: Interval | None = None,
+) -> dict[str, np.ndarray]:
+    """The table's columns, N x H rows, by series, origin and step; times in seconds since the epoch.
+
+    Args:
+        keys: what the forecasts are about.
+        forecast: N forecasts.
+        task: what was asked.
+        levels: central intervals of a ``distribution``, shares in (0, 1).
+        law: with ``scale`` and ``df``.
+        interval: changes (N, H) from the last close between which a share of outcomes lies; None: the quantiles
+            of the law.
+    """
+    horizon = task.horizon
+    table = {"ticker": np.repeat(keys.ticker_N, horizon)}
+    if keys.resolution_N is not None:
+        table["resolution"] = np.repeat(keys.resolution_N, horizon)
+    table["origin"] = np.repeat(keys.origin_N, horizon)
+    table["step"] = np.tile(np.arange(1, horizon + 1), len(keys.origin_N))
+    table["date"] = keys.date_NH.reshape(-1)
+    if forecast.log_probs_NHK is not None:
+        names = bin_columns(task.edges)
+        probs = np.exp(forecast.log_probs_NHK.reshape(-1, len(names)).astype(np.float64))
+        return table | {name: probs[:, k] for k, name in enumerate(names)}
+
+    def price(change_NH: np.ndarray) -> np.ndarray:
+        change, last_N1 = np.asarray(change_NH, np.float64), keys.last_close_N[:, None]
+        return (last_N1 * np.exp(change) if task.target == "log_return" else last_N1 + change).reshape(-1)
+
+    assert forecast.location_NH is not None
+    table["close"] = price(forecast.location_NH)
+    if forecast.scale_NH is None:
+        return table
+    for level in levels:
+        ends = interval(level) if interval else central(forecast, level)
+        for side, end in zip(("lo", "hi"), ends, strict=True):
+            table[interval_column(side, level)] = price(end)
+    if law:
+        table["scale"] = np.asarray(forecast.scale_NH, np.float64).reshape(-1)
+        if forecast.df_NH is not None:
+            table["df"] = np.asarray(forecast.df_NH, np.float64).reshape(-1)
+    return table
+
+
+def central(forecast: Forecast, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The changes (N, H) between which the law puts the share ``level``, as much below as above."""
+    return quantile(forecast, (1 - level) / 2), quantile(forecast, (1 + level) / 2)
+
+
+def interval_column(side: str, level: float) -> str:
+    """``close-lo-80`` for the lower end (``lo``) of the interval 0.8."""
+    return f"close-{side}-{level * 100:g}"
+
+
+def bin_columns(edges: Sequence[float]) -> list[str]:
+    """``p_<lower>_<upper>`` of each bin; edges in percent."""
+    return [f"p_{lower:g}_{upper:g}" for lower, upper in pairwise(edges)]
+
+
+def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """The levels as floats.
+
+    Raises:
+        ConfigError: one is no share between 0 and 1, or comes twice.
+    """
+    given = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
+    checked = []
+    for level in given:
+        try:
+            share = float(level)
+        except (TypeError, ValueError):
+            share = np.nan
+        if isinstance(level, bool) or not 0 < share < 1:
+            hint = f"; write {share / 100:g} for {share:g} %" if 1 <= share < 100 else ""
+            raise ConfigError(f"levels: {level!r} is no share; allowed are numbers above 0 and below 1{hint}")
+        if share in checked:
+            raise ConfigError(f"levels: {share:g} is there twice")
+        checked.append(share)
+    return tuple(checked)

@@ -1,0 +1,217 @@
+"""Does a law say what it means? Coverage of its intervals, its PIT, and the reliability of bin probabilities.
+
+Every figure comes with a half-width of 1.96 standard deviations of the binomial law it would follow if the forecasts
+were right, so that a difference can be told from luck. The binomial counts windows that share nothing: overlapping
+labels of a horizon H count once in H, and series with the same origin count once (see :func:`independent`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nextbar.metrics.bins import bin_index, percent_move
+from nextbar.metrics.conformal import Conformal, covered, require_distribution, windows_needed
+from nextbar.metrics.density import LEVELS
+from nextbar.metrics.intervals import quantile
+from nextbar.metrics.task import Task
+from nextbar.metrics.truth import target_change
+from nextbar.types import Forecast, Outcomes
+
+PIT_BINS = 20
+Z_95 = 1.959963984540054
+"""97.5 % quantile of the normal law"""
+
+
+def independent(outcomes: Outcomes, horizon: int) -> int:
+    """Windows that share no label: distinct origin times / H, at least 1. Never too many, so no false alarm."""
+    return max(1, len(np.unique(outcomes.origin_time_N)) // horizon)
+
+
+def pit(outcomes: Outcomes, forecast: Forecast, task: Task) -> np.ndarray:
+    """Probability integral transform F(what came), (N, H) in 0 ... 1; uniform for a law that is right (Dawid 1984).
+
+    Raises:
+        DataError: another mode than ``distribution``.
+    """
+    from scipy.special import ndtr, stdtr
+
+    require_distribution(task)
+    assert forecast.location_NH is not None and forecast.scale_NH is not None
+    z_NH = (target_change(outcomes, task) - np.asarray(forecast.location_NH, np.float64)) / forecast.scale_NH
+    if forecast.df_NH is None:
+        return ndtr(z_NH)
+    df_NH = np.asarray(forecast.df_NH, np.float64)
+    return stdtr(df_NH, z_NH * np.sqrt(df_NH / (df_NH - 2)))
+
+
+def pit_histogram(pit_NH: np.ndarray, n_independent: int, bins: int = PIT_BINS) -> dict[str, Any]:
+    """Counts of the PIT in equal bins, and where 95 of 100 of them would lie for a uniform law.
+
+    Args:
+        pit_NH: of N windows and H steps, in 0 ... 1.
+        n_independent: how many of the values count as independent, for the band.
+        bins: how many; 1.0 belongs to the last.
+
+    Returns:
+        ``edges`` (bins + 1), ``count`` (bins), ``expected``, and ``lo`` and ``hi`` of the band, all in counts.
+    """
+    from scipy.stats import binom
+
+    count, edges = np.histogram(pit_NH, bins=bins, range=(0.0, 1.0))
+    lo, hi = binom.ppf([0.025, 0.975], n_independent, 1 / bins) * (pit_NH.size / n_independent)
+    return {
+        "edges": edges.tolist(),
+        "count": count.tolist(),
+        "expected": pit_NH.size / bins,
+        "lo": float(lo),
+        "hi": float(hi),
+    }
+
+
+def coverage(covered_NH: np.ndarray, outcomes: Outcomes, level: float) -> dict[str, Any]:
+    """How often an interval held what came, in percent.
+
+    Args:
+        covered_NH: bool, see :func:`nextbar.metrics.conformal.covered`.
+        outcomes: the N windows.
+        level: percent it claims.
+
+    Returns:
+        ``coverage``, the unweighted mean over series; ``half_width`` around ``level`` that luck explains; the coverage
+        ``by_ticker`` {name: percent}; and with H > 1 ``by_step``, H values.
+    """
+    rows = {outcomes.names[s]: outcomes.series_N == s for s in np.unique(outcomes.series_N)}
+    by_step_SH = 100 * np.stack([covered_NH[row].mean(axis=0) for row in rows.values()])
+    result: dict[str, Any] = {
+        "coverage": float(by_step_SH.mean()),
+        "half_width": half_width(level, independent(outcomes, covered_NH.shape[1])),
+        "by_ticker": dict(zip(rows, by_step_SH.mean(axis=1).tolist(), strict=True)),
+    }
+    if covered_NH.shape[1] > 1:
+        result["by_step"] = by_step_SH.mean(axis=0).tolist()
+    return result
+
+
+def half_width(percent: float, n: float) -> float:
+    """1.96 standard deviations of a frequency of n draws whose probability is ``percent``; percent."""
+    return float(Z_95 * np.sqrt(percent * (100 - percent) / n))
+
+
+def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+    """Bin probabilities beside how often the bins came, in percent, by deciles of the probability (Murphy 1977).
+
+    Each of the N x H x K probabilities is one statement: "this bin will come". They are put in order and cut into
+    ``groups`` of about equal size; equal probabilities stay together, so there may be fewer.
+
+    Returns:
+        For each group ``forecast`` (mean probability), ``frequency`` (of the bins that came), ``half_width`` around
+        ``forecast`` that luck explains, and ``count``; ascending.
+    """
+    assert forecast.log_probs_NHK is not None
+    prob_NHK = np.exp(np.asarray(forecast.log_probs_NHK, np.float64))
+    came_NHK = _bins_that_came(outcomes, task)[..., None] == np.arange(prob_NHK.shape[-1])
+    edges = np.quantile(prob_NHK, np.linspace(0, 1, groups + 1)[1:-1])
+    group = np.searchsorted(edges, prob_NHK.reshape(-1))
+    count = np.bincount(group, minlength=groups)
+    forecast_sum, came_sum = (np.bincount(group, values.reshape(-1), groups) for values in (prob_NHK, came_NHK))
+    share = independent(outcomes, task.horizon) / prob_NHK[..., 0].size
+    return [
+        {
+            "forecast": (said := min(100 * forecast_sum[g] / count[g], 100.0)),
+            "frequency": 100 * came_sum[g] / count[g],
+            "half_width": half_width(said, count[g] * share),
+            "count": int(count[g]),
+        }
+        for g in np.flatnonzero(count)
+    ]
+
+
+def by_bin(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
+    """Mean probability of each of the K bins (``forecast``) beside how often it came (``frequency``); percent."""
+    assert forecast.log_probs_NHK is not None
+    said_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
+    came_NH = _bins_that_came(outcomes, task)
+    came_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(said_K)) / came_NH.size
+    return [{"forecast": float(said), "frequency": float(came)} for said, came in zip(said_K, came_K, strict=True)]
+
+
+def calibration_report(
+    outcomes: Outcomes, forecast: Forecast, task: Task, conformal: Conformal | None = None
+) -> dict[str, Any]:
+    """Everything here for one span, JSON-able; percentages in percent.
+
+    - ``windows``: N; ``independent``: how many of them share no label
+    - ``distribution``: ``coverage`` {"50": see :func:`coverage`, ...} and ``pit`` (see :func:`pit_histogram`)
+    - with ``conformal`` also ``conformal`` {"50": {``before``, ``after``, ``half_width``: coverage of the law's and of
+      the corrected interval; ``width``: mean corrected width / the law's} or None where validation has too few windows}
+    - ``discrete_grid``: ``reliability`` and ``by_bin``
+    - ``mean``: nothing else, a point claims no probability
+
+    Raises:
+        DataError: ``conformal`` in another mode than ``distribution``.
+    """
+    n_independent = independent(outcomes, task.horizon)
+    report: dict[str, Any] = {"windows": len(outcomes.series_N), "independent": n_independent}
+    if conformal is not None:
+        require_distribution(task)
+    if task.output_mode == "discrete_grid":
+        report["reliability"] = reliability(outcomes, forecast, task)
+        report["by_bin"] = by_bin(outcomes, forecast, task)
+    if task.output_mode == "distribution":
+        pit_NH = pit(outcomes, forecast, task)
+        report["coverage"] = {
+            str(level): coverage(np.abs(pit_NH - 0.5) <= level / 200, outcomes, level) for level in LEVELS
+        }
+        report["pit"] = pit_histogram(pit_NH, n_independent)
+        if conformal is not None:
+            report["conformal"] = {
+                level: _effect(int(level), law, outcomes, forecast, task, conformal)
+                for level, law in report["coverage"].items()
+            }
+    return report
+
+
+def conformal_in_words(report: dict[str, Any]) -> list[str]:
+    """What conformal intervals changed, a sentence for each level of a :func:`calibration_report` that has them."""
+    lines = []
+    for level, effect in report.get("conformal", {}).items():
+        if effect is None:
+            needed = windows_needed(int(level) / 100)
+            lines.append(f"{level} %: not adjusted, it takes {needed} validation windows.")
+            continue
+        change = 100 * (effect["width"] - 1)
+        size = f"{abs(change):.1f} % {'wider' if change > 0 else 'narrower'}" if abs(change) >= 0.05 else "as wide"
+        before, after = (abs(effect[name] - int(level)) for name in ("before", "after"))
+        luck = f"luck explains ± {effect['half_width']:.1f}"
+        gain = "closer to what it says" if after < before else "no closer to what it says"
+        if max(before, after) <= effect["half_width"]:
+            gain = "both as good as what it says"
+        lines.append(
+            f"{level} %: covers {effect['after']:.1f} % instead of {effect['before']:.1f} %, {gain} ({luck}); "
+            f"the interval is {size}."
+        )
+    return lines
+
+
+def _effect(
+    level: int, law: dict[str, Any], outcomes: Outcomes, forecast: Forecast, task: Task, conformal: Conformal
+) -> dict[str, float] | None:
+    if conformal.pooled.count < windows_needed(level / 100):
+        return None
+    lo_NH, hi_NH = conformal.interval(level / 100, outcomes.series_N, outcomes.names, forecast)
+    after = coverage(covered(outcomes, lo_NH, hi_NH, task), outcomes, level)
+    law_NH = quantile(forecast, 0.5 + level / 200) - quantile(forecast, 0.5 - level / 200)
+    rows = [outcomes.series_N == s for s in np.unique(outcomes.series_N)]  # widths of two series have no common unit
+    return {
+        "before": law["coverage"],
+        "after": after["coverage"],
+        "half_width": after["half_width"],
+        "width": float(np.mean([(hi_NH - lo_NH)[row].sum() / law_NH[row].sum() for row in rows])),
+    }
+
+
+def _bins_that_came(outcomes: Outcomes, task: Task) -> np.ndarray:
+    last_N1 = np.asarray(outcomes.last_close_N, np.float64)[:, None]
+    return bin_index(percent_move(last_N1, outcomes.close_NH), task.edges)

@@ -1,0 +1,127 @@
+"""What a run folder says of its run, file by file; each is written whole, and refused in words where it is damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextbar.data.preparation import Preparation
+from nextbar.data.splits import Cuts
+from nextbar.errors import RunError
+from nextbar.files import write_json
+from nextbar.metrics.conformal import Conformal
+from nextbar.types import Reference
+
+FORMAT = 1
+"""of the run folder; a later nextbar that changes what its files mean counts it up"""
+
+SUMMARY = "summary.json"
+NORMALISATION = "normalisation.json"
+REFERENCE = "reference.json"
+CONFORMAL = "conformal.json"
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """``summary.json`` of a run folder; empty where there is none.
+
+    Raises:
+        RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
+    """
+    try:
+        summary = json.loads((path / SUMMARY).read_text())
+        written = summary.get("format", FORMAT)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(f"{path / 'summary.json'} cannot be read ({error}); was the run folder copied whole?") from None
+    if written > FORMAT:
+        version = summary.get("versions", {}).get("nextbar", "a later version")
+        raise RunError(
+            f"{path} has format {written}, written by nextbar {version}; this nextbar reads up to {FORMAT}: update it"
+        )
+    return summary
+
+
+def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
+    """What the run learnt from its training span, and where that ended."""
+    write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
+
+
+def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
+    """What the baselines were fitted on, so that new bars can be scored without the training bars."""
+    arrays = {name: None if a is None else a.tolist() for name, a in reference._asdict().items()}
+    write_json(path / REFERENCE, _jsonable({"names": list(names)} | arrays))
+
+
+def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
+    """The validation residuals of an epoch, which its intervals can be adjusted by."""
+    write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
+
+
+def read_preparation(path: Path) -> Preparation:
+    """What the run learnt from its training span.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / NORMALISATION) as found:
+        return Preparation.from_dict(found)
+
+
+def read_cuts(path: Path) -> Cuts:
+    """Where the run's validation and test began.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / NORMALISATION) as found:
+        return Cuts(**found["cuts"])
+
+
+def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
+    """Names of the run's series, and what its baselines were fitted on.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / REFERENCE) as found:
+        names = tuple(found.pop("names"))
+        positive_S = np.array(found.pop("positive_S"), bool)
+        arrays: dict[str, Any] = {name: None if a is None else np.array(a, float) for name, a in found.items()}
+        return names, Reference(positive_S=positive_S, **arrays)
+
+
+def read_conformal(path: Path) -> tuple[int, Conformal] | None:
+    """Epoch and validation residuals; None where the run has none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / CONFORMAL).is_file():
+        return None
+    with _whole(path / CONFORMAL) as found:
+        return found.pop("epoch"), Conformal.from_dict(found)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[dict[str, Any]]:
+    """The file's content; what goes wrong with it is said in words."""
+    try:
+        yield json.loads(path.read_text())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def _jsonable(value: Any) -> Any:
+    """NaN, which JSON does not know, as None."""
+    if isinstance(value, dict):
+        return {name: _jsonable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(one) for one in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,70 @@
+"""Refit: the configuration of a finished run, trained once more on all bars, for use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars
+from nextbar.data.splits import Cuts
+from nextbar.errors import RunError
+from nextbar.logger import get_logger
+from nextbar.train.records import read_summary
+from nextbar.train.run import ENDED
+from nextbar.train.trainer import Plan, Result, Trainer
+
+
+def refit(
+    run_dir: str | Path,
+    bars: Any = None,
+    *,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+    show: bool | None = None,
+) -> Result:
+    """Train the configuration of a run on all bars, for as many epochs as its best checkpoint had.
+
+    The learning rate follows the same schedule and stops where the best epoch did. Nothing is left to score with:
+    the metrics are empty, and the original run's are the estimate of the error. The new run lies beside the original.
+
+    Args:
+        run_dir: a finished run.
+        bars: a frame instead of files, or a sequence of ``Bars``.
+        data: folder of the files; None: the run's ``datapath``.
+        overwrite: throw an earlier refit on these bars away first.
+        show: progress bar; None: on a terminal.
+
+    Raises:
+        RunError: no run, one that is itself a refit, or one without a best epoch.
+        DataError: bars that cannot be used.
+    """
+    path = Path(run_dir).resolve()
+    summary = read_summary(path)
+    if not summary or not (path / "config.yaml").is_file():
+        raise RunError(f"{run_dir} is no run folder: it has no config.yaml and summary.json; name a run's own folder")
+    if summary.get("refit_of"):
+        raise RunError(f"{run_dir} is itself a refit, of {summary['refit_of']}; refit that one")
+    if summary.get("status") not in ENDED or not summary.get("best_epoch"):
+        raise RunError(
+            f"{run_dir} has status {summary.get('status')} and best epoch {summary.get('best_epoch')}; "
+            "only a run that has ended says how long to train: finish it first"
+        )
+    config = ExperimentConfig.load(path / "config.yaml")
+    config = replace(config, log_dir=str(path.parent.parent), experiment_name=path.parent.name)
+    if data is not None:
+        config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
+    trainer = Trainer(config, bars, show=show)
+    found = trainer.read()
+    end = _end(found, config) + 1
+    get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
+    plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name)
+    return Trainer(config, found, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
+
+
+def _end(bars: list[Bars], config: ExperimentConfig) -> int:
+    """When the last bar closes."""
+    dataset = config.dataset_config
+    kept = [b.between(dataset.initial_date, dataset.final_date) for b in bars]
+    return max((int(b.close_time_N[-1]) for b in kept if len(b)), default=0)

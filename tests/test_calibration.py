@@ -1,0 +1,171 @@
+"""Calibration against scipy, scikit-learn, the scorer's coverage, and laws whose calibration is known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from made_up_spans import EDGES, make_scorer, random_bins, random_forecast
+from scipy import stats
+from sklearn.calibration import calibration_curve
+
+from nextbar.errors import DataError
+from nextbar.metrics.bins import bin_index, percent_move
+from nextbar.metrics.calibration import (
+    by_bin,
+    calibration_report,
+    conformal_in_words,
+    coverage,
+    half_width,
+    independent,
+    pit,
+    pit_histogram,
+    reliability,
+)
+from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.density import LEVELS
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast, Outcomes
+
+TASK = Task(output_mode="distribution", target="log_return")
+
+
+def drawn(n: int, wrong: float = 1.0, df: float | None = None, seed: int = 0) -> tuple[Outcomes, Forecast]:
+    """Log returns drawn from the very law that is forecast, times ``wrong``."""
+    rng = np.random.default_rng(seed)
+    scale_NH = 0.01 * np.exp(0.5 * rng.normal(size=(n, 1)))
+    unit = rng.standard_normal((n, 1)) if df is None else rng.standard_t(df, (n, 1)) * np.sqrt((df - 2) / df)
+    outcomes = Outcomes(np.zeros(n, int), ("a",), np.arange(n), np.full(n, 50.0), 50 * np.exp(wrong * scale_NH * unit))
+    df_NH = None if df is None else np.full((n, 1), df)
+    return outcomes, Forecast(location_NH=np.zeros((n, 1)), scale_NH=scale_NH, df_NH=df_NH)
+
+
+@pytest.mark.parametrize("target", ["close", "log_return"])
+@pytest.mark.parametrize("df", [False, True])
+def test_pit_is_scipys_distribution_function(target: str, df: bool) -> None:
+    scorer = make_scorer(2, output_mode="distribution", target=target)
+    forecast, outcomes = random_forecast(scorer, df=df), scorer.outcomes
+    last_N1 = outcomes.last_close_N[:, None]
+    change_NH = np.log(outcomes.close_NH / last_N1) if target == "log_return" else outcomes.close_NH - last_N1
+    if df:
+        unit_NH = forecast.scale_NH * np.sqrt((forecast.df_NH - 2) / forecast.df_NH)
+        expected_NH = stats.t.cdf(change_NH, forecast.df_NH, forecast.location_NH, unit_NH)
+    else:
+        expected_NH = stats.norm.cdf(change_NH, forecast.location_NH, forecast.scale_NH)
+    np.testing.assert_allclose(pit(outcomes, forecast, scorer.task), expected_NH, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("df", [None, 4.0])
+def test_pit_is_uniform_for_the_law_things_are_drawn_from_and_no_other(df: float | None) -> None:
+    right, narrow = (pit(*drawn(5000, wrong, df), TASK) for wrong in (1.0, 1.3))
+    assert stats.kstest(right[:, 0], "uniform").pvalue > 0.01
+    assert stats.kstest(narrow[:, 0], "uniform").pvalue < 1e-6
+
+
+def test_histogram_counts_everything_and_its_band_is_binomial() -> None:
+    pit_NH = np.r_[0.0, 1.0, 0.05, np.random.default_rng(0).uniform(size=997)][:, None]
+    found = pit_histogram(pit_NH, 1000)
+    assert sum(found["count"]) == 1000 and len(found["count"]) == 20 and found["expected"] == 50
+    np.testing.assert_allclose(found["edges"], np.arange(21) / 20)
+    assert (found["lo"], found["hi"]) == stats.binom.interval(0.95, 1000, 0.05)
+    inside = [found["lo"] <= count <= found["hi"] for count in found["count"]]
+    assert 17 <= sum(inside) <= 20
+    # a tenth of the values independent: the band is wider, by about the root of ten
+    wide = pit_histogram(pit_NH, 100)
+    assert (wide["hi"] - wide["lo"]) / (found["hi"] - found["lo"]) == pytest.approx(np.sqrt(10), rel=0.1)
+
+
+@pytest.mark.parametrize("target", ["close", "log_return"])
+@pytest.mark.parametrize("df", [False, True])
+def test_coverage_is_the_scorers(target: str, df: bool) -> None:
+    """Two ways: the distribution function at the outcome here, quantiles of |z| there."""
+    scorer = make_scorer(3, output_mode="distribution", target=target)
+    forecast = random_forecast(scorer, df=df)
+    report, scores = calibration_report(scorer.outcomes, forecast, scorer.task), scorer.score(forecast)
+    for level in LEVELS:
+        found = report["coverage"][str(level)]
+        assert found["coverage"] == pytest.approx(scores.mean.pooled[f"coverage_{level}"], rel=1e-12)
+        np.testing.assert_allclose(found["by_step"], scores.mean.by_step[f"coverage_{level}"])
+        for name, score in scores.by_ticker.items():
+            assert found["by_ticker"][name] == pytest.approx(score.pooled[f"coverage_{level}"], rel=1e-12)
+
+
+def test_the_half_width_is_what_luck_explains() -> None:
+    n, level, rng = 400, 90, np.random.default_rng(1)
+    frequency = 100 * rng.binomial(n, level / 100, 4000) / n
+    assert np.mean(np.abs(frequency - level) <= half_width(level, n)) == pytest.approx(0.95, abs=0.02)
+    outcomes, _ = drawn(n)
+    assert coverage(np.ones((n, 1), bool), outcomes, level)["half_width"] == half_width(level, n)
+
+
+def test_windows_that_share_labels_or_time_are_not_counted_twice() -> None:
+    outcomes, _ = drawn(100)
+    assert [independent(outcomes, h) for h in (1, 3, 1000)] == [100, 33, 1]
+    twice = outcomes._replace(origin_time_N=np.repeat(np.arange(50), 2))  # two series, the same times
+    assert independent(twice, 1) == 50
+
+
+def test_reliability_is_scikit_learns_calibration_curve() -> None:
+    scorer = make_scorer(2, output_mode="discrete_grid", edges=EDGES)
+    forecast, outcomes = random_bins(scorer), scorer.outcomes
+    found = reliability(outcomes, forecast, scorer.task)
+    prob_NHK = np.exp(forecast.log_probs_NHK)
+    bin_NH = bin_index(percent_move(outcomes.last_close_N[:, None], outcomes.close_NH), EDGES)
+    came_NHK = np.eye(len(EDGES) - 1)[bin_NH]
+    frequency, said = calibration_curve(came_NHK.ravel(), prob_NHK.ravel(), n_bins=10, strategy="quantile")
+    np.testing.assert_allclose([group["forecast"] for group in found], 100 * said)
+    np.testing.assert_allclose([group["frequency"] for group in found], 100 * frequency)
+    assert sum(group["count"] for group in found) == prob_NHK.size
+    share = independent(outcomes, 2) / bin_NH.size
+    for group in found:
+        assert group["half_width"] == half_width(group["forecast"], group["count"] * share)
+    rows = by_bin(outcomes, forecast, scorer.task)
+    np.testing.assert_allclose([row["forecast"] for row in rows], 100 * prob_NHK.mean((0, 1)))
+    np.testing.assert_allclose([row["frequency"] for row in rows], 100 * came_NHK.mean((0, 1)))
+
+
+def test_constant_probabilities_make_one_group_each() -> None:
+    scorer = make_scorer(1, output_mode="discrete_grid", edges=EDGES)
+    probs_K = np.array([0.1, 0.2, 0.2, 0.2, 0.3])
+    shape = (*scorer.outcomes.close_NH.shape, 5)
+    found = reliability(scorer.outcomes, Forecast(log_probs_NHK=np.broadcast_to(np.log(probs_K), shape)), scorer.task)
+    np.testing.assert_allclose([group["forecast"] for group in found], [10, 20, 30])
+    assert [group["count"] for group in found] == [shape[0], 3 * shape[0], shape[0]]
+
+
+def test_the_report_says_what_conformal_changed() -> None:
+    """A law half as wide as what happens: conformal doubles it, and says so."""
+    validation, test = drawn(3000, wrong=2.0, seed=1), drawn(3000, wrong=2.0, seed=2)
+    report = calibration_report(*test, TASK, Conformal.fit(*validation, TASK))
+    for level in LEVELS:
+        effect = report["conformal"][str(level)]
+        assert effect["before"] == report["coverage"][str(level)]["coverage"] < level - effect["half_width"]
+        assert abs(effect["after"] - level) < 2 * effect["half_width"]
+        assert effect["width"] == pytest.approx(2.0, rel=0.1)
+    words = conformal_in_words(report)
+    assert len(words) == len(LEVELS)
+    effect = report["conformal"]["90"]
+    assert words[2].startswith(f"90 %: covers {effect['after']:.1f} % instead of {effect['before']:.1f} %, closer")
+    assert words[2].endswith("% wider.")
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_a_level_that_validation_is_too_short_for_is_left_as_it_is() -> None:
+    report = calibration_report(*drawn(50), TASK, Conformal.fit(*drawn(15), TASK))
+    assert report["conformal"]["95"] is None and report["conformal"]["90"] is not None
+    assert conformal_in_words(report)[-1] == "95 %: not adjusted, it takes 19 validation windows."
+
+
+def test_each_mode_has_its_own_report() -> None:
+    mean = make_scorer(1, output_mode="mean")
+    point = Forecast(location_NH=np.zeros_like(mean.outcomes.close_NH))
+    assert set(calibration_report(mean.outcomes, point, mean.task)) == {"windows", "independent"}
+    bins = make_scorer(1, output_mode="discrete_grid", edges=EDGES)
+    report = calibration_report(bins.outcomes, random_bins(bins), bins.task)
+    assert set(report) == {"windows", "independent", "reliability", "by_bin"}
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    with pytest.raises(DataError, match="'discrete_grid'"):
+        calibration_report(bins.outcomes, random_bins(bins), bins.task, Conformal.fit(*drawn(20), TASK))
+    with pytest.raises(DataError, match="'mean'"):
+        pit(mean.outcomes, point, mean.task)

@@ -1,0 +1,165 @@
+"""The forecast table: what goes in comes out, intervals are the law's, and wrong tables are refused in words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+
+from nextbar import forecasts
+from nextbar.errors import ConfigError, DataError
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast
+
+N, H = 5, 2
+EDGES = (-np.inf, -1.0, 0.25, np.inf)
+TASKS = {
+    "mean": Task(output_mode="mean", horizon=H),
+    "log mean": Task(output_mode="mean", horizon=H, target="log_return"),
+    "normal": Task(output_mode="distribution", horizon=H),
+    "student_t": Task(output_mode="distribution", horizon=H, target="log_return"),
+    "bins": Task(output_mode="discrete_grid", horizon=H, edges=EDGES),
+}
+
+
+def made_up(kind: str) -> Forecast:
+    rng = np.random.default_rng(0)
+    unit = 0.01 if TASKS[kind].target == "log_return" else 1.0
+    if kind == "bins":
+        return Forecast(log_probs_NHK=np.log(rng.dirichlet(np.ones(3), (N, H))))
+    location, scale = unit * rng.normal(size=(N, H)), unit * rng.uniform(1, 2, (N, H))
+    if kind.endswith("mean"):
+        return Forecast(location)
+    return Forecast(location, scale, rng.uniform(2.5, 9, (N, H)) if kind == "student_t" else None)
+
+
+def keys(resolutions: bool = False) -> forecasts.Keys:
+    origin_N = 1_600_000_000 + 3600 * np.arange(N)
+    return forecasts.Keys(
+        ticker_N=np.array(["a", "a", "b", "b", "b"]),
+        resolution_N=np.array(["1h", "4h", "1h", "4h", "4h"]) if resolutions else None,
+        origin_N=origin_N,
+        date_NH=origin_N[:, None] + 3600 * np.arange(1, H + 1),
+        last_close_N=np.array([100.0, 60_000.0, 0.01, 5.0, 7.0]),
+    )
+
+
+def table(kind: str, resolutions: bool = False, **options: Any) -> pd.DataFrame:
+    columns = forecasts.columns(keys(resolutions), made_up(kind), TASKS[kind], **options)
+    frame = pd.DataFrame(columns)
+    for name in ("origin", "date"):
+        frame[name] = pd.to_datetime(frame[name], unit="s", utc=True)
+    return frame
+
+
+@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("resolutions", [False, True])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_table_is_read_back_whatever_its_order(kind: str, resolutions: bool, library: str) -> None:
+    frame = table(kind, resolutions, levels=(0.5,), law=True)
+    more = frame.assign(origin=frame["origin"] + pd.Timedelta("9D"))  # other bars, which nobody asked about
+    shuffled = pd.concat([frame, more]).sample(frac=1, random_state=1)
+    given = pl.from_pandas(shuffled) if library == "polars" else shuffled
+    found = forecasts.read(given, keys(resolutions), TASKS[kind])
+    for name, wanted in made_up(kind)._asdict().items():
+        if wanted is None:
+            assert getattr(found, name) is None
+        else:
+            np.testing.assert_allclose(getattr(found, name), wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_rows_go_by_origin_and_then_by_step() -> None:
+    frame = table("mean")
+    assert list(frame.columns) == ["ticker", "origin", "step", "date", "close"]
+    assert frame["step"].tolist() == [1, 2] * N
+    ahead = (frame["date"] - frame["origin"]) / pd.Timedelta("1h")
+    np.testing.assert_array_equal(ahead, frame["step"])
+    expected = keys().last_close_N[:, None] + np.asarray(made_up("mean").location_NH)
+    np.testing.assert_allclose(frame["close"], expected.ravel(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+@pytest.mark.parametrize("kind", ["normal", "student_t"])
+def test_intervals_hold_their_share_of_the_law(kind: str, level: float) -> None:
+    law = made_up(kind)
+    frame = table(kind, levels=(level,))
+    lo, hi = (frame[f"close-{side}-{level * 100:g}"].to_numpy().reshape(N, H) for side in ("lo", "hi"))
+    last_N1 = keys().last_close_N[:, None]
+    if kind == "normal":
+        share = stats.norm.cdf(hi - last_N1, law.location_NH, law.scale_NH) - stats.norm.cdf(
+            lo - last_N1, law.location_NH, law.scale_NH
+        )
+    else:
+        unit = law.scale_NH * np.sqrt((law.df_NH - 2) / law.df_NH)
+        upper, lower = (stats.t.cdf(np.log(end / last_N1), law.df_NH, law.location_NH, unit) for end in (hi, lo))
+        share = upper - lower
+    np.testing.assert_allclose(share, level, rtol=1e-9)
+
+
+def test_other_intervals_can_be_given() -> None:
+    frame = table("normal", levels=(0.8,), interval=lambda level: (np.full((N, H), -level), np.full((N, H), 3.0)))
+    last = np.repeat(keys().last_close_N, H)
+    np.testing.assert_allclose(frame["close-lo-80"], last - 0.8)
+    np.testing.assert_allclose(frame["close-hi-80"], last + 3)
+
+
+def test_bins_are_named_by_their_edges() -> None:
+    frame = table("bins")
+    assert list(frame.columns[4:]) == ["p_-inf_-1", "p_-1_0.25", "p_0.25_inf"]
+    np.testing.assert_allclose(frame.iloc[:, 4:].sum(axis=1), 1)
+
+
+WRONG = {
+    "a close is missing": (lambda f: f.drop(columns="close"), "no column close"),
+    "rows are missing": (lambda f: f.iloc[2:], "2 of 10 rows"),
+    "a row comes twice": (lambda f: pd.concat([f, f.iloc[:1]]), "more than once"),
+    "a close is NaN": (lambda f: f.assign(close=f["close"].where(f["step"] == 1)), "close is nan"),
+    "a close is text": (lambda f: f.assign(close="high"), "must hold numbers"),
+    "a spread is zero": (lambda f: f.assign(scale=0.0), "scale 0"),
+    "a tail has no spread": (lambda f: f.assign(df=2.0), "df 2"),
+    "a step is text": (lambda f: f.assign(step="next"), "step whole numbers"),
+    "an origin is text": (lambda f: f.assign(origin="soon"), "origin must hold dates"),
+    "an origin is a number": (lambda f: f.assign(origin=1_600_000_000), "not numbers like 1600000000"),
+    "no frame": (lambda f: 3, "a data frame is needed"),
+    "nothing": (lambda f: None, "a data frame is needed"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_table_is_refused_in_words(what: str) -> None:
+    change, said = WRONG[what]
+    with pytest.raises(DataError, match=re.escape(said)) as caught:
+        forecasts.read(change(table("student_t", law=True)), keys(), TASKS["student_t"], source="my model")
+    assert str(caught.value).startswith("my model: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_probabilities_must_sum_to_one() -> None:
+    frame = table("bins")
+    with pytest.raises(DataError, match="sum to 1"):
+        forecasts.read(frame.assign(**{"p_-1_0.25": 0.9}), keys(), TASKS["bins"])
+
+
+def test_a_certain_bin_is_allowed() -> None:
+    frame = table("bins").assign(**{"p_-inf_-1": 0.0, "p_-1_0.25": 1.0, "p_0.25_inf": 0.0})
+    found = forecasts.read(frame, keys(), TASKS["bins"])
+    np.testing.assert_array_equal(found.log_probs_NHK, np.broadcast_to([-np.inf, 0.0, -np.inf], (N, H, 3)))
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [([80], "write 0.8"), ([0.0], "above 0"), ([0.5, 0.5], "twice"), (["x"], "'x'"), ([True], "True")],
+)
+def test_levels_are_shares(levels: list[Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        forecasts.check_levels(levels)
+
+
+def test_one_level_needs_no_list() -> None:
+    assert forecasts.check_levels(0.9) == (0.9,)  # type: ignore[arg-type]
+    assert forecasts.check_levels(np.array([0.5, 0.9])) == (0.5, 0.9)

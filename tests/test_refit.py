@@ -1,0 +1,89 @@
+"""Refit: the same configuration on all bars, for as many epochs as were best."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trainings import BARS, make_config, parameters, train
+
+from nextbar.errors import RunError
+from nextbar.train.records import read_cuts, read_summary
+from nextbar.train.refit import refit
+from nextbar.train.trainer import Result, Trainer
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return train(tmp_path_factory.mktemp("refit"), num_epochs=3)
+
+
+@pytest.fixture(scope="module")
+def again(original: Result) -> Result:
+    return refit(original.run_dir, BARS, show=False)
+
+
+def test_every_window_is_trained_on(original: Result, again: Result) -> None:
+    before, after = (read_summary(r.run_dir)["data"]["windows"] for r in (original, again))
+    config = make_config(original.run_dir)
+    whole = len(BARS) - config.dataset_config.seq_len - config.dataset_config.horizon + 1
+    assert after == {"training": whole, "validation": 0, "test": 0}
+    assert before["validation"] and before["test"]
+
+
+def test_it_lasts_as_long_as_the_best_epoch(original: Result, again: Result) -> None:
+    assert again.best_epoch == original.best_epoch == read_summary(again.run_dir)["epochs"]
+    assert again.status == "finished"
+    assert again.metrics == {}
+    assert read_summary(again.run_dir)["refit_of"] == original.run_dir.name
+    assert again.run_dir.parent == original.run_dir.parent != again.run_dir
+
+
+def test_the_schedule_is_the_originals(original: Result, again: Result) -> None:
+    """Steps an epoch differ, but the learning rate at the end of an epoch hardly does."""
+    import pandas as pd
+
+    rates = [pd.read_csv(r.run_dir / "metrics.csv")["learning_rate"].to_numpy() for r in (original, again)]
+    np.testing.assert_allclose(rates[1], rates[0][: len(rates[1])], rtol=0.1)
+
+
+def test_the_same_again_is_reported_not_trained(original: Result, again: Result) -> None:
+    before = (again.run_dir / "metrics.csv").stat().st_mtime_ns
+    assert refit(original.run_dir, BARS, show=False).run_dir == again.run_dir
+    assert (again.run_dir / "metrics.csv").stat().st_mtime_ns == before
+
+
+def test_later_bars_would_be_test(again: Result) -> None:
+    last_close = int(BARS["date"].iloc[-1].timestamp()) + 3600
+    assert read_cuts(again.run_dir).test == last_close + 1
+    assert parameters(again.run_dir)
+
+
+def test_a_run_that_has_moved_is_refitted_where_it_is(original: Result, tmp_path: Path) -> None:
+    import shutil
+
+    moved = tmp_path / "elsewhere" / "name"
+    shutil.copytree(original.run_dir, moved)
+    result = refit(moved, BARS, show=False)
+    assert result.run_dir.parent == moved.parent
+
+
+def test_what_cannot_be_refitted_is_refused(original: Result, again: Result, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="itself a refit"):
+        refit(again.run_dir, BARS)
+    with pytest.raises(RunError, match="no run folder"):
+        refit(tmp_path, BARS)
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "config.yaml").write_bytes((original.run_dir / "config.yaml").read_bytes())
+    (unfinished / "summary.json").write_text(json.dumps({"status": "interrupted", "best_epoch": None}))
+    with pytest.raises(RunError, match="finish it first"):
+        refit(unfinished, BARS)
+
+
+def test_a_plain_run_and_its_refit_do_not_meet(original: Result, again: Result) -> None:
+    """An ended refit is no reason to refuse or to skip a training of the configuration itself."""
+    config = make_config(original.run_dir.parent.parent, num_epochs=3)
+    assert Trainer(config, BARS, show=False).train_and_evaluate().run_dir == original.run_dir
