@@ -1,4 +1,4 @@
-"""Persistence and its kin: forecasts that need no model, in the same form as a model's.
+"""What training says about each series, and the one baseline that stands beside every metric.
 
 - ``mean``: persistence, the next close equals the last
 - ``distribution``: persistence with the constant standard deviation of the training span; normal, also
@@ -81,11 +81,19 @@ def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
     location_NH = np.broadcast_to(0.0, shape)
     if task.output_mode == "mean":
         return Forecast(location_NH=location_NH)
-    scale_NH = reference.move_std_SH[outcomes.series_N]
-    if task.target == "close":
-        price_N = np.where(outcomes.last_close_N > 0, outcomes.last_close_N, reference.center_S[outcomes.series_N])
-        scale_NH = scale_NH * np.where(reference.positive_S[outcomes.series_N], price_N, 1.0)[:, None]
-    return Forecast(location_NH=location_NH, scale_NH=scale_NH)
+    unit_N = target_unit(reference, outcomes.series_N, outcomes.last_close_N, task)
+    return Forecast(location_NH=location_NH, scale_NH=reference.move_std_SH[outcomes.series_N] * unit_N[:, None])
+
+
+def target_unit(reference: Reference, series_N: np.ndarray, last_close_N: np.ndarray, task: Task) -> np.ndarray:
+    """What a small move of 1 is in the unit of the target, (N,): a log return for target ``close`` is worth the price.
+
+    Moves are log returns of a series whose training prices are all above zero, else changes.
+    """
+    if task.target == "log_return":
+        return np.ones(len(last_close_N))
+    price_N = np.where(last_close_N > 0, last_close_N, reference.center_S[series_N])
+    return np.where(reference.positive_S[series_N], price_N, 1.0)
 
 
 def not_positive(name: str, task: Task) -> str:

@@ -1,0 +1,79 @@
+"""Point forecasts without a model: persistence, drift, the season of the week."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nextbar.baselines.base import Baseline, Moves
+from nextbar.data.calendar import HOUR, MONDAY, WEEK
+from nextbar.types import Forecast
+
+HOURS = WEEK // HOUR
+
+
+class Nothing(NamedTuple):
+    """For those that learn nothing."""
+
+
+class Mean(NamedTuple):
+    """The mean move of one bar."""
+
+    move: float
+
+
+class Season(NamedTuple):
+    """The mean move into the bars that open in each hour of the week, Monday 00:00 UTC first."""
+
+    move_W: np.ndarray
+
+
+class Persistence(Baseline[Nothing]):
+    """The next close equals the last."""
+
+    name = "persistence"
+
+    def _learn(self, moves: Moves) -> Nothing:
+        return Nothing()
+
+    def _forecast(self, learnt: Nothing, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+        return Forecast(location_NH=np.zeros(date_NH.shape))
+
+
+class Drift(Baseline[Mean]):
+    """h times the mean move of a bar in training."""
+
+    name = "drift"
+    min_windows = 1
+
+    def _learn(self, moves: Moves) -> Mean:
+        return Mean(float(moves.move_N[1:].mean()))
+
+    def _forecast(self, learnt: Mean, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+        steps = np.arange(1, date_NH.shape[1] + 1)
+        return Forecast(location_NH=np.broadcast_to(learnt.move * steps, date_NH.shape))
+
+
+class Seasonal(Baseline[Season]):
+    """The sum of the mean moves, in training, of the hours of the week that lie ahead; of the weekdays for daily bars.
+
+    An hour without a bar in training has the mean move of all bars.
+    """
+
+    name = "seasonal"
+    min_windows = 1
+
+    def _learn(self, moves: Moves) -> Season:
+        hour_N, move_N = hour_of_week(moves.time_N[1:]), moves.move_N[1:]
+        count_W = np.bincount(hour_N, minlength=HOURS)
+        total_W = np.bincount(hour_N, move_N, minlength=HOURS)
+        return Season(np.where(count_W > 0, total_W / np.maximum(count_W, 1), move_N.mean()))
+
+    def _forecast(self, learnt: Season, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+        return Forecast(location_NH=learnt.move_W[hour_of_week(date_NH)].cumsum(axis=1))
+
+
+def hour_of_week(time: np.ndarray) -> np.ndarray:
+    """Whole hours since Monday 00:00 UTC, 0 ... 167, of seconds since the epoch, any shape."""
+    return (time - MONDAY) % WEEK // HOUR

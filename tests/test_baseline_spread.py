@@ -1,0 +1,223 @@
+"""Variance recursions and laws against loops, closed forms, scipy and arch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from nextbar.baselines.garch import Garch
+from nextbar.baselines.spread import ENOUGH, Constant, Ewma, step_moves, thinned
+from nextbar.baselines.student_t import MAX_DF, MIN_DF, _loss, fit_student_t
+from nextbar.baselines.variance import Filter
+from nextbar.metrics.task import Task
+from tests.builders import make_bars, make_frame, with_columns
+
+TRAIN, N = 800, 1000
+
+
+def law_task(horizon: int = 1, target: str = "log_return") -> Task:
+    return Task(output_mode="distribution", horizon=horizon, target=target)
+
+
+def clustered(z_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Moves with GARCH(1,1) variance 0.05 + 0.2 m^2 + 0.75 v out of independent ones, and their standard deviations."""
+    sd_N = np.ones(len(z_N))
+    for i in range(1, len(z_N)):
+        sd_N[i] = np.sqrt(0.05 + (0.2 * z_N[i - 1] ** 2 + 0.75) * sd_N[i - 1] ** 2)
+    return sd_N * z_N, sd_N
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """Five degrees of freedom, moves of about one percent."""
+    move_N, _ = clustered(np.random.default_rng(0).standard_t(5, N) * np.sqrt(3 / 5))
+    return make_frame(with_columns(make_bars(n=N), close=100 * np.exp(0.01 * move_N.cumsum())))
+
+
+def returns(frame: pd.DataFrame) -> np.ndarray:
+    return np.diff(np.log(frame["close"].to_numpy()))
+
+
+def table(predictor: Ewma | Garch | Constant, frame: pd.DataFrame) -> pd.DataFrame:
+    return predictor.fit(frame[:TRAIN]).predict(frame)
+
+
+def test_recursion_is_the_loop() -> None:
+    rng = np.random.default_rng(1)
+    move_N = rng.normal(size=300)
+    given = Filter(0.1, 0.02, 0.08, 0.9, 1.7, np.ones(4), np.empty(0))
+    expected = [1.7]
+    for move in move_N[1:]:
+        expected.append(0.02 + 0.08 * (move - 0.1) ** 2 + 0.9 * expected[-1])
+    np.testing.assert_allclose(given.next_variance(move_N), expected, rtol=1e-12)
+    np.testing.assert_array_equal(given.next_variance(move_N[:1]), [1.7])
+    total_NH = np.empty((300, 4))
+    for n, variance in enumerate(expected):
+        total = 0.0
+        for h in range(4):
+            total += variance
+            total_NH[n, h] = total
+            variance = 0.02 + 0.98 * variance
+    np.testing.assert_allclose(given.ahead(np.array(expected), 4), total_NH, rtol=1e-12)
+
+
+def test_ewma_is_the_loop(frame: pd.DataFrame) -> None:
+    """Zero mean, decay 0.94, from the variance of training, of so few bars that it still shows; flat over the steps."""
+    n_train = 40
+    found = Ewma(law_task(3)).fit(frame[:n_train]).predict(frame)
+    r_N = returns(frame)
+    variance = r_N[: n_train - 1].var()
+    expected = []
+    for i, r in enumerate(r_N):
+        variance = 0.94 * variance + 0.06 * r**2
+        if i >= n_train - 2:
+            expected.append(np.sqrt(variance * np.arange(1, 4)))
+    np.testing.assert_allclose(found["scale"].to_numpy().reshape(-1, 3), expected, rtol=1e-10)
+    np.testing.assert_allclose(found["close"].to_numpy()[::3], frame["close"][n_train - 1 :], rtol=1e-15)
+
+
+@pytest.mark.parametrize("tail", ["normal", "student_t"])
+def test_garch_is_archs(frame: pd.DataFrame, tail: str) -> None:
+    """Fitted by hand on percent returns of training and filtered on; several steps as arch's own forecast sums up."""
+    from arch.univariate import GARCH, ConstantMean, Normal, StudentsT
+
+    horizon, percent_N = 5, 100 * returns(frame)
+
+    def model(x_N: np.ndarray) -> ConstantMean:
+        law = Normal() if tail == "normal" else StudentsT()
+        return ConstantMean(x_N, volatility=GARCH(p=1, q=1), distribution=law)
+
+    fitted = model(percent_N[: TRAIN - 1]).fit(disp="off")
+    whole = model(percent_N).fix(fitted.params)
+    ahead = whole.forecast(horizon=horizon, start=TRAIN - 2, reindex=False)
+    found = table(Garch(law_task(horizon), tail), frame)
+    scale_NH = 100 * found["scale"].to_numpy().reshape(-1, horizon)
+    np.testing.assert_allclose(scale_NH[:-1, 0], whole.conditional_volatility[TRAIN - 1 :], rtol=1e-3)
+    if tail == "normal":
+        np.testing.assert_allclose(scale_NH, np.sqrt(ahead.variance.to_numpy().cumsum(axis=1)), rtol=1e-3)
+    else:
+        np.testing.assert_allclose(found["df"].to_numpy()[::horizon], fitted.params["nu"], rtol=1e-2)
+    close_NH = found["close"].to_numpy().reshape(-1, horizon)
+    drift_H = np.log(close_NH / frame["close"].to_numpy()[TRAIN - 1 :, None])
+    expected_H = fitted.params["mu"] * np.arange(1, horizon + 1)
+    np.testing.assert_allclose(100 * drift_H, np.broadcast_to(expected_H, drift_H.shape), atol=1e-4)
+
+
+def test_garch_starts_as_arch_does(frame: pd.DataFrame) -> None:
+    """In training, where the start still shows, the filter is what arch was fitted with."""
+    from arch.univariate import GARCH, ConstantMean
+
+    task = law_task()
+    predictor = Garch(task).fit(frame[:TRAIN])
+    predictor._last = {}  # from the first bar on
+    r_N = returns(frame)[: TRAIN - 1]
+    fitted = ConstantMean(r_N / r_N.std(), volatility=GARCH(p=1, q=1), rescale=False).fit(disp="off")
+    scale_N = predictor.predict(frame[:TRAIN])["scale"].to_numpy()
+    np.testing.assert_allclose(scale_N[:-1], fitted.conditional_volatility * r_N.std(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_size_of_moves_does_not_matter(frame: pd.DataFrame, scale: float) -> None:
+    """A far too small or large unit is where an optimiser gives up."""
+    shift = np.log(frame["close"]).diff().fillna(0).cumsum()
+    changes = frame.assign(close=scale * (shift - shift[:TRAIN].mean()))  # not above zero: changes take part
+    found = table(Garch(law_task(target="close")), changes)["scale"]
+    expected = table(Garch(law_task(target="close")), frame)["scale"] / frame["close"][TRAIN - 1 :].to_numpy()
+    np.testing.assert_allclose(found / scale, expected, rtol=1e-6)
+
+
+def test_garch_finds_the_true_law() -> None:
+    """On a series that is GARCH, its loss is that of the true law; EWMA's and the constant's are 0.036 and 0.14 above.
+
+    The optimum of this series is known: about 1.279 nats, 1.315 for EWMA, 1.419 for a constant. Over five steps
+    squared moves are as large as forecast.
+    """
+    n, n_train, horizon = 200_000, 60_000, 5
+    z_N = np.random.default_rng(6).normal(size=n)
+    move_N, sd_N = clustered(z_N)
+    path_N = 0.01 * move_N.cumsum()
+    frame = make_frame(with_columns(make_bars(n=n), close=100 * np.exp(path_N)))
+    late = slice(n_train, n - horizon + 1)
+
+    def nll(sd_N: np.ndarray) -> float:
+        return float(np.mean(np.log(sd_N) + 0.5 * np.log(2 * np.pi) + 0.5 * (move_N[late] / sd_N) ** 2))
+
+    scale_NH = {}
+    for rule in (Garch, Ewma, Constant):
+        found = rule(law_task(horizon)).fit(frame[:n_train]).predict(frame)
+        scale_NH[rule] = 100 * found["scale"].to_numpy().reshape(-1, horizon)[:-horizon]
+    true = nll(sd_N[late])
+    assert true == pytest.approx(1.279, abs=0.02)
+    regret = {rule: nll(scale[:, 0]) - true for rule, scale in scale_NH.items()}
+    assert abs(regret[Garch]) < 0.002
+    assert regret[Ewma] == pytest.approx(0.036, abs=0.01) and regret[Constant] == pytest.approx(0.14, abs=0.03)
+    for h in range(1, horizon + 1):
+        origin_N = np.arange(n_train - 1, n - horizon)
+        ahead_N = 100 * (path_N[origin_N + h] - path_N[origin_N])
+        assert np.mean((ahead_N / scale_NH[Garch][:, h - 1]) ** 2) == pytest.approx(1, abs=0.04)
+
+
+def test_constant_laws(frame: pd.DataFrame) -> None:
+    """Mean and standard deviation of the h-step returns; scipy's likeliest Student-t."""
+    task, path_N = law_task(3), np.log(frame["close"].to_numpy())[:TRAIN]
+    normal, heavy = (table(Constant(task, tail), frame)[:3] for tail in ("normal", "student_t"))
+    last = frame["close"][TRAIN - 1]
+    for h in range(1, 4):
+        move_N = path_N[h:] - path_N[:-h]
+        spread_N = path_N[h : len(path_N) - 3 + h] - path_N[:-3]  # of whole windows, as the reference's
+        assert normal["close"][h - 1] == pytest.approx(last * np.exp(move_N.mean()), rel=1e-12)
+        assert normal["scale"][h - 1] == pytest.approx(spread_N.std(), rel=1e-9)
+        df, location, unit = stats.t.fit(move_N / move_N.std())
+        assert heavy["df"][h - 1] == pytest.approx(df, rel=1e-2)
+        assert heavy["close"][h - 1] == pytest.approx(last * np.exp(location * move_N.std()), rel=1e-5)
+        assert heavy["scale"][h - 1] == pytest.approx(unit * np.sqrt(df / (df - 2)) * move_N.std(), rel=1e-2)
+
+
+@pytest.mark.parametrize("rule", [Ewma, Garch])
+def test_tail_of_each_step_is_fitted_to_standardised_moves(frame: pd.DataFrame, rule: type[Ewma | Garch]) -> None:
+    horizon = 4
+    predictor = rule(law_task(horizon), "student_t").fit(frame[:TRAIN])
+    learnt = predictor._learnt[0]
+    assert learnt.df_H.shape == learnt.factor_H.shape == (horizon,)
+    r_N = np.r_[0, returns(frame)[: TRAIN - 1]] / predictor._unit(0)
+    sd_NH = np.sqrt(learnt.ahead(learnt.next_variance(r_N), horizon))
+    for h in range(2 if rule is Garch else 1, horizon + 1):
+        z_N = np.array([r_N[i + 1 : i + 1 + h].sum() - h * learnt.mean for i in range(TRAIN - h)]) / sd_NH[:-h, h - 1]
+        df, _, unit = stats.t.fit(z_N, floc=0)
+        assert learnt.df_H[h - 1] == pytest.approx(df, rel=1e-2)
+        assert learnt.factor_H[h - 1] == pytest.approx(unit * np.sqrt(df / (df - 2)), rel=1e-2)
+    found = predictor.predict(frame[:TRAIN])
+    np.testing.assert_allclose(found["scale"], sd_NH[-1] * learnt.factor_H * predictor._unit(0), rtol=1e-9)
+    np.testing.assert_array_equal(found["df"], learnt.df_H)
+
+
+def test_student_t_is_scipys() -> None:
+    x_N = 3 + 2 * np.random.default_rng(3).standard_t(4, 4000)
+    df, location, unit = stats.t.fit(x_N)
+    found = fit_student_t(x_N)
+    np.testing.assert_allclose(found, (location, unit * np.sqrt(df / (df - 2)), df), rtol=2e-4)
+    df, _, unit = stats.t.fit(x_N, floc=2.5)
+    np.testing.assert_allclose(fit_student_t(x_N, 2.5), (2.5, unit * np.sqrt(df / (df - 2)), df), rtol=2e-4)
+    parameters = np.array([2.7, 0.3, 1.2])
+    loss, slope = _loss(parameters, x_N)
+    assert loss == pytest.approx(-stats.t.logpdf(x_N, np.exp(1.2), 2.7, np.exp(0.3)).mean(), rel=1e-12)
+    for k in range(3):
+        step = np.eye(3)[k] * 1e-6
+        difference = (_loss(parameters + step, x_N)[0] - _loss(parameters - step, x_N)[0]) / 2e-6
+        assert slope[k] == pytest.approx(difference, rel=1e-6)
+
+
+def test_student_t_always_has_a_spread() -> None:
+    rng = np.random.default_rng(4)
+    wild, tame = fit_student_t(rng.standard_t(1.2, 3000)), fit_student_t(rng.uniform(-1, 1, 3000))
+    assert wild.df == pytest.approx(MIN_DF) and np.isfinite(wild.scale)
+    assert tame.df == pytest.approx(MAX_DF)
+
+
+def test_moves_of_several_steps() -> None:
+    move_N = np.random.default_rng(5).normal(size=50)
+    np.testing.assert_allclose(step_moves(move_N, 7), [move_N[i + 1 : i + 8].sum() for i in range(43)], atol=1e-12)
+    assert len(thinned(np.zeros(48_000), 96)) == 2000
+    assert len(thinned(np.zeros(3 * ENOUGH), 96)) == ENOUGH and len(thinned(np.zeros(50), 96)) == 50
