@@ -3,201 +3,222 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-import jax
 import numpy as np
 
+from nextbar import forecasts
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, frame_bars
-from nextbar.data.calendar import Calendar
-from nextbar.data.frames import frame_like
-from nextbar.data.indicators import add_indicators
+from nextbar.data.bars import Bars
+from nextbar.data.frames import frame_like, is_frame
 from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES, Statistics
-from nextbar.data.windows import Tape, WindowSpec, gather
-from nextbar.errors import DataError, RunError
-from nextbar.metrics.intervals import quantile
-from nextbar.model.heads import head_for
-from nextbar.model.transformer import Transformer, architecture
+from nextbar.errors import RunError
+from nextbar.forecasts import LEVELS, Keys
+from nextbar.history import History, read_histories
+from nextbar.inference import Inference
+from nextbar.metrics.conformal import Conformal, require_distribution
+from nextbar.metrics.task import Task
+from nextbar.runs import best_run
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.run import read_preparation, read_summary
-from nextbar.types import Array, Forecast
-
-LEVELS = (0.5, 0.8, 0.95)
+from nextbar.train.compilation import enable_cache
+from nextbar.train.records import read_conformal, read_preparation, read_summary
+from nextbar.types import Forecast
 
 
 class Forecaster:
-    """Forecasts of a trained run.
+    """Forecasts of a trained model.
 
     Args:
-        config: the run's configuration.
-        preparation: what the run learnt from its training span.
-        params: parameters of the model.
+        config: the experiment it was trained in.
+        preparation: what was learnt from the training span.
+        params: parameters of the model, nested dicts of arrays.
+        run_dir: the folder of its run; None: it has none.
+        epoch: the epoch its parameters are of.
+        epochs: epochs whose parameters are kept.
     """
 
-    def __init__(self, config: ExperimentConfig, preparation: Preparation, params: Any) -> None:
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        preparation: Preparation,
+        params: Any,
+        *,
+        run_dir: Path | None = None,
+        epoch: int | None = None,
+        epochs: Sequence[int] = (),
+    ) -> None:
         self.config = config
         self.preparation = preparation
-        self.params = jax.device_put(params)
-        self._model = Transformer(architecture(config.model_config), head_for(config))
-        self._call = jax.jit(self._forecast)
+        self.run_dir = run_dir
+        self.epoch = epoch
+        self.epochs = tuple(epochs)
+        self.task = Task.of(config)
+        self._inference = Inference(config, preparation.spec, params)
 
     @classmethod
-    def load(cls, run_dir: str | Path) -> Forecaster:
-        """Open the best epoch of a run folder.
-
-        Raises:
-            RunError: no run folder, a run without a checkpoint, or a damaged one.
-        """
-        path = Path(run_dir)
-        if not (path / "config.yaml").is_file():
-            raise RunError(f"{path} is no run folder: there is no config.yaml in it")
-        summary = read_summary(path)
-        config = ExperimentConfig.load(path / "config.yaml")
-        if not config.save_weights:
-            raise RunError(
-                f"{path} was trained with save_weights: false, so there is nothing to load; train it with true"
-            )
-        checkpoints = Checkpoints(path / "checkpoints")
-        try:
-            if not checkpoints.best():
-                raise RunError(f"{path} has no checkpoint (status {summary.get('status')}); finish one epoch first")
-            params = checkpoints.restore_raw()
-        finally:
-            checkpoints.close()
-        return cls(config, read_preparation(path), params)
-
-    def predict(self, frame: Any, levels: Sequence[float] = LEVELS) -> Any:
-        """Forecast the bars after the last one of each ticker.
+    def load(cls, path: str | Path, epoch: int | None = None) -> Forecaster:
+        """Open a run folder, or the best run of an experiment folder.
 
         Args:
-            frame: bars as in training, pandas or polars, at least L of each ticker.
-            levels: central intervals of a ``distribution``, shares in (0, 1).
-
-        Returns:
-            A frame of the same library, one row for each ticker and step: ``ticker`` (and ``resolution`` where the run
-            has several), ``origin`` and ``date`` (opening times of the last known and the predicted bar), ``step``;
-            ``close``, and for a distribution ``close-lo-80``, ``close-hi-80`` ...; for bins ``p_<lower>_<upper>``
-            instead, in percent of the last close.
+            path: the folder.
+            epoch: one of the epochs kept (``epochs``); None: the best.
 
         Raises:
-            DataError: too few bars, a hole in the last L, a column that is missing, a ticker without statistics.
+            RunError: no run, runs that cannot be ranked together, a run without a checkpoint, one that is damaged or
+                of a later version.
         """
-        dataset = self.config.dataset_config
-        single = dataset.tickers if len(dataset.tickers) == 1 and not _has_column(frame, "ticker") else None
-        bars = frame_bars(
-            frame,
-            dataset.resolution,
-            dataset.features,
-            tickers=single,
-            target=dataset.target,
-            output_mode=dataset.output_mode,
-            indicators=dataset.indicators or (),
-        )
-        bars = [add_indicators(b, dataset.indicators or ()) for b in bars]
-        fits = [self._fit_of(b) for b in bars]
-        recent = [self._recent(b, f) for b, f in zip(bars, fits, strict=True)]
-        forecast = self._run(recent, fits)
-        return frame_like(self._columns(recent, fits, forecast, levels), frame, dates=("origin", "date"))
-
-    def _fit_of(self, bars: Bars) -> SeriesFit:
-        known = self.preparation.find(bars.ticker, bars.resolution)
-        if known is not None:
-            return known
-        norm_mode = self.config.dataset_config.norm_mode
-        if norm_mode in GLOBAL_MODES:
-            there = ", ".join(s.ticker for s in self.preparation.series)
-            raise DataError(f"{bars.name}: norm_mode {norm_mode} has no training statistics for it, only for {there}")
-        groups = len(self.preparation.spec.groups)
-        unknown = Statistics(*[np.nan] * 4)
-        calendar = Calendar.learn(bars.time_N, bars.step, self.config.dataset_config.calendar)
-        return SeriesFit(bars.ticker, bars.resolution, calendar, (unknown,) * groups, np.nan)
-
-    def _recent(self, bars: Bars, fit: SeriesFit) -> Bars:
-        """The last L bars, checked."""
-        spec = self.preparation.spec
-        length = spec.seq_len
-        missing = [name for name in spec.columns + spec.plain if name not in bars.columns]
-        if missing:
-            raise DataError(f"{bars.name}: no column {', '.join(missing)}, which the run was trained with")
-        if len(bars) < length:
-            raise DataError(f"{bars.name}: {len(bars)} bars, but the model needs the last {length}")
-        recent = Bars(
-            bars.ticker,
-            bars.resolution,
-            bars.time_N[-length:],
-            {name: values[-length:] for name, values in bars.columns.items()},
-        )
-        holes = fit.calendar.hole_before(recent.time_N)
-        if holes.any():
-            at = np.datetime64(int(recent.time_N[np.argmax(holes)]), "s")
-            raise DataError(f"{bars.name}: bars are missing before {at}Z, within the last {length}; fill them in")
-        for name in spec.columns + spec.plain:
-            if np.isnan(recent.columns[name]).any():
-                raise DataError(
-                    f"{bars.name}: {name} is not known for all of the last {length} bars; give more history"
+        run_dir = best_run(path)
+        if not (run_dir / "config.yaml").is_file():
+            raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
+        summary = read_summary(run_dir)
+        config = ExperimentConfig.load(run_dir / "config.yaml")
+        if not config.save_weights:
+            raise RunError(
+                f"{run_dir} was trained with save_weights: false, so there is nothing to load; train it with true"
+            )
+        checkpoints = Checkpoints(run_dir / "checkpoints")
+        try:
+            epochs = checkpoints.epochs()
+            if not epochs:
+                status = summary.get("status", "unknown: it has no summary.json")
+                raise RunError(
+                    f"{run_dir} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
                 )
-        return recent
+            if epoch is None:
+                ranked = checkpoints.best()
+                epoch = ranked[0][0] if ranked else epochs[-1]  # where nothing is validated the last is the best
+            params = checkpoints.restore_raw(epoch)
+        finally:
+            checkpoints.close()
+        preparation = read_preparation(run_dir)
+        enable_cache()
+        return cls(config, preparation, params, run_dir=run_dir, epoch=epoch, epochs=epochs)
 
-    def _run(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> Forecast:
-        spec = self.preparation.spec
-        tape = _with_future(self.preparation.tape(bars, fits), spec.horizon)
-        origin_B = np.arange(1, len(bars) + 1, dtype=np.int32) * spec.seq_len - 1
-        norm_mode = np.int32(NORM_MODES.index(self.config.dataset_config.norm_mode))
-        return Forecast(**jax.device_get(self._call(self.params, tape, norm_mode, origin_B)))
+    @property
+    def params(self) -> Any:
+        """The model's parameters, nested dicts of arrays on the device."""
+        return self._inference.params
 
-    def _forecast(self, params: Any, tape: Tape, norm_mode: Array, origin_B: Array) -> dict[str, Array]:
-        spec: WindowSpec = self.preparation.spec
-        batch = gather(tape, origin_B, jax.numpy.ones(origin_B.shape), norm_mode, spec)
-        outputs: Any = self._model.apply({"params": params}, batch)
-        return self._model.head.read(outputs, batch.unit_B)
+    def predict(
+        self,
+        frame: Any,
+        levels: Sequence[float] = LEVELS,
+        *,
+        last_only: bool = True,
+        now: object = None,
+        fit_scaler: bool = False,
+        conformal: bool = False,
+        law: bool = False,
+    ) -> Any:
+        """Forecast the bars after the last one of each ticker.
 
-    def _columns(
-        self, bars: Sequence[Bars], fits: Sequence[SeriesFit], forecast: Forecast, levels: Sequence[float]
-    ) -> dict[str, np.ndarray]:
-        horizon = self.preparation.spec.horizon
-        columns = {"ticker": np.repeat([b.ticker for b in bars], horizon)}
-        if len(self.config.dataset_config.resolutions) > 1:
-            columns["resolution"] = np.repeat([b.resolution for b in bars], horizon)
-        columns["origin"] = np.repeat([b.time_N[-1] for b in bars], horizon)
-        columns["step"] = np.tile(np.arange(1, horizon + 1), len(bars))
-        columns["date"] = np.concatenate(
-            [f.calendar.next_times(int(b.time_N[-1]), horizon) for b, f in zip(bars, fits, strict=True)]
+        The forecast from a bar is the same, bit for bit, whether or not later bars are there and whatever else is
+        forecast with it (for a ticker that training did not know: as long as its calendar and its statistics, which
+        come from the frame, are the same).
+
+        Args:
+            frame: bars as in training, pandas or polars, at least L of each ticker; more columns do no harm. Or a list
+                of ``Bars``.
+            levels: central intervals of a ``distribution``, shares in (0, 1).
+            last_only: False: forecast from every bar whose context is whole, not only from the last.
+            now: a date, datetime or epoch seconds; bars that close later, such as one that is still being traded,
+                are left out.
+            fit_scaler: let tickers that training did not know have statistics of their own, fitted on all their bars
+                in the frame, where the normalisation is global. Forecasts from early bars then know later ones.
+            conformal: adjust the intervals by the residuals of the validation span.
+            law: give a distribution's ``scale`` (standard deviation of the change, in prices or log returns) and
+                Student-t ``df`` as well.
+
+        Returns:
+            A frame of the same library, one row for each ticker, origin and step: ``ticker`` (and ``resolution`` where
+            the run has several), ``origin`` and ``date`` (opening times of the last known and the predicted bar),
+            ``step``; ``close``, and for a distribution ``close-lo-80``, ``close-hi-80`` ...; for bins
+            ``p_<lower>_<upper>`` instead, in percent of the last close.
+
+        Raises:
+            ConfigError: a level that is no share, or ``now`` is no date.
+            DataError: too few bars, a hole in the last L, a column that is missing, another resolution, a ticker
+                without statistics; ``conformal`` for another mode than ``distribution``.
+            RunError: ``conformal`` for a run or an epoch without validation residuals.
+        """
+        levels = forecasts.check_levels(levels)
+        corrected = self.conformal() if conformal else None
+        histories = read_histories(
+            frame,
+            self.config.dataset_config,
+            self.preparation,
+            last_only=last_only,
+            now=now,
+            fit_scaler=fit_scaler,
         )
-        if forecast.log_probs_NHK is not None:
-            edges = self.preparation.spec.edges or ()
-            probs = np.exp(forecast.log_probs_NHK.reshape(-1, len(edges) - 1).astype(np.float64))
-            return columns | {f"p_{edges[k]:g}_{edges[k + 1]:g}": probs[:, k] for k in range(len(edges) - 1)}
-        last_N1 = np.array([b.columns["close"][-1] for b in bars])[:, None]
-        assert forecast.location_NH is not None
-        columns["close"] = self._price(last_N1, forecast.location_NH)
-        if forecast.scale_NH is not None:
-            for level in levels:
-                for side, share in (("lo", (1 - level) / 2), ("hi", (1 + level) / 2)):
-                    columns[f"close-{side}-{level * 100:g}"] = self._price(last_N1, quantile(forecast, share))
-        return columns
+        starts = np.cumsum([0, *(len(h.bars) for h in histories)])[:-1]
+        bars, fits = [h.bars for h in histories], [h.fit for h in histories]
+        origin_N = np.concatenate([h.origin_N + start for h, start in zip(histories, starts, strict=True)])
+        forecast = self.forecast(bars, fits, origin_N)
+        series_N = np.repeat(np.arange(len(bars)), [len(h.origin_N) for h in histories])
+        names = self.names(bars)
+        columns = forecasts.columns(
+            self._keys(histories, series_N),
+            forecast,
+            self.task,
+            levels,
+            law=law,
+            interval=partial(corrected.interval, series_N=series_N, names=names, forecast=forecast)
+            if corrected
+            else None,
+        )
+        return frame_like(columns, frame if is_frame(frame) else None, dates=("origin", "date"))
 
-    def _price(self, last_N1: np.ndarray, change_NH: np.ndarray) -> np.ndarray:
-        change = np.asarray(change_NH, np.float64)
-        log = self.preparation.spec.target == "log_return"
-        return (last_N1 * np.exp(change) if log else last_N1 + change).reshape(-1)
+    def forecast(self, bars: Sequence[Bars], fits: Sequence[SeriesFit], origin_N: np.ndarray) -> Forecast:
+        """Forecasts, in the units of ``Forecast``, from rows of the series end to end; nothing is checked.
 
+        Args:
+            bars: series with their indicators.
+            fits: what is known of each of them.
+            origin_N: rows with a whole context.
+        """
+        # a window's place in its batch follows from its ticker and time, as ``Inference`` wants it
+        place_R = np.concatenate([b.time_N // b.step + crc32(b.name.encode()) for b in bars])
+        return self._inference(self.preparation.tape(bars, fits), origin_N, place_R[origin_N])
 
-def _with_future(tape: Tape, horizon: int) -> Tape:
-    """Room for the bars that are not known yet; their values reach no forecast."""
+    def conformal(self) -> Conformal:
+        """The validation residuals of this epoch, by which intervals are adjusted.
 
-    def extended(rows: Array) -> Array:
-        return np.pad(rows, [(0, horizon)] + [(0, 0)] * (rows.ndim - 1))
+        Raises:
+            DataError: the mode is not ``distribution``.
+            RunError: there are none, or they are of another epoch.
+        """
+        require_distribution(self.task)
+        found = read_conformal(self.run_dir) if self.run_dir else None
+        if found is None:
+            raise RunError(
+                f"{self.run_dir or 'the model'} has no conformal.json with validation residuals: the run did not end, "
+                "had no validation span (refit), or is of an earlier version; use the run it comes from, or train anew"
+            )
+        epoch, conformal = found
+        if epoch != self.epoch:
+            raise RunError(
+                f"the validation residuals in {self.run_dir} are those of epoch {epoch}, not of {self.epoch}; "
+                "load the best epoch (epoch=None), or leave conformal out"
+            )
+        return conformal
 
-    return tape._replace(
-        rows_RX=extended(tape.rows_RX),
-        close_R2=extended(tape.close_R2),
-        series_R=extended(tape.series_R),
-        rank_R=extended(tape.rank_R),
-    )
+    def names(self, bars: Sequence[Bars]) -> tuple[str, ...]:
+        """What the run's records call these series."""
+        several = len(self.config.dataset_config.resolutions) > 1
+        return tuple(b.name if several else b.ticker for b in bars)
 
-
-def _has_column(frame: Any, name: str) -> bool:
-    return any(str(column).lower() == name for column in getattr(frame, "columns", ()))
+    def _keys(self, histories: Sequence[History], series_N: np.ndarray) -> Keys:
+        horizon, several = self.preparation.spec.horizon, len(self.config.dataset_config.resolutions) > 1
+        times = [h.bars.time_N[h.origin_N] for h in histories]
+        dates = [h.fit.calendar.next_times_after(time, horizon) for h, time in zip(histories, times, strict=True)]
+        return Keys(
+            np.array([h.bars.ticker for h in histories], object)[series_N],
+            np.array([h.bars.resolution for h in histories], object)[series_N] if several else None,
+            np.concatenate(times),
+            np.concatenate(dates),
+            np.concatenate([h.bars.columns["close"][h.origin_N] for h in histories]),
+        )

@@ -1,29 +1,23 @@
-"""Forecaster: what it says of the last origin is what the evaluation said of that origin."""
+"""Forecaster: what it says of an origin is what the evaluation says of that origin, as a table of prices."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from builders import make_bars, make_config, make_frame
+from builders import make_bars, make_frame
 from experiments import GRID
+from made_runs import MadeRun, make_run
 from scipy import stats
 
-from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
-from nextbar.data.dataset import build_dataset
-from nextbar.errors import DataError, RunError
+from nextbar.errors import ConfigError
 from nextbar.forecaster import Forecaster
-from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.trainer import Trainer
-from nextbar.train.training import Training
+from nextbar.train.engine import Engine
 from nextbar.types import Forecast
 
 TWO = {"tickers": ["aaa", "bbb"]}
@@ -37,212 +31,202 @@ RUNS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Trained:
-    """A run, its bars, and the forecasts of its evaluation."""
-
-    def __init__(self, log_dir: Path, **overrides: Any) -> None:
-        self.config: ExperimentConfig = make_config(log_dir=str(log_dir), learning_rate=1e-2, **overrides)
-        tickers = self.config.dataset_config.tickers
-        self.bars = [make_bars(ticker, n=150, seed=i, price=100 * 10**i) for i, ticker in enumerate(tickers)]
-        self.frame = make_frame(*self.bars).drop(columns="resolution")
-        result = Trainer(self.config, self.frame, show=False).train_and_evaluate()
-        self.run_dir = result.run_dir
-        self.dataset = build_dataset(self.config, self.bars)
-        self.forecaster = Forecaster.load(self.run_dir)
-        checkpoints = Checkpoints(log_dir / "unused", enabled=False)
-        training = Training(self.config, self.dataset, checkpoints)
-        _, forecasts = training.evaluate(self.forecaster.params)
-        self.evaluated: Forecast = forecasts["test"]
-
-    def history(self, row: int) -> pd.DataFrame:
-        """Bars of one series up to a row of all series end to end, and the other series whole."""
-        series = int(self.dataset.series_R[row])
-        start = sum(len(b) for b in self.bars[:series])
-        return pd.concat(
-            [
-                make_frame(b).drop(columns="resolution").iloc[: row - start + 1 if i == series else None]
-                for i, b in enumerate(self.bars)
-            ]
-        )
-
-
-@pytest.fixture(scope="module", params=RUNS)
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return Trained(tmp_path_factory.mktemp("logs"), **RUNS[request.param])
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MadeRun]:
+    return {name: make_run(tmp_path_factory.mktemp(name), **fields) for name, fields in RUNS.items()}
 
 
 @pytest.fixture(scope="module")
-def of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
-    made: dict[str, Trained] = {}
-
-    def find(name: str) -> Trained:
-        if name not in made:
-            made[name] = Trained(tmp_path_factory.mktemp("logs"), **RUNS[name])
-        return made[name]
-
-    return find
+def forecasters(made: dict[str, MadeRun]) -> dict[str, Forecaster]:
+    return {name: run.load() for name, run in made.items()}
 
 
-def test_prediction_equals_evaluation(trained: Trained) -> None:
-    """At the first, a middle and the last origin of the test span of each ticker."""
-    rows = trained.dataset.origins["test"]
-    horizon = trained.config.dataset_config.horizon
-    for n in {0, len(rows) // 4, len(rows) // 2, len(rows) - 1}:
-        series = trained.dataset.series_R[rows[n]]
-        ticker = trained.bars[series].ticker
-        said = trained.forecaster.predict(trained.history(rows[n]))
-        said = said[said["ticker"] == ticker]
-        assert len(said) == horizon and said["step"].tolist() == list(range(1, horizon + 1))
-        last = trained.dataset.close_R[rows[n]]
-        told = Forecast(*(None if a is None else a[n].astype(np.float64) for a in trained.evaluated))
-        if told.log_probs_NHK is not None:
-            probs = said[[c for c in said if c.startswith("p_")]].to_numpy()
-            np.testing.assert_allclose(probs, np.exp(told.log_probs_NHK), rtol=1e-5)
-            assert [c for c in said if c.startswith("p_")] == ["p_-inf_-0.5", "p_-0.5_0", "p_0_0.5", "p_0.5_inf"]
-            continue
-        assert told.location_NH is not None and np.abs(told.location_NH).max() > 0
-        price = partial(price_after, last, trained.config.dataset_config.target)
-        np.testing.assert_allclose(said["close"], price(told.location_NH), rtol=1e-6)
-        if told.scale_NH is not None and told.df_NH is not None:
-            law = stats.t(told.df_NH, told.location_NH, told.scale_NH * np.sqrt((told.df_NH - 2) / told.df_NH))
-            for level in (50, 80, 95):
-                low, high = law.interval(level / 100)
-                np.testing.assert_allclose(said[f"close-lo-{level}"], price(low), rtol=1e-6)
-                np.testing.assert_allclose(said[f"close-hi-{level}"], price(high), rtol=1e-6)
+def history(run: MadeRun, row: int) -> pd.DataFrame:
+    """Bars of one series up to a row of all series end to end, and the other series whole."""
+    series = int(run.dataset.series_R[row])
+    start = sum(len(b) for b in run.bars[:series])
+    parts = [make_frame(b).iloc[: row - start + 1 if i == series else None] for i, b in enumerate(run.bars)]
+    return pd.concat(parts)
 
 
 def price_after(last: float, target: str, move: np.ndarray) -> np.ndarray:
     return last * np.exp(move) if target == "log_return" else last + move
 
 
-def test_only_the_last_bars_count(trained: Trained) -> None:
-    """What lies before the last L bars changes nothing (indicators aside, which reach further back)."""
-    if trained.config.dataset_config.indicators:
-        return
-    whole = trained.forecaster.predict(trained.frame)
-    short = trained.forecaster.predict(trained.frame.groupby("ticker").tail(6))
-    pd.testing.assert_frame_equal(whole, short, rtol=1e-6)
+@pytest.mark.parametrize("name", RUNS)
+def test_prediction_equals_the_engines_evaluation(
+    name: str, made: dict[str, MadeRun], forecasters: dict[str, Forecaster]
+) -> None:
+    """At the first, a middle and the last origin of the test span of each ticker."""
+    run, forecaster = made[name], forecasters[name]
+    horizon, target = run.config.dataset_config.horizon, run.config.dataset_config.target
+    rows = run.dataset.origins["test"]
+    evaluated = Engine(run.config, run.dataset).evaluate(forecaster.params, rows).forecast
+    for n in {0, len(rows) // 4, len(rows) // 2, len(rows) - 1}:
+        ticker = run.bars[run.dataset.series_R[rows[n]]].ticker
+        said = forecaster.predict(history(run, rows[n]))
+        said = said[said["ticker"] == ticker]
+        assert len(said) == horizon and said["step"].tolist() == list(range(1, horizon + 1))
+        last = run.dataset.close_R[rows[n]]
+        told = Forecast(*(None if a is None else a[n].astype(np.float64) for a in evaluated))
+        if told.log_probs_NHK is not None:
+            probs = said[[c for c in said if c.startswith("p_")]].to_numpy()
+            np.testing.assert_allclose(probs, np.exp(told.log_probs_NHK), rtol=1e-5)
+            assert [c for c in said if c.startswith("p_")] == ["p_-inf_-0.5", "p_-0.5_0", "p_0_0.5", "p_0.5_inf"]
+            continue
+        assert told.location_NH is not None and np.abs(told.location_NH).max() > 0
+        price = partial(price_after, last, target)
+        np.testing.assert_allclose(said["close"], price(told.location_NH), rtol=1e-6)
+        if told.scale_NH is not None and told.df_NH is not None:
+            law = stats.t(told.df_NH, told.location_NH, told.scale_NH * np.sqrt((told.df_NH - 2) / told.df_NH))
+            for level in (50, 80, 95):
+                low, high = law.interval(level / 100)
+                np.testing.assert_allclose(said[f"close-lo-{level}"], price(low), rtol=2e-6)
+                np.testing.assert_allclose(said[f"close-hi-{level}"], price(high), rtol=2e-6)
 
 
-def test_dates_are_those_of_the_next_bars(trained: Trained) -> None:
-    said = trained.forecaster.predict(trained.frame)
-    last = trained.frame["date"].max()
+def test_only_the_last_bars_count(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    """What lies before the last L bars changes nothing where there are no indicators."""
+    for name in ("distribution", "discrete_grid"):
+        frame = made[name].frame
+        whole = forecasters[name].predict(frame)
+        pd.testing.assert_frame_equal(whole, forecasters[name].predict(frame.groupby("ticker").tail(6)))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_possible_origin(name: str, made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    """All bars but the first ones of each ticker, in order; the last of them as ``last_only`` says."""
+    run, forecaster = made[name], forecasters[name]
+    first = max(run.config.dataset_config.seq_len - 1, 19 if run.config.dataset_config.indicators else 0)
+    said = forecaster.predict(run.frame, last_only=False)
+    for b in run.bars:
+        own = said[(said["ticker"] == b.ticker) & (said["step"] == 1)]
+        times = pd.to_datetime(b.time_N, unit="s", utc=True)
+        assert own["origin"].tolist() == times[first:].tolist()
+        assert own["date"].tolist()[:-1] == times[first + 1 :].tolist()
+    last = said[said["origin"] == said["origin"].max()].reset_index(drop=True)
+    pd.testing.assert_frame_equal(last, forecaster.predict(run.frame))
+
+
+def test_a_hole_costs_the_origins_whose_context_it_lies_in(
+    made: dict[str, MadeRun], forecasters: dict[str, Forecaster]
+) -> None:
+    frame = made["discrete_grid"].frame.drop(index=100)
+    origins = forecasters["discrete_grid"].predict(frame, last_only=False)["origin"]
+    bars = frame["date"].tolist()
+    assert origins.tolist() == bars[5:100] + bars[105:]
+
+
+def test_dates_are_those_of_the_next_bars(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    frame = made["distribution"].frame
+    said = forecasters["distribution"].predict(frame)
+    last = frame["date"].max()
     assert (said["origin"] == last).all()
     assert (said["date"] == last + pd.to_timedelta(said["step"], unit="h")).all()
     assert str(said["date"].dt.tz) == "UTC"
 
 
-def test_polars_in_polars_out(trained: Trained) -> None:
-    wanted = trained.forecaster.predict(trained.frame)
-    said = trained.forecaster.predict(pl.from_pandas(trained.frame))
-    assert isinstance(said, pl.DataFrame)
-    assert said.columns == list(wanted.columns)
-    assert said["date"].dtype == pl.Datetime("ms", "UTC")
-    for name in said.columns:
-        np.testing.assert_array_equal(
-            said[name].to_numpy(), wanted[name].dt.tz_localize(None) if name in ("date", "origin") else wanted[name]
-        )
-
-
-def test_the_order_of_tickers_and_rows_does_not_matter(of: Callable[..., Trained]) -> None:
-    trained = of("mean")
-    wanted = trained.forecaster.predict(trained.frame).sort_values("ticker", ignore_index=True)
-    mixed = trained.frame.sample(frac=1, random_state=0)
-    said = trained.forecaster.predict(mixed).sort_values("ticker", ignore_index=True)
-    pd.testing.assert_frame_equal(wanted, said, rtol=1e-6)
-
-
-def test_nothing_but_the_run_folder_is_needed(of: Callable[..., Trained], tmp_path: Path) -> None:
-    trained = of("mean")
-    moved = shutil.copytree(trained.run_dir, tmp_path / "elsewhere")
-    with_path = Forecaster.load(str(moved)).predict(trained.frame)
-    pd.testing.assert_frame_equal(with_path, trained.forecaster.predict(trained.frame))
-
-
-def test_a_frame_of_one_series_needs_no_ticker(of: Callable[..., Trained]) -> None:
-    trained = of("discrete_grid")
-    wanted = trained.forecaster.predict(trained.frame)
-    pd.testing.assert_frame_equal(trained.forecaster.predict(trained.frame.drop(columns="ticker")), wanted)
-
-
-def test_a_ticker_never_seen_is_fine_where_statistics_are_the_windows(of: Callable[..., Trained]) -> None:
-    """The same bars under another name give the same forecast, the calendar being the same."""
-    trained = of("discrete_grid")
-    renamed = trained.forecaster.predict(trained.frame.assign(ticker="new"))
-    wanted = trained.forecaster.predict(trained.frame).assign(ticker="new")
-    pd.testing.assert_frame_equal(renamed, wanted)
-
-
-def test_what_cannot_be_forecast_is_said(of: Callable[..., Trained]) -> None:
-    trained = of("mean")
-    aaa, bbb = (make_frame(b).drop(columns="resolution") for b in trained.bars)
-    cases: dict[str, pd.DataFrame] = {
-        r"bbb_1h: 5 bars, but the model needs the last 6": pd.concat([aaa, bbb.tail(5)]),
-        r"bbb_1h: bars are missing before 2020-01-12T03:00": pd.concat([aaa, bbb.drop(index=bbb.index[-4])]),
-        r"norm_mode global_minmax has no training statistics for it, only for aaa, bbb": aaa.assign(ticker="ccc"),
-        r"rsi is not known for all of the last 6 bars; give more history": aaa.tail(8),
-        r"volume": aaa.drop(columns="volume"),
-        r"no column high|'high'": aaa.drop(columns="high"),
-    }
-    for message, frame in cases.items():
-        with pytest.raises(DataError, match=message):
-            trained.forecaster.predict(frame)
-    older = bbb.drop(index=bbb.index[-20])  # a hole before the last bars that are needed
-    assert len(trained.forecaster.predict(pd.concat([aaa, older]))) == 2
-
-
-def test_a_weekend_lies_between(tmp_path: Path) -> None:
+def test_a_weekend_lies_between(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A market open from Monday to Friday: three days after a Thursday are Friday, Monday and Tuesday."""
     weekdays = make_bars("made_up", "1d", n=300)
     keep = (weekdays.time_N // 86_400 + 3) % 7 < 5
     bars = Bars("made_up", "1d", weekdays.time_N[keep], {name: v[keep] for name, v in weekdays.columns.items()})
-    frame = make_frame(bars).drop(columns="resolution")
-    config = make_config(resolution="1d", horizon=3, num_epochs=1, log_dir=str(tmp_path))
-    forecaster = Forecaster.load(Trainer(config, frame, show=False).train_and_evaluate().run_dir)
+    forecaster = make_run(tmp_path_factory.mktemp("week"), [bars], resolution="1d", horizon=3).load()
+    frame = make_frame(bars)
     until_thursday = frame[frame["date"] <= frame["date"][frame["date"].dt.day_name() == "Thursday"].max()]
-    said = forecaster.predict(until_thursday)
-    assert said["date"].dt.day_name().tolist() == ["Friday", "Monday", "Tuesday"]
-    assert said["origin"].dt.day_name().tolist() == ["Thursday"] * 3
-    assert said["date"].diff().dropna().dt.days.tolist() == [3, 1]
+    for said in (forecaster.predict(until_thursday), forecaster.predict(until_thursday, last_only=False).tail(3)):
+        assert said["date"].dt.day_name().tolist() == ["Friday", "Monday", "Tuesday"]
+        assert said["origin"].dt.day_name().tolist() == ["Thursday"] * 3
+        assert said["date"].diff().dropna().dt.days.tolist() == [3, 1]
 
 
-def test_what_is_no_run_is_said(tmp_path: Path, of: Callable[..., Trained]) -> None:
-    with pytest.raises(RunError, match="no run folder"):
-        Forecaster.load(tmp_path)
-    run_dir = of("mean").run_dir
-    for part, message in {"checkpoints": "no checkpoint", "normalisation.json": "cannot be read"}.items():
-        broken = shutil.copytree(run_dir, tmp_path / part)
-        target = broken / part
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-        with pytest.raises(RunError, match=message):
-            Forecaster.load(broken)
+def test_several_resolutions(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each has its own dates; a frame may hold one of them alone."""
+    run = make_run(tmp_path_factory.mktemp("two"), resolution=["1h", "4h"])
+    forecaster = run.load()
+    said = forecaster.predict(run.frame)
+    assert list(said.columns[:2]) == ["ticker", "resolution"]
+    assert ((said["date"] - said["origin"]) == pd.to_timedelta(said["resolution"])).all()
+    of_one = forecaster.predict(run.frame[run.frame["resolution"] == "4h"])
+    pd.testing.assert_frame_equal(of_one, said[said["resolution"] == "4h"].reset_index(drop=True))
 
 
-def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:
-    config = make_config(log_dir=str(tmp_path), num_epochs=1, save_weights=False)
-    result = Trainer(config, make_frame(make_bars(n=150)), show=False).train_and_evaluate()
-    with pytest.raises(RunError, match="save_weights: false"):
-        Forecaster.load(result.run_dir)
+def test_polars_in_polars_out(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    for last_only in (True, False):
+        predict = partial(forecasters["mean"].predict, last_only=last_only)
+        wanted, said = predict(made["mean"].frame), predict(pl.from_pandas(made["mean"].frame))
+        assert isinstance(said, pl.DataFrame)
+        assert said.columns == list(wanted.columns)
+        assert said["date"].dtype == pl.Datetime("ms", "UTC")
+        for name in said.columns:
+            column = wanted[name].dt.tz_localize(None) if name in ("date", "origin") else wanted[name]
+            np.testing.assert_array_equal(said[name].to_numpy(), column)
 
 
-def test_prices_below_zero_where_training_took_them(tmp_path: Path) -> None:
+def test_the_form_of_the_frame_does_not_matter(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    """Rows in another order, further columns, dates as text or index, bars that have been read."""
+    frame, predict = made["mean"].frame, forecasters["mean"].predict
+    wanted = predict(frame).sort_values("ticker", ignore_index=True)
+    forms: list[Any] = [
+        frame.sample(frac=1, random_state=0),
+        frame.assign(note="text", sentiment=0.5).rename(columns=str.upper),
+        frame.assign(date=frame["date"].astype(str)),
+        frame.set_index(["ticker", "date"]),
+        made["mean"].bars,
+    ]
+    for form in forms:
+        said = predict(form).sort_values("ticker", ignore_index=True)
+        pd.testing.assert_frame_equal(wanted, said)
+
+
+def test_a_frame_of_one_series_needs_no_ticker(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    frame, predict = made["discrete_grid"].frame, forecasters["discrete_grid"].predict
+    pd.testing.assert_frame_equal(predict(frame.drop(columns="ticker")), predict(frame))
+
+
+def test_a_bar_that_is_still_open_can_be_left_out(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    """By its close: a bar that closes now counts. One that is left out may hold anything."""
+    frame, predict = made["mean"].frame, forecasters["mean"].predict
+    last = frame["date"].max()
+    second = last.replace(second=59)
+    spellings: list[Any] = [
+        last, last.to_pydatetime(), last.isoformat(), int(last.timestamp()), last.to_datetime64(),
+        second.replace(microsecond=123_456, nanosecond=7), second.to_pydatetime().replace(microsecond=999_999),
+        second.timestamp() + 0.5, f"{second:%Y-%m-%dT%H:%M:%S}.25+00:00",
+    ]  # fmt: skip
+    for now in spellings:
+        without = predict(frame, now=now)
+        pd.testing.assert_frame_equal(without, predict(frame[frame["date"] < last]))
+        pd.testing.assert_frame_equal(predict(made["mean"].bars, now=now), without)
+        pd.testing.assert_frame_equal(predict(frame.mask(frame["date"] == last, np.nan).assign(
+            ticker=frame["ticker"], resolution="1h", date=frame["date"].astype(str)), now=now), without)  # fmt: skip
+    pd.testing.assert_frame_equal(predict(frame, now=last + pd.Timedelta("1h")), predict(frame))
+
+
+def test_levels_are_shares(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    said = forecasters["distribution"].predict(made["distribution"].frame, levels=[0.9, 0.995])
+    assert [c for c in said if c.startswith("close-")] == [
+        "close-lo-90", "close-hi-90", "close-lo-99.5", "close-hi-99.5"
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"80 is no share"):
+        forecasters["distribution"].predict(made["distribution"].frame, levels=[80])
+
+
+def test_the_law_itself(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    """Scale and degrees of freedom give the intervals."""
+    said = forecasters["distribution"].predict(made["distribution"].frame, levels=[0.8], law=True)
+    last = np.repeat([b.columns["close"][-1] for b in made["distribution"].bars], 3)
+    spread = said["scale"] * np.sqrt((said["df"] - 2) / said["df"])
+    low, high = stats.t(said["df"], np.log(said["close"] / last), spread).interval(0.8)
+    np.testing.assert_allclose(said["close-lo-80"], last * np.exp(low), rtol=1e-9)
+    np.testing.assert_allclose(said["close-hi-80"], last * np.exp(high), rtol=1e-9)
+
+
+def test_prices_below_zero_where_training_took_them(tmp_path_factory: pytest.TempPathFactory) -> None:
     """With features and target close any finite number is a price, in prediction too."""
-    frame = pd.DataFrame(
-        {
-            "date": pd.date_range("2020-01-06", periods=150, freq="h", tz="UTC"),
-            "close": np.random.default_rng(0).normal(size=150).cumsum(),
-        }
-    )
-    assert frame["close"].tail(6).min() < 0 or frame["close"].min() < 0
-    config = make_config(log_dir=str(tmp_path), features="close", num_epochs=1)
-    forecaster = Forecaster.load(Trainer(config, frame, show=False).train_and_evaluate().run_dir)
-    shifted = frame.assign(close=frame["close"] - frame["close"].iloc[-1])
-    assert np.isfinite(forecaster.predict(shifted)["close"]).all()
-
-
-def test_prices_below_zero_are_refused_where_returns_are_asked_for(tmp_path: Path) -> None:
-    frame = make_frame(make_bars(n=150))[["date", "close"]]
-    config = make_config(log_dir=str(tmp_path), features="close", target="log_return", num_epochs=1)
-    forecaster = Forecaster.load(Trainer(config, frame, show=False).train_and_evaluate().run_dir)
-    with pytest.raises(DataError, match="close"):
-        forecaster.predict(frame.assign(close=frame["close"] - frame["close"].max()))
+    walk = np.random.default_rng(0).normal(size=150).cumsum()
+    bars = Bars("made_up", "1h", 3600 * np.arange(150), {"close": walk})
+    run = make_run(tmp_path_factory.mktemp("below"), [bars], features="close")
+    shifted = run.frame.assign(close=walk - walk[-1] - 1)
+    assert (shifted["close"].tail(1) < 0).all()
+    assert np.isfinite(run.load().predict(shifted)["close"]).all()

@@ -1,0 +1,203 @@
+"""The bars that forecasts begin from: read, cut at the present, and held against what the model was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nextbar.config import DatasetConfig
+from nextbar.data.bars import Bars, table_bars
+from nextbar.data.calendar import Calendar
+from nextbar.data.columns import Wanted
+from nextbar.data.dates import instant, read_dates
+from nextbar.data.indicators import add_indicators
+from nextbar.data.preparation import Preparation, SeriesFit
+from nextbar.data.scaling import GLOBAL_MODES, Statistics
+from nextbar.data.splits import whole_windows
+from nextbar.data.table import Table
+from nextbar.data.windows import WindowSpec
+from nextbar.errors import DataError
+from nextbar.new_bars import is_bars, tables_of, trained_on, wanted_of
+from nextbar.resolution import seconds
+
+_FRACTION = re.compile(r"(?<=\d:\d\d:\d\d)\.\d+")
+
+FEWEST_READ = 32
+"""bars looked at where the context is shorter, so that another resolution is noticed"""
+
+
+FIT_SCALER = "to fit them on the bars given, ask for it with fit_scaler=True (--fit-scaler)"
+
+
+class History(NamedTuple):
+    """One series as the model is to see it."""
+
+    bars: Bars
+    fit: SeriesFit
+    origin_N: np.ndarray
+    """rows of the bars that forecasts can be made from"""
+
+
+def read_histories(
+    frame: Any,
+    config: DatasetConfig,
+    preparation: Preparation,
+    *,
+    last_only: bool = True,
+    now: object = None,
+    fit_scaler: bool = False,
+) -> list[History]:
+    """The series of a frame, by resolution and then by ticker.
+
+    Args:
+        frame: pandas or polars, long or of one series, or a list of ``Bars``.
+        config: what the model was trained on.
+        preparation: what it learnt there.
+        last_only: forecast from the last bar alone; then only the last bars are looked at, unless indicators or an
+            unknown series need the others. Otherwise from every bar whose context is whole.
+        now: bars that close later are left out; a date in any form.
+        fit_scaler: fit the statistics of series that training did not know on all their bars.
+
+    Raises:
+        DataError: no bars, or a series that nothing can be forecast for.
+        ConfigError: ``now`` is no date.
+    """
+    end = None if now is None else _whole_second(now)
+    series = _given(frame, end) if is_bars(frame) else _read(frame, config, preparation, last_only, end)
+    histories = []
+    for bars in series:
+        full = with_features(bars, config, preparation.spec)
+        fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
+        histories.append(_last(full, fit, preparation.spec) if last_only else _all(full, fit, preparation.spec))
+    return histories
+
+
+def with_features(bars: Bars, config: DatasetConfig, spec: WindowSpec) -> Bars:
+    """The bars with their indicators.
+
+    Raises:
+        DataError: a column the model was trained with is not there.
+    """
+    missing = [name for name in spec.volumes if name not in bars.columns]
+    if missing:
+        raise DataError(f"{bars.name}: no column {', '.join(missing)}, which the model was trained with")
+    return add_indicators(bars, config.indicators or ())
+
+
+def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: int, advice: str) -> SeriesFit:
+    """What is known of a series: what training learnt, or for an unknown one what its own bars tell.
+
+    An unknown series' calendar is learnt from all its bars, its statistics from the first ``n_fit``. Without
+    statistics it can be used where the normalisation is that of the window.
+
+    Raises:
+        DataError: a global normalisation, and no statistics; ends with the ``advice`` how to get them.
+    """
+    known = preparation.find(bars.ticker, bars.resolution)
+    if known is not None:
+        return known
+    spec = preparation.spec
+    calendar = Calendar.learn(bars.time_N, bars.step, config.calendar)
+    fit = SeriesFit(bars.ticker, bars.resolution, calendar, (Statistics(*[np.nan] * 4),) * len(spec.groups), np.nan)
+    if n_fit >= 2:
+        fit = SeriesFit.fit(bars, n_fit, spec, calendar)
+    if config.norm_mode in GLOBAL_MODES:
+        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
+        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
+            unknown.append("return")
+        if unknown and n_fit:
+            raise DataError(
+                f"{bars.name}: norm_mode {config.norm_mode} needs statistics of {', '.join(unknown)}, which the first "
+                f"{n_fit} of its bars do not give; use more bars, or a ticker that was trained on"
+            )
+        if unknown:
+            there = ", ".join(s.ticker for s in preparation.series if s.resolution == bars.resolution) or "none"
+            raise DataError(
+                f"{bars.name}: norm_mode {config.norm_mode} has no training statistics for it, only for {there}; "
+                f"{advice}"
+            )
+    return fit
+
+
+def usable_origins(bars: Bars, fit: SeriesFit, spec: WindowSpec, horizon: int) -> np.ndarray:
+    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
+    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
+    return whole_windows(fit.calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+
+
+def _read(
+    frame: Any, config: DatasetConfig, preparation: Preparation, last_only: bool, end: int | None
+) -> Iterator[Bars]:
+    wanted = wanted_of(config)
+    for resolution, ticker, table in tables_of(frame, config):
+        known = preparation.find(ticker, resolution) is not None
+        enough = max(config.seq_len, FEWEST_READ) if last_only and known and not config.indicators else None
+        table = _latest(table, wanted, seconds(resolution), enough, end)
+        with trained_on(config):
+            yield table_bars(table, ticker, resolution, wanted)
+
+
+def _latest(table: Table, wanted: Wanted, step: int, n: int | None, end: int | None) -> Table:
+    """The rows that close by ``end``; of those the last ``n``, where that can be told without reading them all."""
+    at = wanted.match(list(table.frame.columns))[0].get("date")
+    # dates that are text take as long to read as the rest of the table
+    if at is None or (end is None and (n is None or table.frame.dtypes.iloc[at].kind != "M")):
+        return table
+    dates = read_dates(table.frame.iloc[:, at])
+    kept = np.flatnonzero(~dates.good_N | (end is None or dates.seconds_N + step <= end))
+    if n is not None and dates.good_N.all() and (np.diff(dates.seconds_N) > 0).all():
+        kept = kept[-n:]
+    if not len(kept):
+        raise DataError(f"{table.source}: {_none_closed(end)}")
+    return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
+
+
+def _given(series: list[Bars], end: int | None) -> Iterator[Bars]:
+    for bars in series:
+        kept = bars if end is None else bars.between(final=end)
+        if not len(kept):
+            raise DataError(f"{bars.name}: {_none_closed(end)}")
+        yield kept
+
+
+def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
+    """The last L bars, and why they will not do."""
+    length = spec.seq_len
+    if len(bars) < length:
+        raise DataError(f"{bars.name}: {len(bars)} bars, but the model needs the last {length}")
+    columns = {name: values[-length:] for name, values in bars.columns.items()}
+    recent = Bars(bars.ticker, bars.resolution, bars.time_N[-length:], columns)
+    holes = fit.calendar.hole_before(recent.time_N)
+    if holes.any():
+        at = _iso(recent.time_N[np.argmax(holes)])
+        raise DataError(f"{bars.name}: bars are missing before {at}, within the last {length}; fill them in")
+    for name in spec.columns + spec.plain:
+        if np.isnan(recent.columns[name]).any():
+            raise DataError(f"{bars.name}: {name} is not known for all of the last {length} bars; give more history")
+    return History(recent, fit, np.array([length - 1]))
+
+
+def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
+    origin_N = np.flatnonzero(usable_origins(bars, fit, spec, horizon=0))
+    if not len(origin_N):
+        _last(bars, fit, spec)  # says what is wrong with one of them
+    return History(bars, fit, origin_N)
+
+
+def _whole_second(now: object) -> int:
+    """The second that a moment lies in; clocks tell fractions of it, and no bar closes within one."""
+    if isinstance(now, (float, np.floating)) and np.isfinite(now):
+        return int(now)
+    return instant(now if isinstance(now, (int, np.integer)) else _FRACTION.sub("", str(now)))
+
+
+def _none_closed(end: int | None) -> str:
+    return f"no bar has closed by now, {_iso(end or 0)}"
+
+
+def _iso(time: int) -> str:
+    return f"{np.datetime64(int(time), 's')}Z"

@@ -1,0 +1,160 @@
+"""A model run over windows, always in batches of one shape, and each window always at the same place of its batch.
+
+The last bits of what XLA computes depend on the shape of a batch, and those of a window on its place there. So there is
+one shape, and one compiled program, whatever is asked; a batch is a tape of its own that holds its windows and nothing
+else; and whoever asks gives every window a place that follows from the window alone. Neither the number of windows,
+nor which others there are, nor a bar outside of a window can then reach its forecast.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair
+from nextbar.data.windows import Tape, WindowSpec, gather
+from nextbar.errors import RunError
+from nextbar.model.heads import head_for
+from nextbar.model.transformer import Transformer, architecture
+from nextbar.types import Array, Batch, Forecast
+
+BATCH = {"cpu": 16, "gpu": 256}
+"""windows of a batch: the fewest that keep the device busy, since a single forecast takes as long as a batch"""
+
+AHEAD = 4
+"""batches the host prepares while the device works"""
+
+KEPT_PROGRAMS = 4
+
+
+class Inference:
+    """The forecasts of a model with given parameters.
+
+    Args:
+        config: the experiment it was trained in.
+        spec: its windows.
+        params: its parameters, nested dicts of arrays.
+
+    Raises:
+        RunError: the parameters are those of another architecture.
+    """
+
+    def __init__(self, config: ExperimentConfig, spec: WindowSpec, params: Any) -> None:
+        self.spec = spec
+        self.batch = BATCH.get(jax.default_backend(), BATCH["gpu"])
+        if jax.tree.map(np.shape, params) != expected_shapes(config, spec):
+            raise RunError(
+                "the parameters are not those of a model of this configuration; was config.yaml or a checkpoint "
+                "changed, or copied from another run? Restore the run folder"
+            )
+        self.params = jax.device_put(params)
+        self._norm_mode = np.int32(NORM_MODES.index(config.dataset_config.norm_mode))
+        self._call = _compiled(_model(config), spec)
+
+    def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
+        """Forecasts of one or more windows; a few batches of them are in memory at a time.
+
+        Args:
+            tape: bars on the host.
+            origin_N: rows of the last known bars.
+            place_N: any whole number for each window, always the same for the same one, and evenly spread.
+        """
+        place_N = place_N % self.batch
+        turn_N = _turns(place_N)  # windows of one place go to one batch after the other
+        origin_TB = np.full((turn_N.max() + 1, self.batch), origin_N[0])  # places left over repeat some window
+        origin_TB[turn_N, place_N] = origin_N
+        made = list(self._batches(tape, origin_TB))
+        return Forecast(**{name: np.stack([one[name] for one in made])[turn_N, place_N] for name in made[0]})
+
+    def _batches(self, tape: Tape, origin_TB: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        pending: deque[Any] = deque()
+        for origin_B in origin_TB:
+            pending.append(self._call(self.params, _cut(tape, origin_B, self.spec), self._norm_mode))
+            if len(pending) > AHEAD:
+                yield jax.device_get(pending.popleft())
+        yield from (jax.device_get(one) for one in pending)
+
+
+def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
+    """Shapes of an experiment's parameters, as nested dicts."""
+    return _shapes(_model(config), spec)
+
+
+def _model(config: ExperimentConfig) -> Transformer:
+    return Transformer(architecture(config.model_config), head_for(config))
+
+
+def _turns(place_N: np.ndarray) -> np.ndarray:
+    """How many windows before each have the same place."""
+    order_N = np.argsort(place_N, kind="stable")
+    ordered_N = place_N[order_N]
+    turn_N = np.empty(len(place_N), np.int64)
+    turn_N[order_N] = np.arange(len(place_N)) - np.searchsorted(ordered_N, ordered_N)
+    return turn_N
+
+
+def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
+    """The windows that end at the origins, each a series of its own."""
+    size = len(origin_B)
+    series_B = tape.series_R[origin_B]
+    slot_BH = (tape.rank_R[origin_B][:, None] + np.arange(spec.horizon)) % tape.slots_S[series_B][:, None]
+    row_BL = origin_B[:, None] + np.arange(1 - spec.seq_len, 1)
+    return Tape(
+        rows_RX=tape.rows_RX[row_BL.reshape(-1)],
+        # what came after the origins is not there; ``gather`` wants room for it
+        close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32),
+        series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
+        rank_R=np.zeros(size * spec.seq_len, np.int32),
+        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BH],
+        slots_S=np.full(size, spec.horizon, np.int32),
+        fitted=jax.tree.map(lambda fitted_SG: fitted_SG[series_B], tape.fitted),
+        return_std_S=tape.return_std_S[series_B],
+    )
+
+
+def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
+    """The batch of such a tape."""
+    size = tape.slots_S.shape[0]
+    origin_B = jax.numpy.arange(1, size + 1) * spec.seq_len - 1
+    return gather(tape, origin_B, jax.numpy.ones(size), norm_mode, spec)
+
+
+@lru_cache(maxsize=KEPT_PROGRAMS)
+def _compiled(model: Transformer, spec: WindowSpec) -> Any:
+    """The jitted forecast of a batch; forecasters of the same architecture share it."""
+
+    def forecast(params: Any, tape: Tape, norm_mode: Array) -> dict[str, Array]:
+        batch = _uncut(tape, norm_mode, spec)
+        outputs: Any = model.apply({"params": params}, batch)
+        return model.head.read(outputs, batch.unit_B)
+
+    return jax.jit(forecast)
+
+
+@lru_cache(maxsize=KEPT_PROGRAMS)
+def _shapes(model: Transformer, spec: WindowSpec) -> Any:
+    width = 2 * len(spec.columns) + 1 + len(spec.plain)
+    nothing_1G = np.zeros((1, len(spec.groups)), np.float32)
+    pair = Pair(nothing_1G, nothing_1G)
+    blank = Tape(
+        rows_RX=np.zeros((spec.seq_len, width), np.float32),
+        close_R2=np.zeros((spec.seq_len, 2), np.float32),
+        series_R=np.zeros(spec.seq_len, np.int32),
+        rank_R=np.zeros(spec.seq_len, np.int32),
+        clock_SMC=np.zeros((1, 1, spec.clock), np.float32),
+        slots_S=np.ones(1, np.int32),
+        fitted=GlobalScale(pair, pair, nothing_1G, nothing_1G),
+        return_std_S=np.zeros(1, np.float32),
+    )
+    tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
+
+    def parameters(tape: Tape, norm_mode: Array) -> Any:
+        return model.init(jax.random.key(0), _uncut(tape, norm_mode, spec))["params"]
+
+    return jax.tree.map(np.shape, jax.eval_shape(parameters, tape, np.int32(0)))

@@ -1,0 +1,189 @@
+"""Bars to use a trained model on, wherever they are: in a frame, a file, a folder, or where the run had its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from nextbar.config import DatasetConfig, ExperimentConfig
+from nextbar.data.bars import Bars, list_series, load_bars, table_bars
+from nextbar.data.columns import Wanted, plain
+from nextbar.data.dataset import series_tickers
+from nextbar.data.frames import frame_tables
+from nextbar.data.reading import extension_of, read_table
+from nextbar.data.table import Table
+from nextbar.errors import ConfigError, DataError
+from nextbar.resolution import is_resolution
+
+
+def own_bars(config: ExperimentConfig, tickers: Sequence[str] | None = None) -> list[Bars]:
+    """The bars a run was scored on, from its first to its last date.
+
+    Raises:
+        DataError: they are not there any more, or cannot be used.
+    """
+    dataset = config.dataset_config
+    try:
+        series = _load(dataset.datapath, tickers or config.scored_tickers, dataset.resolutions, dataset)
+    except DataError as error:
+        raise DataError(f"the run's own bars: {error}\n  give the bars themselves, or name their folder") from None
+    kept = [b.between(dataset.initial_date, dataset.final_date) for b in series]
+    empty = [b.name for b in kept if not len(b)]
+    if empty:
+        raise DataError(
+            f"the run's own bars: {', '.join(empty)} in {dataset.datapath!r} has none of its dates any more"
+        )
+    return kept
+
+
+def read_new_bars(
+    config: ExperimentConfig,
+    bars: Any = None,
+    data: str | Path | None = None,
+    *,
+    tickers: Sequence[str] | None = None,
+    scored_only: bool = False,
+) -> list[Bars]:
+    """Bars as a run wants them, by resolution and then by ticker.
+
+    Args:
+        config: the run's.
+        bars: pandas or polars frame, long or of one series, or a list of ``Bars``.
+        data: a file of bars (called ``<ticker>_<resolution>``, or with a column ``ticker``) or a folder as
+            ``datapath``, instead.
+        tickers: those wanted; None: all of a frame or a file, of a folder those of the run.
+        scored_only: of a folder only those that the run was scored on.
+
+    Raises:
+        ConfigError: bars and data are given, or neither.
+        DataError: bars that are not there or cannot be used.
+    """
+    if (bars is None) == (data is None):
+        raise ConfigError("give bars or data: one of the two")
+    dataset = config.dataset_config
+    if data is not None and Path(data).is_dir():
+        usual = config.scored_tickers if scored_only else series_tickers(config)
+        return _folder(Path(data), dataset, tickers, usual)
+    if is_bars(bars):
+        series = list(bars)
+    else:
+        tables = tables_of(bars, dataset) if data is None else _file(Path(data), dataset)
+        with trained_on(dataset):
+            series = [table_bars(table, ticker, resolution, wanted_of(dataset)) for resolution, ticker, table in tables]
+    absent = [ticker for ticker in tickers or () if ticker not in {b.ticker for b in series}]
+    if absent:
+        raise DataError(f"no ticker {', '.join(absent)}; there are {', '.join(b.ticker for b in series)}")
+    return [b for b in series if tickers is None or b.ticker in tickers]
+
+
+def tables_of(frame: Any, config: DatasetConfig) -> list[tuple[str, str, Table]]:
+    """(resolution, ticker, table) of a frame; one that names no ticker is the only one of the run, if it has one.
+
+    Raises:
+        DataError: no frame, or none of its resolutions is the run's.
+    """
+    only = config.tickers if len(config.tickers) == 1 and not _has_tickers(frame) else None
+    with trained_on(config):
+        return frame_tables(frame, _resolutions(frame, config), only)
+
+
+def wanted_of(config: DatasetConfig) -> Wanted:
+    """What is read of a table for a model trained so."""
+    return Wanted(config.features, config.target, tuple(config.indicators or ()), output_mode=config.output_mode)
+
+
+@contextmanager
+def trained_on(config: DatasetConfig) -> Iterator[None]:
+    """Errors about bars end with what the model knows."""
+    try:
+        yield
+    except DataError as error:
+        known = f"bars at {' and '.join(config.resolutions)}, features {config.features}"
+        raise DataError(f"{error}\n  the model was trained on {known}") from None
+
+
+def is_bars(given: Any) -> bool:
+    """True for one or more ``Bars`` in a list."""
+    return isinstance(given, (list, tuple)) and len(given) > 0 and all(isinstance(one, Bars) for one in given)
+
+
+def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, usual: Sequence[str]) -> list[Bars]:
+    if tickers is not None:
+        return _load(folder, tickers, config.resolutions, config)
+    there = {(resolution, ticker) for resolution, ticker, _ in list_series(folder)}
+    series: list[Bars] = []
+    for resolution in config.resolutions:
+        found = [ticker for ticker in usual if (resolution, ticker) in there]
+        series += _load(folder, found, (resolution,), config) if found else []
+    if not series:
+        names = ", ".join(sorted(f"{ticker}_{resolution}" for resolution, ticker in there)) or "no bars at all"
+        raise DataError(
+            f"{folder}: no bars of {', '.join(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
+            f"there are {names}. Name the tickers, if it is others you mean"
+        )
+    return series
+
+
+def _load(folder: str | Path, tickers: Sequence[str], resolutions: Sequence[str], config: DatasetConfig) -> list[Bars]:
+    return load_bars(
+        folder,
+        tickers,
+        resolutions,
+        config.features,
+        target=config.target,
+        output_mode=config.output_mode,
+        indicators=config.indicators or (),
+    )
+
+
+def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
+    if not path.exists():
+        raise DataError(f"no file or folder {str(path)!r}")
+    whole = read_table(path)
+    if not any(plain(name) in ("ticker", "resolution") for name in whole.frame.columns):
+        return [(*_called(path, config), whole)]
+    series = []
+    for resolution, ticker, part in tables_of(whole.frame, config):
+        rows_N = whole.rows_N[part.rows_N - 1]  # as the file counts them
+        source = f"{path}, {ticker} at {resolution}"
+        series.append((resolution, ticker, replace(part, source=source, rows_N=rows_N, row_word=whole.row_word)))
+    return series
+
+
+def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
+    """Resolution and ticker of a file without a column that says so."""
+    stem = path.name[: -len(extension_of(path.name) or "")]
+    ticker, _, resolution = stem.rpartition("_")
+    if ticker and is_resolution(resolution):
+        if resolution not in config.resolutions:
+            known = " and ".join(config.resolutions)
+            raise DataError(f"{path}: bars at {resolution}, by its name; the model was trained on bars at {known}")
+        return resolution, ticker
+    if len(config.tickers) == len(config.resolutions) == 1:
+        return config.resolutions[0], config.tickers[0]
+    known = f"{', '.join(config.tickers)} at {' and '.join(config.resolutions)}"
+    raise DataError(
+        f"{path}: which series is it? The model knows {known}; call the file <ticker>_<resolution>, such as "
+        f"{config.tickers[0]}_{config.resolutions[0]}.csv, or add a column 'ticker'"
+    )
+
+
+def _has_tickers(frame: Any) -> bool:
+    names = [*getattr(frame, "columns", ()), *getattr(getattr(frame, "index", None), "names", ())]
+    return any(plain(name) == "ticker" for name in names)
+
+
+def _resolutions(frame: Any, config: DatasetConfig) -> tuple[str, ...]:
+    """Those of the run that the frame has, where it says so."""
+    if len(config.resolutions) == 1:
+        return config.resolutions
+    known: Any = nw.from_native(frame, pass_through=True)
+    known = known.collect() if isinstance(known, nw.LazyFrame) else known
+    column = next((name for name in getattr(known, "columns", ()) if plain(name) == "resolution"), None)
+    there = set(map(str, known[column].unique().to_list())) if column is not None else set()
+    return tuple(one for one in config.resolutions if one in there) or config.resolutions

@@ -1,0 +1,141 @@
+"""What a forecaster is given: tickers it knows and does not know, and bars that nothing can be forecast from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_bars, make_frame, with_columns
+from experiments import GRID
+from made_runs import MadeRun, make_run
+
+from nextbar.data.preparation import SeriesFit
+from nextbar.errors import ConfigError, DataError
+from nextbar.forecaster import Forecaster
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    """Global statistics, indicators, two tickers."""
+    return make_run(
+        tmp_path_factory.mktemp("global"),
+        tickers=["aaa", "bbb"],
+        norm_mode="global_meanstd",
+        indicators=["rsi", "ema_3"],
+    )
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    """Statistics of the window, bars of four hours."""
+    return make_run(
+        tmp_path_factory.mktemp("window"), resolution="4h", output_mode="discrete_grid", discrete_grid_levels=GRID
+    )
+
+
+def parts(run: MadeRun) -> list[pd.DataFrame]:
+    return [make_frame(b).drop(columns="resolution") for b in run.bars]
+
+
+def refusal(forecaster: Forecaster, frame: Any, **options: Any) -> str:
+    with pytest.raises(DataError) as error:
+        forecaster.predict(frame, **options)
+    return str(error.value)
+
+
+def test_what_cannot_be_forecast_is_said(known: MadeRun) -> None:
+    forecaster = known.load()
+    aaa, bbb = parts(known)
+    empty = bbb.assign(volume=bbb["volume"].where(bbb.index != bbb.index[-2]))
+    cases: dict[str, Any] = {
+        "bbb_1h: 5 bars, but the model needs the last 6": pd.concat([aaa, bbb.tail(5)]),
+        "bbb_1h: bars are missing before 2020-01-12T03:00:00Z, within the last 6; fill them in": pd.concat(
+            [aaa, bbb.drop(index=bbb.index[-4])]
+        ),
+        "rsi is not known for all of the last 6 bars; give more history": aaa.tail(8),
+        "volume is not known for all of the last 6 bars": empty,
+        "aaa_1h: no column volume, which the model was trained with": aaa.drop(columns="volume"),
+        "no column 'high'": aaa.drop(columns="high"),
+        "no rows": aaa.head(0),
+        "record 3: high 1.0 is below": aaa.assign(high=aaa["high"].where(aaa.index != 2, 1.0)),
+        "found str, should be a pandas or polars frame": "bars.csv",
+        "no resolution '1h'; there are 4h": aaa.assign(resolution="4h"),
+    }
+    for message, frame in cases.items():
+        assert message in refusal(forecaster, frame)
+    assert "the model was trained on bars at 1h, features ohlcv" in refusal(forecaster, aaa.drop(columns="high"))
+    older = bbb.drop(index=bbb.index[-20])  # a hole before the last bars that are needed
+    assert len(forecaster.predict(pd.concat([aaa, older]))) == 2
+    for last_only in (True, False):
+        assert "5 bars, but" in refusal(forecaster, pd.concat([aaa, bbb.tail(5)]), last_only=last_only)
+
+
+@pytest.mark.parametrize("last_only", [True, False])
+@pytest.mark.parametrize("resolution", ["30m", "1h", "1d"])
+def test_another_resolution_is_refused(windowed: MadeRun, resolution: str, last_only: bool) -> None:
+    """By the distance of the bars, whether the ticker is known or not; also by the least history there may be."""
+    forecaster, said = windowed.load(), set()
+    for ticker in ("made_up", "new"):
+        frame = make_frame(make_bars(ticker, resolution)).drop(columns="resolution")
+        for bars in (frame, frame.tail(6)):
+            message = refusal(forecaster, bars, last_only=last_only)
+            assert "mostly" in message and "apart, but the resolution is 4h" in message
+            said.add(message.splitlines()[-1].strip())
+    assert said == {"the model was trained on bars at 4h, features ohlcv"}
+
+
+def test_a_ticker_never_seen_is_fine_where_statistics_are_the_windows(windowed: MadeRun) -> None:
+    """The same bars under another name give the same forecast but for rounding, the calendar being the same."""
+    forecaster = windowed.load()
+    for last_only in (True, False):
+        renamed = forecaster.predict(windowed.frame.assign(ticker="new"), last_only=last_only)
+        wanted = forecaster.predict(windowed.frame, last_only=last_only).assign(ticker="new")
+        pd.testing.assert_frame_equal(renamed, wanted, rtol=1e-5)
+
+
+def test_a_ticker_never_seen_needs_statistics_in_global_modes(known: MadeRun) -> None:
+    """Fitted on all its bars when asked for; a known one keeps those of its training."""
+    forecaster = known.load()
+    aaa, bbb = parts(known)
+    new = bbb.assign(ticker="new")
+    message = refusal(forecaster, new)
+    assert "new_1h: norm_mode global_meanstd has no training statistics for it, only for aaa, bbb" in message
+    assert "fit_scaler=True (--fit-scaler)" in message
+
+    said = forecaster.predict(pd.concat([aaa, new]), fit_scaler=True)
+    pd.testing.assert_frame_equal(said.iloc[:1], forecaster.predict(aaa))
+    spec, series = known.dataset.preparation.spec, known.dataset.bars[1]
+    fit = SeriesFit.fit(series, len(series), spec, known.dataset.calendars[1])
+    forecast = forecaster.forecast([series], [fit], np.array([len(series) - 1]))
+    assert forecast.location_NH is not None
+    assert said["close"].iloc[1] == series.columns["close"][-1] + np.float64(forecast.location_NH[0, 0])
+    assert said["close"].iloc[1] != forecaster.predict(bbb)["close"].iloc[0]
+
+    nothing = with_columns(make_bars("new", n=150), volume=np.full(150, np.nan))
+    assert "needs statistics of volume, which the first 150 of its bars do not give" in refusal(
+        forecaster, [nothing], fit_scaler=True
+    )
+
+
+def test_now_is_a_date_with_bars_before_it(known: MadeRun) -> None:
+    forecaster = known.load()
+    for given in (known.frame, known.bars):
+        assert "no bar has closed by now, 2019-12-31T00:00:00Z" in refusal(forecaster, given, now="2019-12-31")
+    with pytest.raises(ConfigError, match="found 'yesterday', which is not a date"):
+        forecaster.predict(known.frame, now="yesterday")
+
+
+def test_old_bars_are_not_even_looked_at(windowed: MadeRun) -> None:
+    """What no forecast depends on cannot forbid it, where dates tell the last bars at a glance."""
+    forecaster = windowed.load()
+    spoilt = windowed.frame.assign(high=windowed.frame["high"].where(windowed.frame.index > 20, -1.0))
+    pd.testing.assert_frame_equal(forecaster.predict(spoilt), forecaster.predict(windowed.frame))
+    assert "high -1.0 is not above 0" in refusal(forecaster, spoilt, last_only=False)
+
+
+def test_prices_below_zero_are_refused_where_returns_are_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    run = make_run(tmp_path_factory.mktemp("returns"), features="close", target="log_return")
+    below = run.frame.assign(close=run.frame["close"] - run.frame["close"].max())
+    assert "is not above 0, as target log_return needs" in refusal(run.load(), below)

@@ -1,0 +1,187 @@
+"""Opening a run: anywhere, at any epoch kept, and what is no whole run is refused in words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_config, make_frame
+from experiments import assert_bit_equal, compilations
+from made_runs import MadeRun, make_run, random_parameters
+
+from nextbar.errors import RunError
+from nextbar.forecaster import Forecaster
+
+LAW = {"output_mode": "distribution"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    """Three epochs; the second is the best."""
+    return make_run(tmp_path_factory.mktemp("logs"), losses=(0.3, 0.1, 0.2), **LAW)
+
+
+@pytest.fixture
+def copy(run: MadeRun, tmp_path: Path) -> Path:
+    return shutil.copytree(run.run_dir, tmp_path / "copy")
+
+
+def change(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_moved_run_predicts_bit_equal(run: MadeRun, tmp_path: Path) -> None:
+    moved = shutil.copytree(run.run_dir, tmp_path / "far" / "away")
+    predict = Forecaster.load(str(moved)).predict
+    pd.testing.assert_frame_equal(
+        predict(run.frame, last_only=False), run.load().predict(run.frame, last_only=False), check_exact=True
+    )
+
+
+def test_another_process_predicts_bit_equal(run: MadeRun, tmp_path: Path) -> None:
+    moved, bars, out = tmp_path / "run", tmp_path / "bars.parquet", tmp_path / "forecasts.parquet"
+    shutil.copytree(run.run_dir, moved)
+    run.frame.to_parquet(bars)
+    script = (
+        "import sys, pandas as pd; from nextbar import Forecaster; run, bars, out = sys.argv[1:]; "
+        "Forecaster.load(run).predict(pd.read_parquet(bars), last_only=False).to_parquet(out)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(moved), str(bars), str(out)], check=True, cwd=tmp_path)
+    wanted = run.load().predict(run.frame, last_only=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), wanted, check_exact=True)
+
+
+def test_any_epoch_kept_can_be_chosen(run: MadeRun) -> None:
+    best = run.load()
+    assert (best.epoch, best.epochs, best.run_dir) == (2, (1, 2, 3), run.run_dir)
+    for epoch in (1, 2, 3):
+        chosen = run.load(epoch)
+        assert chosen.epoch == epoch
+        assert_bit_equal(jax.device_get(chosen.params), random_parameters(run.config, run.dataset, epoch))
+        said = chosen.predict(run.frame)
+        assert said.equals(best.predict(run.frame)) == (epoch == 2)
+    with pytest.raises(RunError, match=r"no checkpoint of epoch 4; epochs kept: 1, 2, 3"):
+        run.load(4)
+
+
+def test_an_experiment_is_its_best_run(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, n=n, losses=(0.1,)) for n in (150, 151, 152)]
+    for made, gain in zip(runs, (0.01, 0.03, 0.02), strict=True):
+        report = {"by_ticker": {"made_up": {"skill": {"mae": gain}}}, "skill": {"mae": gain}}
+        metrics = {"validation": report, "test": report}
+        change(made.run_dir / "summary.json", metrics=metrics, scored_bars="the same")
+    assert Forecaster.load(tmp_path / "test").run_dir == runs[1].run_dir
+    change(runs[0].run_dir / "summary.json", scored_bars="others")
+    with pytest.raises(RunError, match="cannot be ranked together"):
+        Forecaster.load(tmp_path / "test")
+
+
+def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"save_weights: false, so there is nothing to load; train it with true"):
+        make_run(tmp_path, save_weights=False).load()
+
+
+def test_an_unfinished_run(copy: Path) -> None:
+    """With a checkpoint it can be used, without one not."""
+    change(copy / "summary.json", status="interrupted", best_epoch=None)
+    assert Forecaster.load(copy).epoch == 2
+    shutil.rmtree(copy / "checkpoints")
+    with pytest.raises(RunError, match=r"no checkpoint \(status interrupted\); finish one epoch first"):
+        Forecaster.load(copy)
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no configuration": (lambda run: (run / "config.yaml").unlink(), r"no config\.yaml; was the run folder copied"),
+    "no statistics": (lambda run: (run / "normalisation.json").unlink(), r"normalisation\.json cannot be read"),
+    "half the statistics": (lambda run: half(run / "normalisation.json"), r"normalisation\.json cannot be read"),
+    "half the summary": (lambda run: half(run / "summary.json"), r"summary\.json cannot be read"),
+    "no checkpoints": (lambda run: shutil.rmtree(run / "checkpoints"), r"no checkpoint"),
+    "half a checkpoint": (
+        lambda run: [p.unlink() for p in (run / "checkpoints" / "best" / "2").rglob("*") if p.is_file()],
+        r"best/2 is not a checkpoint",
+    ),
+    "an array lost": (
+        lambda run: [shutil.rmtree(p) for p in (run / "checkpoints" / "best" / "2" / "state").rglob("d")],
+        r"best/2 is not a checkpoint",
+    ),
+    "a later version": (
+        lambda run: change(run / "summary.json", format=99, versions={"nextbar": "7.0"}),
+        r"format 99, written by nextbar 7\.0; this nextbar reads up to 1: update it",
+    ),
+    "another model": (
+        lambda run: make_config(**LAW, num_layers=2).save(run / "config.yaml"),
+        r"not those of a model of this configuration; was config\.yaml or a checkpoint changed",
+    ),
+    "fewer layers": (
+        lambda run: make_config(**LAW, head_layers=0).save(run / "config.yaml"),
+        r"not those of a model of this configuration",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_no_whole_run_is_refused(damage: str, copy: Path) -> None:
+    harm, message = DAMAGE[damage]
+    harm(copy)
+    with pytest.raises(RunError, match=message):
+        Forecaster.load(copy)
+
+
+def test_no_run_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is no run folder and holds none"):
+        Forecaster.load(tmp_path)
+    with pytest.raises(RunError, match="no run "):
+        Forecaster.load(tmp_path / "nowhere")
+
+
+def test_conformal_intervals_are_of_the_best_epoch(run: MadeRun, copy: Path) -> None:
+    """They reach as far as the validation residuals' order statistic says, ceil((n + 1) level) of n."""
+    forecaster = run.load()
+    rows = run.dataset.origins["validation"]
+    forecast = forecaster.forecast(run.dataset.bars, run.dataset.preparation.series, rows)
+    assert forecast.location_NH is not None and forecast.scale_NH is not None
+    last = run.dataset.close_R[rows]
+    residual = np.sort(
+        np.abs(run.dataset.close_R[rows + 1] - last - forecast.location_NH[:, 0]) / forecast.scale_NH[:, 0]
+    )
+    factor = residual[int(np.ceil((len(rows) + 1) * 0.8)) - 1]
+    said = forecaster.predict(run.frame, levels=[0.8], conformal=True, law=True)
+    np.testing.assert_allclose(said["close-hi-80"], said["close"] + factor * said["scale"], rtol=1e-9)
+    np.testing.assert_allclose(said["close-lo-80"], said["close"] - factor * said["scale"], rtol=1e-9)
+    law = forecaster.predict(run.frame, levels=[0.8], law=True)
+    assert not np.allclose(law["close-hi-80"], said["close-hi-80"])
+
+    with pytest.raises(RunError, match=r"are those of epoch 2, not of 1"):
+        run.load(1).predict(run.frame, conformal=True)
+    (copy / "conformal.json").unlink()
+    with pytest.raises(RunError, match=r"has no conformal\.json"):
+        Forecaster.load(copy).predict(run.frame, conformal=True)
+
+
+def test_a_model_needs_no_folder(run: MadeRun) -> None:
+    """Configuration, preparation and parameters are enough; there is nothing to adjust intervals by."""
+    params = random_parameters(run.config, run.dataset, 2)
+    forecaster = Forecaster(run.config, run.dataset.preparation, params)
+    pd.testing.assert_frame_equal(forecaster.predict(run.frame), run.load().predict(run.frame))
+    with pytest.raises(RunError, match="the model has no conformal"):
+        forecaster.predict(run.frame, conformal=True)
+
+
+def test_a_load_compiles_what_an_earlier_one_has_compiled_no_more(run: MadeRun) -> None:
+    run.load().predict(run.frame)
+    with compilations() as names:
+        run.load(1).predict(make_frame(*run.bars).tail(40), last_only=False)
+    assert names == []
