@@ -1,0 +1,150 @@
+"""The public face of backtests: checks what is asked, goes on with what is there, writes down what came out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from nextbar.backtesting.entrants import entrants
+from nextbar.backtesting.options import BacktestOptions
+from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.record import Record
+from nextbar.backtesting.result import Backtest
+from nextbar.backtesting.transformer import Transformer
+from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
+from nextbar.baselines import Predictor
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import fingerprint
+from nextbar.errors import ConfigError, DataError, TrainingInterrupted
+from nextbar.forecasts import LEVELS
+from nextbar.logger import get_logger
+from nextbar.metrics.conformal import require_distribution
+from nextbar.metrics.task import Task
+from nextbar.train.trainer import Trainer
+
+
+def backtest(
+    config: ExperimentConfig,
+    bars: Any = None,
+    *,
+    folds: int = 5,
+    window: Literal["expanding", "sliding"] = "expanding",
+    refit_every: int = 1,
+    embargo: int = 0,
+    predictors: Sequence[Predictor] = (),
+    baselines: bool | Sequence[str] = True,
+    conformal: bool = False,
+    levels: Sequence[float] = LEVELS,
+    overwrite: bool = False,
+    show: bool | None = None,
+) -> Backtest:
+    """Forecast the experiment's test span fold by fold, each time knowing only what came before, and score it all.
+
+    For every fold the model is trained in a run of its own on the bars before it (the last share ``validation_split``
+    of them is validation, which chooses the epoch), beside all baselines, which are fitted on the same bars. Everybody
+    is scored on the same windows. The forecasts of a fold have a ``cutoff``: the fold in which their model was fitted
+    starts there, less the embargo, and all that was learnt or chosen comes from bars that close before it.
+
+    The same call once more goes on where it stood; a finished backtest is reported from its folder. With other
+    ``baselines``, ``levels`` or ``conformal`` the trained models are taken over and the results written anew; with
+    ``predictors`` too, because their code may have changed.
+
+    Args:
+        config: the experiment; ``test_split`` says how long the out-of-sample period is.
+        bars: a pandas or polars frame, or a list of ``Bars``, instead of the files under ``datapath``.
+        folds: parts of the out-of-sample period, cut by wall clock so that each holds as many scored bars.
+        window: ``expanding``: all bars before a fold are its history; ``sliding``: as long a stretch as the first has.
+        refit_every: fit anew in every n-th fold only; in between the last fit forecasts on.
+        embargo: bars (of the coarsest resolution) left out between what is learnt from and what is forecast.
+        predictors: objects with ``fit(frame)`` and ``predict(frame)``, see :class:`nextbar.baselines.Predictor`.
+        baselines: all that apply, none, or those of these names.
+        conformal: adjust the model's intervals by the validation residuals of each fit.
+        levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
+        overwrite: throw what is there away and train anew.
+        show: progress bars and tables; None: where ``nextbar`` logs at INFO.
+
+    Returns:
+        The backtest; it lies in ``log_dir/experiment_name/backtest-<digest>``.
+
+    Raises:
+        ConfigError: an option or a predictor that cannot be used.
+        DataError: bars that cannot be used, too few for so many folds, a predictor that looks ahead or whose table is
+            wrong.
+        RunError: a folder that cannot be written, a predictor that fails, a training that diverges.
+        TrainingInterrupted: Ctrl-C; trained folds are kept.
+    """
+    options = BacktestOptions(
+        folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
+        levels=levels,
+    )  # fmt: skip
+    task = Task.of(config)
+    if options.conformal:
+        require_distribution(task)
+    if not config.save_weights:
+        raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
+    others = entrants(task, options.baselines, predictors, Transformer.name)
+    panel = _panel(config, bars)
+    rounds = plan_rounds(panel, config, options)
+    record = Record.of(config, options.question, fingerprint(panel.bars))
+    said = options.to_dict() | {
+        "baselines": [e.name for e in others if e.kind == "baseline"],
+        "predictors": [e.name for e in others if e.kind == "own"],
+    }
+    with record.claimed(overwrite):
+        former = record.read()
+        if former.get("status") == "finished" and former.get("options") == said and not predictors:
+            get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", record.path)
+        else:
+            facts = {"config": _facts(config), "model": Transformer.name, "options": said}
+            record.begin(config, facts | {"folds": [one.describe() for one in rounds]})
+            with _noted(record):
+                walk = WalkForward(config, options, panel, rounds, others, record.folds, show)
+                forecasts, results = walk.run()
+                record.finish(forecasts, **results)
+    result = Backtest.load(record.path)
+    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
+        result.show()
+    return result
+
+
+def _panel(config: ExperimentConfig, bars: Any) -> Panel:
+    dataset = config.dataset_config
+    read = [b.between(dataset.initial_date, dataset.final_date) for b in Trainer(config, bars).read()]
+    kept = tuple(b for b in read if len(b))
+    lacking = [b.name for b in read if not len(b)]
+    if lacking:
+        raise DataError(
+            f"{', '.join(lacking)}: no bars from initial_date {dataset.initial_date} to final_date {dataset.final_date}"
+        )
+    return Panel(kept, dataset.horizon)
+
+
+@contextmanager
+def _noted(record: Record) -> Iterator[None]:
+    """Write down how it ended, where it did not finish."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"interrupted; folds trained so far are kept in {record.path}, the same command goes on from there"
+        record.update(status="interrupted", message=message)
+        raise TrainingInterrupted(message) from None
+    except BaseException as error:
+        record.update(status="failed", message=f"{type(error).__name__}: {error}")
+        raise
+
+
+def _facts(config: ExperimentConfig) -> dict[str, Any]:
+    """The configuration in a nutshell; ``config.yaml`` has all of it."""
+    dataset = config.dataset_config
+    return {
+        "experiment_name": config.experiment_name,
+        "tickers": list(dataset.tickers),
+        "test_tickers": list(config.scored_tickers),
+        "resolution": list(dataset.resolutions),
+        "seq_len": dataset.seq_len,
+        "horizon": dataset.horizon,
+        "output_mode": dataset.output_mode,
+        "target": dataset.target,
+    }

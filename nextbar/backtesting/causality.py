@@ -1,0 +1,93 @@
+"""Does a predictor look ahead? It is asked once more with the later bars left out, and must say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nextbar.backtesting.entrants import Entrant
+from nextbar.backtesting.folds import Fold, iso
+from nextbar.backtesting.panel import Panel
+from nextbar.errors import DataError
+from nextbar.forecasts import Keys
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast
+
+TOLERANCE = 1e-6
+"""of the value: rounding may depend on how many rows are worked on together"""
+LOOKS = (0.25, 0.5, 0.75)
+"""where the bars are cut off, as shares of the fold's origins"""
+
+
+def require_causal(
+    entrant: Entrant, panel: Panel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
+) -> None:
+    """Compare the forecasts with those made when the bars end at some origins of the fold.
+
+    Args:
+        entrant: who is asked.
+        panel: all bars.
+        fold: what is forecast.
+        row_N: origins, rows of the panel.
+        forecast: what it said of them with the bars to the fold's end.
+        task: what was asked.
+
+    Raises:
+        DataError: it says something else, or nothing, without the later bars: it looks ahead.
+    """
+    origin_N = panel.close_time_R[row_N]
+    moments = np.unique(origin_N)
+    for end in np.unique(moments[[int(share * len(moments)) for share in LOOKS]]):
+        early = origin_N <= end
+        keys = panel.keys(row_N[early])
+        cut = f"{fold}, asked once more with bars to {iso(end)} only"
+        frame = panel.frame(fold.begin, int(end) + 1)
+        try:
+            again = entrant.ask(frame, keys, task, cut)
+        except DataError as error:
+            raise DataError(
+                f"{entrant.name} looks ahead: it forecasts all origins when later bars are there, but not without "
+                f"them. {error}"
+            ) from error
+        gap_NH = _gap(forecast.rows(early), again, keys, task, entrant.direction_only)
+        if (gap_NH > TOLERANCE).any():
+            n, h = np.unravel_index(np.argmax(gap_NH), gap_NH.shape)
+            raise DataError(
+                f"{entrant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
+                f"{keys.ticker_N[n]} is another one when the bars end at {iso(end)} "
+                f"({_said(forecast.rows(early), keys, task, n, h)} with all bars of the fold, "
+                f"{_said(again, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"
+            )
+
+
+def _close(forecast: Forecast, keys: Keys, task: Task) -> np.ndarray:
+    assert forecast.location_NH is not None
+    last_N1 = keys.last_close_N[:, None]
+    return last_N1 * np.exp(forecast.location_NH) if task.target == "log_return" else last_N1 + forecast.location_NH
+
+
+def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_only: bool) -> np.ndarray:
+    """Largest relative difference of anything the two say of a window and step, (N, H)."""
+    if first.log_probs_NHK is not None and second.log_probs_NHK is not None:
+        return np.abs(np.exp(first.log_probs_NHK) - np.exp(second.log_probs_NHK)).max(axis=-1)
+    closes = [_close(one, keys, task) for one in (first, second)]
+    pairs: list[Any] = [closes, (first.scale_NH, second.scale_NH), (first.df_NH, second.df_NH)]
+    gap_NH = np.zeros(closes[0].shape)
+    for one, other in pairs:
+        if one is not None and other is not None:
+            size = np.maximum(np.maximum(np.abs(one), np.abs(other)), np.finfo(float).tiny)
+            gap_NH = np.maximum(gap_NH, np.abs(one - other) / size)
+        elif one is not other:
+            return np.full(gap_NH.shape, np.inf)
+    if direction_only:
+        assert first.location_NH is not None and second.location_NH is not None
+        gap_NH[np.sign(first.location_NH) != np.sign(second.location_NH)] = np.inf
+    return gap_NH
+
+
+def _said(forecast: Forecast, keys: Keys, task: Task, n: Any, h: Any) -> str:
+    if forecast.log_probs_NHK is not None:
+        return "p " + ", ".join(f"{p:.4g}" for p in np.exp(forecast.log_probs_NHK[n, h]))
+    said = f"close {_close(forecast, keys, task)[n, h]:.9g}"
+    return said if forecast.scale_NH is None else f"{said}, scale {forecast.scale_NH[n, h]:.9g}"

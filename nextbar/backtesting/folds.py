@@ -1,0 +1,155 @@
+"""Folds: which bars are known, which are forecast, and the windows everybody is scored on.
+
+The out-of-sample period is the experiment's test span. The bars of the scored series in it, pooled by their closes, are
+cut into parts of equal count (to one bar, and to bars that close together) at instants common to all series. A window
+belongs to the fold that holds all its labels; one whose labels straddle two folds belongs to none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nextbar.backtesting.options import BacktestOptions
+from nextbar.backtesting.panel import Panel
+from nextbar.config import ExperimentConfig
+from nextbar.data.dataset import Dataset, build_dataset
+from nextbar.data.splits import Cuts, find_cuts, start_of_last
+from nextbar.errors import DataError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One part of the out-of-sample period; instants are closing times in seconds since the epoch."""
+
+    number: int
+    """from 1"""
+    begin: int
+    """its history begins here"""
+    start: int
+    """its labels close from here on ..."""
+    end: int
+    """... and before this; later bars do not exist for it"""
+    fitted_in: int
+    """the fold in which the model that forecasts it was fitted"""
+    cuts: Cuts
+    """of that fit"""
+
+    @property
+    def fits(self) -> bool:
+        """True where something is fitted anew."""
+        return self.fitted_in == self.number
+
+    @property
+    def cutoff(self) -> int:
+        """Whatever was fitted, chosen or adjusted for its forecasts comes from bars that close before this.
+
+        It is the start of the fold in which the model was fitted, less the embargo.
+        """
+        return self.cuts.test - self.cuts.embargo
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for the summary."""
+        return {
+            "fold": self.number,
+            "fitted_in": self.fitted_in,
+            "history_from": iso(self.begin),
+            "validation_from": iso(self.cuts.validation),
+            "cutoff": iso(self.cutoff),
+            "test_from": iso(self.start),
+            "test_until": iso(self.end),
+        }
+
+    def __str__(self) -> str:
+        return f"fold {self.number} ({iso(self.start)} to {iso(self.end)})"
+
+
+def find_folds(panel: Panel, config: ExperimentConfig, options: BacktestOptions) -> list[Fold]:
+    """The folds, in order.
+
+    Within the history of a fit, the last share ``validation_split`` of the scored bars is validation, cut as in
+    :func:`nextbar.data.splits.find_cuts`; the embargo is counted in bars of the coarsest resolution.
+
+    Raises:
+        DataError: fewer bars than folds, or an embargo that leaves nothing to learn from.
+    """
+    pooled = np.sort(np.concatenate([b.close_time_N for b in panel.bars if b.ticker in config.scored_tickers]))
+    first = min(int(b.close_time_N[0]) for b in panel.bars)
+    inside = pooled[pooled >= find_cuts([pooled], config.test_split, config.validation_split).test]
+    starts = [int(inside[k * len(inside) // options.folds]) for k in range(options.folds)]
+    if len(set(starts)) < options.folds:
+        raise DataError(
+            f"folds: {options.folds} are asked for, but the out-of-sample period, the last "
+            f"{config.test_split:g} of the scored bars, holds bars of {len(np.unique(inside))} instants: use fewer "
+            "folds, more bars or a larger test_split"
+        )
+    ends = [*starts[1:], int(inside[-1]) + min(b.step for b in panel.bars)]
+    embargo = options.embargo * max(b.step for b in panel.bars)
+    folds: list[Fold] = []
+    for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if k % options.refit_every:
+            former = folds[-1]
+            folds.append(Fold(k + 1, former.begin, start, end, former.fitted_in, former.cuts))
+            continue
+        begin = first + (start - starts[0] if options.window == "sliding" else 0)
+        known = pooled[(pooled >= begin) & (pooled < start - embargo)]
+        if not len(known):
+            raise DataError(
+                f"embargo: {options.embargo} bars before {iso(start)}, where fold {k + 1} starts, leave none of the "
+                f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
+            )
+        cuts = Cuts(start_of_last(known, config.validation_split), start, embargo)
+        folds.append(Fold(k + 1, begin, start, end, k + 1, cuts))
+    return folds
+
+
+def fold_dataset(panel: Panel, config: ExperimentConfig, fold: Fold, options: BacktestOptions) -> Dataset:
+    """The fold's bars as its model sees them: what is fitted ends at the cutoff, the bars at the fold's end.
+
+    Raises:
+        DataError: too few bars to train, validate or score on; says in which fold, and how many there are.
+    """
+    hint = f" or a smaller embargo than {options.embargo} bars" if options.embargo else ""
+    try:
+        _require_history(panel, config, fold)
+        dataset = build_dataset(config, panel.between(fold.begin, fold.end), fold.cuts)
+        _require_labels(panel, config, fold, fold_rows(panel, dataset, fold))
+    except DataError as error:
+        raise DataError(f"{fold}: {error}\nfewer folds{hint} may help too") from None
+    return dataset
+
+
+def fold_rows(panel: Panel, dataset: Dataset, fold: Fold) -> np.ndarray:
+    """Origins of the windows that are scored in the fold, as rows of the panel; by series, ascending."""
+    row_N = panel.rows(dataset.bars, dataset.origins["test"])
+    return row_N[panel.close_time_R[row_N + 1] >= fold.start]
+
+
+def iso(seconds: int) -> str:
+    """An instant as text."""
+    return f"{np.datetime64(int(seconds), 's')}Z"
+
+
+def _require_history(panel: Panel, config: ExperimentConfig, fold: Fold) -> None:
+    for one in panel.bars:
+        if (
+            one.ticker in config.scored_tickers
+            and not ((one.close_time_N >= fold.begin) & (one.close_time_N < fold.cutoff)).any()
+        ):
+            raise DataError(
+                f"{one.name} has no bars from {iso(fold.begin)} to {iso(fold.cutoff)}, before what is forecast; "
+                "leave it out"
+            )
+
+
+def _require_labels(panel: Panel, config: ExperimentConfig, fold: Fold, row_N: np.ndarray) -> None:
+    tickers = {panel.bars[s].ticker for s in np.unique(panel.series_R[row_N])}
+    for one in panel.bars:
+        if one.ticker in config.scored_tickers and one.ticker not in tickers:
+            inside = np.count_nonzero((one.close_time_N >= fold.start) & (one.close_time_N < fold.end))
+            raise DataError(
+                f"no windows of {one.name}, which has {inside} bars in the fold; a window takes "
+                f"{panel.horizon} of them and {config.dataset_config.seq_len} before, without a hole"
+            )

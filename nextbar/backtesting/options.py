@@ -1,0 +1,52 @@
+"""What is asked of a backtest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator
+
+from nextbar.config_check import Checked, checked
+from nextbar.config_values import Count, Flag, Natural
+from nextbar.forecasts import LEVELS, check_levels
+
+
+def _names_or_flag(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, tuple) and all(isinstance(name, str) for name in value)):
+        return value
+    raise ValueError("should be True, False or a list of names, such as [persistence, drift]")
+
+
+def _shares(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, tuple):
+        raise ValueError("should be a list of shares, such as [0.5, 0.8]")
+    return check_levels(value)
+
+
+@checked
+class BacktestOptions(Checked):
+    """How the out-of-sample period is cut, and what is done in each part.
+
+    Raises:
+        ConfigError: an unknown name or an impossible value.
+    """
+
+    folds: Count = 5
+    """Parts of the out-of-sample period."""
+    window: Literal["expanding", "sliding"] = "expanding"
+    """All bars before a fold are its history, or as long a stretch as the first fold has."""
+    refit_every: Count = 1
+    """Fit anew in every n-th fold; between them the last fit forecasts on."""
+    embargo: Natural = 0
+    """Bars between what is learnt from and what is forecast, and between training and validation."""
+    baselines: Annotated[Any, PlainValidator(_names_or_flag)] = True
+    """All baselines that apply, none, or those of these names."""
+    conformal: Flag = False
+    """Adjust the model's intervals by the validation residuals of each fit."""
+    levels: Annotated[Any, PlainValidator(_shares)] = LEVELS
+    """Central intervals in the forecasts of a ``distribution``."""
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What decides the fits, and with them the name of the folder."""
+        return {name: getattr(self, name) for name in ("folds", "window", "refit_every", "embargo")}

@@ -1,0 +1,118 @@
+"""The folder of a backtest: its name, what lies in it, and who may write to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nextbar.config import ExperimentConfig
+from nextbar.errors import RunError
+from nextbar.files import write_json, write_whole
+
+FORMAT = 1
+"""of the folder; a later nextbar that changes what its files mean counts it up"""
+
+KIND = "backtest"
+SUMMARY = "summary.json"
+FORECASTS = "forecasts.parquet"
+FOLDS = "folds"
+
+_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Record:
+    """``log_dir/experiment_name/backtest-<digest>``: ``config.yaml``, ``summary.json``, ``forecasts.parquet``, the runs
+    of the folds in ``folds/<number>/``."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, question: dict[str, Any], fingerprint: str) -> Record:
+        """The folder that belongs to an experiment, what decides its fits, and the bars."""
+        text = f"{config.digest()} {json.dumps(question, sort_keys=True)} {fingerprint}"
+        name = f"{KIND}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+        return cls(Path(config.log_dir) / config.experiment_name / name)
+
+    @property
+    def folds(self) -> Path:
+        """Folder of the folds' runs."""
+        return self.path / FOLDS
+
+    @contextmanager
+    def claimed(self, overwrite: bool) -> Iterator[None]:
+        """Make the folder, or take it up again; no other process may until the block ends.
+
+        Raises:
+            RunError: the folder cannot be written, or another process is at it.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path.parent / f".{self.path.name}.lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path} is being written by another process; wait for it") from None
+        except OSError as error:
+            raise RunError(
+                f"cannot write to the log folder {self.path.parent}: {error.strerror or error}; choose another log_dir"
+            ) from None
+        with lock:
+            if overwrite and self.path.exists():
+                try:
+                    shutil.rmtree(self.path)
+                except OSError as error:
+                    raise RunError(
+                        f"the earlier backtest {self.path} cannot be thrown away: {error.strerror or error}; "
+                        "delete it yourself, or choose another log_dir"
+                    ) from None
+            self.path.mkdir(exist_ok=True)
+            yield
+
+    def read(self) -> dict[str, Any]:
+        """``summary.json``; empty where there is none.
+
+        Raises:
+            RunError: it is damaged, of a later version, or not that of a backtest.
+        """
+        try:
+            summary = json.loads((self.path / SUMMARY).read_text())
+            kind, written = summary.get("kind"), summary.get("format", FORMAT)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{self.path / SUMMARY} cannot be read ({error}); was the backtest folder copied whole?"
+            ) from None
+        if kind != KIND:
+            raise RunError(f"{self.path} is no backtest: its {SUMMARY} is of another kind")
+        if written > FORMAT:
+            raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
+        return summary
+
+    def begin(self, config: ExperimentConfig, facts: dict[str, Any]) -> None:
+        """Write what is known before the first fit, with status ``running``; earlier results are gone."""
+        config.save(self.path / "config.yaml")
+        write_json(self.path / SUMMARY, {"kind": KIND, "format": FORMAT, "status": "running", "message": ""} | facts)
+        (self.path / FORECASTS).unlink(missing_ok=True)
+
+    def update(self, **values: Any) -> dict[str, Any]:
+        """Change values of the summary; returns all of it."""
+        summary = self.read() | values
+        write_json(self.path / SUMMARY, summary)
+        return summary
+
+    def finish(self, forecasts: Any, **values: Any) -> dict[str, Any]:
+        """Write the forecasts (a pandas frame), then the summary, which says that they are there."""
+        buffer = BytesIO()
+        forecasts.to_parquet(buffer, index=False, compression="zstd")
+        write_whole(self.path / FORECASTS, buffer.getvalue())
+        return self.update(status="finished", **values)

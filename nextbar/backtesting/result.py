@@ -1,0 +1,131 @@
+"""What a user gets back from a backtest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextbar.backtesting.record import FORECASTS, Record
+from nextbar.errors import RunError
+from nextbar.logger import console
+from nextbar.metrics.calibration import conformal_in_words
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+SHOWN = {
+    "mean": ("mae", "rmse", "mape", "acc_dir"),
+    "distribution": ("nll", "crps", "mae", "acc_dir"),
+    "discrete_grid": ("log_loss", "brier", "acc", "acc_dir"),
+}
+"""metrics of the printed table, the leading one first; ``summary.json`` has them all"""
+HIGHER = frozenset({"acc", "acc_dir"})
+"""those of which more is better"""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A finished backtest: its folder and what ``summary.json`` says."""
+
+    path: Path
+    summary: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Backtest:
+        """Open the folder of a finished backtest.
+
+        Raises:
+            RunError: it is none, is damaged or was not finished.
+        """
+        folder = Path(path)
+        summary = Record(folder).read()
+        if not summary:
+            raise RunError(f"{path} is no backtest: there is no summary.json in it")
+        if summary.get("status") != "finished":
+            raise RunError(
+                f"{path} is not finished (status {summary.get('status')}); the same backtest once more goes on with it"
+            )
+        return cls(folder, summary)
+
+    @cached_property
+    def forecasts(self) -> Any:
+        """Out-of-sample forecasts of all folds as a pandas frame, a row for each predictor, ticker, origin and step.
+
+        ``model`` (the predictor), ``ticker``, (``resolution``,) ``cutoff`` (what was learnt for the forecast comes from
+        bars that close before it), ``origin``, ``step``, ``date``, ``last_close``, ``actual``; then, as far as the
+        predictor says it, ``close``, ``scale``, ``df``, ``close-lo-80``, ``close-hi-80`` ..., or ``p_<lower>_<upper>``.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(self.path / FORECASTS)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / FORECASTS} cannot be read ({error}); was the folder copied whole?") from None
+
+    @property
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """By predictor: ``pooled``, ``by_fold``, ``by_ticker``; of the model beside it ``skill``, ``diebold_mariano``,
+        ``beaten``, ``verdict``."""
+        return self.summary["scores"]
+
+    @property
+    def folds(self) -> list[dict[str, Any]]:
+        """Of each fold its dates, cutoff, windows, and the run that forecast it."""
+        return self.summary["folds"]
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """Of the model, see :func:`nextbar.metrics.calibration.calibration_report`."""
+        return self.summary["calibration"]
+
+    def show(self) -> None:
+        """Print predictors and metrics side by side to standard error, the best of each marked, and the verdicts."""
+        console().print(self._table())
+
+    def _table(self) -> Group:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
+        metrics = SHOWN[self.summary["config"]["output_mode"]]
+        table = Table(
+            title=f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each",
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+        )
+        table.add_column("predictor", no_wrap=True)
+        for name in (*metrics, "skill", "p"):
+            table.add_column(name, justify="right")
+        best = {name: _best(name, [node["pooled"].get(name) for node in self.scores.values()]) for name in metrics}
+        for name, node in self.scores.items():
+            cells = [Text(name, style="bold" if name == model else "")]
+            for metric in metrics:
+                value = node["pooled"].get(metric)
+                marked = value is not None and value == best[metric]
+                cells.append(Text(_number(value) + ("*" if marked else ""), style="bold" if marked else ""))
+            gain, test = node["skill"].get(metrics[0]), node["diebold_mariano"]
+            style = "" if not gain else "green" if gain > 0 else "red"
+            cells.append(Text("" if gain is None else f"{gain:+.4f}", style=style))
+            table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""))
+        lines = [node["verdict"] for name, node in self.scores.items() if name != model]
+        lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
+        return Group(table, *map(Text, lines), Text(self.summary["verdict"], style="bold"), "")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
+def _best(metric: str, values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return (max if metric in HIGHER else min)(known, default=None)

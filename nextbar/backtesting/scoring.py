@@ -1,0 +1,176 @@
+"""Everybody's scores on the same windows, and the model beside each of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nextbar import baselines
+from nextbar.backtesting.entrants import Entrant, same_question
+from nextbar.backtesting.panel import Panel
+from nextbar.data.dataset import Dataset
+from nextbar.errors import DataError
+from nextbar.metrics.calibration import calibration_report
+from nextbar.metrics.comparison import Score, beats, finite
+from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.scorer import Scorer, Scores
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast, Reference
+
+DIRECTION = "acc_dir"
+"""the one metric of those who say nothing but a direction"""
+
+
+def reference(panel: Panel, dataset: Dataset, task: Task) -> Reference:
+    """What the first fit's training span says about the panel's series: the unit of the scaled metrics in all folds."""
+    trained = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.trained, strict=True) if used}
+    closes = [b.columns["close"][b.close_time_N < dataset.cuts.training_end] for b in panel.bars]
+    history = panel.outcomes(panel.rows(dataset.bars, dataset.history_N))
+    return baselines.fit(history, closes, task, np.array([(b.ticker, b.resolution) in trained for b in panel.bars]))
+
+
+def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
+    """The forecasts of several folds, end to end.
+
+    Raises:
+        DataError: ``df`` is there in some folds only.
+    """
+    if len({f.df_NH is None for f in forecasts}) > 1:
+        raise DataError(f"{name}: there is a column df in some folds and none in others; give it in all, or in none")
+    return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*forecasts, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Scores the forecasts of N windows, those of all folds end to end."""
+
+    panel: Panel
+    row_N: np.ndarray
+    """origins"""
+    fold_N: np.ndarray
+    """index of each window's fold, ascending"""
+    reference: Reference
+    task: Task
+
+    def scores(
+        self, model: str, others: Sequence[Entrant], forecasts: Mapping[str, Forecast]
+    ) -> dict[str, dict[str, Any]]:
+        """By name, plain values, the model first.
+
+        ``pooled`` {metric: value}, ``by_fold`` a list of such, ``by_ticker`` {name: such}; ``kind``,
+        ``direction_only``; ``diebold_mariano`` of the model against it (None for the model, for directions, where the
+        two are identical), ``skill`` of the model over it, ``beaten`` (by more than luck), ``verdict`` in words.
+
+        Args:
+            model: its name.
+            others: who takes part beside it.
+            forecasts: of all windows, by name.
+        """
+        whole, node = self._scored(forecasts[model])
+        found = {model: node | {"kind": "model"}}
+        for entrant in others:
+            scores, node = self._scored(forecasts[entrant.name], DIRECTION if entrant.direction_only else None)
+            node |= {"kind": entrant.kind, "direction_only": entrant.direction_only}
+            found[entrant.name] = node | self._beside(whole, entrant, scores)
+        found[model]["verdict"] = self._overall(model, found)
+        return found
+
+    def _scored(self, forecast: Forecast, only: str | None = None) -> tuple[Scores, dict[str, Any]]:
+        first, *each = self._scorers(same_question(forecast, self.task))
+        scores = first.score(forecast)
+        parts = [one.score(forecast.rows(self.fold_N == k)) for k, one in enumerate(each)]
+        return scores, {
+            "kind": "",
+            "direction_only": False,
+            "pooled": _plain(scores.mean, only),
+            "by_fold": [_plain(one.mean, only) for one in parts],
+            "by_ticker": {name: _plain(one, only) for name, one in scores.by_ticker.items()},
+            "diebold_mariano": None,
+            "skill": {},
+            "beaten": None,
+            "verdict": "",
+        }
+
+    def calibration(self, forecast: Forecast, conformals: Sequence[Conformal] | None = None) -> dict[str, Any]:
+        """Of the model, all folds together; ``conformals``: the validation residuals behind each fold."""
+        by_fold = ByFold.of(conformals, self.fold_N) if conformals else None
+        return calibration_report(self.panel.outcomes(self.row_N), forecast, self.task, by_fold)
+
+    @cached_property
+    def _known(self) -> dict[Task, list[Scorer]]:
+        return {}
+
+    def _scorers(self, task: Task) -> list[Scorer]:
+        """Of all windows, then of each fold's."""
+        if task not in self._known:
+            parts = [self.row_N, *(self.row_N[self.fold_N == k] for k in range(self.fold_N[-1] + 1))]
+            self._known[task] = [Scorer(self.panel.outcomes(row), self.reference, task) for row in parts]
+        return self._known[task]
+
+    def _beside(self, model: Scores, entrant: Entrant, scores: Scores) -> dict[str, Any]:
+        if entrant.direction_only:
+            ours, theirs = (finite(s.mean.pooled[DIRECTION]) for s in (model, scores))
+            if ours is None or theirs is None:
+                return {"verdict": "No verdict: no bar moved."}
+            text = f"Right about {ours:.1f} % of the moves, {entrant.name} about {theirs:.1f} %."
+            return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
+        report = self._scorers(self.task)[0].report(model, scores, entrant.name)
+        beaten = beats(report, self.task)
+        return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
+
+    def _overall(self, model: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+        """Does the model beat the others, and if not, whom not?"""
+        others = {name: node for name, node in found.items() if node["beaten"] is not None}
+        if not others:
+            return "No verdict: there was nobody to compare the model with."
+        error = self.task.leading
+        beaten = [name for name, node in others.items() if node["beaten"]]
+        if len(beaten) == len(others):
+            return f"Beats {_listed(beaten)} on {error} by more than luck."
+        left = [name for name in others if name not in beaten]
+        text = f"Does not beat {_listed(left)} on {error} by more than luck"
+        text += f"; beats {_listed(beaten)}." if beaten else "."
+        values = {name: node["pooled"][error] for name, node in {model: found[model], **others}.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        if known:
+            best = min(known, key=lambda name: known[name])
+            ours = "" if best == model or model not in known else f" ({model} {known[model]:.5g})"
+            text += f" Lowest {error}: {best}, {known[best]:.5g}{ours}."
+        return text
+
+
+@dataclass(frozen=True)
+class ByFold(Conformal):
+    """Validation residuals of several fits: a window's interval is adjusted by those of the fit that forecast it."""
+
+    parts: tuple[Conformal, ...]
+    part_N: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[Conformal], part_N: np.ndarray) -> ByFold:
+        """``part_N``: for each window the index into ``parts``."""
+        fewest = min((one.pooled for one in parts), key=lambda residuals: residuals.count)
+        return cls({}, fewest, tuple(parts), part_N)
+
+    def interval(
+        self, level: float, series_N: np.ndarray, names: Sequence[str], forecast: Forecast
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As of one fit; the windows are those of ``part_N``, in that order."""
+        ends = [
+            part.interval(level, series_N[self.part_N == k], names, forecast.rows(self.part_N == k))
+            for k, part in enumerate(self.parts)
+        ]
+        lo_NH, hi_NH = (np.concatenate(side) for side in zip(*ends, strict=True))
+        return lo_NH, hi_NH
+
+
+def _plain(score: Score, only: str | None) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in score.pooled.items() if only in (None, name)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,77 @@
+"""The model as a predictor like any other: trained in a run folder of its own, asked through a Forecaster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import frame_bars
+from nextbar.data.splits import Cuts
+from nextbar.errors import RunError
+from nextbar.forecaster import Forecaster
+from nextbar.logger import get_logger
+from nextbar.resolution import seconds
+from nextbar.train.trainer import Plan, Trainer
+
+
+class Transformer:
+    """The transformer of an experiment, in the place of :class:`nextbar.baselines.Predictor`.
+
+    Args:
+        config: the experiment.
+        folder: its run lies in there.
+        cuts: where validation begins, and where what is to be forecast.
+        show: progress bar and closing table, as for the Trainer.
+    """
+
+    name = "transformer"
+
+    def __init__(self, config: ExperimentConfig, folder: Path, cuts: Cuts, show: bool | None = None) -> None:
+        self.config = replace(config, log_dir=str(folder.parent), experiment_name=folder.name)
+        self.cuts = cuts
+        self._show = show
+
+    def fit(self, frame: Any) -> None:
+        """Train on the bars known at the cutoff; a run that has ended is taken as it is.
+
+        Raises:
+            RunError: the training diverged before an epoch was whole.
+            TrainingInterrupted: Ctrl-C.
+        """
+        dataset = self.config.dataset_config
+        bars = frame_bars(
+            frame,
+            dataset.resolution,
+            dataset.features,
+            target=dataset.target,
+            output_mode=dataset.output_mode,
+            indicators=dataset.indicators or (),
+        )
+        result = Trainer(self.config, bars, plan=Plan(cuts=self.cuts), show=self._show).train_and_evaluate()
+        if result.best_epoch is None:
+            raise RunError(f"the training {result.status}: {result.message}")
+        if result.status == "diverged":
+            get_logger().warning("%s diverged; its best epoch is used. %s", result.run_dir, result.message)
+        self.result = result
+        self.forecaster = Forecaster.load(result.run_dir)
+
+    def predict(self, frame: Any) -> Any:
+        """Forecasts from every bar of the scored tickers after the cutoff, and a few before."""
+        scored = frame[frame["ticker"].isin(self.config.scored_tickers)]
+        return self.forecaster.predict(self._reached(scored), levels=(), last_only=False, law=True)
+
+    def _reached(self, frame: Any) -> Any:
+        """Without the bars that no context reaches; an indicator may reach back to the first."""
+        import pandas as pd
+
+        dataset = self.config.dataset_config
+        if dataset.indicators:
+            return frame
+        keys = [name for name in ("ticker", "resolution") if name in frame]
+        late = frame["date"] >= pd.Timestamp(
+            self.cuts.test - max(map(seconds, dataset.resolutions)), unit="s", tz="UTC"
+        )
+        number = late.groupby([frame[key] for key in keys]).transform("sum")
+        return frame[frame.groupby(keys).cumcount(ascending=False) < number + dataset.seq_len]

@@ -1,0 +1,212 @@
+"""A whole backtest: its forecasts, and its scores against independent ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from backtests import (
+    NAMES,
+    fold_rows,
+    instant,
+    make_market,
+    rows_of,
+    run,
+    run_dirs,
+    seconds,
+    whole,
+)
+from builders import make_bars, make_frame
+from experiments import GRID
+from scipy.stats import norm
+from sklearn.metrics import mean_absolute_error, mean_squared_error
+
+from nextbar.backtesting import Backtest
+from nextbar.forecaster import Forecaster
+from nextbar.metrics.comparison import beats
+from nextbar.metrics.significance import diebold_mariano
+from nextbar.metrics.task import Task
+from nextbar.train.records import read_conformal, read_cuts, read_summary
+
+__all__ = ["whole"]  # a fixture
+
+
+def by_ticker(rows: pd.DataFrame, metric: Any) -> float:
+    return float(np.mean([metric(part) for _, part in rows.groupby("ticker")]))
+
+
+def nll(rows: pd.DataFrame) -> np.ndarray:
+    """Of the percent log return: the density of the price, times how much the price changes with it."""
+    density = norm.logpdf(rows["actual"], rows["close"], rows["scale"])
+    return -density - np.log(rows["actual"] / 100)
+
+
+def test_everybody_forecasts_the_same_windows_once(whole: Backtest) -> None:
+    forecasts = whole.forecasts
+    assert list(forecasts["model"].unique()) == NAMES == list(whole.scores)
+    assert list(forecasts.columns) == [
+        "model", "ticker", "cutoff", "origin", "step", "date", "last_close", "actual", "close", "scale", "df",
+        "close-lo-50", "close-hi-50", "close-lo-80", "close-hi-80",
+    ]  # fmt: skip
+    keys = ["ticker", "cutoff", "origin", "step", "date", "last_close", "actual"]
+    first = rows_of(whole, "transformer")
+    for name in NAMES:
+        pd.testing.assert_frame_equal(rows_of(whole, name)[keys], first[keys])
+    assert not first.duplicated(["ticker", "origin", "step"]).any()
+    assert len(first) == 2 * sum(fold["windows"] for fold in whole.folds)
+    assert rows_of(whole, "persistence")["close"].equals(first["last_close"])
+    assert first[["close", "scale"]].notna().all(axis=None) and rows_of(whole, "garch_t")["df"].notna().all()
+    assert first["df"].isna().all()
+
+
+def test_actual_and_last_closes_are_those_of_the_bars(whole: Backtest) -> None:
+    close = {(b.ticker, t): c for b in make_market() for t, c in zip(b.time_N, b.columns["close"], strict=True)}
+    rows = rows_of(whole, "transformer")
+    for column, at in (("actual", "date"), ("last_close", "origin")):
+        expected = [close[key] for key in zip(rows["ticker"], seconds(rows[at]), strict=True)]
+        assert rows[column].tolist() == expected
+    assert ((seconds(rows["date"]) - seconds(rows["origin"])) // 3600 == rows["step"]).all()
+
+
+def test_the_model_knows_nothing_from_the_cutoff_on(whole: Backtest) -> None:
+    for k, (path, fold) in enumerate(zip(run_dirs(whole), whole.folds, strict=True)):
+        cuts, data = read_cuts(path), read_summary(path)["data"]
+        assert cuts.test - cuts.embargo == instant(fold["cutoff"]) == instant(fold["test_from"]) - 3600
+        assert all(instant(series["last"]) + 3600 < instant(fold["cutoff"]) for series in data["series"])
+        assert data["windows"]["test"] == 0 and data["windows"]["validation"] > 0
+        rows = fold_rows(whole, rows_of(whole, "transformer"), k)
+        assert (seconds(rows["cutoff"]) == instant(fold["cutoff"])).all() and len(rows) == 2 * fold["windows"]
+
+
+def test_the_model_says_what_a_forecaster_of_its_run_says(whole: Backtest) -> None:
+    bars = make_frame(*make_market())
+    for k, path in enumerate(run_dirs(whole)):
+        rows = fold_rows(whole, rows_of(whole, "transformer"), k)
+        said = Forecaster.load(path).predict(bars, levels=[0.5, 0.8], last_only=False, law=True, conformal=True)
+        both = rows.merge(said, on=["ticker", "origin", "step"], suffixes=("", " said"))
+        assert len(both) == len(rows)
+        for column in ("close", "scale", "close-lo-50", "close-hi-50", "close-lo-80", "close-hi-80"):
+            np.testing.assert_allclose(both[column], both[f"{column} said"], rtol=1e-6)
+
+
+def test_conformal_intervals_are_those_of_each_fit(whole: Backtest) -> None:
+    for k, path in enumerate(run_dirs(whole)):
+        _, conformal = read_conformal(path)  # type: ignore[misc]
+        rows = fold_rows(whole, rows_of(whole, "transformer"), k)
+        for ticker, part in rows.groupby("ticker"):
+            factor = conformal.factor(0.8, [str(ticker)])[0][part["step"] - 1]
+            np.testing.assert_allclose(part["close-hi-80"] - part["close"], factor * part["scale"], rtol=1e-9)
+    effect = whole.calibration["conformal"]["80"]
+    rows = rows_of(whole, "transformer")
+    inside = rows["actual"].between(rows["close-lo-80"], rows["close-hi-80"])
+    assert effect["after"] == pytest.approx(by_ticker(rows.assign(inside=100 * inside), lambda p: p["inside"].mean()))
+    law = np.abs(rows["actual"] - rows["close"]) / rows["scale"] <= norm.ppf(0.9)
+    assert effect["before"] == pytest.approx(by_ticker(rows.assign(inside=100 * law), lambda p: p["inside"].mean()))
+    assert whole.summary["options"]["conformal"] is True
+
+
+@pytest.mark.parametrize("name", ["transformer", "persistence", "own"])
+def test_scores_are_those_of_all_windows_together(whole: Backtest, name: str) -> None:
+    scores, rows = whole.scores[name], rows_of(whole, name)
+    wanted = {
+        "mae": lambda p: mean_absolute_error(p["actual"], p["close"]),
+        "mse": lambda p: mean_squared_error(p["actual"], p["close"]),
+        "nll": lambda p: nll(p).mean(),
+    }
+    for metric, of in wanted.items():
+        assert scores["pooled"][metric] == pytest.approx(by_ticker(rows, of), rel=1e-9)
+        for ticker, part in rows.groupby("ticker"):
+            assert scores["by_ticker"][ticker][metric] == pytest.approx(of(part), rel=1e-9)
+        for k, found in enumerate(scores["by_fold"]):
+            assert found[metric] == pytest.approx(by_ticker(fold_rows(whole, rows, k), of), rel=1e-9)
+
+
+def test_scaled_errors_are_in_units_of_the_first_training_span(whole: Backtest) -> None:
+    cuts = read_cuts(run_dirs(whole)[0])
+    rows = rows_of(whole, "persistence")
+    spread = {
+        b.ticker: b.columns["close"][b.close_time_N < cuts.validation - cuts.embargo].std() for b in make_market()
+    }
+    expected = by_ticker(rows, lambda p: ((p["actual"] - p["close"]) / spread[p["ticker"].iloc[0]]).pow(2).mean())
+    assert whole.scores["persistence"]["pooled"]["mse_scaled"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_model_is_tested_against_each_on_the_pooled_losses(whole: Backtest) -> None:
+    def losses(name: str) -> np.ndarray:
+        rows = rows_of(whole, name)
+        return rows.assign(loss=nll(rows)).groupby("origin")["loss"].mean().to_numpy()
+
+    ours = losses("transformer")
+    for name in ("persistence", "own"):
+        node = whole.scores[name]
+        assert node["diebold_mariano"] == pytest.approx(diebold_mariano(ours, losses(name), 2), rel=1e-6)
+        gain = whole.scores[name]["pooled"]["nll"] - whole.scores["transformer"]["pooled"]["nll"]
+        assert node["skill"]["nll"] == pytest.approx(gain)
+        assert name in node["verdict"] and node["beaten"] is node["verdict"].startswith(f"Beats {name}")
+    assert whole.scores["transformer"]["diebold_mariano"] is None
+    assert whole.scores["reversal"]["diebold_mariano"] is None and set(whole.scores["reversal"]["pooled"]) == {
+        "acc_dir"
+    }
+
+
+def test_the_overall_verdict_names_whom_the_model_beats(whole: Backtest) -> None:
+    verdict = whole.summary["verdict"]
+    beaten = [name for name, node in whole.scores.items() if node["beaten"]]
+    others = [name for name, node in whole.scores.items() if node["beaten"] is False]
+    assert {*beaten, *others} == {"persistence", "garch_t", "own"}
+    missed, _, rest = verdict.partition(" by more than luck")
+    assert all(name in missed for name in others) and all(name in rest for name in beaten)
+    lowest = min(["transformer", *others, *beaten], key=lambda name: whole.scores[name]["pooled"]["nll"])
+    assert f"Lowest nll: {lowest}" in verdict and verdict == whole.scores["transformer"]["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "statistic", "p_value", "expected"),
+    [(0.1, 3.0, 0.001, True), (0.1, 1.0, 0.3, False), (0.1, -3.0, 0.001, False), (-0.1, 3.0, 0.001, False)],
+)
+def test_to_beat_takes_a_lower_error_and_more_than_luck(
+    gain: float, statistic: float, p_value: float, expected: bool
+) -> None:
+    test = {"statistic": statistic, "p_value": p_value, "lag": 1, "n": 100}
+    assert beats({"skill": {"mae": gain}, "diebold_mariano": test}, Task(output_mode="mean")) is expected
+    assert not beats({"skill": {"mae": gain}, "diebold_mariano": None}, Task(output_mode="mean"))
+
+
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "bins, two resolutions": {
+        "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "tickers": ["aaa"], "resolution": ["1h", "2h"],
+    },
+    "global statistics, indicators, scored but not trained": {
+        "norm_mode": "global_meanstd", "indicators": ["ema_3", "rsi"], "tickers": ["aaa"], "test_tickers": ["bbb"],
+    },
+    "returns, student_t": {
+        "features": "returns", "target": "log_return", "output_mode": "distribution", "tail": "student_t",
+        "horizon": 3, "norm_mode": "global_meanstd",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", COMBINATIONS.values(), ids=COMBINATIONS)
+@pytest.mark.parametrize("window", ["expanding", "sliding"])
+def test_every_kind_of_experiment(tmp_path: Path, overrides: dict[str, Any], window: str) -> None:
+    bars = make_market(400)
+    if "resolution" in overrides:
+        bars = [make_bars("aaa", "1h", 400), make_bars("aaa", "2h", 200, seed=1)]
+    result = run(tmp_path, bars, overrides, window=window, baselines=True)
+    scored = {"aaa_1h", "aaa_2h"} if "resolution" in overrides else set(overrides.get("test_tickers", ["aaa", "bbb"]))
+    for node in result.scores.values():
+        assert set(node["by_ticker"]) == scored
+        assert all(value is not None for value in node["pooled"].values())
+    path = run_dirs(result)[0]
+    said = Forecaster.load(path).predict(make_frame(*bars), last_only=False)
+    rows = fold_rows(result, rows_of(result, "transformer"), 0)
+    keys = [key for key in ("ticker", "resolution", "origin", "step") if key in rows]
+    both = rows.merge(said, on=keys, suffixes=("", " said"))
+    assert len(both) == len(rows) > 0
+    told = [name for name in said if name == "close" or name.startswith("p_")]
+    for name in told:
+        np.testing.assert_allclose(both[name], both[f"{name} said"], rtol=1e-6)

@@ -1,0 +1,262 @@
+"""Predictors of one's own in a backtest: what they are given, and every way in which they can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from backtests import Own, instant, make_market, rows_of, run, seconds, untrained
+from builders import make_bars
+
+from nextbar.backtesting.result import Backtest
+from nextbar.errors import ConfigError, DataError, NextbarError, RunError
+
+__all__ = ["untrained"]
+
+pytestmark = pytest.mark.usefixtures("untrained")
+
+
+class Peeking(Own):
+    """Knows the next close; of the last bar it says what it can."""
+
+    def level(self, closes: pd.Series) -> pd.Series:
+        return closes.shift(-1).fillna(closes)
+
+
+class Centred(Own):
+    """Takes a little off towards the mean of all closes it was ever shown: a statistic that nobody had."""
+
+    def level(self, closes: pd.Series) -> pd.Series:
+        return closes + 1e-3 * (closes.mean() - closes)
+
+
+class Interpolating(Own):
+    """Has no forecast but where the next bar is there."""
+
+    def level(self, closes: pd.Series) -> pd.Series:
+        return closes.where(closes.shift(-1).notna())
+
+
+class Vane(Own):
+    """Says nothing but where the price goes."""
+
+    direction_only = True
+
+    def __init__(self, sign: float = 1.0, name: str = "vane") -> None:
+        super().__init__(name)
+        self.sign = sign
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        close = frame["close"] * (1 + self.sign * 1e-9)
+        return pd.DataFrame({"ticker": frame["ticker"], "origin": frame["date"], "step": 1, "close": close})
+
+
+class PeekingVane(Vane):
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        moves = frame.groupby("ticker")["close"].diff().shift(-1).fillna(0)
+        return super().predict(frame).assign(close=frame["close"] * (1 + 1e-9 * np.sign(moves)))
+
+
+class Returning(Own):
+    """Hands in whatever ``change`` makes of a right answer."""
+
+    def __init__(self, change: Any) -> None:
+        super().__init__("odd")
+        self.change = change
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return self.change(super().predict(frame))
+
+
+class Failing(Own):
+    def __init__(self, method: str, error: Exception) -> None:
+        super().__init__("failing")
+        self.method, self.error = method, error
+
+    def fit(self, frame: pd.DataFrame) -> None:
+        if self.method == "fit":
+            raise self.error
+        super().fit(frame)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        raise self.error
+
+
+def refused(tmp_path: Path, error: type[NextbarError], **options: Any) -> str:
+    with pytest.raises(error) as caught:
+        run(tmp_path, **options)
+    return str(caught.value)
+
+
+def test_a_predictor_learns_from_the_bars_known_at_the_cutoff(tmp_path: Path) -> None:
+    own = Own()
+    result = run(tmp_path, embargo=3, predictors=[own])
+    assert len(own.seen) == len(result.folds) == 2
+    for frame, fold in zip(own.seen, result.folds, strict=True):
+        assert list(frame.columns) == ["ticker", "date", "open", "high", "low", "close", "volume"]
+        for bars in make_market():
+            part = frame[frame["ticker"] == bars.ticker]
+            known = bars.close_time_N < instant(fold["cutoff"])
+            np.testing.assert_array_equal(seconds(part["date"]), bars.time_N[known])
+            for name, values in bars.columns.items():
+                np.testing.assert_array_equal(part[name], values[known])
+
+
+def test_a_predictor_is_shown_the_bars_to_the_end_of_the_fold_and_no_further(tmp_path: Path) -> None:
+    last: list[int] = []
+
+    class Watching(Own):
+        def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+            last.append(seconds(frame["date"]).max() + 3600)
+            assert seconds(frame["date"]).min() == make_market()[0].time_N[0]
+            return super().predict(frame)
+
+    folds = run(tmp_path, predictors=[Watching()]).folds
+    looks = len(last) // 2
+    for fold, closes in zip(folds, (last[:looks], last[looks:]), strict=True):
+        assert closes[0] == instant(fold["test_until"]) - 3600
+        assert all(
+            instant(fold["test_from"]) <= close < closes[0] for close in closes[1:]
+        )  # the looks for a look ahead
+
+
+def test_what_a_predictor_does_to_its_frame_is_its_own_affair(tmp_path: Path) -> None:
+    class Careless(Own):
+        def fit(self, frame: pd.DataFrame) -> None:
+            super().fit(frame.copy())
+            frame["close"] = 1.0
+
+        def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+            answer = super().predict(frame)
+            frame["close"] = 1.0
+            return answer
+
+    result = run(tmp_path, predictors=[Careless("careless"), Own("own")], baselines=False)
+    assert result.scores["careless"]["pooled"] == result.scores["own"]["pooled"]
+
+
+def test_several_resolutions_and_frames_of_another_library(tmp_path: Path) -> None:
+    class Polar(Own):
+        def predict(self, frame: pd.DataFrame) -> Any:
+            return pl.from_pandas(super().predict(frame))
+
+    bars = [make_bars("aaa", "1h", 240), make_bars("aaa", "2h", 120, seed=1)]
+    fields = {"tickers": ["aaa"], "resolution": ["1h", "2h"]}
+    result = run(tmp_path, bars, fields, predictors=[Polar("polar"), Own("own")])
+    assert set(result.scores["polar"]["by_ticker"]) == {"aaa_1h", "aaa_2h"}
+    assert result.scores["polar"] == result.scores["own"] | {"verdict": result.scores["polar"]["verdict"]}
+    assert list(result.forecasts.columns[:3]) == ["model", "ticker", "resolution"]
+    assert set(result.forecasts["resolution"]) == {"1h", "2h"}
+
+
+@pytest.mark.parametrize("peeking", [Peeking("x"), Centred("x"), Interpolating("x"), PeekingVane(name="x")])
+def test_a_predictor_that_looks_ahead_is_found_out(tmp_path: Path, peeking: Own) -> None:
+    message = refused(tmp_path, DataError, predictors=[peeking])
+    assert message.startswith("x looks ahead: ") and "origin 2020-" in message
+
+
+def test_the_message_names_the_row_and_both_values(tmp_path: Path) -> None:
+    message = refused(tmp_path, DataError, predictors=[Peeking("x")])
+    for word in ("step 1", "of aaa", "with all bars of the fold", "without the later ones", "bars up to its origin"):
+        assert word in message
+
+
+def test_rounding_is_no_look_ahead(tmp_path: Path) -> None:
+    class Float32(Own):
+        def level(self, closes: pd.Series) -> pd.Series:
+            noise = 1e-7 * np.sin(len(closes))
+            return super().level(closes).astype("float32") * (1 + noise)
+
+    assert "own" in run(tmp_path, predictors=[Float32()]).scores
+
+
+def test_a_direction_is_scored_by_nothing_else_and_needs_no_law(tmp_path: Path) -> None:
+    fields = {"output_mode": "distribution"}
+    result = run(tmp_path, overrides=fields, predictors=[Vane(1.0, "up"), Vane(-1.0, "down")])
+    up, down = result.scores["up"], result.scores["down"]
+    assert set(up["pooled"]) == {"acc_dir"} == set(up["by_fold"][0]) == set(up["by_ticker"]["aaa"])
+    rows = rows_of(result, "up")
+    moves = np.sign(rows["actual"] - rows["last_close"])
+    shares = [100 * (moves[rows["ticker"] == t] > 0).mean() for t in ("aaa", "bbb")]
+    assert up["pooled"]["acc_dir"] == pytest.approx(np.mean(shares))
+    assert down["pooled"]["acc_dir"] == pytest.approx(100 - np.mean(shares))
+    ours = result.scores["transformer"]["pooled"]["acc_dir"]
+    assert up["skill"] == {"acc_dir": pytest.approx(ours - np.mean(shares))}
+    assert up["diebold_mariano"] is None and up["verdict"].startswith(f"Right about {ours:.1f} % of the moves, up")
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no frame": (lambda table: None, "a data frame is needed, but a NoneType came"),
+    "no step": (lambda table: table.drop(columns="step"), "no column step"),
+    "rows missing": (lambda table: table.iloc[:-30], "rows that are needed are not there, first ticker bbb"),
+    "rows twice": (lambda table: pd.concat([table, table]), "is there more than once"),
+    "not a number": (lambda table: table.assign(close=np.nan), "close is nan for aaa"),
+    "origins as numbers": (lambda table: table.assign(origin=1.0), "origin"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_table_is_refused(tmp_path: Path, change: Any, words: str) -> None:
+    message = refused(tmp_path, DataError, predictors=[Returning(change)])
+    assert message.startswith("odd, fold 1 (") and words in message
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_a_predictor_that_raises_is_named_with_its_error(tmp_path: Path, method: str) -> None:
+    error = ZeroDivisionError("by nought")
+    with pytest.raises(
+        RunError, match=rf"failing\.{method} failed in fold 1 .* with ZeroDivisionError: by nought"
+    ) as caught:
+        run(tmp_path, predictors=[Failing(method, error)])
+    assert caught.value.__cause__ is error
+
+
+class NoFit:
+    def predict(self, frame: pd.DataFrame) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("predictors", "words"),
+    [
+        ([NoFit()], "number 1 (NoFit) has no fit"),
+        ([Own(), object()], "number 2 (object) has no fit and no predict"),
+        ([Own], "number 1 (Own) is a class, make an object of it"),
+        ([Own(), Own()], "two are called 'own'"),
+        ([Own("transformer")], "two are called 'transformer'"),
+        ([Own("persistence")], "two are called 'persistence'"),
+        (Own(), "should be a list"),
+        ("own", "should be a list"),
+    ],
+)
+def test_what_is_no_predictor_is_refused_before_anything_is_written(
+    tmp_path: Path, predictors: Any, words: str
+) -> None:
+    assert words in refused(tmp_path, ConfigError, predictors=predictors)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_predictor_without_a_name_has_that_of_its_class(tmp_path: Path) -> None:
+    class Nameless(Own):
+        def __init__(self) -> None:
+            super().__init__("")
+
+    assert "Nameless" in run(tmp_path, predictors=[Nameless()]).scores
+
+
+def test_baselines_are_chosen_by_name(tmp_path: Path) -> None:
+    assert list(run(tmp_path, baselines=["drift", "persistence"]).scores) == ["transformer", "drift", "persistence"]
+    assert list(run(tmp_path, baselines=False).scores) == ["transformer"]
+    assert "no sunspots for output_mode 'mean'" in refused(tmp_path, ConfigError, baselines=["sunspots"])
+
+
+def test_a_failure_is_written_down_and_can_be_mended(tmp_path: Path) -> None:
+    refused(tmp_path, DataError, predictors=[Peeking("mine")])
+    (folder,) = tmp_path.glob("test/backtest-*")
+    with pytest.raises(RunError, match=r"is not finished \(status failed\)"):
+        Backtest.load(folder)
+    mended = run(tmp_path, predictors=[Own("mine")])
+    assert mended.path == folder and mended.summary["status"] == "finished" and mended.summary["message"] == ""
