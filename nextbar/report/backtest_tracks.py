@@ -1,0 +1,73 @@
+"""The model's out-of-sample forecasts of a backtest as tracks, from its table of forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars
+from nextbar.forecasts import bin_columns, interval_column
+from nextbar.metrics.bins import bin_index, percent_move
+from nextbar.metrics.task import Task
+from nextbar.report.explorer import Explorer, bin_labels, captions
+from nextbar.report.run_tracks import LEVEL
+from nextbar.report.tracks import PRICES, Step, Track, placed
+from nextbar.resolution import seconds
+
+
+def backtest_explorer(frame: Any, bars: Sequence[Bars], config: ExperimentConfig, conformal: bool) -> Explorer:
+    """Steps 1 and H of every series.
+
+    Args:
+        frame: the model's rows of a backtest's ``forecasts``, pandas.
+        bars: the series; those that are not here are drawn from the forecasts' own ``actual``.
+        config: of the backtest.
+        conformal: whether the intervals have been adjusted.
+    """
+    task = Task.of(config)
+    several = "resolution" in frame.columns
+    known = {(b.ticker, b.resolution): b for b in bars}
+    tracks = []
+    for key, rows in frame.groupby(["ticker", "resolution"] if several else ["ticker"], sort=False, observed=True):
+        ticker, resolution = key if several else (key[0], config.dataset_config.resolutions[0])
+        name = f"{ticker}_{resolution}" if several else str(ticker)
+        tracks.append(_track(name, rows, known.get((ticker, resolution)), seconds(resolution), task))
+    return Explorer.of(tracks, LEVEL, bin_labels(task.edges), captions(task.output_mode, LEVEL, conformal))
+
+
+def times(column: Any) -> np.ndarray:
+    """A column of dates as seconds since the epoch, int64."""
+    return column.astype("datetime64[s, UTC]").astype("int64").to_numpy()
+
+
+def _track(name: str, rows: Any, bars: Bars | None, width: int, task: Task) -> Track:
+    date_R = times(rows["date"])
+    columns: dict[str, np.ndarray] = {}
+    if bars is not None:
+        inside = (bars.time_N >= date_R.min()) & (bars.time_N <= date_R.max())
+        time_N = bars.time_N[inside]
+        columns = {one: bars.columns[one][inside] for one in PRICES if one in bars.columns}
+    if bars is None or not np.isin(date_R, time_N).all():
+        time_N, first = np.unique(date_R, return_index=True)
+        columns = {"close": rows["actual"].to_numpy(np.float64)[first]}
+    steps = []
+    for h in sorted({1, task.horizon}):
+        part = rows[rows["step"] == h]
+        steps.append(_step(part, np.searchsorted(time_N, times(part["date"])), h, len(time_N), task))
+    return Track(name, width, time_N, columns, tuple(steps))
+
+
+def _step(part: Any, at_M: np.ndarray, h: int, n: int, task: Task) -> Step:
+    def column(name: str) -> np.ndarray | None:
+        return placed(n, at_M, part[name].to_numpy(np.float64)) if name in part.columns else None
+
+    if task.edges:
+        probs_MK = part[bin_columns(task.edges)].to_numpy(np.float64)
+        last_M, close_M = (part[one].to_numpy(np.float64) for one in ("last_close", "actual"))
+        bin_M = bin_index(percent_move(last_M, close_M), task.edges)
+        came_N = np.nan_to_num(placed(n, at_M, bin_M), nan=len(task.edges) - 1)
+        return Step(h, probs_NK=placed(n, at_M, probs_MK), bin_N=came_N)
+    return Step(h, column("close"), column(interval_column("lo", LEVEL)), column(interval_column("hi", LEVEL)))

@@ -1,0 +1,92 @@
+"""A chart as plain data: what Plotly draws, in colours the page's style sheet names.
+
+A colour is written ``var(--model)``; the page's script looks it up in the style sheet, once in light and once in
+dark. So no figure knows a colour, and none is built by Plotly's own classes, which take seconds to import.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nextbar.report.markup import Html, element
+
+Trace = dict[str, Any]
+
+MODEL, BASELINE, TRUTH, VALIDATION, FAINT = (
+    f"var(--{name})" for name in ("model", "baseline", "ink", "second", "faint")
+)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Traces and layout, as Plotly.react takes them; the script adds fonts, grids and margins."""
+
+    data: list[Trace]
+    layout: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart of the page, or several of the same kind between which the reader chooses."""
+
+    key: str
+    """id in the page"""
+    title: str
+    drawings: Mapping[str, Drawing]
+    """by what the reader chooses from (a ticker)"""
+    caption: str = ""
+    height: int = 320
+    wide: bool = False
+    """over the whole width of the page"""
+
+    def html(self) -> Html:
+        """Heading, the box that is drawn into, and the text under it."""
+        choice = None
+        if len(self.drawings) > 1:
+            options = (element("option", name, value=str(i)) for i, name in enumerate(self.drawings))
+            choice = element("label", "Series ", element("select", *options, data_choice=self.key), class_="pick")
+        return element(
+            "figure",
+            element("h3", self.title),
+            choice,
+            element("div", id=self.key, class_="plot", style=f"height:{self.height}px", role="img",
+                    aria_label=self.title),
+            element("figcaption", self.caption) if self.caption else None,
+            class_="wide" if self.wide else None,
+        )  # fmt: skip
+
+    def plain(self) -> dict[str, Any]:
+        """What the script needs."""
+        return {"id": self.key, "drawings": [{"data": d.data, "layout": d.layout} for d in self.drawings.values()]}
+
+
+def packed(values: Any, dtype: str = "f4") -> dict[str, str]:
+    """An array as Plotly reads it from JSON: little-endian, base64; NaN is a gap.
+
+    ``dtype`` is one of Plotly's short names: ``f4``, ``f8``, ``i4``, ``u1``.
+    """
+    raw = np.ascontiguousarray(np.asarray(values, dtype=f"<{dtype}")).tobytes()
+    return {"dtype": dtype, "bdata": base64.b64encode(raw).decode()}
+
+
+def milliseconds(time_N: np.ndarray) -> dict[str, str]:
+    """Seconds since the epoch as positions on a date axis."""
+    return packed(np.asarray(time_N, np.float64) * 1000, "f8")
+
+
+def text(value: object) -> str:
+    """Text for a label: Plotly takes labels for markup."""
+    return html.escape(str(value), quote=False)
+
+
+def script_json(value: Any) -> Html:
+    """JSON that may stand inside a script element, whatever its strings hold."""
+    plain = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Html(plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,0 +1,115 @@
+"""The folds of a backtest: where they lie, and what everybody scored in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
+from nextbar.report.markup import Html, table
+from nextbar.report.price import Band
+from nextbar.report.scores import number
+from nextbar.report.trained import date
+
+RIVALS = tuple(f"var(--rival-{i})" for i in range(1, 7))
+DASHES = ("solid", "dash", "dot")
+
+
+def fold_bands(folds: Sequence[Mapping[str, Any]]) -> list[Band]:
+    """The folds as stretches of time, in turns of two shades."""
+    shades = ("var(--span-test)", "var(--span-validation)")
+    return [
+        Band(str(fold["fold"]), shades[i % 2], _seconds(fold["test_from"]), _seconds(fold["test_until"]))
+        for i, fold in enumerate(folds)
+    ]
+
+
+def fold_table(folds: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence[float | None]], metric: str) -> Html:
+    """Dates of each fold, the model's score and the best of the others.
+
+    Args:
+        folds: as a backtest lists them.
+        values: the metric of each fold, by predictor, the model first.
+        metric: its name; lower is better.
+    """
+    model, *rivals = values
+    rows = []
+    for i, fold in enumerate(folds):
+        known = {name: v for name in rivals if (v := values[name][i]) is not None}
+        best = min(known, key=lambda name: known[name]) if known else None
+        rows.append(
+            (
+                str(fold["fold"]), date(fold["cutoff"]), date(fold["test_from"]), date(fold["test_until"]),
+                best, f"{fold['windows']:,}", number(values[model][i]), number(known[best]) if best else "",
+            )
+        )  # fmt: skip
+    head = ("fold", "known until", "forecast from", "until", f"lowest {metric} of the others", "windows",
+            f"{metric}, model", f"{metric}, that one")  # fmt: skip
+    return table(head, rows, caption="Folds (UTC)", text_columns=5)
+
+
+def fold_figure(key: str, title: str, unit: str, values: Mapping[str, Sequence[float | None]], caption: str) -> Figure:
+    """A line for each predictor over the folds, the model's the thickest and the first in ``values``."""
+    model, *rivals = values
+    data = []
+    for i, name in enumerate([*rivals, model]):
+        own = name == model
+        colour = MODEL if own else RIVALS[i % len(RIVALS)]
+        y = [np.nan if v is None else v for v in values[name]]
+        data.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "name": text(name),
+                "x": list(range(1, len(y) + 1)), "y": packed(y, "f8"), "hovertemplate": "%{y:.5g}",
+                "line": {"color": colour, "width": 3 if own else 1.3,
+                         "dash": "solid" if own else DASHES[i // len(RIVALS) % len(DASHES)]},
+                "marker": {"size": 8 if own else 5},
+            }
+        )  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": "fold"}, "dtick": 1},
+        "yaxis": {"title": {"text": unit}},
+        "margin": {"t": 24},
+        "legend": {"y": -0.22, "yanchor": "top"},
+    }
+    return Figure(key, title, {"": Drawing(data, layout)}, caption, height=420, wide=True)
+
+
+def ticker_figure(scores: Mapping[str, Any], metric: str, unit: str) -> Figure | None:
+    """Model and its best rival for each series; None for a single one."""
+    (_, ours), *others = scores.items()
+    series = list(ours["by_ticker"])
+    if len(series) < 2:
+        return None
+    best = [_lowest(others, one, metric) for one in series]
+    labels = [text(one) for one in series]
+    drawn = (
+        (
+            "lowest of the others",
+            BASELINE,
+            "circle-open",
+            [value for _, value in best],
+            [text(name) for name, _ in best],
+        ),
+        ("model", MODEL, "circle", [ours["by_ticker"][one].get(metric) for one in series], labels),
+    )
+    data = [
+        {
+            "type": "scatter", "mode": "markers", "name": name, "x": labels,
+            "y": packed([np.nan if v is None else v for v in values], "f8"), "customdata": said,
+            "hovertemplate": "%{y:.5g} (%{customdata})", "marker": {"color": colour, "symbol": symbol, "size": 9},
+        }
+        for name, colour, symbol, values, said in drawn
+    ]  # fmt: skip
+    layout = {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": unit}}, "margin": {"t": 44}}
+    return Figure("by-ticker", "By series", {"": Drawing(data, layout)}, "All folds.", height=320, wide=True)
+
+
+def _lowest(others: Sequence[tuple[str, Any]], series: str, metric: str) -> tuple[str, float | None]:
+    known = {name: v for name, node in others if (v := node["by_ticker"][series].get(metric)) is not None}
+    return min(known.items(), key=lambda item: item[1]) if known else ("", None)
+
+
+def _seconds(iso: str) -> float:
+    return float(np.datetime64(iso.removesuffix("Z"), "s").astype(np.int64))

@@ -1,0 +1,93 @@
+"""The page: sections put together into one file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from string import Template
+
+from nextbar.report.explorer import Explorer
+from nextbar.report.figure import Figure, script_json
+from nextbar.report.markup import Child, Html, element, join
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it; figures and the explorer are drawn by the script."""
+
+    key: str
+    title: str
+    parts: Sequence[Child | Figure | Explorer | Sequence[Figure]]
+    """text and tables as they are; a list of figures stands side by side"""
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All charts but the explorer."""
+        found: list[Figure] = []
+        for part in self.parts:
+            if isinstance(part, Figure):
+                found.append(part)
+            elif isinstance(part, (list, tuple)):
+                found += part
+        return found
+
+    @property
+    def explorer(self) -> Explorer | None:
+        """The explorer, where it stands here."""
+        return next((part for part in self.parts if isinstance(part, Explorer)), None)
+
+    def html(self) -> Html:
+        """Heading and parts."""
+        return element("section", element("h2", self.title, id=self.key), *map(_part, self.parts))
+
+
+def page(title: str, opening: Sequence[Child], sections: Sequence[Section], footer: Child) -> str:
+    """The whole HTML document.
+
+    Args:
+        title: of the document and its first heading.
+        opening: what stands before the first section.
+        sections: in order; those without parts are left out.
+        footer: the last lines.
+    """
+    from plotly.offline import get_plotlyjs
+
+    sections = [s for s in sections if any(part is not None and part != [] for part in s.parts)]
+    links = (element("li", element("a", s.title, href=f"#{s.key}")) for s in sections)
+    nav = element("nav", element("ul", *links), aria_label="Sections")
+    body = join(
+        (
+            element("header", element("h1", title), *opening, nav),
+            element("main", *(section.html() for section in sections)),
+            element("footer", footer),
+        ),
+        "\n",
+    )
+    explorer = next((s.explorer for s in sections if s.explorer), None)
+    data = {
+        "figures": [figure.plain() for section in sections for figure in section.figures],
+        "explorer": explorer.plain() if explorer else None,
+    }
+    return Template(_asset("page.html")).substitute(
+        title=join((title,)),
+        style=_asset("report.css"),
+        body=body,
+        data=script_json(data),
+        plotly=get_plotlyjs().replace("</script", "<\\/script"),
+        script=_asset("charts.js") + _asset("explorer.js"),
+    )
+
+
+def _part(part: Child | Figure | Explorer | Sequence[Figure]) -> Html:
+    if isinstance(part, (list, tuple)):
+        return element("div", *(figure.html() for figure in part), class_="figures") if part else Html("")
+    if isinstance(part, (Figure, Explorer)):
+        return element("div", part.html(), class_="figures")
+    if part is None or isinstance(part, Html):
+        return part or Html("")
+    return element("p", part)  # type: ignore[arg-type]
+
+
+def _asset(name: str) -> str:
+    return (resources.files("nextbar.report") / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,83 @@
+"""What was trained on what: the configuration in short, the series, and the spans over the price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nextbar.config import ExperimentConfig
+from nextbar.report.figure import Figure
+from nextbar.report.markup import Html, element, facts, table
+from nextbar.report.price import price_figure, spans
+
+if TYPE_CHECKING:
+    from nextbar.evaluation import Evaluation
+
+SPANS = (
+    "The model learns from training bars, validation chooses the epoch, test is only reported. "
+    "A window whose labels straddle a border belongs to neither side."
+)
+
+
+def trained_parts(config: ExperimentConfig, summary: Mapping[str, Any], evaluation: Evaluation | None) -> list[Any]:
+    """Facts, table of the series, what was noticed in them, and the price where there are bars."""
+    said = summary["data"]
+    notices = [f"{one['name']}: {notice}" for one in said["series"] for notice in one["notices"]]
+    notices += [f"{name} left out: not in {', '.join(lack)}" for name, lack in said["dropped_features"].items()]
+    return [
+        facts((*config_facts(config, said), *_training_facts(config, summary))),
+        _series(said["series"]),
+        element("ul", *(element("li", notice) for notice in notices)) if notices else None,
+        _price(evaluation) if evaluation else None,
+    ]
+
+
+def config_facts(config: ExperimentConfig, said: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+    """What was asked of which model; ``said`` is ``data`` of a run's summary, which knows the features in use."""
+    dataset, model = config.dataset_config, config.model_config
+    law = f"{model.output_mode} ({model.tail})" if model.output_mode == "distribution" else model.output_mode
+    features = ", ".join((*said["features"], *said["indicators"])) if said else dataset.features
+    return [
+        ("asked for", f"{law} of {dataset.target}, {dataset.horizon} bar{'s' * (dataset.horizon > 1)} ahead"),
+        ("context", f"{dataset.seq_len} bars"),
+        ("features", features + (", clock" if dataset.clock else "")),
+        ("normalisation", dataset.norm_mode),
+        ("model", f"{model.num_layers} blocks, width {model.d_model}, {model.n_heads} heads"),
+        ("dropout, weight decay", f"{model.dropout:g}, {config.weight_decay:g}"),
+        ("learning rate", f"{config.learning_rate:g}, {config.lr_mode}"),
+        ("batch, seed", f"{config.batch_size}, {config.seed}"),
+    ]
+
+
+def date(iso: str) -> str:
+    """A date, with the time of day where there is one."""
+    return iso.replace("T", " ").removesuffix("Z").removesuffix(":00").removesuffix(" 00:00")
+
+
+def _training_facts(config: ExperimentConfig, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    said = summary["data"]
+    return [
+        ("epochs", f"{summary.get('epochs', '–')} of {config.num_epochs}, best {summary.get('best_epoch') or '–'}"),
+        ("validation from", date(said["validation_from"])),
+        ("test from", date(said["test_from"])),
+        *((f"{span} windows", f"{n:,}") for span, n in said["windows"].items()),
+    ]
+
+
+def _series(series: list[Mapping[str, Any]]) -> Html:
+    rows = [
+        (one["name"], date(one["first"]), date(one["last"]), one["calendar"], _role(one), f"{one['bars']:,}",
+         f"{one['holes']:,}")
+        for one in series
+    ]  # fmt: skip
+    head = ("series", "first bar", "last bar", "calendar", "used for", "bars", "holes")
+    return table(head, rows, caption="Series (UTC)", text_columns=5)
+
+
+def _role(series: Mapping[str, Any]) -> str:
+    return " and ".join(role for role, used in (("training", series["trained"]), ("scores", series["scored"])) if used)
+
+
+def _price(evaluation: Evaluation) -> Figure:
+    bands = spans(evaluation.bars, evaluation.cuts.validation, evaluation.cuts.test)
+    return price_figure(evaluation.names, evaluation.bars, bands, SPANS)

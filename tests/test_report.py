@@ -1,0 +1,371 @@
+"""Reports of runs and backtests: what stands in them, and that a real browser shows them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import Browser, open_browser
+from builders import make_bars, make_config, make_frame, with_columns
+from experiments import GRID
+from test_report_parts import Text, unpacked
+from trainings import train
+
+from nextbar.backtesting import backtest
+from nextbar.errors import DataError, RunError
+from nextbar.evaluation import evaluate
+from nextbar.forecaster import Forecaster
+from nextbar.report import write_report
+from nextbar.train.records import read_summary
+
+HOSTILE = "a<b>&c"
+"""a ticker that must not become markup"""
+KINDS = ("law", "bins", "line", "backtest")
+PLOTS = {
+    "law": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-step", "by-ticker", "by-hour",
+            "by-weekday", "by-volatility", "coverage", "pit"},
+    "bins": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "explorer-bins", "by-hour",
+             "by-weekday", "by-volatility", "reliability", "by-bin"},
+    "line": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
+             "by-volatility"},
+    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "coverage", "pit"},
+}  # fmt: skip
+
+
+class Made(NamedTuple):
+    """A folder, the bars it is about, and its report."""
+
+    folder: Path
+    bars: pd.DataFrame
+    page: Path
+
+    @property
+    def html(self) -> str:
+        return self.page.read_text(encoding="utf-8")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the page's script reads."""
+        return json.loads(re.search(r'id="report-data">(.*?)</script>', self.html)[1])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """A run of each output mode and a backtest, with their reports."""
+    folder = tmp_path_factory.mktemp("reports")
+    two = make_frame(make_bars(HOSTILE, n=400), make_bars("calm", n=400, seed=1, move=0.002))
+    one = make_frame(make_bars(n=400))
+    flat = make_bars(n=400)
+    flat = make_frame(with_columns(flat, close=flat.columns["close"] - 100))[["ticker", "resolution", "date", "close"]]
+    law = {"output_mode": "distribution", "tail": "student_t", "tickers": [HOSTILE, "calm"]}
+    runs = {
+        "law": (train(folder, two, **law, horizon=2, num_epochs=3, experiment_name="law").run_dir, two),
+        "bins": (train(folder, one, output_mode="discrete_grid", discrete_grid_levels=GRID, num_epochs=1).run_dir, one),
+        "line": (train(folder, flat, features="close", num_epochs=1).run_dir, flat),
+        "backtest": (
+            backtest(
+                make_config(log_dir=str(folder), **law, test_split=0.4, num_epochs=1), two, folds=2, refit_every=2,
+                conformal=True, levels=[0.5, 0.8], baselines=["persistence", "constant_t", "always_up"], show=False,
+            ).path,
+            two,
+        ),
+    }  # fmt: skip
+    return {kind: Made(run, bars, write_report(run, bars=bars)) for kind, (run, bars) in runs.items()}
+
+
+def copied(one: Made, target: Path, **changes: Any) -> Path:
+    """A copy of a run folder with other values in its summary."""
+    run = Path(shutil.copytree(one.folder, target / "run"))
+    (run / "summary.json").write_text(json.dumps(read_summary(run) | changes))
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_lies_in_the_folder_and_is_the_same_each_time(made, kind, tmp_path):
+    one = made[kind]
+    assert one.page == one.folder / "report.html"
+    again = write_report(one.folder, tmp_path / "deep" / "again.html", bars=one.bars)
+    assert again.read_bytes() == one.page.read_bytes()
+    assert write_report(one.folder, tmp_path, bars=one.bars) == tmp_path / "report.html"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_asks_for_nothing(made, kind):
+    html = made[kind].html
+    own = html[: html.index('id="report-data"')] + html[html.index('"use strict";\n/*') :]  # without plotly.js
+    assert not re.search(r"(?:src|href|url|import)\s*[=(]\s*[\"']?(?!#|data:)\w*:?//", own)
+    assert "Content-Security-Policy" in own and "default-src 'none'" in own
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_charts_are_what_plotly_knows(made, kind):
+    import plotly.graph_objects as go
+
+    def coloured(node: Any) -> Any:
+        if isinstance(node, str):
+            return "#123456" if node.startswith("var(--") else node
+        if isinstance(node, dict):
+            return {key: coloured(value) for key, value in node.items()}
+        return [coloured(value) for value in node] if isinstance(node, list) else node
+
+    figures = made[kind].data["figures"]
+    assert {figure["id"] for figure in figures} | {"explorer", "explorer-bins"} >= PLOTS[kind]
+    for figure in figures:
+        for drawing in figure["drawings"]:
+            go.Figure(coloured(drawing["data"]), coloured(drawing["layout"]))  # refuses an unknown name or value
+
+
+@pytest.mark.parametrize("kind", ["law", "bins", "line"])
+def test_scores_and_verdict_are_those_of_the_evaluation(made, kind):
+    one = made[kind]
+    said = Text(one.html).said
+    report = evaluate(one.folder, one.bars).spans["test"].report
+    assert report["verdict"] in said
+    for side in ("model", "baseline"):
+        for value in report[side].values():
+            assert value is None or f"{value:.5g}".lstrip("-") in said
+
+
+def test_what_the_page_draws_is_what_predict_says(made):
+    one = made["law"]
+    forecasts = Forecaster.load(one.folder).predict(one.bars, levels=[0.8], last_only=False)
+    test_from = evaluate(one.folder, one.bars).cuts.test
+    for series, ticker in zip(one.data["explorer"]["series"], (HOSTILE, "calm"), strict=True):
+        time_N = series["begin"] + series["unit"] * np.cumsum(unpacked(series["gaps"]).astype(np.int64))
+        bars = one.bars[one.bars["ticker"] == ticker].set_index("date").loc[pd.to_datetime(time_N, unit="s", utc=True)]
+        for name in ("open", "high", "low", "close"):
+            np.testing.assert_array_equal(unpacked(series[name]), bars[name].to_numpy(np.float32))
+        for step in series["steps"]:
+            part = forecasts[(forecasts["ticker"] == ticker) & (forecasts["step"] == step["ahead"])].set_index("date")
+            for name, column in (("point", "close"), ("low", "close-lo-80"), ("high", "close-hi-80")):
+                drawn = pd.Series(unpacked(step[name]), bars.index).dropna()
+                np.testing.assert_allclose(drawn, part[column].loc[drawn.index], rtol=1e-5)
+                assert drawn.index[0].timestamp() == test_from - 3600 + 3600 * (step["ahead"] - 1)
+            assert len(drawn) == len(bars) - 1
+
+
+def test_each_bar_has_the_bin_it_fell_into(made):
+    one = made["bins"]
+    (series,) = one.data["explorer"]["series"]
+    (step,) = series["steps"]
+    bars = one.bars["close"].to_numpy()
+    move = 100 * (bars[1:] / bars[:-1] - 1)[-len(unpacked(step["bin"])) :]
+    np.testing.assert_array_equal(unpacked(step["bin"]), np.digitize(move, GRID[1:-1]))
+    probs = sum(unpacked(row).astype(float) for row in step["probs"])
+    assert np.abs(probs / 255 - 1).max() < 0.01
+
+
+def test_the_best_epoch_and_the_baseline_are_drawn_on_the_learning_curves(made):
+    one = made["law"]
+    summary = read_summary(one.folder)
+    figures = {figure["id"]: figure["drawings"][0] for figure in one.data["figures"]}
+    assert figures["learning-loss"]["layout"]["shapes"][0]["x0"] == summary["best_epoch"]
+    baseline = {tuple(trace["y"]) for trace in figures["learning-metric"]["data"] if trace["name"] == "baseline"}
+    assert baseline == {(report["baseline"]["nll"],) * 2 for report in summary["metrics"].values()}
+
+
+def test_an_experiment_is_reported_by_its_best_run(made, tmp_path):
+    one = made["law"]
+    again = write_report(one.folder.parent, tmp_path / "page.html", bars=one.bars)
+    assert again.read_bytes() == one.page.read_bytes()
+
+
+def test_a_backtest_says_its_folds_its_rivals_and_every_verdict(made):
+    one = made["backtest"]
+    summary, said = json.loads((one.folder / "summary.json").read_text()), Text(one.html).said
+    assert summary["verdict"] in said
+    for name, node in summary["scores"].items():
+        assert name in said and node["verdict"] in said
+        assert all(f"{value:.5g}".lstrip("-") in said for value in node["pooled"].values())
+    figures = {figure["id"]: figure["drawings"] for figure in one.data["figures"]}
+    assert [shape["x0"] / 1000 for shape in figures["price"][0]["layout"]["shapes"]] == [
+        pd.Timestamp(fold["test_from"]).timestamp() for fold in summary["folds"]
+    ]
+    for trace in figures["fold-leading"][0]["data"]:
+        expected = [fold["nll"] for fold in summary["scores"][trace["name"]]["by_fold"]]
+        np.testing.assert_allclose(unpacked(trace["y"]), expected)
+
+
+def test_a_backtest_whose_bars_are_gone_is_drawn_from_its_forecasts(made, tmp_path, caplog):
+    one = made["backtest"]
+    page = Made(one.folder, one.bars, write_report(one.folder, tmp_path / "page.html"))
+    assert "without candles" in caplog.text
+    with_bars, without = (m.data["explorer"]["series"] for m in (one, page))
+    for whole, closes in zip(with_bars, without, strict=True):
+        assert "open" in whole and "open" not in closes
+        assert (closes["close"], closes["gaps"]) == (whole["close"], whole["gaps"])
+        assert closes["steps"] == whole["steps"]
+
+
+def test_without_checkpoints_the_rest_is_reported_and_the_lack_is_said(made, tmp_path):
+    run = copied(made["line"], tmp_path)
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("save_weights: true", "save_weights: false"))
+    shutil.rmtree(run / "checkpoints")
+    said = Text(write_report(run).read_text()).said
+    verdict = read_summary(run)["metrics"]["test"]["verdict"]
+    assert "Without forecasts" in said and "save_weights" in said and verdict in said
+    assert "How it learnt" in said and "Forecast against truth" not in said
+
+
+def test_an_unfinished_run_is_reported_by_its_best_epoch_so_far(made, tmp_path):
+    one = made["law"]
+    run = copied(one, tmp_path, metrics={}, status="interrupted", message="come back", best_epoch=None)
+    page = Made(run, one.bars, write_report(run, bars=one.bars))
+    said = Text(page.html).said
+    assert "interrupted" in said and "come back" in said
+    assert read_summary(one.folder)["metrics"]["test"]["verdict"] in said
+    assert {figure["id"] for figure in page.data["figures"]} | {"explorer"} == PLOTS["law"]
+
+
+def test_a_refit_has_no_scores_and_says_whose_count(made, tmp_path):
+    run = copied(made["line"], tmp_path, refit_of="0123456789-0123456789", metrics={})
+    said = Text(write_report(run).read_text()).said
+    assert "the scores of 0123456789-0123456789 are the estimate" in said and "How it learnt" in said
+
+
+def test_later_bars_are_scored_instead(made, tmp_path):
+    one = made["bins"]
+    longer = make_frame(make_bars(n=500))
+    said = Text(write_report(one.folder, tmp_path / "page.html", bars=longer).read_text()).said
+    assert "handed in: made_up 2020-01-06 to 2020-01-26" in said
+    assert evaluate(one.folder, longer).spans["test"].report["verdict"] in said
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match="no run"):
+        write_report(tmp_path)
+    with pytest.raises(RunError, match="no run"):
+        write_report(tmp_path / "absent")
+
+
+def test_a_run_without_an_epoch_is_refused(made, tmp_path):
+    run = copied(made["line"], tmp_path, metrics={}, status="running")
+    (run / "metrics.csv").unlink()
+    with pytest.raises(RunError, match="no epoch is finished"):
+        write_report(run)
+
+
+def test_bars_that_are_not_there_are_refused_and_nothing_is_written(made, tmp_path):
+    target = tmp_path / "page.html"
+    with pytest.raises(DataError):
+        write_report(made["line"].folder, target, data=tmp_path / "absent")
+    assert not target.exists()
+
+
+def test_a_page_that_cannot_be_written_is_said(made, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report(made["line"].folder, tmp_path / "file" / "page.html", bars=made["line"].bars)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_browser_shows_it_whole(made, browser, kind, width, scheme):
+    page = made[kind].page
+    browser.open(page, width, scheme)
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if not url.startswith("data:")] == [page.as_uri()]
+    shown_whole(browser, kind, width, scheme)
+    other_width, other_scheme = 1280 + 390 - width, {"light": "dark", "dark": "light"}[scheme]
+    browser.scheme(other_scheme)
+    shown_whole(browser, kind, width, other_scheme)
+    browser.resize(other_width)
+    browser.wait(
+        "return [...document.querySelectorAll('.plot')].every("
+        "(plot) => Math.abs(plot.querySelector('svg.main-svg').clientWidth - plot.clientWidth) < 2)"
+    )
+    shown_whole(browser, kind, other_width, other_scheme)
+    assert browser.complaints() == []
+
+
+def shown_whole(browser: Browser, kind: str, width: int, scheme: str) -> None:
+    """Every chart is drawn and nothing is wider than the screen."""
+    assert browser.ask("return document.documentElement.scrollWidth") <= width
+    sizes = browser.ask(
+        "return Object.fromEntries([...document.querySelectorAll('.plot')].map((plot) => {"
+        "const box = plot.querySelector('svg.main-svg').getBoundingClientRect();"
+        "return [plot.id, [box.width, box.height, plot.querySelectorAll('.trace, .hm').length]] }))"
+    )
+    assert set(sizes) == PLOTS[kind]
+    for name, (across, down, drawn) in sizes.items():
+        assert 200 < across <= width and down > 100 and drawn > 0, name
+    light = browser.ask("return getComputedStyle(document.body).backgroundColor") == "rgb(247, 247, 245)"
+    assert light == (scheme == "light")
+
+
+def test_charts_change_colour_with_the_readers_system(made, browser):
+    ink = "return getComputedStyle(document.querySelector('#price .xtick text')).fill"
+    browser.open(made["law"].page, scheme="light")
+    light = browser.ask(ink)
+    browser.scheme("dark")
+    browser.wait(f"{ink} !== '{light}'")
+    assert browser.complaints() == []
+
+
+def test_the_last_two_hundred_bars_come_first_and_more_can_be_had(made, browser):
+    browser.open(made["bins"].page)
+    count = "return document.getElementById('explorer').data.find((t) => t.type === 'candlestick').x.length"
+    state = "return document.querySelector('.state').textContent"
+    n = len(unpacked(made["bins"].data["explorer"]["series"][0]["gaps"]))
+    assert browser.ask(state) == f"each bar is drawn, {min(n, 200)} of {n} shown"
+    browser.ask("Plotly.relayout('explorer', {'xaxis.range': ['2020-01-21 00:00', '2020-01-21 09:30']})")
+    browser.wait(f"{state} === 'each bar is drawn, 10 of {n} shown'")
+    assert browser.ask(count) == 12  # one more on either side, so that lines go on to the edge
+    low, high = browser.ask("return document.getElementById('explorer').layout.yaxis.range")
+    seen = made["bins"].bars.set_index("date").loc["2020-01-21 00:00":"2020-01-21 09:30"]
+    assert low < seen["low"].min() < seen["high"].max() < high
+    assert high - low < 1.09 * (seen["high"].max() - seen["low"].min())
+    browser.ask("document.querySelector('button[data-bars=\"0\"]').click()")
+    browser.wait(f"{state} === 'each bar is drawn, {n} of {n} shown'")
+    assert browser.complaints() == []
+
+
+def test_another_series_and_another_step_can_be_chosen(made, browser):
+    browser.open(made["law"].page)
+    drawn = "return document.getElementById('explorer').data.find((t) => t.name === 'forecast').y.slice(-3)"
+    series = made["law"].data["explorer"]["series"]
+    choose = "const box = arguments[0]; box.value = '1'; box.dispatchEvent(new Event('change'));"
+    for control, expected in (("series", series[1]["steps"][0]), ("step", series[1]["steps"][1])):
+        browser.ask(choose, browser.ask(f"return document.querySelector('[data-control={control}]')"))
+        np.testing.assert_allclose(
+            np.array(browser.ask(drawn), float), unpacked(expected["point"])[-3:].astype(float), rtol=1e-6
+        )
+    text = browser.ask("return document.querySelector('[data-control=series]').textContent")
+    assert text == f"{HOSTILE}calm"
+
+
+def test_seen_from_afar_bars_are_drawn_together(made, browser, tmp_path):
+    from nextbar.report.explorer import Explorer
+    from nextbar.report.page import Section, page
+    from nextbar.report.tracks import Step, Track
+
+    bars = make_bars(n=20_000)
+    track = Track("a", 3600, bars.time_N, bars.columns | {}, (Step(1, bars.columns["open"]),))
+    track = replace(track, columns={name: bars.columns[name] for name in ("open", "high", "low", "close")})
+    target = tmp_path / "page.html"
+    target.write_text(page("a", [], [Section("s", "s", [Explorer.of([track], 0.8)])], ""))
+    browser.open(target)
+    browser.ask("document.querySelector('button[data-bars=\"0\"]').click()")
+    browser.wait("return document.querySelector('.state').textContent.startsWith('each candle is 50 bars, 20,000')")
+    candles = browser.ask(
+        "const t = document.getElementById('explorer').data.find((t) => t.type === 'candlestick');"
+        "return [t.open, t.high, t.low, t.close].map((values) => Array.from(values))"
+    )
+    grouped = {name: values.astype(np.float32).reshape(400, 50) for name, values in track.columns.items()}
+    expected = [grouped["open"][:, 0], grouped["high"].max(1), grouped["low"].min(1), grouped["close"][:, -1]]
+    np.testing.assert_array_equal(np.float32(candles), expected)

@@ -1,0 +1,219 @@
+"""The pieces a report is made of: escaping, packing, thinning, grouping."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_bars, with_columns
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_spans import make_scorer, random_forecast
+
+from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels
+from nextbar.report.figure import packed, script_json
+from nextbar.report.markup import element, join, table
+from nextbar.report.page import Section, page
+from nextbar.report.price import spans, thinned
+from nextbar.report.scores import number, signed
+from nextbar.report.tracks import PRICES, Step, Track, placed
+from nextbar.report.where import Grouping, parts, quintile, volatility
+
+KINDS = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "u1": "u1"}
+HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'
+
+
+def unpacked(array: dict[str, str]) -> np.ndarray:
+    """What a page's script reads out of a packed array."""
+    return np.frombuffer(base64.b64decode(array["bdata"]), KINDS[array["dtype"]])
+
+
+class Text(HTMLParser):
+    """All text a reader sees of a document, and its tags."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.said, self.tags, self.values = "", [], []
+        self.feed(document)
+
+    def handle_data(self, data: str) -> None:
+        if self.tags[-1:] not in (["script"], ["style"]):
+            self.said += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self.tags.append(f"/{tag}")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.values += [value for _, value in attrs]
+
+
+@given(st.text())
+def test_text_reads_back_as_it_was_and_never_becomes_a_tag(text):
+    parsed = Text(element("p", text, title=text))
+    assert parsed.tags == ["p"]
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert parsed.said.replace("\r\n", "\n").replace("\r", "\n") == plain
+    assert parsed.values == [text]
+
+
+def test_markup_is_not_escaped_twice_and_none_is_left_out():
+    inner = element("b", "a & b")
+    assert element("p", inner, None, 3, class_="note", id=None) == '<p class="note"><b>a &amp; b</b>3</p>'
+    assert join(("a", None, inner), "|") == "a|<b>a &amp; b</b>"
+
+
+def test_a_table_names_its_rows_and_columns():
+    made = table(("name", "n"), [("a<b", "1")], caption="c")
+    assert '<th scope="row">a&lt;b</th><td class="number">1</td>' in made
+    assert '<th scope="col">name</th><th scope="col" class="number">n</th>' in made
+
+
+@given(st.recursive(st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=9))
+def test_json_in_a_script_reads_back_and_cannot_end_the_script(value):
+    written = script_json(value)
+    assert json.loads(written) == value
+    assert not set("<>&") & set(written)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+def test_packed_numbers_read_back_little_endian(dtype):
+    values = np.array([0, 1, 200, 3])
+    np.testing.assert_array_equal(unpacked(packed(values, dtype)), values)
+
+
+def test_a_gap_stays_a_gap():
+    np.testing.assert_array_equal(unpacked(packed([1.5, np.nan])), np.array([1.5, np.nan], np.float32))
+
+
+@given(st.integers(1, 3000), st.integers(4, 600), st.integers(0, 9))
+def test_a_thinned_line_keeps_its_ends_and_extremes(n, limit, seed):
+    values = np.random.default_rng(seed).normal(size=n).cumsum()
+    kept = thinned(values, limit)
+    assert len(kept) <= max(limit, 2) and (np.diff(kept) > 0).all()
+    assert {0, n - 1, int(values.argmin()), int(values.argmax())} <= set(kept.tolist())
+
+
+def test_spans_meet_and_reach_from_the_first_close_to_the_last():
+    bars = make_bars(n=100)
+    validation, test = (int(bars.close_time_N[i]) for i in (60, 80))
+    found = spans([bars], validation, test)
+    assert [b.label for b in found] == ["training", "validation", "test"]
+    assert [b.end for b in found[:-1]] == [b.begin for b in found[1:]] == [validation, test]
+    assert (found[0].begin, found[-1].end) == (bars.close_time_N[0], bars.close_time_N[-1])
+
+
+def test_a_span_without_time_is_not_drawn():
+    bars = make_bars(n=100)
+    later = int(bars.close_time_N[-1]) + 1
+    assert [b.label for b in spans([bars], later, later)] == ["training"]
+    assert [b.label for b in spans([bars], 0, 0)] == ["test"]
+
+
+def test_volatility_is_pandas_rolling_root_mean_square_within_each_series():
+    rising, other = make_bars(n=60), make_bars(n=50, seed=1)
+    around_zero = with_columns(other, close=other.columns["close"] - 100.0)
+    expected = []
+    for level in (np.log(rising.columns["close"]), around_zero.columns["close"]):
+        squared = pd.Series(np.diff(level) ** 2)
+        expected.append(np.r_[0.0, np.sqrt(squared.rolling(20, min_periods=1).mean())])
+    np.testing.assert_allclose(volatility([rising, around_zero]), np.concatenate(expected), rtol=1e-9)
+
+
+def test_quintiles_are_pandas_qcut_within_each_series():
+    rng = np.random.default_rng(0)
+    values, series = rng.lognormal(size=400), rng.integers(0, 3, 400)
+    found = quintile(values, series)
+    for s in range(3):
+        expected = pd.qcut(values[series == s], 5, labels=False)
+        np.testing.assert_array_equal(found[series == s], expected)
+
+
+def test_parts_weighted_by_their_windows_give_the_whole():
+    scorer = make_scorer(2, output_mode="distribution")
+    forecast = random_forecast(scorer)
+    one = np.flatnonzero(scorer.outcomes.series_N == 0)
+    hour_N = np.full(len(scorer.outcomes.series_N), -1)
+    hour_N[one] = np.arange(len(one)) % 5
+    found = parts(Grouping("h", "h", "h", tuple("abcdef"), hour_N), scorer, forecast, "nll")
+    assert [part.label for part in found] == list("abcde")
+    assert sum(part.windows for part in found) == len(one)
+    for ours, whole in (("model", scorer.score(forecast)), ("baseline", scorer.baseline)):
+        mean = np.average([getattr(part, ours) for part in found], weights=[part.windows for part in found])
+        np.testing.assert_allclose(mean, whole.by_ticker["dear"].pooled["nll"], rtol=1e-12)
+
+
+def test_bins_are_named_by_what_falls_into_them():
+    assert bin_labels(()) == []
+    assert bin_labels((-1, 1)) == ["any"]
+    assert bin_labels((-np.inf, -1, 0.5, 9)) == ["below −1 %", "−1 to 0.5 %", "above 0.5 %"]
+
+
+def test_numbers_have_five_digits_and_skills_a_sign():
+    assert [number(v) for v in (0.000123456, -2.0, None)] == ["0.00012346", "−2", ""]
+    assert signed(0.01234) == '<span class="good">+0.0123</span>'
+    assert signed(-0.01234) == '<span class="bad">−0.0123</span>'
+    assert signed(0.0) == "<span>+0.0000</span>"
+
+
+def test_forecasts_stand_at_the_bars_they_are_about():
+    found = placed(4, np.array([3, 1]), np.array([30.0, 10.0]))
+    np.testing.assert_array_equal(found, [np.nan, 10.0, np.nan, 30.0])
+
+
+def test_times_read_back_whatever_the_gaps_between_bars():
+    time_N = 1_600_000_000 + 60 * np.array([0, 1, 2, 700, 701, 3000, 90_000])
+    plain = _track(time_N).plain()
+    read = plain["begin"] + plain["unit"] * np.cumsum(unpacked(plain["gaps"]).astype(np.int64))
+    np.testing.assert_array_equal(read, time_N)
+
+
+def test_the_weekend_is_left_out_where_no_bar_opens_in_it():
+    monday = 1_578_268_800
+    days = monday + 86_400 * np.arange(14)
+    assert _track(days).plain()["breaks"] == []
+    assert _track(days[np.arange(14) % 7 < 5]).plain()["breaks"] == [{"bounds": ["sat", "mon"]}]
+
+
+@pytest.mark.parametrize("ahead", [(1,), (1, 96)])
+@pytest.mark.parametrize("n_series", [1, 7])
+def test_twenty_thousand_bars_stay_below_six_megabytes(ahead, n_series):
+    tracks = [_track(1_600_000_000 + 1800 * np.arange(20_000 // n_series), ahead, PRICES) for _ in range(n_series)]
+    explorer = Explorer.of(tracks, 0.8)
+    kept = sum(len(track.time_N) for track in explorer.tracks)
+    made = page("a", [], [Section("s", "s", [explorer])], "")
+    assert len(made.encode()) < 5_750_000  # the rest of a page takes up to 0.2 MB
+    if len(ahead) == 1:
+        assert kept == 20_000 // n_series * n_series and "of 20,000 bars" not in explorer.caption
+    else:
+        assert "The latest" in explorer.caption
+
+
+def test_of_more_bars_the_latest_are_kept_and_that_is_said():
+    track = _track(60 * np.arange(MAX_BARS + 500))
+    explorer = Explorer.of([track], 0.8)
+    np.testing.assert_array_equal(explorer.tracks[0].time_N, track.time_N[-MAX_BARS:])
+    np.testing.assert_array_equal(explorer.tracks[0].steps[0].point_N, track.steps[0].point_N[-MAX_BARS:])
+    assert explorer.caption == "The latest 20,000 of 20,500 bars are here."
+
+
+def test_a_page_escapes_its_title_and_its_data():
+    explorer = Explorer.of([_track(60 * np.arange(9), name=HOSTILE)] * 2, 0.8)
+    made = page(HOSTILE, [HOSTILE], [Section("s", HOSTILE, [HOSTILE, explorer])], HOSTILE)
+    parsed = Text(made)
+    assert "img" not in parsed.tags and parsed.tags.count("script") == 3
+    # title, first heading, opening, link, heading, text, two options, footer
+    assert parsed.said.count(HOSTILE) == 9
+
+
+def _track(
+    time_N: np.ndarray, ahead: tuple[int, ...] = (1,), columns: tuple[str, ...] = ("close",), name: str = "a"
+) -> Track:
+    rng = np.random.default_rng(0)
+    steps = tuple(Step(h, *rng.normal(size=(3, len(time_N)))) for h in ahead)
+    return Track(name, 60, time_N, {column: rng.normal(size=len(time_N)) for column in columns}, steps)
