@@ -1,4 +1,4 @@
-# make demo    bars that ship with a dependency -> a trained, scored model, in minutes
+# make demo    bars that ship with a dependency -> a trained, scored model and a report page, in minutes
 # make test    linters, types, import layers, tests
 # make slow    the tests that take minutes: learning on synthetic series, kills and restarts
 # make lint    the first three of `make test` alone
@@ -12,7 +12,7 @@ DEMO_CONFIG ?= configs/sp500_distribution.yaml
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
-	$(BIN)/nextbar train $(DEMO_CONFIG)
+	run=$$($(BIN)/nextbar train $(DEMO_CONFIG)) && $(BIN)/nextbar report "$$run"
 
 test: lint
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"

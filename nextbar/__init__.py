@@ -10,12 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nextbar.backtesting import backtest
     from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
     from nextbar.errors import NextbarError
+    from nextbar.evaluation import evaluate
     from nextbar.forecaster import Forecaster
     from nextbar.logger import get_logger
+    from nextbar.report import write_report
+    from nextbar.runs import best_run, list_runs
     from nextbar.train.early_stopper import EarlyStopper
     from nextbar.train.optimizer import create_warmup_cosine_schedule
+    from nextbar.train.refit import refit
     from nextbar.train.trainer import Trainer
 
 __version__ = "0.1.0.dev0"
@@ -28,8 +33,14 @@ _HOME = {
     "ModelConfig": "nextbar.config",
     "NextbarError": "nextbar.errors",
     "Trainer": "nextbar.train.trainer",
+    "backtest": "nextbar.backtesting",
+    "best_run": "nextbar.runs",
     "create_warmup_cosine_schedule": "nextbar.train.optimizer",
+    "evaluate": "nextbar.evaluation",
     "get_logger": "nextbar.logger",
+    "list_runs": "nextbar.runs",
+    "refit": "nextbar.train.refit",
+    "write_report": "nextbar.report",
 }
 
 __all__ = [
@@ -41,8 +52,14 @@ __all__ = [
     "NextbarError",
     "Trainer",
     "__version__",
+    "backtest",
+    "best_run",
     "create_warmup_cosine_schedule",
+    "evaluate",
     "get_logger",
+    "list_runs",
+    "refit",
+    "write_report",
 ]
 
 

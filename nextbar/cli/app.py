@@ -1,0 +1,50 @@
+"""The program ``nextbar``: all commands, by their names."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nextbar.cli.backtest import backtest
+from nextbar.cli.data import data
+from nextbar.cli.evaluate import evaluate
+from nextbar.cli.leaving import hear_again
+from nextbar.cli.predict import predict
+from nextbar.cli.report import report
+from nextbar.cli.runs import runs
+from nextbar.cli.train import refit, train
+
+app = typer.Typer(
+    help="Train transformers that predict the next bar of a market series, and see how much they learnt.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data, name="data")
+for _command in (train, runs, evaluate, report, backtest, refit, predict):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.unraisablehook = hear_again
+    app(prog_name="nextbar")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from nextbar import __version__
+
+        typer.echo(f"nextbar {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _nextbar(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,75 @@
+"""``nextbar data``: bars on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nextbar.cli.leaving import told
+from nextbar.cli.tables import plain_table, stdout
+from nextbar.errors import NextbarError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nextbar.data.inventory import Holding
+
+data = typer.Typer(help="Bars on disk.", no_args_is_help=True)
+
+
+@data.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if need be.")],
+) -> None:
+    """Write daily bars of the S&P 500 and the Nasdaq, 1999 to 2018, which come with a dependency."""
+    with told():
+        from nextbar.data.samples import write_samples
+
+        for path in write_samples(folder):
+            typer.echo(path)
+
+
+@data.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <resolution>/<ticker>_<resolution>.*")],
+) -> None:
+    """List the series in a folder: rows, span, holes, calendar, problems. Exit code 1 where there are any."""
+    with told():
+        from nextbar.data.inventory import take_inventory
+
+        holdings = take_inventory(folder)
+        _show(holdings)
+        bad = [holding for holding in holdings if holding.problems]
+        if bad:
+            raise NextbarError(f"{len(bad)} of {len(holdings)} series cannot be used as they are.")
+
+
+def _show(holdings: list[Holding]) -> None:
+    console = stdout()
+    console.print(_table(holdings))
+    for holding in holdings:
+        for problem in holding.problems:
+            console.print(f"{holding.path}: {problem}", style="red", markup=False, highlight=False)
+        for notice in holding.notices:
+            console.print(f"{holding.path}: {notice}", markup=False, highlight=False)
+
+
+def _table(holdings: list[Holding]) -> Table:
+    from rich.text import Text
+
+    names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "problems")
+    table = plain_table(names, right=("rows", "holes", "missing"))
+    for one in holdings:
+        rows, holes, missing = ("" if n is None else f"{n:,}" for n in (one.rows, one.holes, one.missing))
+        cells = [one.ticker, one.resolution, rows, _date(one.first), _date(one.last), holes, missing]
+        cells += [one.calendar or "", str(len(one.problems)) if one.problems else "none"]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _date(time: int | None) -> str:
+    from datetime import UTC, datetime
+
+    return "" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"

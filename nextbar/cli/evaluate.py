@@ -1,0 +1,82 @@
+"""``nextbar evaluate``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nextbar.cli.leaving import at_once, told
+from nextbar.cli.options import Conformal, Data, Run
+from nextbar.cli.tables import plain_table, stdout
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+INTERRUPTED = "interrupted; evaluating changes nothing, the same command starts again"
+
+
+def evaluate(
+    run: Run,
+    data: Data = None,
+    conformal: Conformal = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in summary.json.")] = False,
+) -> None:
+    """Score a run beside its baseline, on the bars of its training or on new ones.
+
+    The spans are the run's own, and nothing is fitted: bars later than those of the training count as test.
+    """
+    with told(interrupted=INTERRUPTED):
+        with at_once(INTERRUPTED):
+            from nextbar.evaluation import evaluate as evaluate_run
+            from nextbar.train.worker import run_interruptible
+
+        reports = run_interruptible(
+            lambda: {
+                span: one.report | {"calibration": one.calibration}
+                for span, one in evaluate_run(run, data=data, conformal=conformal).spans.items()
+            },
+            lambda: None,
+        )
+        if as_json:
+            typer.echo(json.dumps(reports, indent=2, allow_nan=False))
+        else:
+            _show(reports)
+
+
+def _show(reports: dict[str, dict[str, Any]]) -> None:
+    from nextbar.metrics.calibration import conformal_in_words
+    from nextbar.train.tracking import span_table
+
+    console = stdout()
+    for span, report in reports.items():
+        console.print(span_table(span, report))
+        calibration = report["calibration"]
+        for table in (_coverage(calibration), _reliability(calibration)):
+            if table is not None:
+                console.print(table, "")
+        words = conformal_in_words(calibration)
+        for line in ["conformal intervals", *words, ""] if words else []:
+            console.print(line, markup=False, highlight=False)
+
+
+def _coverage(calibration: dict[str, Any]) -> Table | None:
+    if "coverage" not in calibration:
+        return None
+    names = ("interval", "covers", "luck explains")
+    table = plain_table(names, right=names)
+    for level, found in calibration["coverage"].items():
+        table.add_row(f"{level} %", f"{found['coverage']:.1f} %", f"± {found['half_width']:.1f}")
+    return table
+
+
+def _reliability(calibration: dict[str, Any]) -> Table | None:
+    if "reliability" not in calibration:
+        return None
+    names = ("probability", "came", "luck explains", "forecasts")
+    table = plain_table(names, right=names)
+    for group in calibration["reliability"]:
+        said, came = (f"{group[name]:.1f} %" for name in ("forecast", "frequency"))
+        table.add_row(said, came, f"± {group['half_width']:.1f}", f"{group['count']:,}")
+    return table

@@ -1,0 +1,27 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path, typer.Argument(help="Experiment, a YAML file.", metavar="CONFIG.yaml", show_default=False)]
+Run = Annotated[
+    Path,
+    typer.Argument(help="A run's folder, or an experiment's: then its best run.", metavar="RUN", show_default=False),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE|DIR",
+        help="Bars: a file, or a folder that holds <resolution>/<ticker>_<resolution>.*; else those of the training.",
+    ),
+]
+Conformal = Annotated[
+    bool, typer.Option("--conformal", help="Adjust the intervals by what happened in the validation span.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; show tracebacks. Slower.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]

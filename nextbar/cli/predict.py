@@ -1,0 +1,77 @@
+"""``nextbar predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
+from nextbar.cli.options import Conformal, Run
+
+
+def predict(
+    run: Run,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="FILE|DIR",
+            help="Bars: a file (with a column ticker, or of one series), or a folder that holds "
+            "<resolution>/<ticker>_<resolution>.*",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to: .csv, .csv.gz, .parquet or .json; else CSV on stdout."),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Forecast from every bar, not from the last one alone.")] = False,
+    now: Annotated[
+        str | None,
+        typer.Option("--now", metavar="DATE", help="Leave out bars that close later, such as one still unfinished."),
+    ] = None,
+    fit_scaler: Annotated[
+        bool, typer.Option("--fit-scaler", help="Fit the normalisation of tickers that training did not know.")
+    ] = False,
+    conformal: Conformal = False,
+    law: Annotated[bool, typer.Option("--law", help="Add scale (and df) of a distribution.")] = False,
+    epoch: Annotated[
+        int | None, typer.Option("--epoch", help="A kept epoch, by its number.", show_default="the best")
+    ] = None,
+) -> None:
+    """Forecast the bars after the last one of each ticker.
+
+    Prints a table as CSV, or the name of the file it was written to.
+    """
+    with told(interrupted=NOTHING_WRITTEN):
+        with at_once(NOTHING_WRITTEN):
+            from nextbar.forecaster import Forecaster
+            from nextbar.forecasts import LEVELS, check_levels
+            from nextbar.forecasts.writing import check_target, to_csv, write_table
+            from nextbar.new_bars import read_new_bars
+            from nextbar.train.worker import run_interruptible
+
+        asked: Any = LEVELS if levels is None else levels.split(",")
+        shares = check_levels(asked)
+        if out is not None:
+            check_target(out)
+        forecaster = Forecaster.load(run, epoch=epoch)
+        bars = read_new_bars(forecaster.config, data=data)
+        table = run_interruptible(
+            lambda: forecaster.predict(
+                bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law
+            ),
+            lambda: None,
+        )
+        if out is None:
+            sys.stdout.write(to_csv(table))
+        else:
+            write_table(out, table)
+            typer.echo(out)

@@ -1,0 +1,45 @@
+"""``nextbar report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
+from nextbar.cli.options import Data
+
+
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a run, of a backtest, or of an experiment: then its best run.",
+            metavar="RUN|BACKTEST",
+            show_default=False,
+        ),
+    ],
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to.", show_default="report.html in the folder")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Write one HTML page about a run or a backtest, which needs nothing else to be read.
+
+    Prints the name of the file.
+    """
+    with told(interrupted=NOTHING_WRITTEN):
+        with at_once(NOTHING_WRITTEN):
+            from nextbar.report import write_report
+            from nextbar.runs import best_run, is_backtest
+            from nextbar.train.worker import run_interruptible
+
+        path = source if is_backtest(source) else best_run(source)
+        page = run_interruptible(lambda: write_report(path, out, data=data), lambda: None)
+        typer.echo(page)
+        if show:
+            import webbrowser
+
+            webbrowser.open(page.absolute().as_uri())

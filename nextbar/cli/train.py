@@ -1,0 +1,92 @@
+"""``nextbar train`` and ``nextbar refit``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nextbar.cli.leaving import at_once, told
+from nextbar.cli.options import Config, Data, Debug, Quiet, Run
+from nextbar.errors import RunError
+
+if TYPE_CHECKING:
+    from nextbar.train.trainer import Result
+
+
+def train(
+    config: Config,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Fields to change, e.g. num_epochs=3 model_config.d_model=64.", metavar="NAME=VALUE"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Throw an earlier run of this experiment away first.")
+    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and score an experiment, or go on with one that was interrupted.
+
+    Prints the run's folder; everything else goes to standard error.
+    """
+    with told(debug):
+        set_level(quiet)
+        with at_once():
+            from nextbar.config import ExperimentConfig
+
+        experiment = ExperimentConfig.load(config, overrides or [])
+        with at_once():
+            watch_nans(debug)
+            from nextbar.train.trainer import Trainer
+
+        _conclude(Trainer(config=experiment, show=False if quiet else None).train_and_evaluate(overwrite=overwrite))
+
+
+def refit(
+    run: Run,
+    data: Data = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Throw an earlier refit on these bars away first.")
+    ] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a run's configuration once more on all bars, for use; as many epochs as its best checkpoint had.
+
+    Prints the new run's folder. Nothing is left to score it on: the original run's test is the estimate of its error.
+    """
+    with told(debug):
+        set_level(quiet)
+        with at_once():
+            watch_nans(debug)
+            from nextbar.config import ExperimentConfig
+            from nextbar.new_bars import read_new_bars
+            from nextbar.runs import best_run
+            from nextbar.train.refit import refit as refit_run
+
+        source, bars, folder = best_run(run), None, data
+        if data is not None and not data.is_dir():
+            bars, folder = read_new_bars(ExperimentConfig.load(source / "config.yaml"), data=data), None
+        _conclude(refit_run(source, bars, data=folder, overwrite=overwrite, show=False if quiet else None))
+
+
+def set_level(quiet: bool) -> None:
+    """Warnings only, where wanted."""
+    if quiet:
+        logging.getLogger("nextbar").setLevel(logging.WARNING)
+
+
+def watch_nans(debug: bool) -> None:
+    """Have JAX stop at the first NaN, where wanted."""
+    if debug:
+        import jax
+
+        jax.config.update("jax_debug_nans", True)
+
+
+def _conclude(result: Result) -> None:
+    typer.echo(result.run_dir)
+    if result.status == "diverged":
+        raise RunError(f"The training diverged: {result.message}")

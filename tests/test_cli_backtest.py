@@ -1,0 +1,102 @@
+"""``nextbar backtest``: what is the backtest's and what the experiment's, and what reaches the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from builders import make_config
+from typer.testing import CliRunner
+
+import nextbar.backtesting
+from nextbar.cli import app
+from nextbar.cli.backtest import split_settings
+from nextbar.config import ExperimentConfig
+from nextbar.errors import ConfigError, DataError
+
+cli = CliRunner()
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    path = tmp_path / "experiment.yaml"
+    make_config().save(path)
+    return path
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Notes how the backtest was called, and does what a test tells it to."""
+    seen = SimpleNamespace(error=None)
+
+    def stand_in(config: ExperimentConfig, **options: Any) -> SimpleNamespace:
+        seen.config, seen.options = config, options
+        if seen.error:
+            raise seen.error
+        return SimpleNamespace(path=Path("runs/test/backtest-1"))
+
+    monkeypatch.setattr(nextbar.backtesting, "backtest", stand_in)
+    return seen
+
+
+def test_settings_are_told_from_fields_of_the_experiment(experiment: Path, seen: SimpleNamespace) -> None:
+    settings = ["num_epochs=7", "folds=3", "window=sliding", "model_config.d_model=16", "refit_every=2", "embargo=4"]
+    result = cli.invoke(app, ["backtest", str(experiment), *settings, "conformal=true", "--quiet", "--overwrite"])
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "runs/test/backtest-1\n", "")
+    assert seen.config == ExperimentConfig.load(experiment, ["num_epochs=7", "model_config.d_model=16"])
+    given = {"folds": 3, "window": "sliding", "refit_every": 2, "embargo": 4, "conformal": True}
+    assert seen.options == {**given, "overwrite": True, "show": False}
+
+
+def test_without_settings_the_library_decides(experiment: Path, seen: SimpleNamespace) -> None:
+    assert cli.invoke(app, ["backtest", str(experiment)]).exit_code == 0
+    assert seen.options == {"overwrite": False, "show": None}
+    assert seen.config == ExperimentConfig.load(experiment)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("fold=3", "'fold=3': neither a backtest nor an experiment has 'fold'; did you mean folds?"),
+        ("refit=3", "did you mean refit_every?"),
+        ("num_epoch=3", "did you mean num_epochs?"),
+        ("model_config.d_modl=3", "did you mean model_config.d_model?"),
+        ("folds", "override 'folds': should be name=value"),
+        ("folds=[", "not valid YAML"),
+    ],
+)
+def test_what_is_not_understood_is_told_with_what_is_nearest(
+    experiment: Path, seen: SimpleNamespace, setting: str, message: str
+) -> None:
+    result = cli.invoke(app, ["backtest", str(experiment), setting])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr and not hasattr(seen, "config")
+
+
+@pytest.mark.parametrize("setting", ["folds=0", "folds=many", "window=weekly", "refit_every=-1", "conformal=1"])
+def test_an_impossible_option_is_told(experiment: Path, setting: str) -> None:
+    result = cli.invoke(app, ["backtest", str(experiment), setting])
+    name, _, value = setting.partition("=")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{name}: found" in result.stderr and value in result.stderr
+
+
+def test_errors_and_ctrl_c_end_it_in_words(
+    experiment: Path, seen: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen.error = DataError("too few bars for 5 folds")
+    result = cli.invoke(app, ["backtest", str(experiment)])
+    assert (result.exit_code, result.stderr) == (1, "too few bars for 5 folds\n")
+    monkeypatch.setattr("os._exit", lambda code: (_ for _ in ()).throw(SystemExit(code)))
+    seen.error = KeyboardInterrupt()
+    result = cli.invoke(app, ["backtest", str(experiment)])
+    assert result.exit_code == 130
+    assert result.stderr.endswith("folds that were trained are kept, and the same command goes on with the others\n")
+
+
+def test_the_values_of_settings_are_read_as_in_yaml() -> None:
+    assert split_settings(["embargo = 3", "seed=1"]) == ({"embargo": 3}, ["seed=1"])
+    with pytest.raises(ConfigError, match="folds"):
+        split_settings(["fold=1"])
