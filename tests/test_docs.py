@@ -21,16 +21,22 @@ from nextbar.config_check import _allowed, _type_at
 from nextbar.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACEHOLDERS = {"FILE.yaml", "CONFIG.yaml"}
+QUICKSTART = ROOT / "docs" / "quickstart.md"
 TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
+def pieces(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of each block of the page."""
+    return FENCE.findall(page.read_text())
+
+
 def blocks(page: Path, language: str) -> list[str]:
-    return [text for name, text in FENCE.findall(page.read_text()) if name == language]
+    return [text for name, text in pieces(page) if name == language]
 
 
 def commands() -> Iterator[tuple[str, list[str], bool]]:
@@ -74,7 +80,10 @@ def tables() -> str:
 
 
 def test_there_is_a_page_for_everything() -> None:
-    assert {"README.md", "using.md", "configuration.md", "metrics.md"} <= {page.name for page in PAGES}
+    commands = {"data", "train", "predict", "evaluate", "refit", "backtest", "report", "runs"}
+    assert {"README", "quickstart", "configuration", "metrics", "persistence"} | commands <= {
+        page.stem for page in PAGES
+    }
     assert len(CONFIGS) >= 3
 
 
@@ -94,7 +103,7 @@ def test_a_configuration_loads_and_names_its_own_runs(path: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(("where", "arguments", "whole"), list(commands()))
-def test_a_command_is_understood(where: str, arguments: list[str], whole: bool) -> None:
+def test_a_command_is_understood(where: str, arguments: list[str], whole: bool, tmp_path: Path) -> None:
     program, *rest = arguments
     command: Any = typer.main.get_command(app)
     context = command.make_context(program, list(rest), resilient_parsing=not whole)
@@ -105,19 +114,21 @@ def test_a_command_is_understood(where: str, arguments: list[str], whole: bool) 
         context = command.make_context(name, list(rest), parent=context, resilient_parsing=not whole)
     config = context.params.get("config")
     if config is not None and str(config) not in PLACEHOLDERS:
-        ExperimentConfig.load(ROOT / config, context.params["overrides"] or [])
+        (tmp_path / "experiment.yaml").write_text(blocks(QUICKSTART, "yaml")[0])
+        folder = tmp_path if str(config) == "experiment.yaml" else ROOT
+        ExperimentConfig.load(folder / config, context.params["overrides"] or [])
 
 
-def test_a_command_that_is_wrong_would_be_noticed() -> None:
+def test_a_command_that_is_wrong_would_be_noticed(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no-such-option"):
-        test_a_command_is_understood("here", ["nextbar", "train", "FILE.yaml", "--no-such-option"], True)
+        test_a_command_is_understood("here", ["nextbar", "train", "FILE.yaml", "--no-such-option"], True, tmp_path)
     with pytest.raises(AssertionError, match="here: no command tarin"):
-        test_a_command_is_understood("here", ["nextbar", "tarin", "FILE.yaml"], False)
+        test_a_command_is_understood("here", ["nextbar", "tarin", "FILE.yaml"], False, tmp_path)
     with pytest.raises(ConfigError, match=r"none\.yaml"):
-        test_a_command_is_understood("here", ["nextbar", "train", "configs/none.yaml"], True)
+        test_a_command_is_understood("here", ["nextbar", "train", "configs/none.yaml"], True, tmp_path)
     assert {where for where, _, _ in commands()} >= {path.name for path in CONFIGS} | {
         "README.md",
-        "using.md",
+        "train.md",
     }
 
 
@@ -151,15 +162,14 @@ def test_the_first_example_runs_and_claims_nothing(first_example: tuple[dict[str
 
 
 def test_the_run_folder_is_as_the_page_says(first_example: tuple[dict[str, Any], str]) -> None:
-    page = (ROOT / "docs" / "using.md").read_text()
-    said = page[page.index("## What a run leaves behind") : page.index("## Forecast")]
+    said = (ROOT / "docs" / "how-to" / "run-folder.md").read_text()
     cells = {word for row in re.findall(r"^\|(.*?)\|", said, re.MULTILINE) for word in re.findall(r"`(.*?)`", row)}
     result = first_example[0]["result"]
     summary = json.loads((result.run_dir / "summary.json").read_text())
     assert set(summary) <= cells
     assert set(summary["metrics"]["test"]) <= cells
     here = {path.name.partition(".out")[0] for path in result.run_dir.iterdir()}
-    assert {name.rstrip("…").partition("/")[0] for name in cells & _files(cells)} == here
+    assert {name.rstrip("…").partition("/")[0] for name in cells & _files(cells)} == here | {"report.html"}
 
 
 def _files(cells: set[str]) -> set[str]:

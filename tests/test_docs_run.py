@@ -1,0 +1,60 @@
+"""The quick start and the how-to pages, done as they say: every command and every program, in one folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_docs import QUICKSTART, ROOT, pieces
+
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+MINUTES = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where somebody stands who has just done the quick start."""
+    path = tmp_path_factory.mktemp("docs")
+    shutil.copytree(ROOT / "configs", path / "configs")
+    follow(QUICKSTART, path)
+    return path
+
+
+def follow(page: Path, folder: Path) -> None:
+    """Do what the page says, block by block; what one block of shell sets is there in the next."""
+    script = []
+    for i, (language, text) in enumerate(pieces(page)):
+        if language == "yaml":
+            (folder / "experiment.yaml").write_text(text)
+        elif language == "python":
+            (folder / f"{page.stem}_{i}.py").write_text(text)
+            script.append(f"python {page.stem}_{i}.py")
+        elif language == "sh":
+            script.append(text)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", "\n".join(script)],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60 * MINUTES,
+    )
+    assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+@pytest.mark.slow
+def test_the_quick_start_leads_to_a_report(folder: Path) -> None:
+    assert list(folder.glob("runs/first/*/report.html"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_a_how_to_page_does_what_it_says(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
+    if "ETTh1.csv" in page.read_text():
+        shutil.copy(request.getfixturevalue("shared_data") / "benchmark" / "ETTh1.csv", folder)
+    follow(page, folder)
