@@ -143,7 +143,8 @@ def begin(folder: Path) -> Run:
     bars = read_series(config)
     run = Run(config, fingerprint(bars))
     with run.claimed(overwrite=False):
-        run.begin(build_dataset(config, bars).preparation, {})
+        dataset = build_dataset(config, bars)
+        run.begin(dataset.preparation, dataset.cuts, {})
         run.update(status="interrupted")
     return run
 

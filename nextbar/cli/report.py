@@ -33,11 +33,9 @@ def report(
     with told(interrupted=NOTHING_WRITTEN):
         with at_once(NOTHING_WRITTEN):
             from nextbar.report import write_report
-            from nextbar.runs import best_run, is_backtest
             from nextbar.train.worker import run_interruptible
 
-        path = source if is_backtest(source) else best_run(source)
-        page = run_interruptible(lambda: write_report(path, out, data=data), lambda: None)
+        page = run_interruptible(lambda: write_report(source, out, data=data), lambda: None)
         typer.echo(page)
         if show:
             import webbrowser
