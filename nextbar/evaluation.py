@@ -12,12 +12,13 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.dataset import usable_origins
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
 from nextbar.errors import DataError, NextbarError, RunError
 from nextbar.forecaster import Forecaster
-from nextbar.history import fit_of, usable_origins, with_features
+from nextbar.history import fit_of, with_features
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
@@ -148,7 +149,7 @@ def _origins(
     found: dict[str, list[np.ndarray]] = {span: [] for span in SPANS}
     start = 0
     for bars, fit in zip(series, fits, strict=True):
-        usable_N = usable_origins(bars, fit, spec, spec.horizon)
+        usable_N = usable_origins(bars, fit.calendar, spec, spec.horizon)
         by_span = spans(bars.close_time_N, usable_N, spec.horizon, cuts)
         for span in SPANS:
             found[span].append(by_span[span] + start)

@@ -13,11 +13,11 @@ from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, table_bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.columns import Wanted
+from nextbar.data.dataset import usable_origins
 from nextbar.data.dates import instant, read_dates
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.data.scaling import GLOBAL_MODES, Statistics
-from nextbar.data.splits import whole_windows
 from nextbar.data.table import Table
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
@@ -123,12 +123,6 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     return fit
 
 
-def usable_origins(bars: Bars, fit: SeriesFit, spec: WindowSpec, horizon: int) -> np.ndarray:
-    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
-    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
-    return whole_windows(fit.calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
-
-
 def _read(
     frame: Any, config: DatasetConfig, preparation: Preparation, last_only: bool, end: int | None
 ) -> Iterator[Bars]:
@@ -182,7 +176,7 @@ def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
 
 
 def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
-    origin_N = np.flatnonzero(usable_origins(bars, fit, spec, horizon=0))
+    origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, spec, horizon=0))
     if not len(origin_N):
         _last(bars, fit, spec)  # says what is wrong with one of them
     return History(bars, fit, origin_N)

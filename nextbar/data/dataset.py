@@ -176,7 +176,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
     windows = [
-        spans(b.close_time_N, _usable(b, calendar, spec), spec.horizon, cuts)
+        spans(b.close_time_N, usable_origins(b, calendar, spec, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
     ]
     require_windows(
@@ -241,10 +241,10 @@ def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: Windo
             )
 
 
-def _usable(bars: Bars, calendar: Calendar, spec: WindowSpec) -> np.ndarray:
-    """Origins whose window is whole: no hole in it, every column there."""
+def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: int) -> np.ndarray:
+    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
     valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
-    return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, spec.horizon, valid_N)
+    return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
 
 
 def _rows(
