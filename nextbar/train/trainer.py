@@ -98,7 +98,10 @@ class Trainer:
                 )
                 closing_table(summary["metrics"], show=self._show)
             else:
-                summary = self._train(run, dataset)
+                try:
+                    summary = self._train(run, dataset)
+                finally:
+                    return_memory()  # here, where no frame holds the training's state any more
         return Result(run.path, summary["best_epoch"], summary["status"], summary["metrics"], summary["message"])
 
     def read(self) -> list[Bars]:
@@ -149,7 +152,6 @@ class Trainer:
             raise
         finally:
             checkpoints.close()
-            return_memory()
         best = training.best
         if best and conformal:
             write_conformal(run.path, best.epoch, conformal)
