@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from trainings import BARS, make_config, parameters, train
+from trainings import BARS, interrupt, make_config, parameters, train
 
-from nextbar.errors import RunError
+from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.train.records import read_cuts, read_summary
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Result, Trainer
@@ -55,6 +56,27 @@ def test_the_same_again_is_reported_not_trained(original: Result, again: Result)
     assert (again.run_dir / "metrics.csv").stat().st_mtime_ns == before
 
 
+def test_an_interrupted_refit_ends_as_an_undisturbed_one(
+    original: Result, again: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "elsewhere" / "name"
+    shutil.copytree(original.run_dir, copied)
+    summary = read_summary(copied) | {"best_epoch": 3}  # long enough to be interrupted in the middle
+    (copied / "summary.json").write_text(json.dumps(summary))
+    whole = refit(copied, BARS, show=False)
+    shutil.copytree(whole.run_dir, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt(patch, epoch=2)
+        with pytest.raises(TrainingInterrupted):
+            refit(copied, BARS, overwrite=True, show=False)
+    assert read_summary(whole.run_dir)["status"] == "interrupted"
+    resumed = refit(copied, BARS, show=False)
+    assert resumed.best_epoch == 3
+    assert (resumed.run_dir / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+    for a, b in zip(parameters(resumed.run_dir), parameters(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_later_bars_would_be_test(again: Result) -> None:
     last_close = int(BARS["date"].iloc[-1].timestamp()) + 3600
     assert read_cuts(again.run_dir).test == last_close + 1
@@ -62,8 +84,6 @@ def test_later_bars_would_be_test(again: Result) -> None:
 
 
 def test_a_run_that_has_moved_is_refitted_where_it_is(original: Result, tmp_path: Path) -> None:
-    import shutil
-
     moved = tmp_path / "elsewhere" / "name"
     shutil.copytree(original.run_dir, moved)
     result = refit(moved, BARS, show=False)
@@ -87,3 +107,10 @@ def test_a_plain_run_and_its_refit_do_not_meet(original: Result, again: Result) 
     """An ended refit is no reason to refuse or to skip a training of the configuration itself."""
     config = make_config(original.run_dir.parent.parent, num_epochs=3)
     assert Trainer(config, BARS, show=False).train_and_evaluate().run_dir == original.run_dir
+
+
+@pytest.mark.parametrize("content", ['{"format": "x"}', '{"format": null}', "[]"])
+def test_a_summary_that_makes_no_sense_is_called_damaged(content: str, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(RunError, match="copied whole"):
+        read_summary(tmp_path)

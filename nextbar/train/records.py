@@ -35,11 +35,11 @@ def read_summary(path: Path) -> dict[str, Any]:
     """
     try:
         summary = json.loads((path / SUMMARY).read_text())
-        written = summary.get("format", FORMAT)
+        written = int(summary.get("format", FORMAT))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(f"{path / 'summary.json'} cannot be read ({error}); was the run folder copied whole?") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"{path / SUMMARY} cannot be read ({error}); was the run folder copied whole?") from None
     if written > FORMAT:
         version = summary.get("versions", {}).get("nextbar", "a later version")
         raise RunError(
