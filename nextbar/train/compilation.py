@@ -32,7 +32,7 @@ def bound_arenas() -> None:
 
     glibc gives each thread a heap of its own, eight for each core. A compilation runs in several threads, leaves
     something behind in each of their heaps, and what one heap has free serves no other: after twenty trainings of
-    different shapes that is several hundred MB. Arrays are large enough to lie outside of all heaps, so nothing waits.
+    different shapes that is several hundred MB. Large arrays lie outside of all heaps, so threads seldom wait for it.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
