@@ -24,6 +24,10 @@ from nextbar.errors import DataError, RunError
 from nextbar.evaluation import evaluate
 from nextbar.forecaster import Forecaster
 from nextbar.report import write_report
+from nextbar.report.explorer import Explorer, bin_labels
+from nextbar.report.folds import fold_figure
+from nextbar.report.page import Section, page
+from nextbar.report.tracks import Step, Track
 from nextbar.train.records import read_summary
 
 HOSTILE = "a<b>&c"
@@ -200,6 +204,30 @@ def test_a_backtest_says_its_folds_its_rivals_and_every_verdict(made):
         np.testing.assert_allclose(unpacked(trace["y"]), expected)
 
 
+@pytest.mark.parametrize(
+    ("statistics", "tone"),
+    [((9.0, 9.0), "good"), ((-0.5, 0.5), ""), ((-9.0, -0.5), "bad"), ((-9.0, 9.0), ""), ((0.5, 9.0), "")],
+)
+def test_a_verdict_is_red_only_where_somebody_is_better_by_more_than_luck(made, tmp_path, statistics, tone):
+    scores = read_summary(made["backtest"].folder)["scores"]
+    judged = [node for node in scores.values() if node["beaten"] is not None]
+    for node, statistic in zip(judged, statistics, strict=True):
+        test = {"statistic": statistic, "p_value": 0.01 if abs(statistic) > 2 else 0.6}
+        node["diebold_mariano"] |= test
+        node["skill"]["nll"] = 0.01 * statistic
+        node["beaten"] = statistic > 2
+    html = write_report(copied(made["backtest"], tmp_path, scores=scores), bars=made["backtest"].bars).read_text()
+    assert re.search(r'class="verdict ?(\w*)"', html)[1] == tone
+
+
+@pytest.mark.parametrize(("every", "words"), [(1, "every fold,"), (2, "every 2 folds,")])
+def test_how_often_a_backtest_fits_anew_is_said(made, tmp_path, every, words):
+    one = made["backtest"]
+    options = read_summary(one.folder)["options"] | {"refit_every": every}
+    said = Text(write_report(copied(one, tmp_path, options=options), bars=one.bars).read_text()).said
+    assert f"fitted anew {words}" in said
+
+
 def test_a_backtest_whose_bars_are_gone_is_drawn_from_its_forecasts(made, tmp_path, caplog):
     one = made["backtest"]
     page = Made(one.folder, one.bars, write_report(one.folder, tmp_path / "page.html"))
@@ -244,6 +272,33 @@ def test_later_bars_are_scored_instead(made, tmp_path):
     said = Text(write_report(one.folder, tmp_path / "page.html", bars=longer).read_text()).said
     assert "handed in: made_up 2020-01-06 to 2020-01-26" in said
     assert evaluate(one.folder, longer).spans["test"].report["verdict"] in said
+
+
+def test_a_series_that_was_not_trained_on_is_not_called_training(made, tmp_path):
+    one = made["law"]
+    strange = make_frame(make_bars("strange", n=400, seed=2))
+    both = pd.concat([one.bars[one.bars["ticker"] == "calm"], strange])
+    for bars, labels in ((both, {"calm": {"training", "validation", "test"}, "strange": {"validation", "test"}}),
+                         (strange, {"strange": {"validation", "test"}})):  # fmt: skip
+        page = Made(one.folder, bars, write_report(one.folder, tmp_path, bars=bars))
+        drawings = next(figure["drawings"] for figure in page.data["figures"] if figure["id"] == "price")
+        found = [{note["text"] for note in drawing["layout"]["annotations"]} for drawing in drawings]
+        assert dict(zip(labels, found, strict=True)) == labels
+        said = Text(page.html).said
+        assert ("learns from training bars" in said) == ("validation chooses the epoch" in said) == ("calm" in labels)
+        assert "Nothing was learnt from strange. The epoch was chosen without strange." in said
+    assert "Nothing was learnt" not in Text(one.html).said and "chosen without" not in Text(one.html).said
+
+
+@pytest.mark.parametrize("lost", [None, "data", "metrics", "versions"])
+def test_a_run_without_a_whole_summary_is_refused(made, tmp_path, lost):
+    run = copied(made["line"], tmp_path)
+    if lost is None:
+        (run / "summary.json").unlink()
+    else:
+        (run / "summary.json").write_text(json.dumps({k: v for k, v in read_summary(run).items() if k != lost}))
+    with pytest.raises(RunError, match=r"run has no summary\.json, or not a whole one"):
+        write_report(run, bars=made["line"].bars)
 
 
 def test_what_is_no_run_is_refused(tmp_path):
@@ -349,17 +404,18 @@ def test_another_series_and_another_step_can_be_chosen(made, browser):
     assert text == f"{HOSTILE}calm"
 
 
-def test_seen_from_afar_bars_are_drawn_together(made, browser, tmp_path):
-    from nextbar.report.explorer import Explorer
-    from nextbar.report.page import Section, page
-    from nextbar.report.tracks import Step, Track
+def written(folder: Path, part: Any) -> Path:
+    """A page with nothing but this part in it."""
+    target = folder / "page.html"
+    target.write_text(page("a", [], [Section("s", "s", [part])], ""))
+    return target
 
+
+def test_seen_from_afar_bars_are_drawn_together(made, browser, tmp_path):
     bars = make_bars(n=20_000)
     track = Track("a", 3600, bars.time_N, bars.columns | {}, (Step(1, bars.columns["open"]),))
     track = replace(track, columns={name: bars.columns[name] for name in ("open", "high", "low", "close")})
-    target = tmp_path / "page.html"
-    target.write_text(page("a", [], [Section("s", "s", [Explorer.of([track], 0.8)])], ""))
-    browser.open(target)
+    browser.open(written(tmp_path, Explorer.of([track], 0.8)))
     browser.ask("document.querySelector('button[data-bars=\"0\"]').click()")
     browser.wait("return document.querySelector('.state').textContent.startsWith('each candle is 50 bars, 20,000')")
     candles = browser.ask(
@@ -369,3 +425,46 @@ def test_seen_from_afar_bars_are_drawn_together(made, browser, tmp_path):
     grouped = {name: values.astype(np.float32).reshape(400, 50) for name, values in track.columns.items()}
     expected = [grouped["open"][:, 0], grouped["high"].max(1), grouped["low"].min(1), grouped["close"][:, -1]]
     np.testing.assert_array_equal(np.float32(candles), expected)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("edges", [(-1, 1), (-0.78, -0.15, 0.25), (-0.123456, -0.012345, 0.5)])
+def test_bins_are_named_whole_and_both_charts_have_one_time_axis(browser, tmp_path, width, edges):
+    bars, bins = make_bars(n=60), bin_labels((-np.inf, *edges, np.inf))
+    probs_NK = np.full((60, len(bins)), 1 / len(bins))
+    track = Track("a", 3600, bars.time_N, {"close": bars.columns["close"]},
+                  (Step(1, probs_NK=probs_NK, bin_N=np.zeros(60)),))  # fmt: skip
+    browser.open(written(tmp_path, Explorer.of([track], 0.8, bins)), width)
+    labels, cut = browser.ask(
+        "const plot = document.getElementById('explorer-bins'), left = plot.getBoundingClientRect().left;"
+        "const labels = [...plot.querySelectorAll('.ytick text')];"
+        "return [labels.map((t) => t.textContent), labels.filter((t) => t.getBoundingClientRect().left < left).length]"
+    )
+    assert (labels, cut) == (bins, 0)
+    left, right = browser.ask(
+        "return ['left', 'right'].map((side) => ['explorer', 'explorer-bins'].map("
+        "(id) => document.querySelector(`#${id} .nsewdrag`).getBoundingClientRect()[side]))"
+    )
+    assert left[0] == left[1] and right[0] == right[1]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_legend_of_many_lines_is_read_whole_under_its_chart_and_hides_lines(browser, tmp_path, width):
+    names = ["transformer", *(f"constant_normal_{i}" for i in range(12))]
+    figure = fold_figure("folds", "By fold", "%", {name: [i, i + 1] for i, name in enumerate(names)}, "Caption.")
+    browser.open(written(tmp_path, figure), width)
+    boxes = browser.ask(
+        "const box = (one) => { const { left, right, top, bottom } = one.getBoundingClientRect();"
+        "return [left, right, top, bottom] }, at = (s) => [...document.querySelectorAll(s)].map(box);"
+        "return [at('.plot svg.main-svg')[0], at('.legend button'), at('figcaption')[0]]"
+    )
+    plot, buttons, caption = boxes
+    assert len(buttons) == len(names) and plot[3] - plot[2] > 300
+    for left, right, top, bottom in buttons:
+        assert left >= 0 and right <= width and plot[3] <= top < bottom <= caption[2]
+    assert browser.ask("return document.querySelectorAll('.plot .legend').length") == 0
+    shown = "return document.querySelectorAll('#folds .trace').length"
+    for count in (len(names) - 1, len(names)):
+        browser.ask("document.querySelector('.legend button').click()")
+        browser.wait(f"{shown} === {count}")
+    assert browser.complaints() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_spans import make_scorer, random_forecast
 
-from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels
+from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
 from nextbar.report.figure import packed, script_json
+from nextbar.report.folds import fold_figure
 from nextbar.report.markup import element, join, table
 from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
@@ -102,7 +104,7 @@ def test_a_thinned_line_keeps_its_ends_and_extremes(n, limit, seed):
 def test_spans_meet_and_reach_from_the_first_close_to_the_last():
     bars = make_bars(n=100)
     validation, test = (int(bars.close_time_N[i]) for i in (60, 80))
-    found = spans([bars], validation, test)
+    found = spans(bars, validation, test, True)
     assert [b.label for b in found] == ["training", "validation", "test"]
     assert [b.end for b in found[:-1]] == [b.begin for b in found[1:]] == [validation, test]
     assert (found[0].begin, found[-1].end) == (bars.close_time_N[0], bars.close_time_N[-1])
@@ -111,8 +113,28 @@ def test_spans_meet_and_reach_from_the_first_close_to_the_last():
 def test_a_span_without_time_is_not_drawn():
     bars = make_bars(n=100)
     later = int(bars.close_time_N[-1]) + 1
-    assert [b.label for b in spans([bars], later, later)] == ["training"]
-    assert [b.label for b in spans([bars], 0, 0)] == ["test"]
+    assert [b.label for b in spans(bars, later, later, True)] == ["training"]
+    assert [b.label for b in spans(bars, 0, 0, True)] == ["test"]
+
+
+@given(st.integers(-5, 105), st.integers(0, 20))
+def test_no_bar_is_training_of_a_series_that_was_not_learnt_from(at, n):
+    bars = make_bars(n=100)
+    validation = int(bars.close_time_N[0]) + 3600 * at
+    known, strange = (spans(bars, validation, validation + 3600 * n, learnt) for learnt in (True, False))
+    assert strange == [band for band in known if band.label != "training"]
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_a_caption_is_true_by_day_and_by_night(mode):
+    assert not re.search("dark|light|black|white", captions(mode, 0.8, conformal=True))
+
+
+def test_the_model_comes_first_in_the_legend_and_lies_in_front():
+    figure = fold_figure("key", "title", "%", {"<model>": [1.0, None], "a": [2.0, 3.0], "b": [4.0, 5.0]}, "")
+    assert re.findall(r"<button.*?</svg>(.*?)</button>", figure.html()) == ["&lt;model&gt;", "a", "b"]
+    model, *rivals = figure.drawings[""].data
+    assert all(model["zorder"] > rival["zorder"] for rival in rivals)
 
 
 def test_volatility_is_pandas_rolling_root_mean_square_within_each_series():

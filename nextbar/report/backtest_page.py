@@ -11,7 +11,6 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
-from nextbar.metrics.comparison import SIGNIFICANT
 from nextbar.metrics.task import Task
 from nextbar.new_bars import own_bars, read_new_bars
 from nextbar.report.backtest_tracks import backtest_explorer
@@ -21,7 +20,7 @@ from nextbar.report.folds import fold_bands, fold_figure, fold_table, ticker_fig
 from nextbar.report.markup import Child, element, facts, table
 from nextbar.report.page import Section, page
 from nextbar.report.price import price_figure
-from nextbar.report.scores import number, p_value, signed, verdict_box
+from nextbar.report.scores import number, p_value, signed, tone, verdict_box
 from nextbar.report.trained import config_facts
 from nextbar.report.words import METRICS, UNITS, how_to_read
 
@@ -56,7 +55,7 @@ def backtest_page(path: Path, bars: Any = None, data: str | Path | None = None) 
         Section("reading", "How to read this page", [how_to_read()]),
     ]
     title = f"Backtest of {config.experiment_name}"
-    return page(title, _opening(found, scores, model), sections, f"{path.name}.")
+    return page(title, _opening(found, scores, model, task.leading), sections, f"{path.name}.")
 
 
 def _bars(config: ExperimentConfig, bars: Any, data: str | Path | None) -> list[Bars]:
@@ -69,21 +68,28 @@ def _bars(config: ExperimentConfig, bars: Any, data: str | Path | None) -> list[
         return []
 
 
-def _opening(found: Backtest, scores: Mapping[str, Any], model: str) -> list[Child]:
+def _opening(found: Backtest, scores: Mapping[str, Any], model: str, leading: str) -> list[Child]:
     options, folds = found.summary["options"], found.folds
     windows = sum(fold["windows"] for fold in folds)
     said = (
-        f"{len(folds)} folds, {options['window']} window, fitted anew every {_nth(options['refit_every'])}fold, "
+        f"{len(folds)} folds, {options['window']} window, fitted anew every {_folds_of(options['refit_every'])}, "
         f"embargo {options['embargo']} bars: {windows:,} windows forecast."
     )
-    judged = [node["beaten"] for node in scores.values() if node["beaten"] is not None]
-    tone = "good" if judged and all(judged) else "bad" if judged and not any(judged) else None
     detail = "All folds together. More than luck means a Diebold–Mariano test below 0.05."
-    return [element("p", said, class_="quiet"), verdict_box(scores[model]["verdict"], detail, tone)]
+    box = verdict_box(scores[model]["verdict"], detail, _overall(scores, leading))
+    return [element("p", said, class_="quiet"), box]
 
 
-def _nth(n: int) -> str:
-    return "" if n == 1 else f"{n} "
+def _folds_of(n: int) -> str:
+    return "fold" if n == 1 else f"{n} folds"
+
+
+def _overall(scores: Mapping[str, Any], leading: str) -> str | None:
+    """``good`` where all are beaten; ``bad`` where nobody is, and one is better by more than luck; else None."""
+    tones = {found for node in scores.values() if (found := _tone(node, leading))}
+    if "good" in tones:
+        return "good" if len(tones) == 1 else None
+    return "bad" if "bad" in tones else None
 
 
 def _folds(config: ExperimentConfig, found: Backtest, series: Sequence[Bars], task: Task) -> list[Any]:
@@ -91,7 +97,7 @@ def _folds(config: ExperimentConfig, found: Backtest, series: Sequence[Bars], ta
     if series:
         several = len({b.resolution for b in series}) > 1
         names = [b.name if several else b.ticker for b in series]
-        price = price_figure(names, series, fold_bands(found.folds), FOLDS, "Price and folds")
+        price = price_figure(names, series, [fold_bands(found.folds)] * len(series), FOLDS, "Price and folds")
     values = _values(found.scores, found.summary["model"], task.leading)
     return [facts(config_facts(config)), price, fold_table(found.folds, values, task.leading)]
 
@@ -111,7 +117,7 @@ def _scores(scores: Mapping[str, Any], model: str, task: Task) -> list[Child]:
     ]
     head = ("predictor", metrics[0], "model's skill over it", "p", *metrics[1:])
     sentences = (
-        element("div", element("dt", name, class_=_tone(node)), element("dd", node["verdict"]))
+        element("div", element("dt", name, class_=_tone(node, task.leading)), element("dd", node["verdict"]))
         for name, node in scores.items() if name != model
     )  # fmt: skip
     meanings = facts((name, METRICS[name]) for name in metrics if name in METRICS)
@@ -123,12 +129,9 @@ def _scores(scores: Mapping[str, Any], model: str, task: Task) -> list[Child]:
     ]
 
 
-def _tone(node: Mapping[str, Any]) -> str | None:
-    """``open`` where the difference cannot be told from luck."""
-    test = node["diebold_mariano"]
-    if node["beaten"] is None:
-        return None
-    return "good" if node["beaten"] else "bad" if test and test["p_value"] < SIGNIFICANT else "open"
+def _tone(node: Mapping[str, Any], leading: str) -> str | None:
+    """``open`` where the difference cannot be told from luck; None for who is not judged."""
+    return None if node["beaten"] is None else tone(node, leading) or "open"
 
 
 def _by_fold(scores: Mapping[str, Any], model: str, task: Task) -> list[Any]:

@@ -86,7 +86,8 @@ def captions(output_mode: str, level: float, conformal: bool = False) -> str:
     seen = {
         "mean": "The line is what had been forecast for each bar.",
         "distribution": f"The band is the {band} that had been forecast for each bar.",
-        "discrete_grid": "Below: the probability of each bin of the move, the darker the likelier, and what came.",
+        "discrete_grid": "Below: the probability of each bin of the move (the stronger the colour, the likelier) and "
+        "the bin that came.",
     }
     how = "Drag to move; the ends of the slider set how much is seen. Seen from afar, bars are drawn together."
     return f"{seen[output_mode]} {how}"

@@ -23,6 +23,8 @@ MODEL, BASELINE, TRUTH, VALIDATION, FAINT = (
     f"var(--{name})" for name in ("model", "baseline", "ink", "second", "faint")
 )
 
+_DASHES = {"solid": "none", "dash": "7 5", "dot": "2 3"}
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -45,6 +47,8 @@ class Figure:
     height: int = 320
     wide: bool = False
     """over the whole width of the page"""
+    legend: bool = False
+    """under the chart, as text that wraps: for more lines than Plotly's own legend has room for on a narrow screen"""
 
     def html(self) -> Html:
         """Heading, the box that is drawn into, and the text under it."""
@@ -58,13 +62,28 @@ class Figure:
             choice,
             element("div", id=self.key, class_="plot", style=f"height:{self.height}px", role="img",
                     aria_label=self.title),
+            self._legend() if self.legend else None,
             element("figcaption", self.caption) if self.caption else None,
             class_="wide" if self.wide else None,
         )  # fmt: skip
 
+    def _legend(self) -> Html:
+        """A button for each line of the first drawing, which hides it and shows it again."""
+        traces = next(iter(self.drawings.values())).data
+        items = (element("button", _sample(trace["line"]), Html(trace["name"]), type="button", aria_pressed="true")
+                 for trace in traces)  # fmt: skip
+        return element("div", *items, class_="legend", data_legend=self.key)
+
     def plain(self) -> dict[str, Any]:
         """What the script needs."""
         return {"id": self.key, "drawings": [{"data": d.data, "layout": d.layout} for d in self.drawings.values()]}
+
+
+def _sample(line: Mapping[str, Any]) -> Html:
+    """A short piece of a line, as it is drawn."""
+    style = f"stroke:{line['color']};stroke-width:{line['width']};stroke-dasharray:{_DASHES[line['dash']]}"
+    return element("svg", element("line", x1="0", y1="6", x2="26", y2="6", style=style), width="26", height="12",
+                   aria_hidden="true")  # fmt: skip
 
 
 def packed(values: Any, dtype: str = "f4") -> dict[str, str]:

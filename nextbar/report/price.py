@@ -28,11 +28,13 @@ class Band(NamedTuple):
     end: float
 
 
-def spans(bars: Sequence[Bars], validation: int, test: int) -> list[Band]:
-    """Training, validation and test, from the first bar to the last, each where it has any time at all."""
-    begin = min(int(b.close_time_N[0]) for b in bars)
-    end = max(int(b.close_time_N[-1]) for b in bars)
-    edges = np.clip([begin, validation, test, end], begin, end)
+def spans(bars: Bars, validation: int, test: int, learnt: bool) -> list[Band]:
+    """Training, validation and test, from the first bar to the last, each where it has any time at all.
+
+    ``learnt``: whether the model learnt from the series; of another no bar is training.
+    """
+    begin, end = int(bars.close_time_N[0]), int(bars.close_time_N[-1])
+    edges = np.clip([begin if learnt else validation, validation, test, end], begin, end)
     names = ("training", "validation", "test")
     return [
         Band(name, f"var(--span-{name})", float(a), float(b))
@@ -42,12 +44,17 @@ def spans(bars: Sequence[Bars], validation: int, test: int) -> list[Band]:
 
 
 def price_figure(
-    names: Sequence[str], bars: Sequence[Bars], bands: Sequence[Band], caption: str, title: str = "Price and spans"
+    names: Sequence[str],
+    bars: Sequence[Bars],
+    bands: Sequence[Sequence[Band]],
+    caption: str,
+    title: str = "Price and spans",
 ) -> Figure:
-    """Closes at their closing times, thinned to their extremes."""
+    """Closes at their closing times, thinned to their extremes, and the bands of each series."""
     limit = min(POINTS, max(200, ALL_POINTS // len(bars)))
     drawings: Mapping[str, Drawing] = {
-        name: _drawing(b.close_time_N, b.columns["close"], bands, limit) for name, b in zip(names, bars, strict=True)
+        name: _drawing(b.close_time_N, b.columns["close"], behind, limit)
+        for name, b, behind in zip(names, bars, bands, strict=True)
     }
     return Figure("price", title, drawings, caption, height=340, wide=True)
 

@@ -27,6 +27,9 @@ from nextbar.train.records import read_conformal, read_summary
 if TYPE_CHECKING:
     from nextbar.evaluation import Evaluation, SpanEvaluation
 
+NEEDED = frozenset({"run", "status", "data", "metrics", "fingerprint", "versions"})
+"""what every run says in its summary before its first epoch"""
+
 
 def run_page(path: Path, bars: Any = None, data: str | Path | None = None) -> str:
     """The HTML of a run folder.
@@ -39,6 +42,8 @@ def run_page(path: Path, bars: Any = None, data: str | Path | None = None) -> st
     """
     config = ExperimentConfig.load(path / "config.yaml")
     summary = read_summary(path)
+    if not summary.keys() >= NEEDED:
+        raise RunError(f"{path} has no summary.json, or not a whole one; was the run folder copied whole?")
     epochs = _epochs(path, summary)
     evaluation, note = _evaluate(path, summary, bars, data)
     task = Task.of(config)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nextbar.config import ExperimentConfig
 from nextbar.report.figure import Figure
 from nextbar.report.markup import Html, element, facts, table
-from nextbar.report.price import price_figure, spans
+from nextbar.report.price import Band, price_figure, spans
 
 if TYPE_CHECKING:
     from nextbar.evaluation import Evaluation
 
-SPANS = (
-    "The model learns from training bars, validation chooses the epoch, test is only reported. "
-    "A window whose labels straddle a border belongs to neither side."
-)
+ROLES = {
+    "training": "the model learns from training bars",
+    "validation": "validation chooses the epoch",
+    "test": "test is only reported",
+}
+BORDERS = "A window whose labels straddle a border belongs to neither side."
 
 
 def trained_parts(config: ExperimentConfig, summary: Mapping[str, Any], evaluation: Evaluation | None) -> list[Any]:
@@ -28,7 +30,7 @@ def trained_parts(config: ExperimentConfig, summary: Mapping[str, Any], evaluati
         facts((*config_facts(config, said), *_training_facts(config, summary))),
         _series(said["series"]),
         element("ul", *(element("li", notice) for notice in notices)) if notices else None,
-        _price(evaluation) if evaluation else None,
+        _price(evaluation, said["series"]) if evaluation else None,
     ]
 
 
@@ -78,6 +80,26 @@ def _role(series: Mapping[str, Any]) -> str:
     return " and ".join(role for role, used in (("training", series["trained"]), ("scores", series["scored"])) if used)
 
 
-def _price(evaluation: Evaluation) -> Figure:
-    bands = spans(evaluation.bars, evaluation.cuts.validation, evaluation.cuts.test)
-    return price_figure(evaluation.names, evaluation.bars, bands, SPANS)
+def _price(evaluation: Evaluation, series: Sequence[Mapping[str, Any]]) -> Figure:
+    """The series that were scored; those handed in need not be the run's own."""
+    names, cuts = evaluation.names, evaluation.cuts
+    learnt = {one["name"] for one in series if one["trained"]}
+    chose = {one["name"] for one in series if one["scored"]}
+    bands = [spans(b, cuts.validation, cuts.test, name in learnt)
+             for name, b in zip(names, evaluation.bars, strict=True)]  # fmt: skip
+    without = [name for name in names if name not in learnt], [name for name in names if name not in chose]
+    return price_figure(names, evaluation.bars, bands, _caption(bands, *without))
+
+
+def _caption(bands: Sequence[Sequence[Band]], not_learnt: Sequence[str], did_not_choose: Sequence[str]) -> str:
+    """What the spans that are drawn are for, and which series had no part in it."""
+    shown = {band.label for one in bands for band in one}
+    if len(did_not_choose) == len(bands):
+        shown.discard("validation")
+    roles = ", ".join(role for span, role in ROLES.items() if span in shown)
+    said = [f"{roles}.".capitalize(), BORDERS]
+    if not_learnt:
+        said.append(f"Nothing was learnt from {', '.join(not_learnt)}.")
+    if did_not_choose:
+        said.append(f"The epoch was chosen without {', '.join(did_not_choose)}.")
+    return " ".join(said)

@@ -36,15 +36,28 @@ const report = (() => {
     for (const key of Object.keys(layout)) if (/^[xy]axis\d*$/.test(key)) axes[key] = AXIS;
     return merged(merged(SHARED, axes), layout);
   };
+  /* room that the longest of some labels takes */
+  const widest = (labels) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${SHARED.font.size}px ${css("--font")}`;
+    return Math.ceil(labels.reduce((most, label) => Math.max(most, pen.measureText(label).width), 0));
+  };
   const draw = (id, data, layout) => Plotly.react(id, painted(data), painted(complete(layout)), CONFIG);
 
   /* ---- plain charts, some with a choice of series ---- */
   for (const figure of page.figures) {
     const choice = document.querySelector(`select[data-choice="${figure.id}"]`);
+    const hidden = new Set();
     const redraw = () => {
       const { data, layout } = figure.drawings[choice ? Number(choice.value) : 0];
-      return draw(figure.id, data, layout);
+      return draw(figure.id, data.map((trace, i) => ({ ...trace, visible: !hidden.has(i) })), layout);
     };
+    /* a legend under the chart hides and shows its lines, as Plotly's own does */
+    document.querySelectorAll(`[data-legend="${figure.id}"] button`).forEach((button, i) => button.addEventListener("click", () => {
+      if (!hidden.delete(i)) hidden.add(i);
+      button.setAttribute("aria-pressed", String(!hidden.has(i)));
+      redraw();
+    }));
     if (choice) choice.addEventListener("change", redraw);
     redraws.push(redraw);
   }
@@ -55,5 +68,5 @@ const report = (() => {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
     return all().then(() => { document.documentElement.dataset.drawn = "true"; });
   };
-  return { page, draw, redraws, start };
+  return { page, draw, widest, redraws, start };
 })();

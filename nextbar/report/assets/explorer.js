@@ -1,9 +1,8 @@
 "use strict";
 /* Forecast against truth: all bars are in the page, a few hundred candles are drawn. */
 (() => {
-  const { draw, redraws, page } = report;
+  const { draw, widest, redraws, page } = report;
   const CANDLES = 400;
-  const ALIGNED = { l: 112, t: 24 }; /* two charts with the same time axis, one under the other */
   const KINDS = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u1: Uint8Array };
   const decoded = ({ dtype, bdata }) => new KINDS[dtype](Uint8Array.from(atob(bdata), (c) => c.charCodeAt(0)).buffer);
   const firstOf = (part) => part[0];
@@ -39,6 +38,8 @@
     const box = document.getElementById(spec.id).closest("figure");
     const control = (name) => box.querySelector(`[data-control="${name}"]`);
     const chosen = (name) => (control(name) ? Number(control(name).value) : 0);
+    /* two charts with the same time axis, one under the other: room for prices and their title, and for every bin */
+    const aligned = spec.bins.length ? { l: Math.max(112, widest(spec.bins) + 12), t: 24 } : {};
     const cache = new Map();
     let range = null;
 
@@ -109,7 +110,7 @@
         xaxis: { type: "date", range: range.slice(), rangebreaks: series.breaks, title: { text: "bar opens (UTC)" },
           rangeslider: { thickness: 0.12, range: [time[0] - 500 * width, time[time.length - 1] + 500 * width], yaxis: slider, yaxis2: slider,
             bordercolor: "var(--line)", borderwidth: 1 } },
-        margin: spec.bins.length ? ALIGNED : {},
+        margin: aligned,
         yaxis: { title: { text: spec.unit }, fixedrange: true, automargin: !spec.bins.length, range: bottom < top ? [bottom - pad, top + pad] : undefined },
         yaxis2: { overlaying: "y", visible: false, fixedrange: true, range: [whole[1] + reach, whole[1] + 2 * reach] },
         dragmode: "pan",
@@ -131,7 +132,7 @@
         hovertemplate: "%{y}: %{z:.0f} %<extra></extra>" },
       ...(size > 1 ? [] : [{ type: "scatter", x, y: take(step.bin).map((k) => (k < spec.bins.length ? spec.bins[k] : null)), mode: "markers",
         name: "what came", marker: { color: "var(--down)", size: 5 } }]),
-      ], { xaxis: { type: "date", range: range.slice(), rangebreaks: series.breaks, fixedrange: true }, margin: ALIGNED,
+      ], { xaxis: { type: "date", range: range.slice(), rangebreaks: series.breaks, fixedrange: true }, margin: aligned,
         yaxis: { type: "category", categoryorder: "array", categoryarray: spec.bins, fixedrange: true, automargin: false } });
     };
 
