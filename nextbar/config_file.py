@@ -16,11 +16,14 @@ from nextbar.files import write_whole
 
 # PyYAML follows YAML 1.1, where 1e-4 (no dot, or no sign in the exponent) is text; YAML 1.2 reads a number.
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
+# Python's and JSON's spellings, which YAML reads as text.
+_INFINITE = re.compile(r"[-+]?(?:inf|Infinity)$")
+_NONE = re.compile("None$")
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2 floats; dates stay text; a key given twice is an error."""
+    """Safe, with YAML 1.2 floats, ``inf`` and ``None``; dates stay text; a key given twice is an error."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
         first: [(tag, form) for tag, form in forms if tag != _TIMESTAMP]
@@ -52,6 +55,8 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _INFINITE, list("-+iI"))
+    _kind.add_implicit_resolver("tag:yaml.org,2002:null", _NONE, ["N"])
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def override(data: Mapping[str, Any], overrides: Iterable[str], names: Iterable[
 
 def _parse(content: bytes | str, source: str) -> Any:
     try:
-        return yaml.load(content, Loader=_Loader)
+        data = yaml.load(content, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -122,3 +127,14 @@ def _parse(content: bytes | str, source: str) -> Any:
         raise ConfigError(f"{source}: not valid YAML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply for a configuration") from None
+    if _endless(data):
+        raise ConfigError(f"{source}: an alias (*) stands inside the very value that it names")
+    return data
+
+
+def _endless(value: Any, above: tuple[int, ...] = ()) -> bool:
+    """True where a mapping or list contains itself."""
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return id(value) in above or any(_endless(part, (*above, id(value))) for part in parts)

@@ -14,9 +14,24 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from nextbar.errors import ConfigError
 from nextbar.resolution import seconds
 
+# A fixed range, not one relative to today: what reads today reads the same tomorrow, and made-up series may
+# run on into the future. It catches spreadsheets' day 0 (1899-12-30), year 1 and year 9999.
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+_FIRST, _END = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (FIRST_YEAR, LAST_YEAR + 1))
+
 
 def _path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    """Text, with the user's home for ``~``: no shell has seen a value that stands in a file or after ``log_dir=``."""
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        return path
+    try:
+        impossible = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        impossible = True
+    if impossible:
+        raise ValueError("should be a path that a folder can have, without NUL or half characters")
+    return os.path.expanduser(path)
 
 
 def _folder_name(value: str) -> str:
@@ -54,6 +69,12 @@ def _resolution(value: Any) -> str | tuple[str, ...]:
     return _distinct(value) if isinstance(value, tuple) else value
 
 
+def _edge(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("should be a number; the outermost may be -inf and inf")
+    return value
+
+
 def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
     if len(value) < 2:
         raise ValueError("should hold at least 2 bin edges, in percent")
@@ -69,14 +90,22 @@ def _iso(value: Any) -> Any:
     return str(value) if isinstance(value, np.datetime64) else value
 
 
+# Python also reads 2018-W01 and 20180101, and offsets in seconds, which bars do not, or take for a number.
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+(?:Z|[+-]\d{2}(?::?\d{2})?)?)?", re.ASCII)
+
+
 def _date(value: str) -> str:
     allowed = ValueError("should be an ISO 8601 date, such as 2018-01-01 or 2018-01-01T12:00:00Z")
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}(?:[T ].+)?", value, re.ASCII):
-        raise allowed  # Python also reads 2018-W01 and 20180101, which bars do not, or take for a number
+    if not _ISO.fullmatch(value):
+        raise allowed
     try:
-        instant(value, dt.time.min)
+        moment = instant(value, dt.time.min)
     except ValueError:
         raise allowed from None
+    if not _FIRST <= moment < _END:
+        raise ValueError(f"should be within the years {FIRST_YEAR} to {LAST_YEAR} (UTC), or None for no limit")
+    if moment.microsecond:
+        raise ValueError("should be a whole second: bars open and close on one")
     return value
 
 
@@ -97,7 +126,7 @@ Share = Annotated[Float, Field(gt=0, lt=1)]
 Text = Annotated[str, Strict(), Field(min_length=1)]
 FolderPath = Annotated[Text, BeforeValidator(_path)]
 Names = Annotated[tuple[Text, ...], Strict(), BeforeValidator(_listed), AfterValidator(_distinct)]
-Edge = Annotated[Float, Field(allow_inf_nan=True)]
+Edge = Annotated[Float, Field(allow_inf_nan=True), BeforeValidator(_edge)]
 Grid = Annotated[tuple[Edge, ...], Strict(), AfterValidator(_ascending)]
 NoneIfEmpty = BeforeValidator(_none_if_empty)
 Date = Annotated[Text, BeforeValidator(_iso), AfterValidator(_date)]

@@ -27,3 +27,9 @@ def seconds(resolution: str) -> int:
 def is_resolution(text: str) -> bool:
     """Whether a text is of the form of a resolution."""
     return _FORM.fullmatch(text) is not None
+
+
+def span(length: int) -> str:
+    """A length of time in seconds in its largest whole unit: ``4h``, ``90m``."""
+    unit, size = next((u, n) for u, n in reversed(_SECONDS.items()) if length % n == 0)
+    return f"{length // size}{unit}"

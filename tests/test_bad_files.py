@@ -60,6 +60,8 @@ FILES: dict[str, tuple[pd.DataFrame | str | bytes, str, list[str]]] = {
     "UTF-16": (CSV.encode("utf-16"), "csv", ["not UTF-8 text", "save the file as UTF-8"]),
     "UTF-16 without a mark": (CSV.encode("utf-16-le"), "csv", ["not UTF-8 text", "save the file as UTF-8"]),
     "a web page": ("<html>\n<p>404, not found</p>\n</html>\n", "csv", ["<html>", "separated by commas"]),
+    "a web page in one line": ("<html><p>404</p></html>", "csv", ["begins with '<html>", "a web page?"]),
+    "JSON": (json.dumps(BARS.to_dict("records")), "csv", ["as JSON does", "save it as a .json file"]),
     "text": ("hello world\nthis is no table\n", "csv", ["no column 'date'", "the columns are hello world"]),
     "only a header": (CSV.splitlines()[0] + "\n", "csv", ["no rows", "at least one bar is needed"]),
     "object in JSON": (json.dumps(BARS.to_dict("list")), "json", ["found one object", "array of objects"]),

@@ -42,6 +42,7 @@ from nextbar.train.run import Run
         (GRID, ["discrete_grid_levels: found None", "should be bin edges"]),
         (["dataset_config.output_mode=distribution"], ["found 'distribution', should equal model_config.output_mode"]),
         (["dataset_config.initial_date=soon"], ["initial_date: found 'soon'", "ISO 8601"]),
+        (["dataset_config.final_date=9999-12-31"], ["dataset_config.final_date: found '9999-12-31'", "1900 to 2199"]),
         (["dataset_config.initial_date=2030-01-01"], ["no bars within initial_date 2030-01-01", "from 2020-09-13"]),
     ],
     ids=lambda part: part[0] if part and "=" in part[0] else "",

@@ -174,8 +174,12 @@ def test_forced_kinds_and_refusals():
     assert Calendar.learn(daily, DAY, "sessions").kind == "sessions"
     with pytest.raises(ConfigError, match="'never'"):
         Calendar.learn(weekdays, DAY, "never")
-    with pytest.raises(ConfigError, match="divide a week"):
-        Calendar.learn(weekdays, 5 * HOUR, "sessions")
+    for step, length in ((5 * HOUR, "5h"), (WEEK, "1w"), (2 * WEEK, "2w"), (30 * DAY, "30d")):
+        with pytest.raises(
+            ConfigError, match=f"'sessions' with bars of {length}, should be auto or 24/7.*divide a week"
+        ):
+            Calendar.learn(weekdays, step, "sessions")
+        assert Calendar.learn(weekdays, step, "24/7").kind == "24/7"
     with pytest.raises(DataError, match="no bars"):
         Calendar.learn(weekdays[:0], DAY)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from bar_files import SPELLINGS, WRITERS, bars_table, load, refusal, write
 
@@ -24,6 +25,39 @@ def test_an_empty_volume_is_left_out_and_a_gap_in_it_stays_a_gap(tmp_path: Path,
     bars = load(tmp_path)
     assert np.flatnonzero(np.isnan(bars.columns["volume"])).tolist() == [3]
     assert "volume is empty in 1 of 8 rows" in bars.notices[0]
+
+
+@pytest.mark.parametrize("word", ["NaN", "nan", "null", " NULL"])
+@pytest.mark.parametrize("extension", WRITERS)
+def test_nothing_said_in_words_is_nothing_but_in_a_price(tmp_path: Path, extension: str, word: str):
+    write(tmp_path, bars_table().assign(volume=word, trades=word, ema_3=[word, word, *"123456"]), extension)
+    bars = load(tmp_path, indicators=["ema_3"])
+    assert list(bars.columns) == ["open", "high", "low", "close", "ema_3"]
+    assert bars.notices == ("volume is empty and left out", "trades is empty and left out")
+    np.testing.assert_array_equal(bars.columns["ema_3"], [np.nan, np.nan, 1, 2, 3, 4, 5, 6])
+    write(tmp_path, bars_table().assign(volume=["1", "2", word, *"45678"]), extension)
+    bars = load(tmp_path)
+    assert np.flatnonzero(np.isnan(bars.columns["volume"])).tolist() == [2]
+    assert "volume is empty in 1 of 8 rows" in bars.notices[0]
+    for name in ("close", "date"):
+        assert f"{name} {word!r} is not a" in refusal(tmp_path, bars_table().assign(**{name: word}), extension)
+    assert "volume 'none' is not a" in refusal(tmp_path, bars_table().assign(volume="none"), extension)
+
+
+def test_a_csv_of_polars_without_a_volume(tmp_path: Path):
+    path = write(tmp_path, bars_table())
+    pl.read_csv(path).with_columns(volume=float("nan")).write_csv(path)
+    assert path.read_text().splitlines()[1].endswith(",NaN")
+    assert load(tmp_path).notices == ("volume is empty and left out",)
+
+
+def test_a_day_as_a_number_has_no_fraction(tmp_path: Path):
+    (tmp_path / "1d").mkdir()
+    days = [20240101.0 + day for day in range(20)]
+    days[5] += 0.5
+    bars_table(20).assign(date=days).to_csv(tmp_path / "1d" / "abc_1d.csv", index=False)
+    with pytest.raises(DataError, match=r"1 problem\n.*line 7: date 20240106\.5 is not a date"):
+        load_bars(tmp_path, ["abc"], ["1d"], "ohlcv")
 
 
 def test_further_columns(tmp_path: Path):

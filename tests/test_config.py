@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
 import re
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 from sample_configs import DATA, experiment
 
+from nextbar import config_values
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+from nextbar.data import dates
 from nextbar.errors import ConfigError
 
 REQUIRED = object()
@@ -70,7 +73,10 @@ ALLOWED: dict[str, list[Any]] = {
     ],
     "data.target": ["close", "log_return"],
     "data.discrete_grid_levels": [None, []],
-    "data.initial_date": [None, "2018-01-01", "2018-01-01T04:00:00+02:00", "2018-01-01 04:00"],
+    "data.initial_date": [
+        None, "2018-01-01", "2018-01-01T04:00:00+02:00", "2018-01-01 04:00", "1900-01-01", "2018-01-01T04:00:00.000Z",
+    ],
+    "data.final_date": ["2199-12-31", "2200-01-01T00:59:59+01:00"],
     "data.indicators": [None, [], ["rsi"]],
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
     "data.calendar": ["auto", "24/7", "sessions"],
@@ -112,7 +118,7 @@ REFUSED: dict[str, list[Any]] = {
     "model.output_mode": ["Mean", None, 1],
     "model.tail": ["students_t"],
     "model.precision": ["fp16", 32],
-    "data.datapath": ["", 1, None],
+    "data.datapath": ["", 1, None, "a\0b", "~\0", "\ud800", "~\ud800"],
     "data.tickers": ["btc_usd", [], ["a", "a"], [1], [""], None, {"a"}],
     "data.resolution": ["4x", [], ["1h", "1h"], 4, None, ["1h", 4]],
     "data.seq_len": [1, *WHOLE],
@@ -121,14 +127,17 @@ REFUSED: dict[str, list[Any]] = {
     "data.output_mode": ["discrete", True],
     "data.target": ["open"],
     "data.initial_date": ["01/02/2018", "2018-13-01", "20180101", "2018-W01-1", "", 20180101, True],
-    "data.final_date": ["soon"],
+    "data.final_date": [
+        "soon", "9999-12-31", "1899-12-31", "0001-01-01T00:00+02:00", "1900-01-01T00:00+00:01",
+        "2199-12-31T23:59-00:01", "2018-01-01T00:00:00.5Z", "2018-01-01T00:00:00,5", "2018-01-01T00:00+01:00:30",
+    ],
     "data.indicators": ["rsi", [1], ["rsi", "rsi"]],
     "data.features": ["ohlcvt"],
     "data.clock": FLAG,
     "data.calendar": ["nyse", None],
     "model_config": [None, 3, "small"],
     "dataset_config": [None, [1]],
-    "log_dir": ["", None, 1],
+    "log_dir": ["", None, 1, "a\0b"],
     "experiment_name": ["", ".", "..", "a/b", "a\\b", "a\n", " a", 1],
     "num_epochs": [0, *WHOLE],
     "batch_size": [0, *WHOLE],
@@ -143,7 +152,7 @@ REFUSED: dict[str, list[Any]] = {
     "seed": [2**32, *WHOLE],
     "save_weights": FLAG,
     "early_stopper": WHOLE,
-}
+}  # fmt: skip
 
 
 def pairs(table: dict[str, list[Any]]) -> list[tuple[str, Any]]:
@@ -159,6 +168,20 @@ def build(name: str, value: Any) -> ExperimentConfig:
 def test_allowed_values_are_taken(name: str, value: Any) -> None:
     built = build(name, value)
     assert ExperimentConfig.from_dict(built.to_dict()) == built
+
+
+@pytest.mark.parametrize("name", ["data.initial_date", "data.final_date"])
+def test_dates_out_of_reach_are_told_with_the_limits(name: str) -> None:
+    for value in ("9999-12-31", "1899-12-31T23:59:59Z"):
+        with pytest.raises(ConfigError, match=f"found '{value}', should be within the years 1900 to 2199"):
+            build(name, value)
+    with pytest.raises(ConfigError, match="should be a whole second"):
+        build(name, dt.datetime(2018, 1, 1, microsecond=1))
+
+
+@pytest.mark.parametrize("text", ALLOWED["data.initial_date"][1:] + ALLOWED["data.final_date"])
+def test_bars_read_a_date_as_the_configuration_does(text: str) -> None:
+    assert dates.instant(text) == config_values.instant(text, dt.time.min).timestamp()
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(REFUSED))

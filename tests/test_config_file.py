@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 import re
@@ -32,6 +33,11 @@ tricky = st.sampled_from(
         "1E5",
         "no",
         "null",
+        "None",
+        "inf",
+        "-inf",
+        "+inf",
+        "Infinity",
         "2018-01-01",
         "~",
         "1_000",
@@ -50,7 +56,8 @@ tricky = st.sampled_from(
 )
 names = st.lists(st.one_of(texts, tricky), min_size=1, max_size=3, unique=True)
 positive = st.floats(1e-300, 1e300)
-days = st.dates().map(str)
+paths = st.one_of(texts.filter(lambda text: "\0" not in text), tricky, st.just("~/bars"))
+days = st.dates(dt.date(1900, 1, 1), dt.date(2199, 12, 31)).map(str)
 
 
 @st.composite
@@ -110,7 +117,7 @@ def experiments(draw: st.DrawFn) -> ExperimentConfig:
             **model,
         ),
         dataset_config=DatasetConfig(
-            datapath=draw(texts | tricky),
+            datapath=draw(paths),
             tickers=draw(names),
             resolution=draw(st.sampled_from(["1h", ["1h", "1d"]])),
             seq_len=draw(st.integers(2, longest)),
@@ -118,7 +125,7 @@ def experiments(draw: st.DrawFn) -> ExperimentConfig:
             discrete_grid_levels=edges if mode == "discrete_grid" else None,
             **data,
         ),
-        log_dir=draw(texts),
+        log_dir=draw(paths),
         experiment_name=draw(plain_name | st.sampled_from(["1e-4", "2018-01-01", "null", "é"])),
         **other,
     )
@@ -158,6 +165,23 @@ def test_yaml_infinities_and_unquoted_dates(file: Path) -> None:
     )
     assert loaded.dataset_config.discrete_grid_levels == (-math.inf, -1.0, 1.0, math.inf)
     assert loaded.dataset_config.initial_date == "2018-01-01"
+
+
+@pytest.mark.parametrize("text", ["None", "inf", "-inf", "+inf", "Infinity", "-Infinity", "1e-4", "null", ".inf"])
+def test_text_that_reads_as_none_or_a_number_is_quoted(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "text.yaml"
+    write_yaml(path, {"name": text})
+    assert path.read_text() == f"name: '{text}'\n" and read_yaml(path) == {"name": text}
+
+
+def test_pythons_and_jsons_spellings_of_none_and_infinity(file: Path) -> None:
+    loaded = ExperimentConfig.load(file, ["gradient_clip=None", "dataset_config.indicators=None"])
+    assert loaded.gradient_clip is None and loaded.dataset_config.indicators is None
+    mode = [f"{section}.output_mode=discrete_grid" for section in ("model_config", "dataset_config")]
+    for edges in ("[-inf, 0, inf]", "[-inf, 0, +inf]", "[-Infinity, 0, Infinity]"):
+        loaded = ExperimentConfig.load(file, [*mode, f"dataset_config.discrete_grid_levels={edges}"])
+        assert loaded.dataset_config.discrete_grid_levels == (-math.inf, 0.0, math.inf)
+    assert ExperimentConfig.load(file, ["dataset_config.tickers=['None', 'inf']"]).scored_tickers == ("None", "inf")
 
 
 def test_overrides(file: Path) -> None:
@@ -207,6 +231,10 @@ def test_an_override_may_give_what_the_file_lacks(tmp_path: Path) -> None:
         ("num_epochs=0", "num_epochs: found 0, should be a whole number >= 1"),
         ("dataset_config.tickers=btc_usd", "should be a list of names, such as [btc_usd]"),
         ("dataset_config.tickers=[600519]", "needs quotes"),
+        ("dataset_config.tickers=[inf]", "needs quotes"),
+        ("dataset_config.discrete_grid_levels=[low, 0]", "found 'low', should be a number; the outermost may be -inf"),
+        ("learning_rate=inf", "found inf, should be a finite number"),
+        ('log_dir="a\\0b"', "log_dir: found 'a\\x00b', should be a path that a folder can have"),
     ],
 )
 def test_wrong_overrides(file: Path, override: str, told: str) -> None:
@@ -228,6 +256,9 @@ def test_wrong_overrides(file: Path, override: str, told: str) -> None:
         (b"a: \x00", "not valid YAML"),
         (b"\xff\xfe\x00", "not valid YAML"),
         (b"[" * 5000, "nested too deeply"),
+        (b"model_config: &x {d_model: *x}\n", "an alias (*) stands inside the very value that it names"),
+        (b"log_dir: &x [*x]\n", "an alias (*) stands inside the very value that it names"),
+        (b"seed: &x {a: *x}\nnum_epochs: 0\n", "an alias (*) stands inside the very value that it names"),
         (b"1: 2\n", "1: no such field"),
         (b"model_config: 3\n", "model_config: found 3, should be a mapping of ModelConfig's fields"),
     ],

@@ -52,6 +52,17 @@ def test_numpy_and_dates_and_paths_become_plain() -> None:
     assert data.tickers == ("a", "b") and data.resolution == ("1h",) and data.resolutions == ("1h",)
 
 
+def test_a_path_begins_at_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    built = experiment(data={"datapath": "~"}, log_dir=Path("~/runs"))
+    assert built.dataset_config.datapath == str(tmp_path / "me") and built.log_dir == str(tmp_path / "me" / "runs")
+    built.save(tmp_path / "config.yaml")
+    monkeypatch.setenv("HOME", str(tmp_path / "you"))
+    assert ExperimentConfig.load(tmp_path / "config.yaml") == built, "whoever loads it, it is the same place"
+    assert built.digest() == experiment().digest()
+    assert experiment(log_dir="a/~b").log_dir == "a/~b"
+
+
 @pytest.mark.parametrize(
     "value", [np.bool_(True), np.float64("nan"), np.datetime64("NaT"), np.str_("1"), np.complex64(1)]
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from bar_files import SPELLINGS, START, WRITERS, bars_table, load, refusal, write
 from hypothesis import given, settings
@@ -15,6 +19,8 @@ from hypothesis import strategies as st
 
 from nextbar.data.bars import load_bars
 from nextbar.data.dates import instant
+from nextbar.data.inventory import take_inventory
+from nextbar.errors import ConfigError
 
 
 @pytest.mark.parametrize("extension", WRITERS)
@@ -43,6 +49,27 @@ def test_an_instant_is_read_as_python_reads_it(seconds: int):
     text = str(np.datetime64(seconds, "s"))
     assert instant(text) == instant(text + "Z") == instant(seconds) == seconds
     assert instant(text + "+02:00") == seconds - 7200
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(100_000_000, 7_258_118_399), st.integers(0, 999))
+def test_an_instant_is_the_second_it_lies_in_whatever_counts_it(seconds: int, thousandth: int):
+    for number in (seconds * 1000 + thousandth, seconds * 10**6 + thousandth, seconds * 10**9 + thousandth):
+        assert instant(number) == instant(np.int64(number)) == instant(str(number)) == seconds
+        assert instant(number, end=True) == seconds
+    assert instant(f"{seconds}.{thousandth:03d}") == instant(f"{seconds}.{thousandth:03d}", end=True) == seconds
+    assert instant(f"{np.datetime64(seconds, 's')}.{thousandth:03d}Z") == seconds
+
+
+def test_only_a_day_has_an_end_and_a_small_number_is_no_day():
+    for day in ("2024-01-31", "20240131", " 2024-01-31 ", dt.date(2024, 1, 31)):
+        assert instant(day, end=True) - instant(day) == 86_400
+    for moment in ("1527811200", "2024-01-31T00", dt.datetime(2024, 1, 31)):
+        assert instant(moment, end=True) == instant(moment)
+    assert instant(20240131) == 20240131
+    for wrong in (10**30, True, "nan"):
+        with pytest.raises(ConfigError, match=f"found {wrong!r}, which is not a date"):
+            instant(wrong)
 
 
 @pytest.mark.parametrize("step", [60, 3600, 86_400])
@@ -92,6 +119,7 @@ def test_another_separator_is_named(tmp_path: Path, separator: str, word: str):
 
 
 CSV = bars_table(2000).to_csv(index=False)
+RECORDS = json.dumps(bars_table().to_dict("records"))
 BROKEN = {
     "empty": (b"", "csv", "the file is empty"),
     "blank": (b" \n\n", "json", "the file is empty"),
@@ -112,6 +140,44 @@ BROKEN = {
         "csv",
         "Expected 6 fields in line 6, saw 8",
     ),
+    "endless name": (
+        b"x" * 140_000 + b"\n1\n",
+        "csv",
+        "the first line, 'xxxxxxxxxxxx...xxxxxxxxxxxxx', should be names",
+    ),
+    "line break in a name": (
+        CSV.replace("date", '"da\nte"', 1).encode(),
+        "csv",
+        "has 1 of the 6 names; put all of them in one line, ",
+    ),
+    "array of objects as csv": (RECORDS.encode(), "csv", "as JSON does: save it as a .json file"),
+    "array over lines as csv": (
+        json.dumps([{"date": 1}], indent=1).encode(),
+        "csv",
+        "it begins with '[', as JSON does",
+    ),
+    "object as csv": (b'\n {"date": 1}', "csv", "it begins with '{\"date\": 1}', as JSON does"),
+    "array as zipped csv": (gzip.compress(RECORDS.encode()), "csv.gz", "as JSON does"),
+    "page as csv": (b"<p>404, not found</p>", "csv", "'<p>404, not found</p>', a web page? Fetch the file again"),
+    "minified page as csv": (b"<!doctype html>" + b"x" * 140_000, "csv", "a web page?"),
+    "names in angle brackets": (CSV.replace("date", "<DATE>", 1).splitlines()[0].encode(), "csv", "no rows"),
+    "names in square brackets": (CSV.replace("date", "[date]", 1).splitlines()[0].encode(), "csv", "no rows"),
+    "endless number": (
+        RECORDS.replace("100.0", "9" * 5000, 1).encode(),
+        "json",
+        "a number of more than 4,300 digits; write it shorter",
+    ),
+    "half a character in a date": (
+        RECORDS.replace("2020", "\\ud800", 1).encode(),
+        "json",
+        r"""half a character, '\ud800', in '[{"date": "\ud800-09-13T""",
+    ),
+    "half a character in a name": (
+        RECORDS.replace("open", "\\uDC00", 1).encode(),
+        "json",
+        r"half a character, '\udc00'",
+    ),
+    "half a character as bytes": (RECORDS.encode().replace(b"2020", b"\xed\xa0\x80", 1), "json", "not UTF-8 text"),
     "no parquet": (b"PAR1 and something else", "parquet", "not a sound Parquet file"),
 }
 
@@ -121,6 +187,43 @@ def test_a_broken_file_is_told_in_one_line(tmp_path: Path, kind: str):
     content, extension, text = BROKEN[kind]
     message = refusal(tmp_path, content, extension)
     assert text in message and f"abc_1h.{extension}" in message and len(message.splitlines()) == 1
+    (holding,) = take_inventory(tmp_path)
+    assert text in holding.problems[0], "the table of all files does not stumble over it"
+
+
+def test_whole_characters_may_be_escaped_in_json(tmp_path: Path):
+    write(tmp_path, RECORDS.replace('"volume"', '"\\ud83d\\ude00": 1, "volume"'), "json")
+    assert "\N{GRINNING FACE}" in load(tmp_path).columns
+
+
+def pandas_metadata(**changed: object) -> bytes:
+    """A Parquet file whose note of what pandas knew is damaged."""
+    table = pa.Table.from_pandas(bars_table())
+    note = {**json.loads(table.schema.metadata[b"pandas"]), **changed}
+    file = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata({"pandas": json.dumps(note)}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"index_columns": ["nope"]},
+        {"index_columns": 5},
+        {"columns": [5]},
+        {"columns": [{"name": 1}]},
+        {"columns": None},
+    ],
+    ids=str,
+)
+def test_damaged_metadata_in_parquet(tmp_path: Path, changed: dict[str, object]):
+    message = refusal(tmp_path, pandas_metadata(**changed), "parquet")
+    assert "abc_1h.parquet: the pandas metadata of the Parquet file is damaged (" in message
+    assert "write the file again" in message and len(message.splitlines()) == 1
+    (holding,) = take_inventory(tmp_path)
+    assert "is damaged" in holding.problems[0]
+    write(tmp_path, pandas_metadata(), "parquet")
+    assert len(load(tmp_path)) == 8
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])

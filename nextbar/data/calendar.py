@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.errors import ConfigError, DataError
+from nextbar.resolution import span
 
 WEEK, DAY, HOUR = 604_800, 86_400, 3_600
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
@@ -52,7 +53,7 @@ class Calendar:
         week), else ``24/7``.
 
         Raises:
-            ConfigError: an unknown ``kind``, or sessions for a step that does not divide a week.
+            ConfigError: an unknown ``kind``, or sessions for a step that is no part of a week.
             DataError: no bars.
         """
         if kind not in ("auto", *KINDS):
@@ -61,11 +62,14 @@ class Calendar:
             raise DataError("no bars to learn a calendar from")
         offsets, counts = np.unique((time_N - MONDAY) % step, return_counts=True)
         everyday = cls.always(step, int(offsets[np.argmax(counts)]))
-        if step >= WEEK or kind == "24/7":
+        if kind == "24/7":
             return everyday
-        if WEEK % step:
+        if step >= WEEK or WEEK % step:
             if kind == "sessions":
-                raise ConfigError(f"calendar: sessions need bars that divide a week, found bars of {step} seconds")
+                raise ConfigError(
+                    f"calendar: found 'sessions' with bars of {span(step)}, should be auto or 24/7: sessions need bars "
+                    "that are shorter than a week and divide a week"
+                )
             return everyday
         is_open = _template(everyday._slot(time_N), _cycle(step), step)
         if kind == "auto":

@@ -11,8 +11,10 @@ from nextbar.data.columns import AMOUNTS, PRICES, Wanted, plain
 from nextbar.data.dates import read_dates
 from nextbar.data.table import Problems, Table
 from nextbar.errors import DataError
+from nextbar.resolution import span
 
 HOUR = 3_600
+_NOTHING = ("nan", "null")
 LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
@@ -61,8 +63,8 @@ def _numbers(
         if name == "date":
             continue
         raw = table.frame.iloc[:, at]
-        empty = raw.isna().to_numpy()
         values = _floats(raw)
+        empty = _empty(raw, values)
         wrong = ~np.isfinite(values)
         huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
@@ -104,6 +106,14 @@ def _floats(raw: pd.Series) -> np.ndarray:
     if raw.dtype == object:
         raw = raw.map(_number_or_text)
     return pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _empty(raw: pd.Series, values: np.ndarray) -> np.ndarray:
+    """bool (N,): where nothing is, or a word says so: polars writes NaN into CSV. A price may be neither."""
+    empty = raw.isna().to_numpy(bool, copy=True)
+    words = np.isnan(values) & ~empty
+    empty[words] = [isinstance(value, str) and plain(value) in _NOTHING for value in raw[words]]
+    return empty
 
 
 def _number_or_text(value: object) -> float | str:
@@ -179,11 +189,3 @@ def _check_spacing(
     for p in problems.at(close):
         gap = span(int(gaps[np.flatnonzero(order == p)[0] - 1]))
         problems.tell(p, f"opens {gap} after the bar before, in {resolution} bars: two bars in one slot")
-
-
-def span(seconds: int) -> str:
-    """A length of time in its largest whole unit: ``4h``, ``90m``."""
-    for unit, size in (("w", 604_800), ("d", 86_400), ("h", HOUR), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

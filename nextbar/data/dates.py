@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,17 +11,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nextbar.config_values import FIRST_YEAR, LAST_YEAR
 from nextbar.errors import ConfigError
 
-# A fixed range, not one relative to today: a file that reads today reads the same tomorrow, and made-up
-# series may run on into the future. It catches spreadsheets' day 0 (1899-12-30), year 1 and year 9999.
-FIRST_YEAR, LAST_YEAR = 1900, 2199
 _FIRST = int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC).timestamp())
 _LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
 
 DAY = 86_400
+_MILLISECONDS = 1e11
+"""from here on a number counts milliseconds: 1973; as seconds it were the year 5138"""
 _FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
 _ISO = r"^\s*\d{4}-?\d{2}-?\d{2}(?:$|[T\s])"
+_DAY = r"\d{4}-?\d{2}-?\d{2}"
 _NUMBER = r"^\s*[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?\s*$"
 _WORD = r"\s*(?:UTC|GMT)\s*$"
 _ZONE = r"[T\s]\s*\d.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)\s*$"
@@ -48,6 +50,13 @@ def read_dates(column: pd.Series) -> Dates:
     Epoch numbers are seconds, milliseconds, microseconds or nanoseconds by the size of their median; whole
     numbers of eight digits that are all calendar days (20240131) are days.
     """
+    dates, micros = _read(column)
+    dates.refuse(micros % 1_000_000 != 0, "has a fraction of a second; it should be the time the bar opens")
+    return dates
+
+
+def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
+    """Dates in the seconds they lie in, and their microseconds."""
     n = len(column)
     dates = Dates(np.zeros(n, np.int64), np.ones(n, bool))
     dates.refuse(column.isna().to_numpy(), "is empty")
@@ -61,11 +70,10 @@ def read_dates(column: pd.Series) -> Dates:
             micros = _from_numbers(pd.to_numeric(text, errors="coerce"), dates)
         else:
             micros = _from_text(text, dates)
-    dates.refuse(micros % 1_000_000 != 0, "has a fraction of a second; it should be the time the bar opens")
     dates.seconds_N = micros // 1_000_000
     outside = (dates.seconds_N < _FIRST) | (dates.seconds_N > _LAST)
     dates.refuse(outside, f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
-    return dates
+    return dates, micros
 
 
 def _micros(column: pd.Series) -> np.ndarray:
@@ -103,14 +111,15 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
         dates.refuse(~np.isfinite(values) | (np.abs(values) > 9e18), _FORMS)
     if not dates.good_N.any():
         return np.zeros(len(values), np.int64)
-    middle = np.median(np.abs(values[dates.good_N].astype(np.float64)))
+    amounts = np.where(dates.good_N, values, 0).astype(np.float64)
+    middle = np.median(np.abs(amounts[dates.good_N]))
     if 1e7 <= middle < 1e8:
-        days = pd.to_datetime(numbers.astype("Int64").astype("str"), format="%Y%m%d", errors="coerce")
+        digits = pd.Series(np.where(amounts % 1 == 0, amounts, 0).astype(np.int64)).astype("str")
+        days = pd.to_datetime(digits, format="%Y%m%d", errors="coerce")
         if days[dates.good_N].notna().mean() > 0.9:
             dates.refuse(days.isna().to_numpy(), _FORMS)
             return _micros(days)
-    # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973
-    unit = int(np.searchsorted([1e11, 1e14, 1e17], middle, side="right"))
+    unit = int(np.searchsorted([_MILLISECONDS, 1e14, 1e17], middle, side="right"))
     whole = np.where(dates.good_N, values, 0)
     if unit <= 1:
         scale = (1_000_000, 1_000)[unit]
@@ -121,18 +130,18 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
 
 
 def instant(value: object, *, end: bool = False) -> int:
-    """Seconds since the epoch of one date a user wrote: ISO 8601 text, a date or datetime, or epoch seconds.
+    """The second since the epoch in which a moment lies that a user wrote, in any form a column of dates may have.
 
-    A day without a time is its beginning, and with ``end`` its end.
+    A day without a time is its beginning, and with ``end`` its end. A whole number below 1e11 counts seconds,
+    and is never a day such as 20240131: programs count so.
 
     Raises:
         ConfigError: it is no date.
     """
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and abs(int(value)) < _MILLISECONDS:
         return int(value)
-    column = pd.Series([str(value)])
-    dates = read_dates(column)
+    text = str(value).strip()
+    dates, _ = _read(pd.Series([text]))
     if not dates.good_N[0]:
         raise ConfigError(f"found {value!r}, which {dates.mistakes[0][1]}")
-    text = str(value).strip()
-    return int(dates.seconds_N[0]) + (DAY if end and len(text) <= len("2024-01-31") else 0)
+    return int(dates.seconds_N[0]) + (DAY if end and re.fullmatch(_DAY, text) else 0)

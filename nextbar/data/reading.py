@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import reprlib
+import sys
 import warnings
 import zlib
 from collections.abc import Callable
@@ -19,6 +21,9 @@ from nextbar.data.columns import ALIASES, plain
 from nextbar.data.table import Table
 from nextbar.errors import DataError
 
+# a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them
+_JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
+_PAGE = re.compile(r"\s*<(?:[!?]|html\b|.*</)", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a space"}
 
 
@@ -49,8 +54,9 @@ def _read_csv(data: bytes, source: str) -> Table:
     if data[:2] == b"\x1f\x8b":
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
     strange = data.find(b"\0")  # valid UTF-8, but UTF-16 or a file that was never written to
+    text = ""
     try:
-        data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         strange = error.start
     if strange >= 0:
@@ -58,7 +64,16 @@ def _read_csv(data: bytes, source: str) -> Table:
             f"{source}: not UTF-8 text (byte {strange}: {data[strange : strange + 1]!r}); save the file as UTF-8"
         )
     blank, header = _header(data)
-    names = next(csv.reader([header]))
+    shown = reprlib.repr(header.strip())
+    for form, advice in ((_JSON, "as JSON does: save it as a .json file"), (_PAGE, "a web page? Fetch the file again")):
+        if form.match(text):
+            raise DataError(f"{source}: not a table separated by commas: it begins with {shown}, {advice}")
+    try:
+        names = next(csv.reader([header]))
+    except csv.Error as error:
+        raise DataError(
+            f"{source}: not a table separated by commas: the first line, {shown}, should be names ({error})"
+        ) from error
     for separator, word in _SEPARATORS.items():
         parts = {plain(part.strip('"')) for part in header.split(separator)}
         if len(names) == 1 and len(parts) > 1 and parts & set(ALIASES["date"]):
@@ -83,11 +98,16 @@ def _read_csv(data: bytes, source: str) -> Table:
     except pd.errors.ParserWarning as error:
         raise DataError(
             f"{source}: not a table separated by commas: there are more fields in the lines than names in the first, "
-            f"{reprlib.repr(header)}"
+            f"{shown}"
         ) from error
     except (ValueError, pd.errors.ParserError) as error:
         what = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{source}: not a table separated by commas: {what}") from error
+    if len(names) != frame.shape[1]:
+        raise DataError(
+            f"{source}: the first line, {shown}, has {len(names)} of the {frame.shape[1]} names; put all of them in "
+            "one line, without line breaks inside quotes"
+        )
     frame.columns = pd.Index(names, dtype=object)
     lines = np.arange(len(frame)) + blank + 2
     if frame.iloc[:, 0].isna().any():
@@ -118,9 +138,17 @@ def _read_gzip(data: bytes, source: str) -> Table:
 
 def _read_json(data: bytes, source: str) -> Table:
     try:
-        records = json.loads(data)
+        text = data.decode(json.detect_encoding(data))
+        records = json.loads(text)
+        if "\\u" in text:
+            json.dumps(records, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise DataError(f"{source}: not UTF-8 text; save the file as UTF-8") from error
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 10]
+        raise DataError(
+            f"{source}: broken JSON: half a character, {error.object[error.start]!r}, in {around!r}; write whole ones"
+        ) from error
     except json.JSONDecodeError as error:
         advice = "write all objects as one array, [{...}, {...}]" if error.msg == "Extra data" else "is it cut off?"
         raise DataError(
@@ -128,6 +156,9 @@ def _read_json(data: bytes, source: str) -> Table:
         ) from error
     except RecursionError as error:
         raise DataError(f"{source}: broken JSON: nested too deep for an array of objects") from error
+    except ValueError as error:  # Python reads no longer whole numbers
+        limit = sys.get_int_max_str_digits()
+        raise DataError(f"{source}: a number of more than {limit:,} digits; write it shorter, such as 1e9") from error
     if not isinstance(records, list):
         raise DataError(f"{source}: found one {_json_word(records)}, should be an array of objects, one a bar")
     for number, record in enumerate(records, start=1):
@@ -154,6 +185,11 @@ def _read_parquet(data: bytes, source: str) -> Table:
         frame = pd.read_parquet(io.BytesIO(data))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source}: not a sound Parquet file, or cut off ({_first_line(error)})") from error
+    except Exception as error:  # what pandas wrote about its columns is not checked when read, and fails anywhere
+        raise DataError(
+            f"{source}: the pandas metadata of the Parquet file is damaged ({type(error).__name__}: "
+            f"{_first_line(error)}); write the file again"
+        ) from error
     frame = index_as_columns(frame, "date")
     return Table(source, frame, np.arange(1, len(frame) + 1))
 
