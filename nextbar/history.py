@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from nextbar.config import DatasetConfig
-from nextbar.data.bars import Bars, table_bars
+from nextbar.data.bars import Bars, is_bars, table_bars
 from nextbar.data.calendar import Calendar
-from nextbar.data.columns import Wanted
+from nextbar.data.columns import FrameNames, Wanted, refuse_names
 from nextbar.data.dataset import usable_origins
 from nextbar.data.dates import instant, read_dates
 from nextbar.data.indicators import add_indicators
@@ -21,7 +21,7 @@ from nextbar.data.scaling import GLOBAL_MODES, Statistics
 from nextbar.data.table import Table
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
-from nextbar.new_bars import is_bars, tables_of, trained_on, wanted_of
+from nextbar.new_bars import tables_of, trained_on, wanted_of
 from nextbar.resolution import seconds
 
 _FRACTION = re.compile(r"(?<=\d:\d\d:\d\d)\.\d+")
@@ -50,6 +50,7 @@ def read_histories(
     last_only: bool = True,
     now: object = None,
     fit_scaler: bool = False,
+    **names: Unpack[FrameNames],
 ) -> list[History]:
     """The series of a frame, by resolution and then by ticker.
 
@@ -61,13 +62,18 @@ def read_histories(
             unknown series need the others. Otherwise from every bar whose context is whole.
         now: bars that close later are left out; a date in any form.
         fit_scaler: fit the statistics of series that training did not know on all their bars.
+        names: what the frame calls its columns.
 
     Raises:
         DataError: no bars, or a series that nothing can be forecast for.
-        ConfigError: ``now`` is no date.
+        ConfigError: ``now`` is no date; names of columns, but no frame.
     """
     end = None if now is None else _whole_second(now)
-    series = _given(frame, end) if is_bars(frame) else _read(frame, config, preparation, last_only, end)
+    if is_bars(frame):
+        refuse_names(names)
+        series = _given(frame, end)
+    else:
+        series = _read(frame, config, preparation, last_only, end, **names)
     histories = []
     for bars in series:
         full = with_features(bars, config, preparation.spec)
@@ -124,10 +130,15 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
 
 
 def _read(
-    frame: Any, config: DatasetConfig, preparation: Preparation, last_only: bool, end: int | None
+    frame: Any,
+    config: DatasetConfig,
+    preparation: Preparation,
+    last_only: bool,
+    end: int | None,
+    **names: Unpack[FrameNames],
 ) -> Iterator[Bars]:
-    wanted = wanted_of(config)
-    for resolution, ticker, table in tables_of(frame, config):
+    wanted = wanted_of(config, **names)
+    for resolution, ticker, table in tables_of(frame, config, **names):
         known = preparation.find(ticker, resolution) is not None
         enough = max(config.seq_len, FEWEST_READ) if last_only and known and not config.indicators else None
         table = _latest(table, wanted, seconds(resolution), enough, end)

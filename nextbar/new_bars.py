@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 
 from nextbar.config import DatasetConfig, ExperimentConfig
-from nextbar.data.bars import Bars, list_series, load_bars, table_bars
-from nextbar.data.columns import Wanted, plain
+from nextbar.data.bars import Bars, is_bars, list_series, load_bars, table_bars
+from nextbar.data.columns import FrameNames, Wanted, plain, refuse_names
 from nextbar.data.dataset import series_tickers
-from nextbar.data.frames import frame_tables
+from nextbar.data.frames import frame_tables, has_column
 from nextbar.data.reading import extension_of, read_table
 from nextbar.data.table import Table
 from nextbar.errors import ConfigError, DataError
@@ -48,6 +48,7 @@ def read_new_bars(
     *,
     tickers: Sequence[str] | None = None,
     scored_only: bool = False,
+    **names: Unpack[FrameNames],
 ) -> list[Bars]:
     """Bars as a run wants them, by resolution and then by ticker.
 
@@ -58,13 +59,16 @@ def read_new_bars(
             ``datapath``, instead.
         tickers: those wanted; None: all of a frame or a file, of a folder those of the run.
         scored_only: of a folder only those that the run was scored on.
+        names: what a frame calls its columns.
 
     Raises:
-        ConfigError: bars and data are given, or neither.
+        ConfigError: bars and data are given, or neither; names of columns, but no frame.
         DataError: bars that are not there or cannot be used.
     """
     if (bars is None) == (data is None):
         raise ConfigError("give bars or data: one of the two")
+    if data is not None or is_bars(bars):
+        refuse_names(names)
     dataset = config.dataset_config
     if data is not None and Path(data).is_dir():
         usual = config.scored_tickers if scored_only else series_tickers(config)
@@ -72,29 +76,38 @@ def read_new_bars(
     if is_bars(bars):
         series = list(bars)
     else:
-        tables = tables_of(bars, dataset) if data is None else _file(Path(data), dataset)
+        tables = tables_of(bars, dataset, **names) if data is None else _file(Path(data), dataset)
+        wanted = wanted_of(dataset, **names)
         with trained_on(dataset):
-            series = [table_bars(table, ticker, resolution, wanted_of(dataset)) for resolution, ticker, table in tables]
+            series = [table_bars(table, ticker, resolution, wanted) for resolution, ticker, table in tables]
     absent = [ticker for ticker in tickers or () if ticker not in {b.ticker for b in series}]
     if absent:
         raise DataError(f"no ticker {', '.join(absent)}; there are {', '.join(b.ticker for b in series)}")
     return [b for b in series if tickers is None or b.ticker in tickers]
 
 
-def tables_of(frame: Any, config: DatasetConfig) -> list[tuple[str, str, Table]]:
+def tables_of(frame: Any, config: DatasetConfig, **names: Unpack[FrameNames]) -> list[tuple[str, str, Table]]:
     """(resolution, ticker, table) of a frame; one that names no ticker is the only one of the run, if it has one.
 
     Raises:
         DataError: no frame, or none of its resolutions is the run's.
     """
-    only = config.tickers if len(config.tickers) == 1 and not _has_tickers(frame) else None
+    id_col, time_col = names.get("id_col", "ticker"), names.get("time_col", "date")
+    only = config.tickers if len(config.tickers) == 1 and not has_column(frame, id_col) else None
     with trained_on(config):
-        return frame_tables(frame, _resolutions(frame, config), only)
+        return frame_tables(frame, _resolutions(frame, config), only, id_col, time_col)
 
 
-def wanted_of(config: DatasetConfig) -> Wanted:
+def wanted_of(config: DatasetConfig, **names: Unpack[FrameNames]) -> Wanted:
     """What is read of a table for a model trained so."""
-    return Wanted(config.features, config.target, tuple(config.indicators or ()), output_mode=config.output_mode)
+    return Wanted(
+        config.features,
+        config.target,
+        tuple(config.indicators or ()),
+        names.get("time_col", "date"),
+        names.get("target_col", "close"),
+        config.output_mode,
+    )
 
 
 @contextmanager
@@ -105,11 +118,6 @@ def trained_on(config: DatasetConfig) -> Iterator[None]:
     except DataError as error:
         known = f"bars at {' and '.join(config.resolutions)}, features {config.features}"
         raise DataError(f"{error}\n  the model was trained on {known}") from None
-
-
-def is_bars(given: Any) -> bool:
-    """True for one or more ``Bars`` in a list."""
-    return isinstance(given, (list, tuple)) and len(given) > 0 and all(isinstance(one, Bars) for one in given)
 
 
 def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, usual: Sequence[str]) -> list[Bars]:
@@ -124,7 +132,7 @@ def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, 
         names = ", ".join(sorted(f"{ticker}_{resolution}" for resolution, ticker in there)) or "no bars at all"
         raise DataError(
             f"{folder}: no bars of {', '.join(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
-            f"there are {names}. Name the tickers, if it is others you mean"
+            f"there are {names}. Name the tickers (tickers=, --tickers), if it is others you mean"
         )
     return series
 
@@ -173,17 +181,14 @@ def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
     )
 
 
-def _has_tickers(frame: Any) -> bool:
-    names = [*getattr(frame, "columns", ()), *getattr(getattr(frame, "index", None), "names", ())]
-    return any(plain(name) == "ticker" for name in names)
-
-
 def _resolutions(frame: Any, config: DatasetConfig) -> tuple[str, ...]:
     """Those of the run that the frame has, where it says so."""
     if len(config.resolutions) == 1:
         return config.resolutions
-    known: Any = nw.from_native(frame, pass_through=True)
+    if not has_column(frame, "resolution"):
+        return config.resolutions
+    known: Any = nw.from_native(frame)
     known = known.collect() if isinstance(known, nw.LazyFrame) else known
-    column = next((name for name in getattr(known, "columns", ()) if plain(name) == "resolution"), None)
+    column = next((name for name in known.columns if plain(name) == "resolution"), None)
     there = set(map(str, known[column].unique().to_list())) if column is not None else set()
     return tuple(one for one in config.resolutions if one in there) or config.resolutions

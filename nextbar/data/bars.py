@@ -21,7 +21,7 @@ from nextbar.data.reading import read_table
 from nextbar.data.table import Table
 from nextbar.resolution import seconds
 
-__all__ = ["Bars", "fingerprint", "frame_bars", "list_series", "load_bars", "table_bars"]
+__all__ = ["Bars", "fingerprint", "frame_bars", "is_bars", "list_series", "load_bars", "table_bars"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +133,11 @@ def table_bars(table: Table, ticker: str, resolution: str, wanted: Wanted) -> Ba
     for notice in checked.notices:
         logging.getLogger("nextbar").warning("%s: %s", table.source, notice)
     return Bars(ticker, resolution, *checked)
+
+
+def is_bars(given: Any) -> bool:
+    """True for one or more ``Bars`` in a list."""
+    return isinstance(given, (list, tuple)) and len(given) > 0 and all(isinstance(one, Bars) for one in given)
 
 
 def fingerprint(bars: Sequence[Bars]) -> str:

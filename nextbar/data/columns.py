@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
+
+from nextbar.errors import ConfigError
 
 PRICES = ("open", "high", "low", "close")
 AMOUNTS = ("volume", "trades")
 ALIASES = {"date": ("date", "datetime", "timestamp", "time"), "trades": ("trades", "tradesdone")}
-ONLY_WHEN_ASKED = frozenset({"volumenotional", "adj close", "adj_close", "adjclose"})
+ADJUSTED = ("adj close", "adj_close", "adjclose")
+ONLY_WHEN_ASKED = frozenset({"volumenotional", *ADJUSTED})
+
+
+class FrameNames(TypedDict, total=False):
+    """What a frame calls its columns, where it does not call them ``ticker``, ``date`` and ``close``."""
+
+    id_col: str
+    time_col: str
+    target_col: str
+
+
+def refuse_names(names: FrameNames) -> None:
+    """Raise ConfigError where names are given and there is no frame whose columns they could name."""
+    if names:
+        raise ConfigError(f"{', '.join(names)}: names of a frame's columns, but the bars do not come as a frame")
 
 
 def plain(name: object) -> str:

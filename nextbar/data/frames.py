@@ -22,6 +22,14 @@ def is_frame(value: object) -> bool:
     return isinstance(nw.from_native(value, pass_through=True), (nw.DataFrame, nw.LazyFrame))
 
 
+def has_column(frame: Any, column: str) -> bool:
+    """True where a frame, or a pandas index, has a column of this name, in whatever case."""
+    known = nw.from_native(frame, pass_through=True)
+    names = known.collect_schema().names() if isinstance(known, (nw.DataFrame, nw.LazyFrame)) else []
+    names += getattr(getattr(frame, "index", None), "names", ())
+    return any(plain(name) == plain(column) for name in names)
+
+
 def frame_tables(
     frame: Any,
     resolutions: Sequence[str],
