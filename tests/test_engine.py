@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from builders import make_config
 from experiments import GRID, assert_bit_equal, compilations, leaves, make_engine
 from flax.training.train_state import TrainState
 
@@ -288,3 +289,22 @@ def test_a_loss_that_is_not_finite_names_its_step() -> None:
     bad = told.first_bad_step
     assert bad is not None and bad > 0
     assert np.isfinite(told.loss_T[:bad]).all() and not np.isfinite(told.loss_T[bad])
+
+
+def test_no_batch_is_larger_than_there_are_windows() -> None:
+    """However large a batch may be: memory follows the windows, and so does the result."""
+    large, whole = (make_engine(batch_size=size) for size in (10**9, 90))
+    assert large.program.batch_size == large.n_windows == 90 and large.steps_per_epoch == 1
+    assert_bit_equal(large.train(large.start(None), 1)[0].params, whole.train(whole.start(None), 1)[0].params)
+
+
+@pytest.mark.parametrize(
+    ("fields", "few"),
+    [({"seq_len": 400, "d_model": 8}, True), ({"seq_len": 6, "batch_size": 1}, False)],
+)
+def test_a_call_is_short_also_where_attention_costs_most(fields: dict[str, Any], few: bool) -> None:
+    """By the model of costs; a long context makes attention scores, not weights, the work of a step."""
+    config = make_config(batch_size=fields.pop("batch_size", 128), num_layers=2, n_heads=4, **fields)
+    spec = replace(make_engine().program.spec, seq_len=config.dataset_config.seq_len)
+    steps = Program.of(config, spec, 100_000).steps_a_call
+    assert steps <= 2 if few else 1_000 < steps < 20_000

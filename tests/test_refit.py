@@ -13,7 +13,7 @@ from trainings import BARS, interrupt, make_config, parameters, train
 from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.train.records import read_cuts, read_summary
 from nextbar.train.refit import refit
-from nextbar.train.trainer import Result, Trainer
+from nextbar.train.trainer import Plan, Result, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,20 @@ def test_a_summary_that_makes_no_sense_is_called_damaged(content: str, tmp_path:
     (tmp_path / "summary.json").write_text(content)
     with pytest.raises(RunError, match="copied whole"):
         read_summary(tmp_path)
+
+
+def test_without_weights_there_would_be_nothing_to_use(tmp_path: Path) -> None:
+    plain = train(tmp_path, num_epochs=1, save_weights=False)
+    with pytest.raises(RunError, match=r"save_weights: false, and a refit would keep nothing"):
+        refit(plain.run_dir, BARS, show=False)
+
+
+def test_parameters_that_are_no_numbers_are_not_finished(tmp_path: Path) -> None:
+    """Without a validation nothing measures the very last step."""
+    wild = train(tmp_path, num_epochs=1)
+    config = make_config(
+        tmp_path, num_epochs=1, learning_rate=1e38, weight_decay=1e38, lr_mode="constant", batch_size=1000
+    )
+    end = read_cuts(refit(wild.run_dir, BARS, show=False).run_dir)
+    result = Trainer(config, BARS, plan=Plan(cuts=end), show=False).train_and_evaluate()
+    assert result.status == "diverged" and "parameters are not finite" in result.message

@@ -86,10 +86,10 @@ class Engine:
         self.dataset = dataset
         self.hyper: HyperParameters = jax.device_put(HyperParameters.from_config(config))
         self.n_windows = len(dataset.origins["training"])
-        self.steps_per_epoch = -(-self.n_windows // config.batch_size)
-        self.functions = _functions(Program.of(config, dataset.preparation.spec, self.steps_per_epoch))
+        self.functions = _functions(Program.of(config, dataset.preparation.spec, self.n_windows))
         # the very object: a state carries its model's apply, which jit compares by identity
         self.program = self.functions.program
+        self.steps_per_epoch = -(-self.n_windows // self.program.batch_size)
         self.tape = jax.device_put(dataset.tape())
         self._training_rows = jax.device_put(dataset.origins["training"].astype(np.int32))
         self.cancelled = threading.Event()

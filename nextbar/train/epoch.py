@@ -25,6 +25,12 @@ from nextbar.types import Array, Batch
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
 """arithmetic of one call of the compiled code: long enough to hide the call, short enough to show progress"""
 
+SCORE_FLOPS = 500
+"""what one attention score costs beside the matrix products, in softmax, dropout and their gradients"""
+
+STEP_FLOPS = 5e6
+"""what the smallest step costs"""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -38,16 +44,12 @@ class Program:
     """steps of one call of the training code"""
 
     @classmethod
-    def of(cls, config: ExperimentConfig, spec: WindowSpec, steps: int) -> Program:
-        """The program that trains an experiment whose epoch has ``steps`` steps."""
+    def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int) -> Program:
+        """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = Transformer(architecture(config.model_config), head_for(config))
-        return cls(
-            model,
-            spec,
-            config.batch_size,
-            config.gradient_clip is not None,
-            _equal_parts(config, spec, steps),
-        )
+        batch_size = min(config.batch_size, n_windows)
+        parts = _equal_parts(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
+        return cls(model, spec, batch_size, config.gradient_clip is not None, parts)
 
     @property
     def evaluation_batch(self) -> int:
@@ -55,13 +57,19 @@ class Program:
         return max(self.batch_size, min(4 * self.batch_size, 1024))
 
 
-def _equal_parts(config: ExperimentConfig, spec: WindowSpec, steps: int) -> int:
-    """Steps of one call: an epoch in equal parts of about ``CHUNK_FLOPS`` each."""
+def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:
+    """About the arithmetic of one training step; backward is twice forward."""
     c = config.model_config
-    weights = c.num_layers * (4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward)
-    flops = 6 * weights * config.batch_size * (spec.seq_len + len(spec.groups))
+    tokens = spec.seq_len + len(spec.groups)
+    weights = 4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward
+    scores = tokens * (12 * c.d_model + SCORE_FLOPS * c.n_heads)
+    return STEP_FLOPS + c.num_layers * batch_size * tokens * (6 * weights + scores)
+
+
+def _equal_parts(steps: int, step_flops: float) -> int:
+    """Steps of one call: an epoch in equal parts of about ``CHUNK_FLOPS`` each."""
     budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
-    calls = min(steps, max(1, round(steps * flops / budget)))
+    calls = min(steps, max(1, round(steps * step_flops / budget)))
     return -(-steps // calls)
 
 

@@ -106,13 +106,9 @@ class Training:
         seconds = time.perf_counter() - began
         loss_of, forecasts = self.evaluate(self.state.params)
         validation_loss = loss_of.get("validation")
-        if validation_loss is not None and not np.isfinite(validation_loss):
-            raise Divergence(
-                f"the validation loss after step {epoch * self.engine.steps_per_epoch - 1} (epoch {epoch}) is "
-                f"{validation_loss}, learning rate {trained.learning_rate_T[-1]:.3g}; {self._last_good()}"
-            )
+        self._require_sound(validation_loss, trained, epoch)
         row: dict[str, float] = {"learning_rate": float(trained.learning_rate_T[-1])}
-        row["train/loss"] = trained.mean_loss(self.engine.n_windows, self.config.batch_size)
+        row["train/loss"] = trained.mean_loss(self.engine.n_windows, self.engine.program.batch_size)
         row |= {f"{span}/loss": loss for span, loss in loss_of.items()}
         for span, forecast in {"train": trained.forecast, **forecasts}.items():
             scores = self.scorers[span].score(forecast).mean.pooled
@@ -189,6 +185,19 @@ class Training:
             raise Divergence(
                 f"the loss at step {step} (epoch {epoch}) is {trained.loss_T[bad]}, "
                 f"learning rate {trained.learning_rate_T[bad]:.3g}; {self._last_good()}"
+            )
+
+    def _require_sound(self, validation_loss: float | None, trained: TrainedEpoch, epoch: int) -> None:
+        """A loss is measured before its step, so only what is validated, or the parameters, tell of an epoch's last."""
+        if validation_loss is not None:
+            what, sound = f"validation loss is {validation_loss}", bool(np.isfinite(validation_loss))
+        else:
+            what = "parameters are not finite"
+            sound = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.device_get(self.state.params)))
+        if not sound:
+            raise Divergence(
+                f"after step {epoch * self.engine.steps_per_epoch - 1} (epoch {epoch}) the {what}, "
+                f"learning rate {trained.learning_rate_T[-1]:.3g}; {self._last_good()}"
             )
 
     def _last_good(self) -> str:
