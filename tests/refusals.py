@@ -9,7 +9,7 @@ from bar_files import bars_table, write
 from builders import make_config
 from typer.testing import CliRunner, Result
 
-from nextbar.cli import app
+from nextbar.cli.app import app
 
 BARS = bars_table(60)
 LONGEST = 12

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import nextbar
-from nextbar.cli import app
+from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.errors import DataError, TrainingInterrupted
 
@@ -174,7 +174,7 @@ def test_version() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["data", "check", "-h"]])
 def test_help_is_light(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom nextbar.cli import app\n"
+        "import sys\nfrom nextbar.cli.app import app\n"
         f"app({arguments!r}, standalone_mode=False)\n"
         "print([m for m in ('jax', 'pandas', 'numpy', 'rich.progress', 'arch') if m in sys.modules])"
     )
@@ -185,8 +185,8 @@ def test_help_is_light(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["trian"], ["train"], ["train", "a.yaml", "--no"], ["data", "check"]])
 def test_a_command_that_cannot_be_understood(arguments: list[str]) -> None:
-    result = run.invoke(app, arguments)
-    assert result.exit_code == 2 and result.stdout == "" and "Usage:" in result.stderr
+    result = shell(*arguments)
+    assert result.returncode == 1 and result.stdout == "" and "Usage:" in result.stderr
 
 
 @pytest.mark.parametrize("command", [lambda folder: ["--help"], lambda folder: ["data", "sample", str(folder)]])

@@ -11,7 +11,7 @@ from builders import make_config
 from typer.testing import CliRunner
 
 import nextbar.backtesting
-from nextbar.cli import app
+from nextbar.cli.app import app
 from nextbar.cli.backtest import split_settings
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError

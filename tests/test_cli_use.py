@@ -19,7 +19,7 @@ from bar_files import write
 from builders import make_bars, make_config, make_frame
 from typer.testing import CliRunner, Result
 
-from nextbar.cli import app
+from nextbar.cli.app import app
 from nextbar.forecaster import Forecaster
 from nextbar.runs import describe
 from nextbar.train.trainer import Trainer
@@ -201,6 +201,18 @@ def test_evaluate_scores_new_bars(tmp_path: Path) -> None:
     path = write(tmp_path, later, "csv", "abc")
     found = json.loads(answer("evaluate", run_dir(), "--data", path, "--json"))
     assert set(found["test"]["by_ticker"]) == {"abc"} and found["test"]["windows"] > 150
+
+
+def test_tickers_and_epochs_can_be_chosen(tmp_path: Path) -> None:
+    found = json.loads(answer("evaluate", run_dir(), "--tickers", "xyz", "--epoch", "1", "--json"))
+    assert set(found["test"]["by_ticker"]) == {"xyz"}
+    assert "no checkpoint of epoch 7" in refused("evaluate", run_dir(), "--epoch", "7")
+    assert set(table(answer("predict", run_dir(), "--data", "long.csv", "--tickers", "xyz"))["ticker"]) == {"xyz"}
+    assert "no ticker abd" in refused("predict", run_dir(), "--data", "long.csv", "--tickers", "xyz, abd")
+    new = write(tmp_path, bars("new", 300, seed=5), "csv", "new")
+    assert "--fit-scaler" in refused("evaluate", run_dir("discrete_grid"), "--data", new)
+    found = json.loads(answer("evaluate", run_dir("discrete_grid"), "--data", new, "--fit-scaler", "--json"))
+    assert set(found["test"]["by_ticker"]) == {"new"}
 
 
 # --- refit, report, runs

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from nextbar.cli import app
+from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config_check import _allowed, _type_at
 from nextbar.errors import ConfigError

@@ -17,7 +17,7 @@ import pytest
 from bar_files import bars_table
 from builders import make_config
 
-from nextbar.cli import hear_again
+from nextbar.cli.leaving import hear_again
 
 if sys.platform == "win32":
     pytest.skip("no SIGINT for a single process", allow_module_level=True)
@@ -91,6 +91,20 @@ def test_while_modules_are_loaded_nothing_is_written(folder: Path, module: str, 
     assert not (folder / "runs").exists()
 
 
+def test_while_the_commands_are_loaded():
+    code = (
+        "import os, signal, sys\n"
+        "class Halt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Halt())\n"
+        "from nextbar.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_during_compilation(folder: Path):
     with started(folder, "model_config.num_layers=12") as process:  # takes many seconds
         wait_for(process, "windows:")
@@ -141,6 +155,17 @@ def test_an_interrupt_inside_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyP
         Finalised()
         for _ in range(100):
             time.sleep(0.01)
+
+
+def test_what_comes_too_late_for_an_event_loop_is_no_news(capfd: pytest.CaptureFixture[str]):
+    class Late:
+        def __del__(self) -> None:
+            raise RuntimeError("Event loop is closed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", hear_again)
+        Late()
+    assert capfd.readouterr().err == ""
 
 
 def test_other_errors_in_a_finaliser_are_told_as_ever(capfd: pytest.CaptureFixture[str]):

@@ -27,10 +27,17 @@ for _command in (train, runs, evaluate, report, backtest, refit, predict):
     app.command()(_command)
 
 
-def main() -> None:
-    """Run the command line."""
+_MISUSED = 2
+"""click's own exit code"""
+
+
+def run() -> None:
+    """Run the command line; one that cannot be understood is for the user to mend, like a wrong path."""
     sys.unraisablehook = hear_again
-    app(prog_name="nextbar")
+    try:
+        app(prog_name="nextbar")
+    except SystemExit as end:
+        raise SystemExit(1 if end.code == _MISUSED else end.code) from None
 
 
 def _version(wanted: bool) -> None:

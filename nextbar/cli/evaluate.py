@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Conformal, Data, Run
+from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Run, Tickers, listed
 from nextbar.cli.tables import plain_table, stdout
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ INTERRUPTED = "interrupted; evaluating changes nothing, the same command starts 
 def evaluate(
     run: Run,
     data: Data = None,
+    tickers: Tickers = None,
+    fit_scaler: FitScaler = False,
     conformal: Conformal = False,
+    epoch: Epoch = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in summary.json.")] = False,
 ) -> None:
     """Score a run beside its baseline, on the bars of its training or on new ones.
@@ -32,10 +35,11 @@ def evaluate(
             from nextbar.evaluation import evaluate as evaluate_run
             from nextbar.train.worker import run_interruptible
 
+        options: Any = {"tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal}
         reports = run_interruptible(
             lambda: {
                 span: one.report | {"calibration": one.calibration}
-                for span, one in evaluate_run(run, data=data, conformal=conformal).spans.items()
+                for span, one in evaluate_run(run, data=data, **options).spans.items()
             },
             lambda: None,
         )

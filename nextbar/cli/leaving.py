@@ -12,9 +12,9 @@ from typing import NoReturn
 
 import typer
 
+from nextbar.cli import INTERRUPTED
 from nextbar.errors import NextbarError, TrainingInterrupted
 
-INTERRUPTED = 130
 NOTHING_BEGUN = "interrupted; the same command starts again"
 NOTHING_WRITTEN = "interrupted; nothing was written"
 
@@ -55,12 +55,13 @@ def at_once(interrupted: str = NOTHING_BEGUN) -> Iterator[None]:
 def hear_again(swallowed: sys.UnraisableHookArgs) -> None:
     """Repeat a Ctrl-C that came inside a finaliser or a callback of the garbage collector, where it gets lost.
 
-    JAX has such a callback, and it runs all the time while bars are read.
+    JAX has such a callback, and it runs all the time while bars are read. Of a checkpoint that cannot be read the
+    exception tells; that its other arrays then find nobody waiting for them is no news.
     """
     if swallowed.exc_type is KeyboardInterrupt:
         # a moment later: here it would be swallowed once more
         threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
-    else:
+    elif not (swallowed.exc_type is RuntimeError and str(swallowed.exc_value) == "Event loop is closed"):
         sys.__unraisablehook__(swallowed)
 
 

@@ -20,8 +20,21 @@ Data = Annotated[
         help="Bars: a file, or a folder that holds <resolution>/<ticker>_<resolution>.*; else those of the training.",
     ),
 ]
+Tickers = Annotated[
+    str | None,
+    typer.Option("--tickers", metavar="NAME,…", help="These only.", show_default="those of a file; of the run"),
+]
+FitScaler = Annotated[
+    bool, typer.Option("--fit-scaler", help="Fit the normalisation of tickers that training did not know.")
+]
+Epoch = Annotated[int | None, typer.Option("--epoch", help="A kept epoch, by its number.", show_default="the best")]
 Conformal = Annotated[
     bool, typer.Option("--conformal", help="Adjust the intervals by what happened in the validation span.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; show tracebacks. Slower.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]
+
+
+def listed(names: str | None) -> list[str] | None:
+    """The names in an option that takes several."""
+    return None if names is None else [name.strip() for name in names.split(",")]

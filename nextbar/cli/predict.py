@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
-from nextbar.cli.options import Conformal, Run
+from nextbar.cli.options import Conformal, Epoch, FitScaler, Run, Tickers, listed
 
 
 def predict(
@@ -37,14 +37,11 @@ def predict(
         str | None,
         typer.Option("--now", metavar="DATE", help="Leave out bars that close later, such as one still unfinished."),
     ] = None,
-    fit_scaler: Annotated[
-        bool, typer.Option("--fit-scaler", help="Fit the normalisation of tickers that training did not know.")
-    ] = False,
+    tickers: Tickers = None,
+    fit_scaler: FitScaler = False,
     conformal: Conformal = False,
     law: Annotated[bool, typer.Option("--law", help="Add scale (and df) of a distribution.")] = False,
-    epoch: Annotated[
-        int | None, typer.Option("--epoch", help="A kept epoch, by its number.", show_default="the best")
-    ] = None,
+    epoch: Epoch = None,
 ) -> None:
     """Forecast the bars after the last one of each ticker.
 
@@ -63,7 +60,7 @@ def predict(
         if out is not None:
             check_target(out)
         forecaster = Forecaster.load(run, epoch=epoch)
-        bars = read_new_bars(forecaster.config, data=data)
+        bars = read_new_bars(forecaster.config, data=data, tickers=listed(tickers))
         table = run_interruptible(
             lambda: forecaster.predict(
                 bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law
