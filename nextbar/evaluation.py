@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import usable_origins
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts, spans
@@ -27,7 +28,7 @@ from nextbar.train.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 
 SPANS = ("validation", "test")
-FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True"
+FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True (--fit-scaler)"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def evaluate(
     epoch: int | None = None,
     conformal: bool = False,
     fit_scaler: bool = False,
+    **names: Unpack[FrameNames],
 ) -> Evaluation:
     """Score a run on its own bars, or on new ones.
 
@@ -104,6 +106,7 @@ def evaluate(
             changed their coverage; the metrics are of the law and stay).
         fit_scaler: let tickers the run did not know have statistics of their own where the normalisation is global,
             fitted on their bars before the run's validation span.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
         RunError: no run that can be loaded (see ``Forecaster.load``), or one refitted on all of these bars.
@@ -116,14 +119,15 @@ def evaluate(
     dataset, cuts, summary = config.dataset_config, read_cuts(path), read_summary(path)
     adjusted = forecaster.conformal() if conformal else None
     if bars is None and data is None:
+        refuse_names(names)
         given = own_bars(config, tickers)
     else:
-        given = read_new_bars(config, bars, data, tickers=tickers, scored_only=True)
+        given = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
     series = tuple(with_features(b, dataset, spec) for b in given)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
-    names = forecaster.names(series)
-    reference = _reference_of(series, names, *read_reference(path))
+    called = forecaster.names(series)
+    reference = _reference_of(series, called, *read_reference(path))
     origins = _origins(series, fits, forecaster, cuts)
     if not len(origins["test"]):
         raise _no_test(series, forecaster, cuts, summary)
@@ -134,11 +138,11 @@ def evaluate(
     judged = {}
     for span, origin_N in origins.items():
         if len(origin_N):
-            came = outcomes(close_R, time_R, series_R, names, origin_N, spec.horizon)
+            came = outcomes(close_R, time_R, series_R, called, origin_N, spec.horizon)
             said = forecaster.forecast(series, fits, origin_N)
             scorer = Scorer(came, reference, forecaster.task)
             judged[span] = SpanEvaluation(origin_N, came, said, scorer, adjusted if span == "test" else None)
-    return Evaluation(path, forecaster.epoch, config, summary, series, names, cuts, judged)
+    return Evaluation(path, forecaster.epoch, config, summary, series, called, cuts, judged)
 
 
 def _origins(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from nextbar import forecasts
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.columns import FrameNames
 from nextbar.data.frames import frame_like, is_frame
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.errors import RunError
@@ -87,9 +88,15 @@ class Forecaster:
                 raise RunError(
                     f"{run_dir} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
                 )
-            if epoch is None:
-                ranked = checkpoints.best()
-                epoch = ranked[0][0] if ranked else epochs[-1]  # where nothing is validated the last is the best
+            best = summary.get("best_epoch")
+            if epoch is None and best is None:  # not ended yet, so the summary cannot say which is the best
+                best = next((found for found, _ in checkpoints.best()), epochs[-1])
+            elif epoch is None and best not in epochs:
+                raise RunError(
+                    f"{run_dir} has no checkpoint of its best epoch {best}, only of {', '.join(map(str, epochs))}; "
+                    "was the run folder copied whole?"
+                )
+            epoch = best if epoch is None else epoch
             params = checkpoints.restore_raw(epoch)
         finally:
             checkpoints.close()
@@ -112,6 +119,7 @@ class Forecaster:
         fit_scaler: bool = False,
         conformal: bool = False,
         law: bool = False,
+        **names: Unpack[FrameNames],
     ) -> Any:
         """Forecast the bars after the last one of each ticker.
 
@@ -131,6 +139,8 @@ class Forecaster:
             conformal: adjust the intervals by the residuals of the validation span.
             law: give a distribution's ``scale`` (standard deviation of the change, in prices or log returns) and
                 Student-t ``df`` as well.
+            names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``;
+                the answer has the standard names.
 
         Returns:
             A frame of the same library, one row for each ticker, origin and step: ``ticker`` (and ``resolution`` where
@@ -153,20 +163,21 @@ class Forecaster:
             last_only=last_only,
             now=now,
             fit_scaler=fit_scaler,
+            **names,
         )
         starts = np.cumsum([0, *(len(h.bars) for h in histories)])[:-1]
         bars, fits = [h.bars for h in histories], [h.fit for h in histories]
         origin_N = np.concatenate([h.origin_N + start for h, start in zip(histories, starts, strict=True)])
         forecast = self.forecast(bars, fits, origin_N)
         series_N = np.repeat(np.arange(len(bars)), [len(h.origin_N) for h in histories])
-        names = self.names(bars)
+        series = self.names(bars)
         columns = forecasts.columns(
             self._keys(histories, series_N),
             forecast,
             self.task,
             levels,
             law=law,
-            interval=partial(corrected.interval, series_N=series_N, names=names, forecast=forecast)
+            interval=partial(corrected.interval, series_N=series_N, names=series, forecast=forecast)
             if corrected
             else None,
         )

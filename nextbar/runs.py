@@ -123,6 +123,8 @@ def best_run(folder: str | Path) -> Path:
         return folder
     if not folder.is_dir():
         raise RunError(f"no run {folder}{nearby(folder)}")
+    if is_backtest(folder):
+        raise RunError(f"{folder} is a backtest and not a run; its folds' runs lie in {folder / 'folds'}")
     found = list_runs(folder)
     if not found:
         raise RunError(f"{folder} is no run folder and holds none{nearby(folder)}")

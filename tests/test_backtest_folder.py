@@ -74,6 +74,19 @@ def test_predictors_of_ones_own_are_asked_again_but_nothing_is_trained(
     assert changed.scores["own"]["pooled"]["mae"] != whole.scores["own"]["pooled"]["mae"]
 
 
+def test_a_predictor_that_fails_leaves_finished_results(whole: Backtest, tmp_path: Path) -> None:
+    class Broken(Own):
+        def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+            raise ArithmeticError("broken")
+
+    shutil.copytree(whole.path.parents[1], tmp_path / "copy")
+    with pytest.raises(RunError, match="broken"):
+        run_whole(tmp_path / "copy", predictors=[Broken(horizon=2)])
+    kept = Backtest.load(tmp_path / "copy" / "test" / whole.path.name)
+    pd.testing.assert_frame_equal(kept.forecasts, whole.forecasts)
+    assert kept.summary == whole.summary
+
+
 def test_an_interrupted_backtest_goes_on_with_the_folds_it_has(
     whole: Backtest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

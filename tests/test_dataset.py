@@ -30,7 +30,7 @@ def test_every_window_is_in_one_span_but_the_purged() -> None:
     counts = {span: len(rows) for span, rows in dataset.origins.items()}
     # 40 test, 32 validation, 128 training bars; H = 3 labels each, L = 6 bars before
     assert counts == {"training": 128 - 6 - 2, "validation": 32 - 2, "test": 40 - 2}
-    np.testing.assert_array_equal(dataset.history_N, dataset.origins["training"])
+    np.testing.assert_array_equal(dataset.history_N, np.arange(128 - 3))  # whatever the context
 
 
 def test_scored_but_never_trained() -> None:
@@ -222,3 +222,20 @@ def test_a_scored_ticker_without_test_windows_is_named() -> None:
     short = make_bars("short", n=60)
     with pytest.raises(DataError, match="no test windows of short"):
         build_dataset(make_config(tickers=["made_up", "short"]), [make_bars(n=200), short])
+
+
+def test_a_volume_that_is_empty_in_the_dates_asked_for_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    bars = make_bars(n=200)
+    bars.columns["volume"][50:] = np.nan
+    with caplog.at_level("WARNING", "nextbar"):
+        dataset = build_dataset(make_config(initial_date="2020-01-10"), [bars])
+    assert dataset.preparation.spec.volumes == ()
+    assert dataset.describe()["series"][0]["notices"] == ["volume is empty in the dates asked for and left out"]
+    assert "volume is empty in the dates" in caplog.text
+    assert build_dataset(make_config(final_date="2020-01-07"), [bars]).preparation.spec.volumes == ("volume",)
+
+
+def test_a_trained_ticker_that_begins_too_late_has_no_training_windows() -> None:
+    bars = [make_bars("a", n=200), make_bars("b", n=30, start=MONDAY + dt.timedelta(hours=170))]
+    facts = build_dataset(make_config(tickers=["a", "b"], test_tickers=["a"]), bars).describe()
+    assert [s["training_windows"] for s in facts["series"]] == [facts["windows"]["training"], 0]

@@ -109,6 +109,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "half the statistics": (lambda run: half(run / "normalisation.json"), r"normalisation\.json cannot be read"),
     "half the summary": (lambda run: half(run / "summary.json"), r"summary\.json cannot be read"),
     "no checkpoints": (lambda run: shutil.rmtree(run / "checkpoints"), r"no checkpoint"),
+    "the best epoch lost": (
+        lambda run: shutil.rmtree(run / "checkpoints" / "best" / "2"),
+        r"no checkpoint of its best epoch 2, only of 1, 3; was the run folder copied whole",
+    ),
     "half a checkpoint": (
         lambda run: [p.unlink() for p in (run / "checkpoints" / "best" / "2").rglob("*") if p.is_file()],
         r"best/2 is not a checkpoint",

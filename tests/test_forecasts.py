@@ -153,7 +153,15 @@ def test_a_certain_bin_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("levels", "said"),
-    [([80], "write 0.8"), ([0.0], "above 0"), ([0.5, 0.5], "twice"), (["x"], "'x'"), ([True], "True")],
+    [
+        ([80], "write 0.8"),
+        ([0.0], "above 0"),
+        ([0.5, 0.5], "twice"),
+        (["x"], "'x'"),
+        ([True], "True"),
+        ([0.9999999, 0.99999999], "both would be called close-lo-100"),
+        (None, "found None"),
+    ],
 )
 def test_levels_are_shares(levels: list[Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):

@@ -124,3 +124,8 @@ def test_an_unknown_name_is_told_what_there_is(name: str) -> None:
 def test_which_indicators_are_prices() -> None:
     assert all(price_valued(name) for name in ("bb_upper", "bb_middle", "bb_lower", "ema_9", "EMA_200"))
     assert not any(price_valued(name) for name in ("rsi", "RSI", "macd", "volume", "ema_0"))
+
+
+def test_own_columns_that_are_prices_are_normalised_with_them() -> None:
+    assert all(map(price_valued, ("Adj Close", "adjclose", "open", "HIGH", "ema_9", "bb_lower")))
+    assert not any(map(price_valued, ("rsi", "volumeNotional", "volume", "sentiment")))

@@ -148,6 +148,12 @@ def test_a_backtest_is_no_run_and_its_folds_are_not_those_of_the_experiment(tmp_
     assert list_runs(tmp_path) == [] and [info.path for info in list_runs(folder)] == [fold]
 
 
+def test_a_backtest_is_not_asked_for_its_best_run(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"kind": "backtest"}')
+    with pytest.raises(RunError, match="is a backtest and not a run"):
+        best_run(tmp_path)
+
+
 def test_leaders_are_the_best_of_each_kind() -> None:
     infos = [
         RunInfo(Path(name), "finished", mode, ranking=ranking, scored_bars="x")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from builders import make_bars, make_frame
 from filelock import FileLock
-from trainings import BARS, assert_same_run, interrupt, train
+from trainings import BARS, assert_same_run, interrupt, make_config, train
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
-from nextbar.train.trainer import Result
+from nextbar.train.trainer import Result, Trainer
 from nextbar.train.training import Training
 
 
@@ -216,3 +216,13 @@ def test_too_little_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Training, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
     with pytest.raises(RunError, match=r"not enough memory.*smaller batch_size"):
         train(tmp_path)
+
+
+def test_series_the_experiment_does_not_know_are_no_bars_of_it(tmp_path: Path) -> None:
+    config, other = make_config(tmp_path), make_bars("other")
+    with pytest.raises(DataError, match=r"no bars of made_up_1h; there are other_1h"):
+        Trainer(config, [other], show=False).train_and_evaluate()
+    with pytest.raises(DataError, match="should be a pandas or polars frame"):
+        Trainer(config, [], show=False).train_and_evaluate()
+    both = Trainer(config, [other, make_bars()], show=False).read()
+    assert [b.name for b in both] == ["made_up_1h"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from nextbar.backtesting.entrants import entrants
 from nextbar.backtesting.options import BacktestOptions
@@ -17,6 +17,7 @@ from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import fingerprint
+from nextbar.data.columns import FrameNames
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
@@ -39,6 +40,7 @@ def backtest(
     levels: Sequence[float] = LEVELS,
     overwrite: bool = False,
     show: bool | None = None,
+    **names: Unpack[FrameNames],
 ) -> Backtest:
     """Forecast the experiment's test span fold by fold, each time knowing only what came before, and score it all.
 
@@ -64,6 +66,7 @@ def backtest(
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
         overwrite: throw what is there away and train anew.
         show: progress bars and tables; None: where ``nextbar`` logs at INFO.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Returns:
         The backtest; it lies in ``log_dir/experiment_name/backtest-<digest>``.
@@ -85,7 +88,7 @@ def backtest(
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
     others = entrants(task, options.baselines, predictors, Transformer.name)
-    panel = _panel(config, bars)
+    panel = _panel(config, bars, **names)
     rounds = plan_rounds(panel, config, options)
     record = Record.of(config, options.question, fingerprint(panel.bars))
     said = options.to_dict() | {
@@ -97,11 +100,18 @@ def backtest(
         if former.get("status") == "finished" and former.get("options") == said and not predictors:
             get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", record.path)
         else:
-            facts = {"config": _facts(config), "model": Transformer.name, "options": said}
-            record.begin(config, facts | {"folds": [one.describe() for one in rounds]})
+            facts = {
+                "config": _facts(config),
+                "model": Transformer.name,
+                "options": said,
+                "folds": [one.describe() for one in rounds],
+            }
+            if former.get("status") != "finished":
+                record.begin(config, facts)
             with _noted(record):
                 walk = WalkForward(config, options, panel, rounds, others, record.folds, show)
                 forecasts, results = walk.run()
+                record.begin(config, facts)  # finished results stay until there are others
                 record.finish(forecasts, **results)
     result = Backtest.load(record.path)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
@@ -109,9 +119,9 @@ def backtest(
     return result
 
 
-def _panel(config: ExperimentConfig, bars: Any) -> Panel:
+def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> Panel:
     dataset = config.dataset_config
-    read = [b.between(dataset.initial_date, dataset.final_date) for b in Trainer(config, bars).read()]
+    read = [b.between(dataset.initial_date, dataset.final_date) for b in Trainer(config, bars, **names).read()]
     kept = tuple(b for b in read if len(b))
     lacking = [b.name for b in read if not len(b)]
     if lacking:
@@ -123,15 +133,20 @@ def _panel(config: ExperimentConfig, bars: Any) -> Panel:
 
 @contextmanager
 def _noted(record: Record) -> Iterator[None]:
-    """Write down how it ended, where it did not finish."""
+    """Write down how it ended, where it did not finish; a backtest that was finished before stays so."""
+
+    def note(status: str, message: str) -> None:
+        if record.read().get("status") != "finished":
+            record.update(status=status, message=message)
+
     try:
         yield
     except KeyboardInterrupt:
         message = f"interrupted; folds trained so far are kept in {record.path}, the same command goes on from there"
-        record.update(status="interrupted", message=message)
+        note("interrupted", message)
         raise TrainingInterrupted(message) from None
     except BaseException as error:
-        record.update(status="failed", message=f"{type(error).__name__}: {error}")
+        note("failed", f"{type(error).__name__}: {error}")
         raise
 
 

@@ -3,7 +3,7 @@
 - ``mean``: persistence, the next close equals the last
 - ``distribution``: persistence with the constant standard deviation of the training span; normal, also
   beside a Student-t model
-- ``discrete_grid``: add-one frequencies of the bins in training, per horizon step
+- ``discrete_grid``: add-one frequencies of the bins in the training span, per horizon step
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ NAMES = {
 def fit(training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S: np.ndarray | None = None) -> Reference:
     """What the training span says about each series.
 
-    ``training`` holds the windows of the training span and ``closes`` the training closes of each series, in
-    the order of ``training.names``. A series that is only scored comes with its windows and closes before the
-    first cut and False in ``trained_S`` (S,) bool: its windows fit its own spread, but not the pooled bin
-    frequencies. A positive series too short or too still to have a spread takes the mean of the others'.
-    Raises DataError where log returns or percentage moves are asked of a price that is not above zero.
+    ``training`` holds all moves over H bars of the training span, whatever context a model needs, so that models with
+    another context have the same baseline, and ``closes`` the training closes of each series, in the order of
+    ``training.names``. A series that is only scored comes with its moves and closes before the first cut and False in
+    ``trained_S`` (S,) bool: its moves fit its own spread, but not the pooled bin frequencies. A positive series too
+    short or too still to have a spread takes the mean of the others'. Raises DataError where log returns or percentage
+    moves are asked of a price that is not above zero.
     """
     n_series = len(training.names)
     positive_S = np.array([bool(np.all(np.asarray(c) > 0)) for c in closes], bool)
@@ -58,7 +59,7 @@ def fit(training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S:
 
 
 def _frequencies(training: Outcomes, task: Task, trained_S: np.ndarray | None) -> np.ndarray:
-    """(count + 1) / (N + K) of each bin over all trained windows together, (H, K)."""
+    """(count + 1) / (N + K) of each bin over the moves of all trained series together, (H, K)."""
     n_bins = len(task.edges) - 1
     row = slice(None) if trained_S is None else np.asarray(trained_S, bool)[training.series_N]
     bin_NH = bin_index(percent_move(training.last_close_N[row, None], training.close_NH[row]), task.edges)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.calendar import Calendar
+from nextbar.data.columns import AMOUNTS
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
@@ -20,6 +21,7 @@ from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import Tape, WindowSpec
 from nextbar.errors import DataError
+from nextbar.logger import get_logger
 from nextbar.types import Outcomes
 
 SPANS = ("training", "validation", "test")
@@ -36,7 +38,8 @@ class Dataset:
     origins: dict[str, np.ndarray]
     """row of the last known bar of every window of a span, over all series end to end"""
     history_N: np.ndarray
-    """like ``origins["training"]``, of every series, also those that are only scored: what baselines are fitted on"""
+    """rows whose next H bars close in the training span, whatever their context, of every series, also those that are
+    only scored: what baselines are fitted on"""
     scored: tuple[bool, ...]
     trained: tuple[bool, ...]
     dropped: dict[str, list[str]]
@@ -108,10 +111,17 @@ class Dataset:
                     "holes": int(calendar.hole_before(b.time_N).sum()),
                     "trained": trained,
                     "scored": scored,
+                    "training_windows": int(windows),
                     "notices": list(b.notices),
                 }
-                for name, b, calendar, trained, scored in zip(
-                    self.names, self.bars, self.calendars, self.trained, self.scored, strict=True
+                for name, b, calendar, trained, scored, windows in zip(
+                    self.names,
+                    self.bars,
+                    self.calendars,
+                    self.trained,
+                    self.scored,
+                    np.bincount(self.series_R[self.origins["training"]], minlength=len(self.bars)),
+                    strict=True,
                 )
             ],
             "features": list(self.preparation.spec.columns),
@@ -189,10 +199,13 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         horizon=spec.horizon,
         columns=spec.columns + spec.plain,
     )
-    everyone = [True] * len(bars)
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
     preparation = Preparation(spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits)
-    history_N = _rows("training", windows, bars, everyone)
+    moves = [
+        spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
+        for b, calendar in zip(bars, calendars, strict=True)
+    ]
+    history_N = _rows("training", moves, bars, [True] * len(bars))
     return Dataset(
         tuple(bars),
         calendars,
@@ -216,7 +229,19 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
             f"to {_iso(bars.time_N[-1])}"
         )
-    return add_indicators(kept, dataset.indicators or ())
+    return add_indicators(_without_empty(kept), dataset.indicators or ())
+
+
+def _without_empty(bars: Bars) -> Bars:
+    """The bars without a volume or trades column that is empty within the dates asked for."""
+    empty = [name for name in AMOUNTS if name in bars.columns and np.isnan(bars.columns[name]).all()]
+    if not empty:
+        return bars
+    columns = {name: values for name, values in bars.columns.items() if name not in empty}
+    notices = tuple(f"{name} is empty in the dates asked for and left out" for name in empty)
+    for notice in notices:
+        get_logger().warning("%s: %s", bars.name, notice)
+    return replace(bars, columns=columns, notices=bars.notices + notices)
 
 
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:

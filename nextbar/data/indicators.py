@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from nextbar.data.bars import Bars
+from nextbar.data.columns import ADJUSTED, PRICES, plain
 from nextbar.errors import DataError
 
 COMPUTED = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_N (such as ema_20)")
@@ -44,8 +45,8 @@ def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
 
 
 def price_valued(name: str) -> bool:
-    """Whether an indicator is a price, and so is normalised with the prices."""
-    return name.lower() != "rsi" and _formula(name) is not None
+    """Whether an indicator is a price, and so is normalised with the prices; other columns are used as they are."""
+    return plain(name) in (*PRICES, *ADJUSTED) or (name.lower() != "rsi" and _formula(name) is not None)
 
 
 def rsi(close_N: np.ndarray, bars: int = RSI_BARS) -> np.ndarray:

@@ -101,10 +101,13 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     """The levels as floats.
 
     Raises:
-        ConfigError: one is no share between 0 and 1, or comes twice.
+        ConfigError: one is no share between 0 and 1, or two have the same name in the table.
     """
-    given = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
-    checked = []
+    try:
+        given = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
+    except TypeError:
+        raise ConfigError(f"levels: found {levels!r}, should be shares such as [0.5, 0.9]; [] for none") from None
+    checked: list[float] = []
     for level in given:
         try:
             share = float(level)
@@ -113,7 +116,9 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
         if isinstance(level, bool) or not 0 < share < 1:
             hint = f"; write {share / 100:g} for {share:g} %" if 1 <= share < 100 else ""
             raise ConfigError(f"levels: {level!r} is no share; allowed are numbers above 0 and below 1{hint}")
-        if share in checked:
-            raise ConfigError(f"levels: {share:g} is there twice")
+        alike = [other for other in checked if interval_column("lo", other) == interval_column("lo", share)]
+        if alike:
+            twice = f"{share:g} is there twice" if share in alike else f"{alike[0]!r} and {share!r} are too close"
+            raise ConfigError(f"levels: {twice}: both would be called {interval_column('lo', share)}")
         checked.append(share)
     return tuple(checked)

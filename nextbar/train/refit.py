@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.columns import FrameNames
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
@@ -23,6 +24,7 @@ def refit(
     data: str | Path | None = None,
     overwrite: bool = False,
     show: bool | None = None,
+    **names: Unpack[FrameNames],
 ) -> Result:
     """Train the configuration of a run on all bars, for as many epochs as its best checkpoint had.
 
@@ -35,9 +37,10 @@ def refit(
         data: folder of the files; None: the run's ``datapath``.
         overwrite: throw an earlier refit on these bars away first.
         show: progress bar; None: on a terminal.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
-        RunError: no run, one that is itself a refit, or one without a best epoch.
+        RunError: no run, one that is itself a refit, one that keeps no weights, or one without a best epoch.
         DataError: bars that cannot be used.
     """
     path = Path(run_dir).resolve()
@@ -52,11 +55,15 @@ def refit(
             "only a run that has ended says how long to train: finish it first"
         )
     config = ExperimentConfig.load(path / "config.yaml")
+    if not config.save_weights:
+        raise RunError(
+            f"{run_dir} was trained with save_weights: false, and a refit would keep nothing to load either; "
+            "train it with true"
+        )
     config = replace(config, log_dir=str(path.parent.parent), experiment_name=path.parent.name)
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
-    trainer = Trainer(config, bars, show=show)
-    found = trainer.read()
+    found = Trainer(config, bars, **names).read()
     end = _end(found, config) + 1
     get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
     plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, fingerprint, frame_bars
+from nextbar.data.bars import Bars, fingerprint, frame_bars, is_bars
+from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import Dataset, build_dataset, read_series, series_tickers
 from nextbar.data.splits import Cuts
-from nextbar.errors import RunError, TrainingInterrupted
+from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
@@ -64,12 +65,20 @@ class Trainer:
         plan: cuts and epochs that are not the configuration's.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
             a terminal.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
     """
 
     def __init__(
-        self, config: ExperimentConfig, bars: Any = None, *, plan: Plan | None = None, show: bool | None = None
+        self,
+        config: ExperimentConfig,
+        bars: Any = None,
+        *,
+        plan: Plan | None = None,
+        show: bool | None = None,
+        **names: Unpack[FrameNames],
     ) -> None:
         self.config = config
+        self._names = names
         self._bars = bars
         self._plan = plan or Plan()
         self._show = show
@@ -109,11 +118,14 @@ class Trainer:
 
         Raises:
             DataError: bars that cannot be used.
+            ConfigError: names of columns, but no frame.
         """
+        if self._bars is None or is_bars(self._bars):
+            refuse_names(self._names)
         if self._bars is None:
             return read_series(self.config)
-        if isinstance(self._bars, list) and all(isinstance(one, Bars) for one in self._bars):
-            return self._bars
+        if is_bars(self._bars):
+            return _wanted_of(self._bars, self.config)
         dataset = self.config.dataset_config
         return frame_bars(
             self._bars,
@@ -123,6 +135,7 @@ class Trainer:
             target=dataset.target,
             output_mode=dataset.output_mode,
             indicators=dataset.indicators or (),
+            **self._names,
         )
 
     def _train(self, run: Run, dataset: Dataset) -> dict[str, Any]:
@@ -204,6 +217,20 @@ class Trainer:
         return message
 
 
+def _wanted_of(given: Sequence[Bars], config: ExperimentConfig) -> list[Bars]:
+    """The series that the experiment trains or scores, as far as they are there."""
+    dataset = config.dataset_config
+    there = {(b.resolution, b.ticker): b for b in given}
+    wanted = [(resolution, ticker) for resolution in dataset.resolutions for ticker in series_tickers(config)]
+    found = [there[key] for key in wanted if key in there]
+    absent = ", ".join(f"{ticker}_{resolution}" for resolution, ticker in wanted if (resolution, ticker) not in there)
+    if not any(b.ticker in dataset.tickers for b in found):
+        raise DataError(f"no bars of {absent}; there are {', '.join(b.name for b in given)}")
+    if absent:
+        get_logger().warning("no bars of %s: left out", absent)
+    return found
+
+
 def _announce(run: Run, facts: dict[str, Any]) -> None:
     log = get_logger()
     log.info("run %s", run.path)
@@ -212,6 +239,8 @@ def _announce(run: Run, facts: dict[str, Any]) -> None:
             "%s: %d bars, %s to %s, calendar %s, %d holes",
             *(series[k] for k in ("name", "bars", "first", "last", "calendar", "holes")),
         )
+        if series["trained"] and not series["training_windows"]:
+            log.warning("%s has no training window: nothing is learnt from it", series["name"])
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))
     windows = facts["windows"]
