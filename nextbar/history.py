@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Unpack
 
@@ -23,8 +22,6 @@ from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
 from nextbar.new_bars import tables_of, trained_on, wanted_of
 from nextbar.resolution import seconds
-
-_FRACTION = re.compile(r"(?<=\d:\d\d:\d\d)\.\d+")
 
 FEWEST_READ = 32
 """bars looked at where the context is shorter, so that another resolution is noticed"""
@@ -68,7 +65,7 @@ def read_histories(
         DataError: no bars, or a series that nothing can be forecast for.
         ConfigError: ``now`` is no date; names of columns, but no frame.
     """
-    end = None if now is None else _whole_second(now)
+    end = None if now is None else instant(now)
     if is_bars(frame):
         refuse_names(names)
         series = _given(frame, end)
@@ -191,13 +188,6 @@ def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
     if not len(origin_N):
         _last(bars, fit, spec)  # says what is wrong with one of them
     return History(bars, fit, origin_N)
-
-
-def _whole_second(now: object) -> int:
-    """The second that a moment lies in; clocks tell fractions of it, and no bar closes within one."""
-    if isinstance(now, (float, np.floating)) and np.isfinite(now):
-        return int(now)
-    return instant(now if isinstance(now, (int, np.integer)) else _FRACTION.sub("", str(now)))
 
 
 def _none_closed(end: int | None) -> str:
