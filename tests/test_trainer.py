@@ -15,6 +15,7 @@ from trainings import BARS, assert_same_run, interrupt, make_config, train
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
+from nextbar.metrics.comparison import ranking_score
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result, Trainer
@@ -226,3 +227,21 @@ def test_series_the_experiment_does_not_know_are_no_bars_of_it(tmp_path: Path) -
         Trainer(config, [], show=False).train_and_evaluate()
     both = Trainer(config, [other, make_bars()], show=False).read()
     assert [b.name for b in both] == ["made_up_1h"]
+
+
+def test_a_watcher_sees_each_epoch_and_may_end_the_training(tmp_path: Path) -> None:
+    seen: list[tuple[int, float | None]] = []
+
+    def watch(epoch: int, ranking: float | None) -> str:
+        seen.append((epoch, ranking))
+        return "hopeless" if epoch == 2 else ""
+
+    pruned = Trainer(make_config(tmp_path, num_epochs=4), BARS, show=False, watch=watch).train_and_evaluate()
+    assert (pruned.status, pruned.message, pruned.metrics) == ("pruned", "hopeless", {})
+    assert [epoch for epoch, _ in seen] == [1, 2]
+    whole = Trainer(make_config(tmp_path, num_epochs=4), BARS, show=False, watch=watch).train_and_evaluate()
+    assert (whole.status, [epoch for epoch, _ in seen]) == ("finished", [1, 2, 3, 4])
+    plain = train(tmp_path / "plain", num_epochs=4)
+    assert_same_run(whole.run_dir, plain.run_dir)
+    ranking = dict(seen)[plain.best_epoch or 0]
+    assert ranking == pytest.approx(ranking_score(plain.metrics["validation"], "mean"), abs=1e-12)

@@ -11,7 +11,7 @@ import numpy as np
 from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import bins, density, point
-from nextbar.metrics.comparison import Score, beside, verdict
+from nextbar.metrics.comparison import Score, beside, ranking_score, skills, verdict
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
@@ -104,6 +104,14 @@ class Scorer:
         count_T = np.bincount(moment_N)
         model_T, baseline_T = (np.bincount(moment_N, s.loss_N) / count_T for s in (scores, against or self.baseline))
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
+
+    def ranking(self, scores: Scores) -> float:
+        """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
+        by_ticker = {
+            name: {"skill": skills(score.pooled, self.baseline.by_ticker[name].pooled)}
+            for name, score in scores.by_ticker.items()
+        }
+        return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
     def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
         """Model, baseline and skill side by side, JSON-able: None for what is undefined or not finite.

@@ -23,7 +23,7 @@ from nextbar.train.records import FORMAT, SUMMARY, read_summary, write_preparati
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
 """statuses after which the same command reports instead of training"""
 
-UNFINISHED = frozenset({"running", "interrupted", "failed"})
+UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
 
 _DIGITS = 10
 _VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")

@@ -19,7 +19,7 @@ from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
 from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.run import ENDED, Run
 from nextbar.train.tracking import Tracker, closing_table
-from nextbar.train.training import Divergence, Training
+from nextbar.train.training import Divergence, Report, Training
 from nextbar.train.worker import run_interruptible
 
 
@@ -31,7 +31,7 @@ class Result:
     best_epoch: int | None
     """epoch with the lowest validation loss; the metrics are its"""
     status: str
-    """``finished``, ``stopped_early`` or ``diverged``"""
+    """``finished``, ``stopped_early``, ``diverged`` or ``pruned``"""
     metrics: dict[str, Any]
     """by span (``validation``, ``test``): ``model``, ``baseline``, ``skill``, ``by_ticker``, ..."""
     message: str = ""
@@ -55,6 +55,11 @@ class Plan:
         return "" if self == Plan() else repr((self.cuts, self.epochs))
 
 
+Watch = Callable[[int, float | None], str]
+"""told each epoch that is done and its ranking score (lower is better; None where nothing is validated); what it
+answers, where it answers something, is why the training ends there, with status ``pruned``"""
+
+
 class Trainer:
     """Trains and scores one experiment.
 
@@ -65,6 +70,7 @@ class Trainer:
         plan: cuts and epochs that are not the configuration's.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
             a terminal.
+        watch: looks on after each epoch and may end the training.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
     """
 
@@ -75,6 +81,7 @@ class Trainer:
         *,
         plan: Plan | None = None,
         show: bool | None = None,
+        watch: Watch | None = None,
         **names: Unpack[FrameNames],
     ) -> None:
         self.config = config
@@ -82,6 +89,7 @@ class Trainer:
         self._bars = bars
         self._plan = plan or Plan()
         self._show = show
+        self._watch = watch or (lambda epoch, ranking: "")
 
     def train_and_evaluate(self, overwrite: bool = False) -> Result:
         """Train, or go on with an interrupted training; a finished one is reported as it is.
@@ -152,7 +160,9 @@ class Trainer:
             training = run_interruptible(self._start(dataset, checkpoints), lambda: None)
             write_reference(run.path, dataset.names, training.reference)
             status, message = self._epochs(run, training)
-            metrics, conformal = run_interruptible(training.report, training.cancel)
+            metrics, conformal = (
+                Report({}, None) if status == "pruned" else run_interruptible(training.report, training.cancel)
+            )
         except KeyboardInterrupt:
             raise TrainingInterrupted(self._interrupted(run, training)) from None
         except BaseException as error:
@@ -199,6 +209,9 @@ class Trainer:
                 except Divergence as divergence:
                     get_logger().error("diverged: %s", divergence)
                     return "diverged", str(divergence)
+                reason = self._watch(training.epoch, training.ranking)
+                if reason and not training.complete:
+                    return "pruned", reason
         return ("stopped_early" if training.stopped_early else "finished"), ""
 
     def _interrupted(self, run: Run, training: Training | None) -> str:

@@ -79,6 +79,8 @@ class Training:
         self.stopper = EarlyStopper(config.early_stopper or self.epochs + 1, optim_value=math.inf)
         self._writing = threading.Lock()
         self.epoch = 0
+        self.ranking: float | None = None
+        """ranking score of the epoch done last, where validation has windows; see ``Scorer.ranking``"""
         self.best: Best | None = None
         self.state: TrainState = self.engine.start(self.reference.frequencies_HK)
         self._resume()
@@ -110,13 +112,17 @@ class Training:
         row: dict[str, float] = {"learning_rate": float(trained.learning_rate_T[-1])}
         row["train/loss"] = trained.mean_loss(self.engine.n_windows, self.engine.program.batch_size)
         row |= {f"{span}/loss": loss for span, loss in loss_of.items()}
+        ranking: float | None = None
         for span, forecast in {"train": trained.forecast, **forecasts}.items():
-            scores = self.scorers[span].score(forecast).mean.pooled
-            row |= {f"{span}/{name}": value for name, value in scores.items() if value is not None}
+            scores = self.scorers[span].score(forecast)
+            row |= {f"{span}/{name}": value for name, value in scores.mean.pooled.items() if value is not None}
+            if span == "validation":
+                ranking = self.scorers[span].ranking(scores)
         with self._writing:
             if self.engine.cancelled.is_set():
                 raise Cancelled
             self._note(epoch, validation_loss)
+            self.ranking = ranking
             step = epoch * self.engine.steps_per_epoch
             tracker.epoch(epoch, step, row, {"windows_per_second": self.engine.n_windows / seconds})
             kept_by = math.nan if validation_loss is None else validation_loss
