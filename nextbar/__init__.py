@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nextbar.logger import get_logger
     from nextbar.report import write_report
     from nextbar.runs import best_run, list_runs
+    from nextbar.search import Study, search
     from nextbar.train.early_stopper import EarlyStopper
     from nextbar.train.optimizer import create_warmup_cosine_schedule
     from nextbar.train.refit import refit
@@ -32,6 +33,7 @@ _HOME = {
     "Forecaster": "nextbar.forecaster",
     "ModelConfig": "nextbar.config",
     "NextbarError": "nextbar.errors",
+    "Study": "nextbar.search",
     "Trainer": "nextbar.train.trainer",
     "backtest": "nextbar.backtesting",
     "best_run": "nextbar.runs",
@@ -40,6 +42,7 @@ _HOME = {
     "get_logger": "nextbar.logger",
     "list_runs": "nextbar.runs",
     "refit": "nextbar.train.refit",
+    "search": "nextbar.search",
     "write_report": "nextbar.report",
 }
 
@@ -50,6 +53,7 @@ __all__ = [
     "Forecaster",
     "ModelConfig",
     "NextbarError",
+    "Study",
     "Trainer",
     "__version__",
     "backtest",
@@ -59,6 +63,7 @@ __all__ = [
     "get_logger",
     "list_runs",
     "refit",
+    "search",
     "write_report",
 ]
 

@@ -95,6 +95,11 @@ def field_names(cls: Any, prefix: str = "") -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_whole(cls: Any, name: str) -> bool:
+    """Whether a field, named with dots, takes whole numbers only."""
+    return _bare(_type_at(cls, name.split("."))[0]) is int
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else the names there are."""
     names = tuple(names)

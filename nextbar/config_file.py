@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,12 @@ for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver("tag:yaml.org,2002:null", _NONE, ["N"])
 
 
-def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_yaml(path: str | os.PathLike[str], mend: Callable[[bytes], bytes] = bytes) -> dict[str, Any]:
     """The mapping in a YAML file.
+
+    Args:
+        path: the file.
+        mend: makes YAML of what is written in it.
 
     Raises:
         ConfigError: no such file, not readable, empty, not YAML (the line is named), or not a mapping.
@@ -69,7 +73,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from None
-    data = _parse(content, str(path))
+    data = _parse(mend(content), str(path))
     if data is None:
         raise ConfigError(f"{path}: the file is empty, should hold a mapping of configuration fields")
     if not isinstance(data, dict):

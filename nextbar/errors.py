@@ -19,6 +19,14 @@ class RunError(NextbarError):
     """A run folder that cannot be written, continued or loaded."""
 
 
+class OutOfMemory(RunError):
+    """A training that needs more memory than the machine, or its GPU, has."""
+
+
+class RunBusy(RunError):
+    """A run folder in which another process trains."""
+
+
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during training; ``str(error)`` says what is saved and how to go on.
 

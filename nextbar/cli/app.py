@@ -14,6 +14,7 @@ from nextbar.cli.leaving import hear_again
 from nextbar.cli.predict import predict
 from nextbar.cli.report import report
 from nextbar.cli.runs import runs
+from nextbar.cli.search import search
 from nextbar.cli.train import refit, train
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, runs, evaluate, report, backtest, refit, predict):
+for _command in (train, search, runs, evaluate, report, backtest, refit, predict):
     app.command()(_command)
 
 

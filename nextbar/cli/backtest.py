@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Debug, Quiet
+from nextbar.cli.options import Debug, Quiet, split_settings
 from nextbar.cli.train import set_level, watch_nans
-from nextbar.errors import ConfigError
 
 INTERRUPTED = "interrupted; folds that were trained are kept, and the same command goes on with the others"
 
@@ -42,31 +40,11 @@ def backtest(
         set_level(quiet)
         with at_once():
             watch_nans(debug)
+            from nextbar.backtesting import BacktestOptions
             from nextbar.backtesting import backtest as run_backtest
             from nextbar.config import ExperimentConfig
 
-        own, overrides = split_settings(settings or [])
+        own, overrides = split_settings(settings or [], BacktestOptions, "backtest")
         config = ExperimentConfig.load(experiment, overrides)
         result = run_backtest(config, overwrite=overwrite, show=False if quiet else None, **own)
         typer.echo(result.path)
-
-
-def split_settings(settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Options of the backtest, their values read as in YAML, and the overrides of the experiment.
-
-    Raises:
-        ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has (the nearest is told).
-    """
-    from nextbar.backtesting import BacktestOptions
-    from nextbar.config import ExperimentConfig
-    from nextbar.config_check import field_names, nearest
-    from nextbar.config_file import override
-
-    names = {text: text.partition("=")[0].strip() for text in settings}
-    options = field_names(BacktestOptions)
-    known = (*options, *field_names(ExperimentConfig))
-    for text, name in names.items():
-        if "=" in text and name not in known:
-            raise ConfigError(f"{text!r}: neither a backtest nor an experiment has {name!r}{nearest(name, known)}")
-    own = [text for text, name in names.items() if name in options]
-    return override({}, own, options), [text for text in settings if text not in own]

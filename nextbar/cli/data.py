@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextbar.cli.leaving import told
-from nextbar.cli.tables import plain_table, stdout
 from nextbar.errors import NextbarError
+from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import at_once, told
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Run, Tickers, listed
-from nextbar.cli.tables import plain_table, stdout
+from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table

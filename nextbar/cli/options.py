@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from nextbar.errors import ConfigError
 
 Config = Annotated[Path, typer.Argument(help="Experiment, a YAML file.", metavar="CONFIG.yaml", show_default=False)]
 Run = Annotated[
@@ -38,3 +41,28 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors o
 def listed(names: str | None) -> list[str] | None:
     """The names in an option that takes several."""
     return None if names is None else [name.strip() for name in names.split(",")]
+
+
+def split_settings(settings: Sequence[str], options: Any, what: str) -> tuple[dict[str, Any], list[str]]:
+    """Options of a command, their values read as in YAML, and the overrides of the experiment.
+
+    Args:
+        settings: ``name=value``, as they were typed.
+        options: the configuration whose fields are the command's own.
+        what: it is called so in messages.
+
+    Raises:
+        ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has (the nearest is told).
+    """
+    from nextbar.config import ExperimentConfig
+    from nextbar.config_check import field_names, nearest
+    from nextbar.config_file import override
+
+    names = {text: text.partition("=")[0].strip() for text in settings}
+    own = field_names(options)
+    known = (*own, *field_names(ExperimentConfig))
+    for text, name in names.items():
+        if "=" in text and name not in known:
+            raise ConfigError(f"{text!r}: neither a {what} nor an experiment has {name!r}{nearest(name, known)}")
+    mine = [text for text, name in names.items() if name in own]
+    return override({}, mine, own), [text for text in settings if text not in mine]

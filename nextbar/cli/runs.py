@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.tables import plain_table, stdout
 from nextbar.errors import RunError
+from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Collection

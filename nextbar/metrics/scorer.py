@@ -65,9 +65,14 @@ class Scorer:
         return _Series(name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
 
     @cached_property
+    def baseline_forecast(self) -> Forecast:
+        """What the baseline says of the span."""
+        return baselines.forecast(self.reference, self.outcomes, self.task)
+
+    @cached_property
     def baseline(self) -> Scores:
         """The baseline's scores, computed once."""
-        return self.score(baselines.forecast(self.reference, self.outcomes, self.task))
+        return self.score(self.baseline_forecast)
 
     def score(self, forecast: Forecast) -> Scores:
         """Every metric of the mode: per ticker, per step, and the mean over tickers.
@@ -92,6 +97,15 @@ class Scorer:
             first = {name: values[0] for name, values in self._read_out(pooled, series.spread).items()}
             by_ticker[series.name] = Score(first, by_step)
         return Scores(_mean(list(by_ticker.values())), by_ticker, loss_N)
+
+    def leading_errors(self, forecast: Forecast) -> np.ndarray:
+        """The leading error (mae, nll, log_loss) of each window, averaged over the horizon, float64 (N,)."""
+        self._check(forecast)
+        name = "absolute_error" if self.task.output_mode == "mean" else self.task.leading
+        error_N = np.empty(len(self.outcomes.series_N))
+        for series in self._series:
+            error_N[series.row_M] = self._elements(forecast, series.row_M, series)[name].mean(axis=1)
+        return error_N
 
     def significance(self, scores: Scores, against: Scores | None = None) -> DieboldMariano | None:
         """Diebold-Mariano test against the baseline, or another, losses averaged per timestamp over tickers and steps.

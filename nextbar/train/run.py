@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import RunError
+from nextbar.errors import RunBusy, RunError
 from nextbar.files import write_json
 from nextbar.train.records import FORMAT, SUMMARY, read_summary, write_preparation
 
@@ -64,7 +64,7 @@ class Run:
             lock = FileLock(self.experiment / f".{self.path.name}.lock")
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunError(
+            raise RunBusy(
                 f"{self.path} is being trained by another process; wait for it, or change the configuration"
             ) from None
         except OSError as error:

@@ -12,7 +12,7 @@ from nextbar.data.bars import Bars, fingerprint, frame_bars, is_bars
 from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import Dataset, build_dataset, read_series, series_tickers
 from nextbar.data.splits import Cuts
-from nextbar.errors import DataError, RunError, TrainingInterrupted
+from nextbar.errors import DataError, OutOfMemory, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
@@ -168,7 +168,7 @@ class Trainer:
         except BaseException as error:
             run.update(status="failed", message=f"{type(error).__name__}: {error}")
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # of the machine, of its GPU
-                raise RunError(
+                raise OutOfMemory(
                     f"not enough memory ({str(error).partition(chr(10))[0]}); "
                     "use a smaller batch_size, seq_len, d_model or dim_feedforward"
                 ) from error

@@ -1,4 +1,4 @@
-"""Tables on standard output, as wide as they have to be where nobody watches."""
+"""Tables for people, as wide as they have to be where nobody watches."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def plain_table(names: Sequence[str], right: Sequence[str] = ()) -> Table:
     for name in names:
         table.add_column(name, justify="right" if name in right else "left")
     return table
+
+
+def print_whole(out: Console, table: Table) -> None:
+    """Print a table with no cell cut off; a terminal that is too narrow breaks its lines."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    wide = Measurement.get(out, out.options.update(width=10_000), table).maximum
+    Console(file=out.file, width=max(out.width, wide)).print(table)

@@ -1,0 +1,61 @@
+"""``nextbar search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
+from nextbar.cli.options import Debug, Quiet, split_settings
+from nextbar.cli.train import set_level
+from nextbar.errors import ConfigError
+from nextbar.tables import stdout
+
+
+def search(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A space: a YAML file with base (an experiment) and search (fields to vary). With --show: the folder "
+            "of a study.",
+            metavar="SPACE.yaml|STUDY",
+            show_default=False,
+        ),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="n_trials=20, sampler=tpe, random or grid, pruner=none, median or hyperband, storage=URL or file, "
+            "study_name=…, seed=0; and fields of the base to change, e.g. num_epochs=3.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", help="Processes on this machine.")] = 1,
+    show: Annotated[bool, typer.Option("--show", help="Print a study once more; nothing is trained.")] = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train different combinations from a space and rank them by validation, or go on with a search.
+
+    Prints the folder of the best run; everything else goes to standard error.
+    """
+    with told(debug):
+        set_level(quiet)
+        with at_once(NOTHING_WRITTEN):
+            from nextbar.search import Study
+            from nextbar.search import search as run_search
+            from nextbar.search.options import SearchOptions
+
+        own, overrides = split_settings(settings or [], SearchOptions, "search")
+        if show:
+            if overrides or set(own) - {"storage"}:
+                raise ConfigError(f"--show takes storage=… and nothing else; found {', '.join(settings or [])}")
+            study = Study.load(source, own.get("storage"))
+            study.show(stdout())
+        else:
+            study = run_search(
+                source, **{"workers": workers, **own}, overrides=overrides, show=False if quiet else None
+            )
+        typer.echo(study.best)

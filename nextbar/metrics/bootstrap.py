@@ -1,0 +1,82 @@
+"""How sure a skill is: the stationary bootstrap over time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nextbar.metrics.comparison import ERRORS
+from nextbar.metrics.scorer import Scorer
+from nextbar.types import Forecast
+
+RESAMPLES = 2_000
+LEAST_ORIGINS = 30
+
+
+class SkillInterval(NamedTuple):
+    """Skill of the leading metric, and where it lies in most resamples of the span."""
+
+    metric: str
+    skill: float
+    low: float
+    high: float
+    level: float
+    block: int
+    """mean length of the blocks, in origins"""
+    origins: int
+
+    def in_words(self) -> str:
+        """One sentence."""
+        return (
+            f"Skill in {self.metric} {self.skill:+.4f}, {self.level:.0%} interval {self.low:+.4f} to {self.high:+.4f} "
+            f"(stationary bootstrap of {self.origins:,} origins, blocks of {self.block} on average); above 0 is "
+            "better than the baseline."
+        )
+
+
+def skill_interval(
+    scorer: Scorer, forecast: Forecast, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> SkillInterval | None:
+    """Percentile interval of the skill that verdicts and rankings go by, taken per ticker and averaged.
+
+    Origins are resampled in blocks of random length (Politis and Romano 1994), all tickers of a moment together, since
+    neighbouring windows overlap and tickers move together. The mean length of a block follows from the loss
+    differentials (Politis and White 2004, corrected 2009), and is at least the horizon. None for fewer than
+    ``LEAST_ORIGINS`` origins, or where an error is not finite.
+    """
+    from arch.bootstrap import StationaryBootstrap, optimal_block_length
+
+    metric = scorer.task.leading
+    model_N, baseline_N = scorer.leading_errors(forecast), scorer.leading_errors(scorer.baseline_forecast)
+    if not (np.isfinite(model_N).all() and np.isfinite(baseline_N).all()):
+        return None
+    _, moment_N = np.unique(scorer.outcomes.origin_time_N, return_inverse=True)
+    series, series_N = np.unique(scorer.outcomes.series_N, return_inverse=True)
+    moments = int(moment_N.max()) + 1
+    if moments < LEAST_ORIGINS:
+        return None
+
+    def laid_out(values_N: np.ndarray) -> np.ndarray:
+        table_TS = np.zeros((moments, len(series)))
+        np.add.at(table_TS, (moment_N, series_N), values_N)
+        return table_TS
+
+    tables = laid_out(model_N), laid_out(baseline_N), laid_out(np.ones(len(model_N)))
+
+    def skill(model_TS: np.ndarray, baseline_TS: np.ndarray, count_TS: np.ndarray) -> np.ndarray:
+        model_S, baseline_S, count_S = (table.sum(axis=0) for table in (model_TS, baseline_TS, count_TS))
+        there = count_S > 0
+        if metric in ERRORS:
+            return np.atleast_1d(np.mean(1 - model_S[there] / baseline_S[there]))
+        return np.atleast_1d(np.mean((baseline_S[there] - model_S[there]) / count_S[there]))
+
+    if metric in ERRORS and not (tables[1].sum(axis=0) > 0).all():
+        return None
+    difference_T = (tables[1] - tables[0]).sum(axis=1) / np.maximum(tables[2].sum(axis=1), 1)
+    found = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
+    longest = max(scorer.task.horizon, moments // 3)
+    block = int(np.clip(np.ceil(found) if np.isfinite(found) else 1, scorer.task.horizon, longest))
+    resampled = StationaryBootstrap(block, *tables, seed=seed).apply(skill, resamples)[:, 0]
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return SkillInterval(metric, float(skill(*tables)[0]), float(low), float(high), level, block, moments)

@@ -1,0 +1,171 @@
+"""What is drawn for a field: one of some choices, or a number from a range."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nextbar.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+RANGE_KEYS = ("low", "high", "log", "step")
+MOST_POINTS = 100_000
+"""values that a range may have and still be counted through"""
+
+Label = None | bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of several values."""
+
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, values: tuple[Any, ...]) -> Choices:
+        """The choices in a list.
+
+        Raises:
+            ConfigError: there are none, or one stands there twice.
+        """
+        if not values:
+            raise ConfigError("the list of choices is empty, should hold at least one")
+        labels = [_label(value) for value in values]
+        for i, label in enumerate(labels):
+            if any(label == other and type(label) is type(other) for other in labels[:i]):
+                raise ConfigError(f"the choice {values[i]!r} is there twice")
+        return cls(values)
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """For Optuna, which knows numbers, text, flags and None; other values go by their JSON."""
+        from optuna.distributions import CategoricalDistribution
+
+        return CategoricalDistribution([_label(value) for value in self.values])
+
+    def value(self, label: Label) -> Any:
+        """The choice that Optuna calls ``label``."""
+        return next(v for v in self.values if _label(v) == label and type(_label(v)) is type(label))
+
+    @property
+    def size(self) -> int:
+        """Number of choices."""
+        return len(self.values)
+
+    def labels(self) -> Iterator[Label]:
+        """All of them, as Optuna calls them."""
+        return map(_label, self.values)
+
+    def extremes(self) -> Iterator[Label]:
+        """Those to try whether the configuration takes them: all."""
+        return self.labels()
+
+    def plain(self) -> Any:
+        """As in a file."""
+        return list(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number from ``low`` to ``high``, both included."""
+
+    low: float
+    high: float
+    whole: bool
+    log: bool = False
+    step: float | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[Any, Any], whole: bool) -> Range:
+        """The range in a mapping.
+
+        Args:
+            given: ``low`` and ``high``, and where wanted ``log`` or ``step``.
+            whole: whether the field takes whole numbers only.
+
+        Raises:
+            ConfigError: a key or value that cannot be.
+        """
+        if strange := [str(key) for key in given if key not in RANGE_KEYS]:
+            raise ConfigError(f"a range has no {', '.join(strange)}; it has {', '.join(RANGE_KEYS)}")
+        if lacking := [key for key in ("low", "high") if key not in given]:
+            raise ConfigError(f"a range needs {' and '.join(lacking)}, such as {{low: 1e-5, high: 1e-3, log: true}}")
+        log, step = given.get("log", False), given.get("step")
+        if not isinstance(log, bool):
+            raise ConfigError(f"log: found {log!r}, should be true or false")
+        kind = "a whole number" if whole else "a finite number"
+        for key in ("low", "high", *(["step"] if step is not None else [])):
+            value = given[key]
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or math.isinf(value):
+                raise ConfigError(f"{key}: found {value!r}, should be {kind}")
+        low, high = given["low"], given["high"]
+        if low > high:
+            raise ConfigError(f"the range is upside down: low {low} is above high {high}")
+        if log and low <= 0:
+            raise ConfigError(f"low: found {low}, should be above 0 in a range with log")
+        if log and step is not None:
+            raise ConfigError("log and step are given, at most one may be")
+        if step is not None and step <= 0:
+            raise ConfigError(f"step: found {step}, should be above 0")
+        if not whole:
+            low, high, step = float(low), float(high), None if step is None else float(step)
+        return cls(low, high, whole, log, step)
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """For Optuna."""
+        from optuna.distributions import FloatDistribution, IntDistribution
+
+        if not self.whole:
+            return FloatDistribution(self.low, self._last, log=self.log, step=self.step)
+        return IntDistribution(int(self.low), int(self._last), log=self.log, step=int(self.step or 1))
+
+    def value(self, label: Label) -> Any:
+        """What Optuna drew."""
+        return label
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None: more than can be counted through."""
+        if self.low == self.high:
+            return 1
+        step = self.step or (1 if self.whole else None)
+        size = math.inf if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
+        return int(size) if size <= MOST_POINTS else None
+
+    def labels(self) -> Iterator[Label]:
+        """All of them."""
+        assert self.size is not None
+        for i in range(self.size):
+            value = self.low + i * (self.step or 1)
+            yield int(value) if self.whole else value
+
+    def extremes(self) -> Iterator[Label]:
+        """Those to try whether the configuration takes them: its ends."""
+        yield from dict.fromkeys(int(end) if self.whole else end for end in (self.low, self._last))
+
+    def plain(self) -> Any:
+        """As in a file."""
+        shown = {"low": self.low, "high": self.high}
+        return shown | ({"log": True} if self.log else {}) | ({"step": self.step} if self.step is not None else {})
+
+    @property
+    def _last(self) -> float:
+        """The highest value that steps from ``low`` come to."""
+        if self.step is None or self.size is None:
+            return self.high
+        return self.low + (self.size - 1) * self.step
+
+
+Dimension = Choices | Range
+
+
+def _label(value: Any) -> Label:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return json.dumps(value)

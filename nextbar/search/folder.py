@@ -1,0 +1,82 @@
+"""The folder of a study: what lies in it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nextbar.config_file import read_yaml, write_yaml
+from nextbar.errors import ConfigError, RunError
+from nextbar.search.space import Space
+
+STUDY = "study.yaml"
+JOURNAL = "journal.log"
+LEADERBOARD = "leaderboard.csv"
+FORMAT = 1
+"""of the folder; a later nextbar that changes what its files mean counts it up"""
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """``log_dir/experiment_name``: ``study.yaml``, the journal, ``leaderboard.csv``, and the runs of the trials."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """Where the study is kept, where no other storage is named."""
+        return self.path / JOURNAL
+
+    @property
+    def leaderboard(self) -> Path:
+        """The table of trials."""
+        return self.path / LEADERBOARD
+
+    def make(self) -> None:
+        """Make it, or find it.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"cannot write to the log folder {self.path}: {error.strerror or error}; choose another log_dir"
+            ) from None
+
+    def describe(self, space: Space, study_name: str, storage: str | None) -> None:
+        """Write down what is searched and where the trials are kept.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        write_yaml(
+            self.path / STUDY, {"format": FORMAT, "study_name": study_name, "storage": storage, **space.to_dict()}
+        )
+
+    def read(self) -> Mapping[str, Any]:
+        """What ``describe`` wrote.
+
+        Raises:
+            RunError: it is no study, damaged, or of a later nextbar.
+        """
+        if not is_study(self.path):
+            raise RunError(f"{self.path} is no study: it has no {STUDY}")
+        try:
+            found = read_yaml(self.path / STUDY)
+            written, name = int(found["format"]), str(found["study_name"])
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{self.path / STUDY} cannot be read ({error}); was the study's folder copied whole?"
+            ) from None
+        if written > FORMAT:
+            raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
+        return found | {"study_name": name}
+
+
+def is_study(path: str | Path) -> bool:
+    """True for the folder of a study."""
+    return (Path(path) / STUDY).is_file()

@@ -1,0 +1,120 @@
+"""All trials of a study in one table: ranking score, what test says beside, what was drawn, what went wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nextbar.errors import ConfigError
+from nextbar.files import write_whole
+from nextbar.search.ledger import FACTS, LEASED
+from nextbar.search.space import Space
+from nextbar.tables import plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Row = dict[str, Any]
+
+SCORES = ("ranking_score", "validation", "validation_baseline", "validation_skill", "test", "test_baseline",
+          "test_skill", "test_p_value")  # fmt: skip
+COLUMNS = ("rank", "trial", "status", *SCORES)
+"""what stands before the fields; the scores are of the leading metric (mae, nll, log_loss)"""
+END = ("epochs", "best_epoch", "seconds", "run", "reason")
+SHOWN = 30
+"""rows on a terminal"""
+
+_STATES = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.COMPLETE: "finished",
+}
+
+
+def leaderboard(trials: Sequence[FrozenTrial], space: Space) -> list[Row]:
+    """A row for each trial that counts: finished ones by ranking score, then pruned, failed and running ones.
+
+    Two trials of one score stand in the order in which they were drawn.
+    """
+    order = {TrialState.COMPLETE: 0, TrialState.PRUNED: 1, TrialState.FAIL: 2}
+
+    def place(trial: FrozenTrial) -> tuple[int, float, int]:
+        score = trial.value if trial.value is not None and trial.state in order else 0.0
+        return order.get(trial.state, 3), score, trial.number
+
+    rows = []
+    for rank, trial in enumerate(sorted(trials, key=place), 1):
+        row = row_of(trial, space)
+        rows.append(row | {"rank": rank if trial.state == TrialState.COMPLETE else None})
+    return rows
+
+
+def row_of(trial: FrozenTrial, space: Space) -> Row:
+    """One trial; None for what it does not have."""
+    facts: dict[str, Any] = trial.user_attrs.get(FACTS, {})
+    row: Row = dict.fromkeys((*COLUMNS, *space.fields, *END))
+    row |= {"trial": trial.number, "status": facts.get("status", _STATES[trial.state])}
+    row["ranking_score"] = facts.get("ranking")
+    for span in ("validation", "test"):
+        for kind, column in (("model", span), ("baseline", f"{span}_baseline"), ("skill", f"{span}_skill")):
+            row[column] = facts.get(span, {}).get(kind)
+    row["test_p_value"] = facts.get("test", {}).get("p_value")
+    try:
+        row |= space.values(trial.params)
+    except ConfigError:
+        row |= {name: dimension.value(trial.params[name]) for name, dimension in space.dimensions.items()}
+    row |= {name: facts.get(name) for name in END}
+    if row["seconds"] is None:
+        row["seconds"] = trial.user_attrs.get(LEASED, {}).get("seconds")
+    return row
+
+
+def write_leaderboard(path: Path, trials: Sequence[FrozenTrial], space: Space) -> None:
+    """Write the table as CSV, whole or not at all."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [*COLUMNS, *space.fields, *END], restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in leaderboard(trials, space):
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    write_whole(path, buffer.getvalue())
+
+
+def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> Table:
+    """The table for a terminal, the best first, ``most`` rows at most."""
+    from rich.text import Text
+
+    names = list(space.dimensions)
+    leaves = [name.rpartition(".")[2] for name in names]
+    fields = {name: leaf if leaves.count(leaf) == 1 else name for name, leaf in zip(names, leaves, strict=True)}
+    scores = ("ranking_score", "test", "test_baseline", "test_skill")
+    told = any(row["reason"] for row in rows[:most])
+    head = ["rank", "trial", "status", *scores, *fields.values(), "seconds", *(["reason"] if told else [])]
+    table = plain_table(head, right=("rank", "trial", "seconds", *scores))
+    for row in rows[:most]:
+        cells = [row["rank"], row["trial"], row["status"], *(_rounded(row[name]) for name in scores[:3])]
+        cells += ["" if row["test_skill"] is None else f"{row['test_skill']:+.4f}"]
+        cells += [_rounded(row[name]) for name in fields]
+        cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if told else [])]
+        style = "bold" if row["rank"] == 1 else "red" if row["status"] in ("failed", "diverged") else None
+        table.add_row(*(Text(_cell(cell)) for cell in cells), style=style)
+    return table
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.5g}" if isinstance(value, float) else value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return repr(value) if isinstance(value, bool | int | float) else json.dumps(value)

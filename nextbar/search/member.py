@@ -1,0 +1,52 @@
+"""A worker as a process of its own: ``python -m nextbar.search.member TASK.json INDEX COUNT``, started by ``Team``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(task: Path, index: int, count: int) -> None:
+    """Work on a study until there is nothing left to do."""
+    from nextbar.search.team import cores
+
+    mine = cores(index, count)
+    if mine:
+        os.sched_setaffinity(0, mine)  # before JAX counts what there is
+    said: dict[str, Any] = json.loads(task.read_text())
+    from nextbar.search.bars_cache import BarsCache
+    from nextbar.search.folder import StudyFolder
+    from nextbar.search.ledger import Ledger
+    from nextbar.search.options import SearchOptions
+    from nextbar.search.owner import Owner
+    from nextbar.search.progress import Progress
+    from nextbar.search.space import Space
+    from nextbar.search.storage import open_storage, open_study
+    from nextbar.search.worker import Worker
+
+    options, space = SearchOptions(**said["options"]), Space.from_dict(said["space"])
+    folder = StudyFolder(Path(said["study"]))
+    storage = open_storage(options.storage or str(folder.journal))
+    study = open_study(storage, options.study_name or folder.path.name, space.identity())
+    owner = Owner(folder.path)
+    try:
+        ledger = Ledger(study, storage, space, owner)
+        progress = Progress(options.n_trials, show=False)
+        Worker(folder, ledger, space, options, BarsCache.taken_over(said["bars"]), progress, parent=os.getppid()).work()
+    finally:
+        owner.close()
+
+
+if __name__ == "__main__":
+    from nextbar.errors import NextbarError
+
+    try:
+        main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    except NextbarError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

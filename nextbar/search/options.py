@@ -1,0 +1,34 @@
+"""What is asked of a search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nextbar.config_check import Checked, checked
+from nextbar.config_values import Count, FolderName, Seed, Text
+
+
+@checked
+class SearchOptions(Checked):
+    """How many trials, and how they are drawn, ended early, kept and shared out.
+
+    Raises:
+        ConfigError: an unknown name or an impossible value.
+    """
+
+    n_trials: Count = 20
+    """Different combinations in all, those of earlier calls included."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    """Who draws combinations: by the results so far; evenly; every one there is, in random order."""
+    pruner: Literal["none", "median", "hyperband"] = "none"
+    """Who ends trials that look hopeless: nobody; the median of the others at that epoch; successive halving."""
+    storage: Text | None = None
+    """Where the study is kept: a database URL, or a journal file; None: a file in the study's folder."""
+    study_name: FolderName | None = None
+    """Name of the study in its storage; None: the name of the experiment."""
+    seed: Seed = 0
+    """Of what is drawn; the seed of the trainings is a field of the experiment."""
+    workers: Annotated[Count, Field(le=256)] = 1
+    """Processes on this machine, each with its share of the cores."""

@@ -1,0 +1,102 @@
+"""What a user sees while a search runs: trials done, the best so far, the time left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from nextbar.logger import console, get_logger
+from nextbar.search.ledger import FACTS, Claim
+
+
+class Progress:
+    """A bar on a terminal, and a line for each trial that ends; a context manager.
+
+    Args:
+        n_trials: how many there are to be.
+        workers: how many train at a time.
+        show: None: where ``nextbar`` logs at INFO, the bar if that is on a terminal.
+    """
+
+    def __init__(self, n_trials: int, workers: int = 1, show: bool | None = None) -> None:
+        self._n, self._workers = n_trials, workers
+        log = get_logger()
+        self._lines = log.isEnabledFor(logging.INFO) if show is None else show
+        visible = console().is_terminal and self._lines
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+            console=console(),
+            transient=True,
+            disable=not visible,
+        )
+        self._task = self._bar.add_task("trials", total=n_trials, said="")
+        self._said: set[int] = set()
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, trials: Sequence[FrozenTrial]) -> None:
+        """Bring the bar up to date."""
+        done = sum(trial.state.is_finished() for trial in trials)
+        said = [text for text in (_best(trials), self._left(trials)) if text]
+        self._bar.update(self._task, completed=done, said=", ".join(said))
+
+    def epoch(self, claim: Claim, epoch: int) -> None:
+        """An epoch of a trial is done; safe from any thread."""
+        self._bar.update(self._task, description=f"trial {claim.number}, epoch {epoch}")
+
+    def ended(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+        """A trial has ended: one line."""
+        self.show(trials)
+        if trial.number in self._said:
+            return
+        self._said.add(trial.number)
+        facts = trial.user_attrs.get(FACTS, {})
+        done = sum(one.state.is_finished() for one in trials)
+        told = facts.get("status", "failed").replace("_", " ")
+        if facts.get("ranking") is not None:
+            told += f", ranking score {facts['ranking']:.5g}"
+        elif facts.get("reason"):
+            told += f": {facts['reason']}"
+        parts = [f"{facts.get('seconds', 0.0):.1f} s", _best(trials), self._left(trials)]
+        line = f"trial {trial.number} ({done} of {self._n}) {told}; {', '.join(part for part in parts if part)}"
+        if self._lines:
+            get_logger().info("%s", line)
+
+    def _left(self, trials: Sequence[FrozenTrial]) -> str:
+        ended = [trial for trial in trials if trial.state.is_finished() and FACTS in trial.user_attrs]
+        seconds = [trial.user_attrs[FACTS]["seconds"] for trial in ended if trial.state != TrialState.FAIL]
+        left = self._n - len(ended)
+        if not seconds or left <= 0:
+            return ""
+        return f"about {_duration(left * sum(seconds) / len(seconds) / self._workers)} left"
+
+
+def _best(trials: Sequence[FrozenTrial]) -> str:
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    if not done:
+        return ""
+    best = min(done, key=lambda trial: (trial.value, trial.number))
+    return f"best {best.value:.5g} (trial {best.number})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

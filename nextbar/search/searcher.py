@@ -1,0 +1,118 @@
+"""``search``: the public face; checks what is asked, opens the study, has it worked on, says what came out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from nextbar.data.columns import FrameNames
+from nextbar.errors import TrainingInterrupted
+from nextbar.logger import get_logger
+from nextbar.search.bars_cache import BarsCache
+from nextbar.search.draw import require_grid
+from nextbar.search.folder import StudyFolder
+from nextbar.search.leaderboard import write_leaderboard
+from nextbar.search.ledger import Ledger
+from nextbar.search.options import SearchOptions
+from nextbar.search.owner import Owner
+from nextbar.search.progress import Progress
+from nextbar.search.space import Space
+from nextbar.search.storage import open_storage, open_study, without_password
+from nextbar.search.study import Study
+from nextbar.search.team import Team
+from nextbar.search.worker import Worker
+
+
+def search(
+    space: str | os.PathLike[str] | Mapping[str, Any] | Space,
+    n_trials: int = 20,
+    *,
+    sampler: Literal["tpe", "random", "grid"] = "tpe",
+    pruner: Literal["none", "median", "hyperband"] = "none",
+    storage: str | None = None,
+    study_name: str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    bars: Any = None,
+    overrides: Iterable[str] = (),
+    show: bool | None = None,
+    **names: Unpack[FrameNames],
+) -> Study:
+    """Train different combinations from a space, and rank them by validation.
+
+    The same call once more goes on where it stood: trials that ended stay, one that was interrupted continues from its
+    last checkpoint, and with a larger ``n_trials`` there are more. Several machines that give the same storage share
+    one study.
+
+    Args:
+        space: a YAML file or a mapping: ``base``, an experiment, and ``search``, dotted field to a list of choices, a
+            range ``{low, high, log, step}``, or an expression of other fields such as ``"[2, 4] * d_model"``.
+        n_trials: different combinations in all; a smaller space ends when it is used up.
+        sampler: ``tpe`` (by the results so far), ``random``, or ``grid`` (every combination, in random order).
+        pruner: ``none``, ``median`` or ``hyperband``, on the ranking score after each epoch.
+        storage: a database URL, or the path of a journal file; None: ``journal.log`` in the study's folder.
+        study_name: its name in the storage; None: the experiment's.
+        seed: of what is drawn.
+        workers: processes on this machine.
+        bars: a pandas or polars frame, or a list of ``Bars``, instead of the files under ``datapath``.
+        overrides: fields of the base to change, such as ``"num_epochs=3"``.
+        show: progress and the table at the end; None: where ``nextbar`` logs at INFO.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
+
+    Returns:
+        The study; it lies in ``log_dir/experiment_name`` of the base.
+
+    Raises:
+        ConfigError: an option or a space that cannot be used, a choice that the configuration refuses, a storage that
+            cannot be reached, a study of this name with another space.
+        DataError: bars that cannot be used.
+        RunError: a folder or storage that cannot be written. What fails in a trial alone is noted there.
+        TrainingInterrupted: Ctrl-C; the same call goes on.
+    """
+    options = SearchOptions(
+        n_trials=n_trials, sampler=sampler, pruner=pruner, storage=storage, study_name=study_name, seed=seed,
+        workers=workers,
+    )  # fmt: skip
+    wanted = Space.load(space, overrides)
+    example = wanted.check()
+    if options.sampler == "grid":
+        require_grid(wanted)
+    cache = BarsCache(bars, **names)
+    cache(example)  # what is wrong with the bars is said before anything is trained
+    folder = StudyFolder(Path(example.log_dir) / example.experiment_name)
+    name = options.study_name or example.experiment_name
+    folder.make()
+    kept = open_storage(options.storage or str(folder.journal))
+    study = open_study(kept, name, wanted.identity())
+    folder.describe(wanted, name, options.storage and without_password(options.storage))
+    owner = Owner(folder.path)
+    ledger = Ledger(study, kept, wanted, owner)
+    progress = Progress(options.n_trials, options.workers, show)
+    try:
+        with progress:
+            if options.workers > 1:
+                used_up = Team(folder, ledger, wanted, options, cache, progress).work()
+            else:
+                used_up = Worker(folder, ledger, wanted, options, cache, progress).work()
+    except KeyboardInterrupt:
+        done = sum(trial.state.is_finished() for trial in ledger.trials())
+        raise TrainingInterrupted(
+            f"interrupted; {done} of {options.n_trials} trials have ended and are kept in {folder.path}, "
+            "the same command goes on from there"
+        ) from None
+    finally:
+        owner.close()
+    result = Study(folder.path, wanted, study)
+    write_leaderboard(folder.leaderboard, result.trials, wanted)
+    if used_up:
+        get_logger().warning(
+            "the space is used up: it has %d different combinations, fewer than n_trials (%d)",
+            len(result.trials),
+            options.n_trials,
+        )
+    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
+        result.show()
+    return result

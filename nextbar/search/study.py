@@ -1,0 +1,186 @@
+"""A study that was searched: its trials, its best run, what mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nextbar.config import ExperimentConfig
+from nextbar.errors import RunError
+from nextbar.logger import console
+from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.search.folder import STUDY, StudyFolder
+from nextbar.search.leaderboard import Row, leaderboard, leaderboard_table
+from nextbar.search.ledger import FACTS, counted
+from nextbar.search.space import Space
+from nextbar.search.storage import load_study, open_storage, told
+from nextbar.tables import print_whole
+from nextbar.train.records import read_summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LEAST_FOR_IMPORTANCE = 10
+"""finished trials below which importances would be noise alone"""
+
+
+class Study:
+    """The result of a search.
+
+    Args:
+        path: the study's folder.
+        space: what was varied.
+        study: Optuna's own, for all that Optuna can do with it.
+    """
+
+    def __init__(self, path: Path, space: Space, study: optuna.Study) -> None:
+        self.path, self.space, self.optuna = path, space, study
+
+    @classmethod
+    def load(cls, path: str | Path, storage: str | None = None) -> Study:
+        """Open a study by its folder.
+
+        Args:
+            path: ``log_dir/experiment_name``.
+            storage: where it is kept, where the folder does not say it all: a database's password is not written down.
+
+        Raises:
+            RunError: no study, or a damaged one.
+            ConfigError: a storage that cannot be reached.
+        """
+        folder = StudyFolder(Path(path))
+        said = folder.read()
+        space = Space.from_dict({"base": said.get("base"), "search": said.get("search")})
+        place = storage or said.get("storage") or str(folder.journal)
+        return cls(folder.path, space, load_study(open_storage(place, create=False), said["study_name"]))
+
+    @cached_property
+    def trials(self) -> list[FrozenTrial]:
+        """The trials as Optuna keeps them, in order; none that another worker went on with."""
+        with told():
+            return counted(self.optuna.get_trials(deepcopy=False))
+
+    @cached_property
+    def leaderboard(self) -> list[Row]:
+        """A row for each trial, the best first; see ``leaderboard.csv``."""
+        return leaderboard(self.trials, self.space)
+
+    @property
+    def best_trial(self) -> FrozenTrial:
+        """The finished trial with the lowest ranking score; of two equals the earlier one.
+
+        Raises:
+            RunError: no trial has finished.
+        """
+        done = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        if not done:
+            reasons = {row["reason"] for row in self.leaderboard if row["reason"]}
+            raise RunError(
+                f"no trial of {self.path} has finished" + (":\n  " + "\n  ".join(sorted(reasons)) if reasons else "")
+            )
+        return min(done, key=lambda trial: (trial.value, trial.number))
+
+    @property
+    def best(self) -> Path:
+        """The run folder of the best trial, which everything else opens.
+
+        Raises:
+            RunError: no trial has finished, or the best one was trained on another machine.
+        """
+        trial = self.best_trial
+        run = self.path / trial.user_attrs[FACTS]["run"]
+        if not run.is_dir():
+            host = trial.user_attrs["owner"]["host"]
+            raise RunError(
+                f"the best trial, {trial.number}, was trained on {host}, and its run {run.name} is not in {self.path}; "
+                "copy it here"
+            )
+        return run
+
+    @cached_property
+    def importance(self) -> dict[str, float]:
+        """Share of each field in what tells the best tenth of the trials from the others, the greatest first.
+
+        Watanabe, Bansal and Hutter (2023), PED-ANOVA, by Optuna. Empty for fewer than ``LEAST_FOR_IMPORTANCE`` finished
+        trials; fields with one value only are left out.
+        """
+        done = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        varied = [name for name, d in self.space.dimensions.items() if not d.distribution.single()]
+        if len(done) < LEAST_FOR_IMPORTANCE or not varied:
+            return {}
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mirror = optuna.create_study(direction="minimize")
+            mirror.add_trials(done)
+            found = optuna.importance.get_param_importances(mirror, params=varied)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def winner_interval(self) -> SkillInterval | None:
+        """The best run's skill on the test span with its 95 % interval; None where it cannot be had.
+
+        Nothing was chosen by the test span, so the winner's test result is not flattered by the search.
+        """
+        from nextbar.evaluation import evaluate
+
+        span = evaluate(self.best).spans["test"]
+        return skill_interval(span.scorer, span.forecast)
+
+    def honesty(self) -> list[str]:
+        """What must be known beside the winner's scores: how many were tried, and what test says, in sentences."""
+        ended = [trial for trial in self.trials if trial.state.is_finished()]
+        how = {name: sum(trial.state == state for trial in ended)
+               for name, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED),
+                                   ("failed", TrialState.FAIL))}  # fmt: skip
+        told = ", ".join(f"{n} {name}" for name, n in how.items() if n)
+        lines = [
+            f"{len(ended)} configurations were tried ({told}). Validation chose, so the winner's validation score is "
+            "flattered, the more the more were tried; the test span was never looked at."
+        ]
+        report = read_summary(self.best)["metrics"].get("test")
+        if report is None:
+            return [*lines, "The winner has no test span."]
+        lines.append(f"Winner on the test span: {report['verdict']}")
+        try:
+            interval = self.winner_interval
+        except Exception as error:  # bars that are gone
+            return [*lines, f"No interval: {error}"]
+        if interval is not None:
+            lines.append(interval.in_words())
+        return lines
+
+    def show(self, out: Console | None = None) -> None:
+        """Print the leaderboard, importances and what must be known beside.
+
+        Args:
+            out: where to; None: standard error, as all of nextbar's messages.
+        """
+        out = out or console()
+        print_whole(out, leaderboard_table(self.leaderboard, self.space))
+        for line in self.lines():
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def lines(self) -> Sequence[str]:
+        """What stands under the leaderboard."""
+        try:
+            lines = self.honesty()
+        except RunError as error:
+            lines = [str(error)]
+        if self.importance:
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in self.importance.items())
+            lines.append(f"Importance (PED-ANOVA, on validation): {shares}")
+        return lines
+
+    def config(self, trial: FrozenTrial) -> ExperimentConfig:
+        """The experiment of a trial."""
+        return self.space.config(trial.params)
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path / STUDY)!r}, {len(self.trials)} trials)"
