@@ -84,8 +84,10 @@ def search(
     cache(example)  # what is wrong with the bars is said before anything is trained
     folder = StudyFolder(Path(example.log_dir) / example.experiment_name)
     name = options.study_name or example.experiment_name
-    folder.make()
+    if options.storage is None:
+        folder.make()
     kept = open_storage(options.storage or str(folder.journal))
+    folder.make()
     study = open_study(kept, name, wanted.identity())
     folder.describe(wanted, name, options.storage and without_password(options.storage))
     owner = Owner(folder.path)
