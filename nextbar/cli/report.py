@@ -15,8 +15,8 @@ def report(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a run, of a backtest, or of an experiment: then its best run.",
-            metavar="RUN|BACKTEST",
+            help="Folder of a run, of a backtest, of a study, or of another experiment: then its best run.",
+            metavar="RUN|BACKTEST|STUDY",
             show_default=False,
         ),
     ],
@@ -26,7 +26,7 @@ def report(
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Write one HTML page about a run or a backtest, which needs nothing else to be read.
+    """Write one HTML page about a run, a backtest or a study, which needs nothing else to be read.
 
     Prints the name of the file.
     """

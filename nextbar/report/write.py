@@ -8,6 +8,7 @@ from typing import Any
 from nextbar.errors import RunError
 from nextbar.files import write_whole
 from nextbar.runs import best_run, is_backtest
+from nextbar.search.folder import is_study
 
 NAME = "report.html"
 
@@ -15,13 +16,14 @@ NAME = "report.html"
 def write_report(
     source: str | Path, out: str | Path | None = None, *, bars: Any = None, data: str | Path | None = None
 ) -> Path:
-    """Write the report of a run or a backtest: one HTML page that needs no network and no other file.
+    """Write the report of a run, a backtest or a study: one HTML page that needs no network and no other file.
 
     The same folder and bars give the same bytes.
 
     Args:
-        source: a run folder, an experiment folder (its best run), or the folder of a backtest.
-        out: the file, or a folder for it; None: ``report.html`` in the folder of the run or backtest.
+        source: the folder of a run, of a backtest or of a study (the page of its best run is written too, and linked);
+            of another experiment: its best run.
+        out: the file, or a folder for it; None: ``report.html`` in the folder that is reported.
         bars: a frame of bars instead of the files the configuration names.
         data: a file of bars, or a folder as ``datapath``, instead of the configuration's.
 
@@ -32,18 +34,22 @@ def write_report(
         RunError: no such folder, one of which there is nothing to report, or a page that cannot be written.
         DataError: the bars cannot be read.
     """
-    if is_backtest(source):
-        from nextbar.report.backtest_page import backtest_page as make
-
-        path = Path(source)
-    else:
-        from nextbar.report.run_page import run_page as make
-
-        path = best_run(source)
-    page = make(path, bars, data)
+    path = Path(source) if is_backtest(source) or is_study(source) else best_run(source)
     target = path / NAME if out is None else Path(out)
     if target.is_dir():
         target /= NAME
+    if is_backtest(path):
+        from nextbar.report.backtest_page import backtest_page
+
+        page = backtest_page(path, bars, data)
+    elif is_study(path):
+        from nextbar.report.study_page import study_page
+
+        page = study_page(path, target, bars, data)
+    else:
+        from nextbar.report.run_page import run_page
+
+        page = run_page(path, bars, data)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, page)

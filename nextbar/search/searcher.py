@@ -107,7 +107,7 @@ def search(
         ) from None
     finally:
         owner.close()
-    result = Study(folder.path, wanted, study)
+    result = Study(folder.path, wanted, study, cache)
     write_leaderboard(folder.leaderboard, result.trials, wanted)
     if used_up:
         get_logger().warning(

@@ -14,6 +14,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.search.bars_cache import BarsCache
 from nextbar.search.folder import STUDY, StudyFolder
 from nextbar.search.leaderboard import Row, leaderboard, leaderboard_table
 from nextbar.search.ledger import FACTS, counted
@@ -36,10 +37,12 @@ class Study:
         path: the study's folder.
         space: what was varied.
         study: Optuna's own, for all that Optuna can do with it.
+        bars: gives the series of an experiment, where they are not the files under ``datapath``.
     """
 
-    def __init__(self, path: Path, space: Space, study: optuna.Study) -> None:
+    def __init__(self, path: Path, space: Space, study: optuna.Study, bars: BarsCache | None = None) -> None:
         self.path, self.space, self.optuna = path, space, study
+        self._bars = bars or BarsCache()
 
     @classmethod
     def load(cls, path: str | Path, storage: str | None = None) -> Study:
@@ -130,7 +133,10 @@ class Study:
         """
         from nextbar.evaluation import evaluate
 
-        span = evaluate(self.best).spans["test"]
+        config = self.config(self.best_trial)
+        dates = config.dataset_config.initial_date, config.dataset_config.final_date
+        scored = [b.between(*dates) for b in self._bars(config) if b.ticker in config.scored_tickers]
+        span = evaluate(self.best, scored).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 
     def honesty(self) -> list[str]:

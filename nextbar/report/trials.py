@@ -1,0 +1,115 @@
+"""The trials of a study: the leaderboard as a table, scores in the order drawn, what mattered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
+from nextbar.report.markup import Html, element, table
+from nextbar.report.scores import number, p_value, signed
+
+Row = Mapping[str, Any]
+
+MOST_ROWS = 500
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The last part of each dotted field, where it is the only one of its name."""
+    leaves = [name.rpartition(".")[2] for name in names]
+    return {name: leaf if leaves.count(leaf) == 1 else name for name, leaf in zip(names, leaves, strict=True)}
+
+
+def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[str, str]) -> Html:
+    """Every trial: what it is ranked by, what test says beside, what was drawn, what went wrong.
+
+    Args:
+        rows: of the leaderboard, in its order.
+        fields: those that were drawn.
+        runs: address of a run's page, by name.
+    """
+    named = short_names(fields)
+    told = any(row["reason"] for row in rows)
+    shown = [
+        (
+            "" if row["rank"] is None else str(row["rank"]), row["status"].replace("_", " "), _trial(row, runs),
+            number(row["ranking_score"]), number(row["test"]), number(row["test_baseline"]), signed(row["test_skill"]),
+            p_value(None if row["test_p_value"] is None else {"p_value": row["test_p_value"]}),
+            *(written(row[name]) for name in fields),
+            "" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"] or ""] if told else []),
+        )
+        for row in rows[:MOST_ROWS]
+    ]  # fmt: skip
+    head = ("rank", "status", "trial", "ranking score", "test", "its baseline", "test skill", "p", *named.values(),
+            "seconds", *(["reason"] if told else []))  # fmt: skip
+    caption = "Chosen by the ranking score, on validation; test is only reported"
+    if len(rows) > MOST_ROWS:
+        caption += f" (the first {MOST_ROWS} of {len(rows):,}; all are in leaderboard.csv)"
+    return table(head, shown, caption=caption, text_columns=3)
+
+
+def written(value: Any) -> str:
+    """A field's value, numbers to five digits."""
+    if isinstance(value, bool) or value is None or isinstance(value, list):
+        return json.dumps(value)
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def history_figure(rows: Sequence[Row], neutral: float) -> Figure | None:
+    """Ranking score of each trial in the order drawn, and the best until then; None for fewer than two.
+
+    ``neutral`` is the score of the baseline itself.
+    """
+    scored = sorted((row for row in rows if row["rank"] is not None), key=lambda row: row["trial"])
+    if len(scored) < 2:
+        return None
+    at, scores = [row["trial"] for row in scored], [row["ranking_score"] for row in scored]
+    data = [
+        {
+            "type": "scatter", "mode": "markers", "name": "trial", "x": at, "y": packed(scores, "f8"),
+            "marker": {"color": MODEL, "size": 7, "opacity": 0.7}, "hovertemplate": "%{y:.5g}",
+        },
+        {
+            "type": "scatter", "mode": "lines", "name": "best so far", "x": at,
+            "y": packed(list(accumulate(scores, min)), "f8"), "line": {"color": MODEL, "width": 1.8, "shape": "hv"},
+            "hovertemplate": "%{y:.5g}",
+        },
+        {
+            "type": "scatter", "mode": "lines", "name": "baseline", "x": [at[0], at[-1]], "y": [neutral, neutral],
+            "line": {"color": BASELINE, "width": 1.4, "dash": "dash"}, "hoverinfo": "skip",
+        },
+    ]  # fmt: skip
+    layout = {"xaxis": {"title": {"text": "trial"}, "tickformat": "d"},
+              "yaxis": {"title": {"text": "ranking score, validation"}}, "margin": {"t": 44}}  # fmt: skip
+    caption = "Lower is better. A best that still falls at the right end says that more trials may find more."
+    return Figure("history", "Scores in the order drawn", {"": Drawing(data, layout)}, caption, height=320)
+
+
+def importance_figure(importance: Mapping[str, float]) -> Figure | None:
+    """A bar for each field; None where nothing can be said."""
+    if not importance:
+        return None
+    named = short_names(list(importance))
+    least_first = list(importance.items())[::-1]
+    data = [
+        {
+            "type": "bar", "orientation": "h", "y": [text(named[name]) for name, _ in least_first],
+            "x": packed([100 * share for _, share in least_first], "f8"), "marker": {"color": MODEL, "opacity": 0.75},
+            "hovertemplate": "%{x:.1f} %<extra></extra>",
+        }
+    ]  # fmt: skip
+    layout = {"xaxis": {"title": {"text": "share of importance, %"}, "rangemode": "tozero"}, "hovermode": "closest",
+              "yaxis": {"type": "category"}}  # fmt: skip
+    caption = (
+        "PED-ANOVA (Watanabe, Bansal and Hutter 2023), by Optuna: how much a field tells the best tenth of the trials "
+        "from the others. With few trials it is mostly chance."
+    )
+    height = max(240, 90 + 30 * len(least_first))
+    return Figure("importance", "Importance", {"": Drawing(data, layout)}, caption, height=height)
+
+
+def _trial(row: Row, runs: Mapping[str, str]) -> Any:
+    address = runs.get(row["run"] or "")
+    return element("a", str(row["trial"]), href=address) if address else str(row["trial"])
