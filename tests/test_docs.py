@@ -19,12 +19,14 @@ from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config_check import _allowed, _type_at
 from nextbar.errors import ConfigError
+from nextbar.search.space import Space
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACEHOLDERS = {"FILE.yaml", "CONFIG.yaml"}
+SPACES = sorted((ROOT / "configs" / "search").glob("*.yaml"))
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -47,7 +49,7 @@ def commands() -> Iterator[tuple[str, list[str], bool]]:
                 yield page.name, shlex.split(text, comments=True), True
         for text in re.findall(r"`(nextbar [^`]+)`", FENCE.sub("", page.read_text())):
             yield page.name, shlex.split(text), False
-    for path in CONFIGS:
+    for path in [*CONFIGS, *SPACES]:
         for text in re.findall(r"^# (?:Command)? +(nextbar .*?)(?:  .*)?$", path.read_text(), re.MULTILINE):
             yield path.name, shlex.split(text), True
 
@@ -80,7 +82,7 @@ def tables() -> str:
 
 
 def test_there_is_a_page_for_everything() -> None:
-    commands = {"data", "train", "predict", "evaluate", "refit", "backtest", "report", "runs"}
+    commands = {"data", "train", "predict", "evaluate", "refit", "backtest", "report", "runs", "search"}
     assert {"README", "quickstart", "configuration", "metrics", "persistence"} | commands <= {
         page.stem for page in PAGES
     }
@@ -98,6 +100,14 @@ def test_a_configuration_loads_and_names_its_own_runs(path: Path, tmp_path: Path
     assert config.experiment_name == path.stem
     config.save(tmp_path / "again.yaml")
     assert ExperimentConfig.load(tmp_path / "again.yaml") == config
+    for word in ("Command", "Cost", "Expect"):
+        assert re.search(rf"^# {word} ", path.read_text(), re.MULTILINE), f"{path.name}: no {word}"
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_a_space_holds_experiments(path: Path) -> None:
+    space = Space.load(path)
+    assert space.check().experiment_name == f"search_{path.stem.partition('_')[0]}"
     for word in ("Command", "Cost", "Expect"):
         assert re.search(rf"^# {word} ", path.read_text(), re.MULTILINE), f"{path.name}: no {word}"
 

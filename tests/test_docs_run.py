@@ -29,7 +29,7 @@ def follow(page: Path, folder: Path) -> None:
     script = []
     for i, (language, text) in enumerate(pieces(page)):
         if language == "yaml":
-            (folder / "experiment.yaml").write_text(text)
+            (folder / ("space.yaml" if text.startswith("base:") else "experiment.yaml")).write_text(text)
         elif language == "python":
             (folder / f"{page.stem}_{i}.py").write_text(text)
             script.append(f"python {page.stem}_{i}.py")
