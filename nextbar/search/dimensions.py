@@ -31,13 +31,13 @@ class Choices:
         """The choices in a list.
 
         Raises:
-            ConfigError: there are none, or one stands there twice.
+            ConfigError: there are none, one stands there twice, or one is nothing that a file can hold.
         """
         if not values:
             raise ConfigError("the list of choices is empty, should hold at least one")
         labels = [_label(value) for value in values]
         for i, label in enumerate(labels):
-            if any(label == other and type(label) is type(other) for other in labels[:i]):
+            if label in labels[:i]:  # 1 and 1.0 are one to Optuna too
                 raise ConfigError(f"the choice {values[i]!r} is there twice")
         return cls(values)
 
@@ -50,7 +50,7 @@ class Choices:
 
     def value(self, label: Label) -> Any:
         """The choice that Optuna calls ``label``."""
-        return next(v for v in self.values if _label(v) == label and type(_label(v)) is type(label))
+        return next(value for value in self.values if _label(value) == label)
 
     @property
     def size(self) -> int:
@@ -101,7 +101,7 @@ class Range:
         kind = "a whole number" if whole else "a finite number"
         for key in ("low", "high", *(["step"] if step is not None else [])):
             value = given[key]
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or math.isinf(value):
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not _finite(value):
                 raise ConfigError(f"{key}: found {value!r}, should be {kind}")
         low, high = given["low"], given["high"]
         if low > high:
@@ -166,6 +166,16 @@ Dimension = Choices | Range
 
 
 def _label(value: Any) -> Label:
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and not math.isnan(value)):
         return value
-    return json.dumps(value)
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"found {value!r}, should be a number, text, a flag, None or a list of those") from None
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
