@@ -160,7 +160,7 @@ class Range:
 
     @property
     def _last(self) -> float:
-        """The highest value that steps from ``low`` come to, as Optuna has it: 0.3, where floats add up to a bit more."""
+        """The highest value that steps come to, as Optuna has it: 0.3, where floats add up to a bit more."""
         return self.distribution.high
 
 
