@@ -17,9 +17,8 @@ PLACES = ("log_dir", "experiment_name", "dataset_config.datapath")
 """fields that say where things lie; they decide nothing"""
 
 JUDGES = (
-    "model_config.output_mode", "dataset_config.output_mode", "dataset_config.resolution", "dataset_config.horizon",
-    "dataset_config.discrete_grid_levels", "dataset_config.initial_date", "dataset_config.final_date", "test_split",
-    "validation_split", "test_tickers",
+    "model_config.output_mode", "dataset_config.output_mode", "dataset_config.resolution",
+    "dataset_config.initial_date", "dataset_config.final_date", "test_split", "validation_split", "test_tickers",
 )  # fmt: skip
 """fields that decide what is scored: trials that differ in them cannot be ranked together"""
 
