@@ -43,7 +43,14 @@ def skill_interval(
     Origins are resampled in blocks of random length (Politis and Romano 1994), all tickers of a moment together, since
     neighbouring windows overlap and tickers move together. The mean length of a block follows from the loss
     differentials (Politis and White 2004, corrected 2009), and is at least the horizon. None for fewer than
-    ``LEAST_ORIGINS`` origins, or where an error is not finite.
+    ``LEAST_ORIGINS`` origins, where an error is not finite, or where the baseline does not err in a resample.
+
+    Args:
+        scorer: the span.
+        forecast: what is scored on it.
+        level: share of the resamples within the interval.
+        resamples: how many are drawn.
+        seed: of what is drawn.
     """
     from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
@@ -71,12 +78,18 @@ def skill_interval(
             return np.atleast_1d(np.mean(1 - model_S[there] / baseline_S[there]))
         return np.atleast_1d(np.mean((baseline_S[there] - model_S[there]) / count_S[there]))
 
-    if metric in ERRORS and not (tables[1].sum(axis=0) > 0).all():
+    model_TS, baseline_TS, count_TS = tables
+    share = metric in ERRORS  # of the baseline's error, so that the units of a ticker do not matter
+    if share and not (baseline_TS.sum(axis=0) > 0).all():
         return None
-    difference_T = (tables[1] - tables[0]).sum(axis=1) / np.maximum(tables[2].sum(axis=1), 1)
+    unit_S = baseline_TS.sum(axis=0) / count_TS.sum(axis=0) if share else 1.0
+    difference_T = ((baseline_TS - model_TS) / unit_S).sum(axis=1) / np.maximum(count_TS.sum(axis=1), 1)
     found = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
     longest = max(scorer.task.horizon, moments // 3)
     block = int(np.clip(np.ceil(found) if np.isfinite(found) else 1, scorer.task.horizon, longest))
-    resampled = StationaryBootstrap(block, *tables, seed=seed).apply(skill, resamples)[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resampled = StationaryBootstrap(block, *tables, seed=seed).apply(skill, resamples)[:, 0]
+    if not np.isfinite(resampled).all():
+        return None
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return SkillInterval(metric, float(skill(*tables)[0]), float(low), float(high), level, block, moments)

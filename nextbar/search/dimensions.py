@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nextbar.errors import ConfigError
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 RANGE_KEYS = ("low", "high", "log", "step")
 MOST_POINTS = 100_000
@@ -31,13 +32,13 @@ class Choices:
         """The choices in a list.
 
         Raises:
-            ConfigError: there are none, or one stands there twice.
+            ConfigError: there are none, one stands there twice, or one is nothing that a file can hold.
         """
         if not values:
             raise ConfigError("the list of choices is empty, should hold at least one")
         labels = [_label(value) for value in values]
         for i, label in enumerate(labels):
-            if any(label == other and type(label) is type(other) for other in labels[:i]):
+            if label in labels[:i]:  # 1 and 1.0 are one to Optuna too
                 raise ConfigError(f"the choice {values[i]!r} is there twice")
         return cls(values)
 
@@ -50,7 +51,7 @@ class Choices:
 
     def value(self, label: Label) -> Any:
         """The choice that Optuna calls ``label``."""
-        return next(v for v in self.values if _label(v) == label and type(_label(v)) is type(label))
+        return next(value for value in self.values if _label(value) == label)
 
     @property
     def size(self) -> int:
@@ -101,7 +102,7 @@ class Range:
         kind = "a whole number" if whole else "a finite number"
         for key in ("low", "high", *(["step"] if step is not None else [])):
             value = given[key]
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or math.isinf(value):
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not _finite(value):
                 raise ConfigError(f"{key}: found {value!r}, should be {kind}")
         low, high = given["low"], given["high"]
         if low > high:
@@ -117,13 +118,15 @@ class Range:
         return cls(low, high, whole, log, step)
 
     @property
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> FloatDistribution | IntDistribution:
         """For Optuna."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
-        if not self.whole:
-            return FloatDistribution(self.low, self._last, log=self.log, step=self.step)
-        return IntDistribution(int(self.low), int(self._last), log=self.log, step=int(self.step or 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a high that steps do not come to, and that Optuna lowers
+            if not self.whole:
+                return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
 
     def value(self, label: Label) -> Any:
         """What Optuna drew."""
@@ -135,14 +138,15 @@ class Range:
         if self.low == self.high:
             return 1
         step = self.step or (1 if self.whole else None)
-        size = math.inf if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
-        return int(size) if size <= MOST_POINTS else None
+        if step is None or (self.high - self.low) / step > MOST_POINTS:
+            return None
+        return round((self._last - self.low) / step) + 1
 
     def labels(self) -> Iterator[Label]:
         """All of them."""
         assert self.size is not None
         for i in range(self.size):
-            value = self.low + i * (self.step or 1)
+            value = min(self.low + i * (self.step or 1), self._last)
             yield int(value) if self.whole else value
 
     def extremes(self) -> Iterator[Label]:
@@ -156,16 +160,24 @@ class Range:
 
     @property
     def _last(self) -> float:
-        """The highest value that steps from ``low`` come to."""
-        if self.step is None or self.size is None:
-            return self.high
-        return self.low + (self.size - 1) * self.step
+        """The highest value that steps come to, as Optuna has it: 0.3, where floats add up to a bit more."""
+        return self.distribution.high
 
 
 Dimension = Choices | Range
 
 
 def _label(value: Any) -> Label:
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and not math.isnan(value)):
         return value
-    return json.dumps(value)
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"found {value!r}, should be a number, text, a flag, None or a list of those") from None
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False

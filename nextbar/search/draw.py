@@ -1,4 +1,4 @@
-"""The next combination: Optuna's samplers propose, and nothing is proposed twice."""
+"""The next combination: Optuna's samplers propose, a grid is counted through, and nothing is proposed twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from nextbar.config import ExperimentConfig
@@ -50,7 +50,7 @@ class Proposal:
 def propose(
     space: Space, sampler: str, seed: int, trials: Sequence[FrozenTrial], tried: Collection[str]
 ) -> Proposal | None:
-    """A combination that nobody has tried; None: they are used up.
+    """A combination that nobody has tried; None: they are used up, or in a space of more than ``COUNTED`` none was met.
 
     The same trials give the same proposal, so a search that was killed goes on as if it had not been.
 
@@ -80,7 +80,8 @@ def propose(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is experimental is said in their documentation
-        proposals = itertools.chain(drawn(_sampler(space, sampler, seed, len(trials)), REPEATS), left())
+        first = drawn(_sampler(sampler, _seed(seed, len(trials))), REPEATS) if sampler != "grid" else ()
+        proposals = itertools.chain(first, left())
         return next((one for one in proposals if one.digest not in tried), None)
 
 
@@ -95,10 +96,8 @@ def require_grid(space: Space) -> None:
             raise ConfigError(f"search: {name}: sampler grid needs a list of choices here, or a range with a step")
 
 
-def _sampler(space: Space, name: str, seed: int, n: int) -> BaseSampler:
-    if name == "grid":
-        return GridSampler({name: list(d.labels()) for name, d in space.dimensions.items()}, seed=seed)
-    return TPESampler(seed=_seed(seed, n)) if name == "tpe" else RandomSampler(seed=_seed(seed, n))
+def _sampler(name: str, seed: int) -> BaseSampler:
+    return TPESampler(seed=seed) if name == "tpe" else RandomSampler(seed=seed)
 
 
 def _seed(seed: int, n: int) -> int:

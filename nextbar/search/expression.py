@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nextbar.errors import ConfigError
@@ -35,7 +35,7 @@ class Expression:
     """
 
     text: str
-    tree: ast.expr
+    tree: ast.expr = field(compare=False)
     choices: tuple[float, ...]
 
     @classmethod
@@ -62,18 +62,18 @@ class Expression:
         """The fields it speaks of, as they are written."""
         return tuple(dict.fromkeys(_names(self.tree)))
 
-    def value(self, field: Callable[[str], Any], choice: float | None = None) -> Any:
+    def value(self, value_of: Callable[[str], Any], choice: float | None = None) -> Any:
         """What it comes to.
 
         Args:
-            field: the value of a field, by the name that is written.
+            value_of: the value of a field, by the name that is written.
             choice: what was drawn from its list.
 
         Raises:
             ConfigError: a field that is no number, or a division by zero.
         """
         if isinstance(self.tree, ast.Name | ast.Attribute):
-            return field(ast.unparse(self.tree))  # of whatever kind
+            return value_of(ast.unparse(self.tree))  # of whatever kind
 
         def number(node: ast.expr) -> Any:
             if isinstance(node, ast.Constant):
@@ -85,7 +85,7 @@ class Expression:
             if isinstance(node, ast.UnaryOp):
                 return _OPERATORS[type(node.op)](number(node.operand))
             name = ast.unparse(node)
-            found = field(name)
+            found = value_of(name)
             if isinstance(found, bool) or not isinstance(found, int | float):
                 raise ConfigError(f"{self.text!r}: {name} is {found!r}, should be a number")
             return found

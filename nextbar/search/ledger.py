@@ -8,7 +8,7 @@ came before it: where one of those has the same experiment, or there are enough 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,7 @@ class Ledger:
         return counted(self._all())
 
     def stale(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Unfinished trials that nobody works on any more."""
+        """Unfinished trials that nobody works on any more: let go, their worker gone, or its lease run out."""
         now = time.time()
         return [
             t
@@ -134,7 +134,8 @@ class Ledger:
             LeaseLost: another worker has the trial.
         """
         self._update(lambda: self._storage.set_trial_intermediate_value(claim.trial_id, epoch, ranking))
-        return self._storage.get_trial(claim.trial_id)
+        with told():
+            return self._storage.get_trial(claim.trial_id)
 
     def values(self, claim: Claim) -> dict[int, float]:
         """The ranking scores of the epochs that were reported."""
@@ -174,7 +175,7 @@ class Ledger:
             return WITHDRAWN in self._storage.get_trial(trial_id).user_attrs
         return True
 
-    def _update(self, write: Any) -> None:
+    def _update(self, write: Callable[[], object]) -> None:
         try:
             with told():
                 write()
@@ -183,7 +184,7 @@ class Ledger:
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that were not withdrawn, in order."""
+    """Trials that were not withdrawn, in order; none that somebody else put into the study."""
     return [t for t in trials if WITHDRAWN not in t.user_attrs and CONFIGURATION in t.user_attrs]
 
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+LOOKS = 1.0
+"""seconds between two looks at whether the process that started this one is there"""
+
 
 def main(task: Path, index: int, count: int) -> None:
-    """Work on a study until there is nothing left to do."""
+    """Work on a study until there is nothing left to do.
+
+    Raises:
+        NextbarError: see ``Worker.work``.
+        TrainingInterrupted: Ctrl-C.
+    """
     from nextbar.search.team import cores
 
+    said: dict[str, Any] = json.loads(task.read_text())
+    end_with(said["parent"])
     mine = cores(index, count)
     if mine:
         os.sched_setaffinity(0, mine)  # before JAX counts what there is
-    said: dict[str, Any] = json.loads(task.read_text())
     from nextbar.search.bars_cache import BarsCache
     from nextbar.search.folder import StudyFolder
     from nextbar.search.ledger import Ledger
@@ -35,9 +46,20 @@ def main(task: Path, index: int, count: int) -> None:
     try:
         ledger = Ledger(study, storage, space, owner)
         progress = Progress(options.n_trials, show=False)
-        Worker(folder, ledger, space, options, BarsCache.taken_over(said["bars"]), progress, parent=os.getppid()).work()
+        Worker(folder, ledger, space, options, BarsCache.taken_over(said["bars"]), progress).work()
     finally:
         owner.close()
+
+
+def end_with(parent: int) -> None:
+    """End this process when the one that started it has gone, however it ended: nobody would hear of what it does."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=look, name="nextbar-parent", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
 import uuid
@@ -53,8 +52,12 @@ class Owner:
             return False
 
     def close(self) -> None:
-        """Stop being one; locks of those that are gone are cleared away."""
+        """Stop being one. Locks of others stay: they say that whoever held them has gone."""
         self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Clear the locks of those that are gone away; for a study that has no unfinished trial."""
         for path in self._folder.glob("*.lock"):
             try:
                 with FileLock(path, timeout=0):
@@ -64,13 +67,10 @@ class Owner:
 
 
 class Pulse:
-    """Calls ``beat`` every now and then from a thread of its own; a context manager.
+    """Calls ``beat`` every now and then from a thread of its own; a context manager."""
 
-    Where the process that started this one has gone, this one ends too: nobody would hear of what it does.
-    """
-
-    def __init__(self, beat: Callable[[], None], every: float = RENEWAL, parent: int | None = None) -> None:
-        self._beat, self._every, self._parent = beat, every, parent
+    def __init__(self, beat: Callable[[], None], every: float = RENEWAL) -> None:
+        self._beat, self._every = beat, every
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nextbar-pulse", daemon=True)
 
@@ -83,11 +83,5 @@ class Pulse:
         self._thread.join()
 
     def _run(self) -> None:
-        waited = 0.0
-        while not self._end.wait(min(1.0, self._every)):
-            if self._parent is not None and os.getppid() != self._parent:
-                os._exit(1)
-            waited += min(1.0, self._every)
-            if waited >= self._every:
-                self._beat()
-                waited = 0.0
+        while not self._end.wait(self._every):
+            self._beat()

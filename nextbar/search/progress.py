@@ -49,6 +49,10 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
+    def known(self, trials: Sequence[FrozenTrial]) -> None:
+        """Trials that ended before: no line for them."""
+        self._said |= {trial.number for trial in trials if trial.state.is_finished()}
+
     def show(self, trials: Sequence[FrozenTrial]) -> None:
         """Bring the bar up to date."""
         done = sum(trial.state.is_finished() for trial in trials)

@@ -12,7 +12,8 @@ from nextbar.data.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.search.bars_cache import BarsCache
-from nextbar.search.draw import require_grid
+from nextbar.search.contradictions import require_possible
+from nextbar.search.draw import COUNTED, require_grid
 from nextbar.search.folder import StudyFolder
 from nextbar.search.leaderboard import write_leaderboard
 from nextbar.search.ledger import Ledger
@@ -20,7 +21,7 @@ from nextbar.search.options import SearchOptions
 from nextbar.search.owner import Owner
 from nextbar.search.progress import Progress
 from nextbar.search.space import Space
-from nextbar.search.storage import open_storage, open_study, without_password
+from nextbar.search.storage import as_written_down, open_storage, open_study
 from nextbar.search.study import Study
 from nextbar.search.team import Team
 from nextbar.search.worker import Worker
@@ -77,7 +78,7 @@ def search(
         workers=workers,
     )  # fmt: skip
     wanted = Space.load(space, overrides)
-    example = wanted.check()
+    example = require_possible(wanted)
     if options.sampler == "grid":
         require_grid(wanted)
     cache = BarsCache(bars, **names)
@@ -89,7 +90,7 @@ def search(
     kept = open_storage(options.storage or str(folder.journal))
     folder.make()
     study = open_study(kept, name, wanted.identity())
-    folder.describe(wanted, name, options.storage and without_password(options.storage))
+    folder.describe(wanted, name, None if options.storage is None else as_written_down(options.storage))
     owner = Owner(folder.path)
     ledger = Ledger(study, kept, wanted, owner)
     progress = Progress(options.n_trials, options.workers, show)
@@ -99,6 +100,7 @@ def search(
                 used_up = Team(folder, ledger, wanted, options, cache, progress).work()
             else:
                 used_up = Worker(folder, ledger, wanted, options, cache, progress).work()
+        owner.clear()
     except KeyboardInterrupt:
         done = sum(trial.state.is_finished() for trial in ledger.trials())
         raise TrainingInterrupted(
@@ -107,11 +109,13 @@ def search(
         ) from None
     finally:
         owner.close()
-    result = Study(folder.path, wanted, study, cache)
+    result = Study(folder.path, wanted, study, None if bars is None else cache)
     write_leaderboard(folder.leaderboard, result.trials, wanted)
     if used_up:
+        counted = wanted.size is not None and wanted.size <= COUNTED
         get_logger().warning(
-            "the space is used up: it has %d different combinations, fewer than n_trials (%d)",
+            "%s %d different combinations, fewer than n_trials (%d)",
+            "the space is used up: it has" if counted else "nothing new was found in the space after",
             len(result.trials),
             options.n_trials,
         )

@@ -44,7 +44,7 @@ def open_storage(storage: str, create: bool = True) -> BaseStorage:
         import sqlalchemy
 
         shown = sqlalchemy.engine.make_url(storage).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
             f"storage: found {storage!r}, should be a path, or a database URL such as "
             "postgresql+psycopg2://user@host/name"
@@ -66,9 +66,11 @@ def open_study(storage: BaseStorage, name: str, identity: Mapping[str, Any]) -> 
     with warnings.catch_warnings(), told():
         warnings.simplefilter("ignore")
         study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+        # in this order: whoever made a trial meanwhile had said before what is searched
+        trials = study.get_trials(deepcopy=False)
         known = study.user_attrs.get(SPACE)
         if known is None:
-            if study.get_trials(deepcopy=False):
+            if trials:
                 raise ConfigError(f"the study {name!r} is there, but not one of nextbar's; choose another study_name")
             study.set_user_attr(SPACE, _plain(identity))
     if known is not None and known != _plain(identity):
@@ -90,7 +92,8 @@ def load_study(storage: BaseStorage, name: str) -> optuna.Study:
         with told():
             return optuna.load_study(storage=storage, study_name=name)
     except KeyError:
-        names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
+        with told():
+            names = [study.study_name for study in storage.get_all_studies()]
         raise RunError(f"the storage has no study {name!r}; it has {', '.join(map(repr, names)) or 'none'}") from None
 
 
@@ -112,10 +115,10 @@ def told() -> Iterator[None]:
         raise RunError(f"the journal of the study is damaged: {error}") from None
 
 
-def without_password(storage: str) -> str:
-    """A URL as it may be written down."""
+def as_written_down(storage: str) -> str:
+    """A URL without its password; a path from the root, since the next command may come from another folder."""
     if not is_url(storage):
-        return storage
+        return str(Path(storage).expanduser().absolute())
     import sqlalchemy
 
     return sqlalchemy.engine.make_url(storage).set(password=None).render_as_string()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.config import ExperimentConfig
-from nextbar.errors import RunError
+from nextbar.data.bars import Bars
+from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
-from nextbar.search.bars_cache import BarsCache
 from nextbar.search.folder import STUDY, StudyFolder
 from nextbar.search.leaderboard import Row, leaderboard, leaderboard_table
-from nextbar.search.ledger import FACTS, counted
+from nextbar.search.ledger import FACTS, OWNER, counted
 from nextbar.search.space import Space
 from nextbar.search.storage import load_study, open_storage, told
 from nextbar.tables import print_whole
@@ -37,12 +37,17 @@ class Study:
         path: the study's folder.
         space: what was varied.
         study: Optuna's own, for all that Optuna can do with it.
-        bars: gives the series of an experiment, where they are not the files under ``datapath``.
+        bars: the series of an experiment, where they do not lie under ``datapath``.
     """
 
-    def __init__(self, path: Path, space: Space, study: optuna.Study, bars: BarsCache | None = None) -> None:
-        self.path, self.space, self.optuna = path, space, study
-        self._bars = bars or BarsCache()
+    def __init__(
+        self,
+        path: Path,
+        space: Space,
+        study: optuna.Study,
+        bars: Callable[[ExperimentConfig], list[Bars]] | None = None,
+    ) -> None:
+        self.path, self.space, self.optuna, self._bars = path, space, study, bars
 
     @classmethod
     def load(cls, path: str | Path, storage: str | None = None) -> Study:
@@ -98,7 +103,7 @@ class Study:
         trial = self.best_trial
         run = self.path / trial.user_attrs[FACTS]["run"]
         if not run.is_dir():
-            host = trial.user_attrs["owner"]["host"]
+            host = trial.user_attrs[OWNER]["host"]
             raise RunError(
                 f"the best trial, {trial.number}, was trained on {host}, and its run {run.name} is not in {self.path}; "
                 "copy it here"
@@ -130,17 +135,28 @@ class Study:
         """The best run's skill on the test span with its 95 % interval; None where it cannot be had.
 
         Nothing was chosen by the test span, so the winner's test result is not flattered by the search.
+
+        Raises:
+            RunError: no trial has finished, or the winner's run cannot be loaded.
+            DataError: the bars are gone, or a study of a frame was loaded without it.
         """
         from nextbar.evaluation import evaluate
 
         config = self.config(self.best_trial)
-        dates = config.dataset_config.initial_date, config.dataset_config.final_date
-        scored = [b.between(*dates) for b in self._bars(config) if b.ticker in config.scored_tickers]
-        span = evaluate(self.best, scored).spans["test"]
+        if self._bars is None:
+            span = evaluate(self.best).spans["test"]
+        else:
+            dates = config.dataset_config.initial_date, config.dataset_config.final_date
+            bars = [one.between(*dates) for one in self._bars(config)]
+            span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 
     def honesty(self) -> list[str]:
-        """What must be known beside the winner's scores: how many were tried, and what test says, in sentences."""
+        """What must be known beside the winner's scores: how many were tried, and what test says, in sentences.
+
+        Raises:
+            RunError: the winner's run cannot be read.
+        """
         ended = [trial for trial in self.trials if trial.state.is_finished()]
         how = {name: sum(trial.state == state for trial in ended)
                for name, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED),
@@ -150,13 +166,15 @@ class Study:
             f"{len(ended)} configurations were tried ({told}). Validation chose, so the winner's validation score is "
             "flattered, the more the more were tried; the test span was never looked at."
         ]
+        if not how["finished"]:
+            return [*lines, "None has finished, so there is no winner."]
         report = read_summary(self.best)["metrics"].get("test")
         if report is None:
             return [*lines, "The winner has no test span."]
         lines.append(f"Winner on the test span: {report['verdict']}")
         try:
             interval = self.winner_interval
-        except Exception as error:  # bars that are gone
+        except (NextbarError, OSError) as error:  # bars that are gone
             return [*lines, f"No interval: {error}"]
         if interval is not None:
             lines.append(interval.in_words())

@@ -59,7 +59,7 @@ class Team:
         self._restarts = 0
 
     def work(self) -> bool:
-        """Have the study worked on to its end; True where the space was used up before.
+        """Have the study worked on to its end; True where no further combination was found before.
 
         Raises:
             RunError: a worker cannot go on; its message.
@@ -68,6 +68,7 @@ class Team:
         with tempfile.TemporaryDirectory(prefix="nextbar-search-") as temporary:
             task = Path(temporary) / "task.json"
             write_whole(task, json.dumps(self._task(Path(temporary))))
+            self._progress.known(self._ledger.trials())
             team = [self._start(task, Path(temporary), i) for i in range(self._options.workers)]
             try:
                 self._watch(team, task, Path(temporary))
@@ -98,6 +99,7 @@ class Team:
     def _task(self, temporary: Path) -> dict[str, Any]:
         """What a worker must know."""
         return {
+            "parent": os.getpid(),
             "study": str(self._folder.path),
             "space": self._space.to_dict(),
             "options": self._options.to_dict() | {"workers": 1},

@@ -20,6 +20,7 @@ from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
 from nextbar.search.ledger import Claim, LeaseLost, Ledger
 from nextbar.search.owner import Pulse
+from nextbar.search.storage import told
 from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result, Trainer
 
@@ -37,7 +38,6 @@ class Trial:
         ledger: where they are written down.
         pruner: ends those that look hopeless.
         bars: the series of an experiment, read before.
-        parent: the process whose end is also this one's.
         progress: told of every epoch.
     """
 
@@ -46,11 +46,10 @@ class Trial:
         ledger: Ledger,
         pruner: optuna.pruners.BasePruner,
         bars: Callable[[ExperimentConfig], Any],
-        parent: int | None = None,
         progress: Callable[[Claim, int], None] = lambda claim, epoch: None,
     ) -> None:
         self._ledger, self._pruner, self._bars = ledger, pruner, bars
-        self._parent, self._progress = parent, progress
+        self._progress = progress
 
     def run(self, claim: Claim) -> None:
         """Train a claim to its end.
@@ -64,7 +63,8 @@ class Trial:
         if config is None:
             return self._fail(claim, claim.proposal.refused)
         if claim.taken_over >= MOST_DEATHS:
-            return self._fail(claim, f"the process was killed {claim.taken_over} times in the same epoch of it")
+            reason = f"the process was killed {claim.taken_over} times in the same epoch of it"
+            return self._fail(claim, reason, claim.seconds)
         began = time.monotonic()
 
         def seconds() -> float:
@@ -78,7 +78,7 @@ class Trial:
                 self._ledger.renew(claim, seconds())
             except LeaseLost:
                 lost = True
-            except NextbarError as error:
+            except (NextbarError, OSError) as error:  # the next beat may come through
                 get_logger().warning("%s", error)
 
         def watch(epoch: int, ranking: float | None) -> str:
@@ -88,11 +88,12 @@ class Trial:
             if ranking is None or not math.isfinite(ranking):
                 return ""
             so_far = self._ledger.report(claim, epoch, ranking)
-            hopeless = self._pruner.prune(self._ledger.study, so_far)
+            with told():
+                hopeless = self._pruner.prune(self._ledger.study, so_far)
             return f"pruned after epoch {epoch}: ranking score {ranking:.5g}" if hopeless else ""
 
         try:
-            with Pulse(beat, parent=self._parent), hushed():
+            with Pulse(beat), hushed():
                 result = _train(Trainer(config, self._bars(config), show=False, watch=watch))
         except (ConfigError, DataError, OutOfMemory) as error:
             return self._fail(claim, str(error), seconds())
@@ -112,7 +113,7 @@ class Trial:
         if result.status == "diverged":
             return self._ledger.finish(claim, TrialState.FAIL, None, facts)
         wrong = self._not_comparable(result.run_dir)
-        if not wrong and not math.isfinite(facts["ranking"] if facts["ranking"] is not None else math.inf):
+        if not wrong and facts["ranking"] is None:
             wrong = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
         if wrong:
             return self._ledger.finish(claim, TrialState.FAIL, None, facts | {"reason": wrong, "ranking": None})
@@ -121,10 +122,11 @@ class Trial:
     def _not_comparable(self, run_dir: Path) -> str:
         """Why a run cannot be ranked beside the others of the study; empty where it can."""
         scored, study = read_summary(run_dir).get("scored_bars"), self._ledger.study
-        known = study.user_attrs.get(GROUP)
-        if known is None:
-            study.set_user_attr(GROUP, scored)
-        elif known != scored:
+        with told():
+            known = study.user_attrs.get(GROUP)
+            if known is None:
+                study.set_user_attr(GROUP, scored)
+        if known not in (None, scored):
             return "scored on other bars than the study's first trial, so it cannot be ranked with it"
         return ""
 
@@ -138,15 +140,19 @@ class Trial:
 
 
 def _train(trainer: Trainer) -> Result:
-    """Train, or wait for whoever trains the same experiment just now, and go on with that."""
-    told = False
+    """Train, or wait for whoever trains the same experiment just now, and go on with that.
+
+    Raises:
+        NextbarError, TrainingInterrupted: see ``Trainer.train_and_evaluate``.
+    """
+    waits = False
     while True:
         try:
             return trainer.train_and_evaluate()
         except RunBusy as busy:
-            if not told:
+            if not waits:
                 get_logger().warning("waiting: %s", busy)
-            told = True
+            waits = True
             time.sleep(1)
 
 

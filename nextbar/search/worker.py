@@ -8,6 +8,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial
 
 from nextbar.search.bars_cache import BarsCache
+from nextbar.search.contradictions import most_epochs
 from nextbar.search.draw import propose
 from nextbar.search.folder import StudyFolder
 from nextbar.search.hparams import write_hparams
@@ -32,7 +33,6 @@ class Worker:
         options: what is asked.
         bars: the series of an experiment.
         progress: what a user watches.
-        parent: the process whose end is also this one's.
     """
 
     def __init__(
@@ -43,15 +43,14 @@ class Worker:
         options: SearchOptions,
         bars: BarsCache,
         progress: Progress,
-        parent: int | None = None,
     ) -> None:
         self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
         self._progress = progress
         pruner = make_pruner(options.pruner, space)
-        self._trial = Trial(ledger, pruner, bars, parent, progress.epoch)
+        self._trial = Trial(ledger, pruner, bars, progress.epoch)
 
     def work(self) -> bool:
-        """Train until there are as many trials as asked; True where the space was used up before.
+        """Train until there are as many trials as asked; True where no further combination was found before.
 
         Raises:
             NextbarError: see ``Trial.run``.
@@ -71,8 +70,8 @@ class Worker:
     def _next(self, trials: list[FrozenTrial]) -> tuple[Claim | None, bool]:
         """What to train now; and where that is nothing, whether it is worth to look again at once."""
         n = self._options.n_trials
-        for trial in self._ledger.stale(trials):
-            return self._ledger.take_over(trial, n), True
+        if stale := self._ledger.stale(trials):
+            return self._ledger.take_over(stale[0], n), True
         if len(trials) >= n:
             return None, False
         tried = {trial.user_attrs[CONFIGURATION] for trial in trials}
@@ -96,7 +95,7 @@ class Worker:
 
 def make_pruner(name: str, space: Space) -> BasePruner:
     """The pruner of this name for trainings as long as the space has them; never after a first tenth."""
-    epochs = space.most_epochs()
+    epochs = most_epochs(space)
     if name == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
     if name == "hyperband":

@@ -1,0 +1,369 @@
+"""Claims on trials: whoever races with whom, and wherever one is killed, each experiment is one worker's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import FrozenTrial, TrialState
+from spaces import make_space
+
+from nextbar.errors import RunError
+from nextbar.search import ledger as ledgers
+from nextbar.search.draw import Proposal
+from nextbar.search.ledger import CONFIGURATION, FACTS, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.search.owner import LEASE, Owner, Pulse
+from nextbar.search.storage import open_storage, open_study
+
+SPACE = make_space({"n_heads": [1, 2, 4, 8], "seed": {"low": 0, "high": 9}})
+
+
+def proposal(n_heads: int = 1, seed: int = 0) -> Proposal:
+    return Proposal.of(SPACE, {"model_config.n_heads": n_heads, "seed": seed})
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
+    """Gives further workers of one study, on one journal; in real life each is a process."""
+    owners: list[Owner] = []
+
+    def joined() -> Ledger:
+        storage = open_storage(str(tmp_path / "journal.log"))
+        owners.append(Owner(tmp_path))
+        return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, owners[-1])
+
+    yield joined
+    for owner in owners:
+        owner._lock.release()
+
+
+def kill(ledger: Ledger) -> None:
+    """What the system does of itself when a process ends: its lock is open, the file stays."""
+    ledger.owner._lock.release()
+
+
+def claimed(ledger: Ledger, made: Proposal | None = None, n: int = 9) -> Claim:
+    claim = ledger.claim(made or proposal(), n)
+    assert claim is not None
+    return claim
+
+
+def elsewhere(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """As if the worker were on another machine, whose locks say nothing here."""
+    patch.setattr(Owner, "name", property(lambda self: {"token": self.token, "host": f"host of {self.token}"}))
+
+
+def require_sound(ledger: Ledger, expected: int) -> list[FrozenTrial]:
+    """As many trials as expected, no experiment twice, nothing withdrawn among them."""
+    trials = ledger.trials()
+    digests = [trial.user_attrs[CONFIGURATION] for trial in trials]
+    assert len(digests) == len(set(digests)) == expected, digests
+    return trials
+
+
+def test_a_claim_is_a_whole_trial_from_the_first_moment(join: Callable[[], Ledger]) -> None:
+    one, other = join(), join()
+    claim = claimed(one, proposal(4, 3))
+    (trial,) = other.trials()
+    assert (trial.number, trial.state, trial.params) == (0, TrialState.RUNNING, claim.proposal.params)
+    assert trial.user_attrs[CONFIGURATION] == proposal(4, 3).digest
+    assert trial.user_attrs[OWNER] == one.owner.name and trial.user_attrs[LEASED]["seconds"] == 0
+
+
+def test_of_two_with_the_same_experiment_the_first_has_it(join: Callable[[], Ledger]) -> None:
+    one, other = join(), join()
+    claimed(one)
+    assert other.claim(proposal(), 9) is None
+    claimed(other, proposal(2))
+    require_sound(one, 2)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_both_make_a_trial_before_either_looks(
+    join: Callable[[], Ledger], first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment that a lock would have to guard: both trials are there; the one with the lower number stays."""
+    workers = [join(), join()]
+    inner, outer = workers[first], workers[1 - first]
+    answers: dict[int, Claim | None] = {}
+    make = outer._storage.create_new_trial
+
+    def make_and_let_the_other_go(*given: Any, **named: Any) -> int:
+        made = make(*given, **named) if first else None
+        answers[0] = inner.claim(proposal(), 9)
+        return made if made is not None else make(*given, **named)
+
+    monkeypatch.setattr(outer._storage, "create_new_trial", make_and_let_the_other_go)
+    answers[1] = outer.claim(proposal(), 9)
+    assert [answer is not None for answer in answers.values()] == ([False, True] if first else [True, False])
+    require_sound(inner, 1)
+
+
+def test_no_more_than_asked_even_if_two_see_one_missing(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = join(), join()
+    claimed(one, proposal(1), 2)
+    make = one._storage.create_new_trial
+
+    def late(*given: Any, **named: Any) -> int:
+        claimed(other, proposal(2), 2)
+        return make(*given, **named)
+
+    monkeypatch.setattr(one._storage, "create_new_trial", late)
+    assert one.claim(proposal(4), 2) is None
+    require_sound(one, 2)
+    claimed(other, proposal(4), 3)  # it is not lost: with more trials it is drawn again
+    require_sound(one, 3)
+
+
+def test_many_at_once(join: Callable[[], Ledger]) -> None:
+    """Six workers in threads, all after the same twelve experiments, of which ten are asked for."""
+    wanted = [proposal(n_heads, seed) for n_heads in (1, 2, 4) for seed in range(4)]
+    workers = [join() for _ in range(6)]
+    got: list[Claim] = []
+
+    def work(ledger: Ledger) -> None:
+        for one in wanted:
+            claim = ledger.claim(one, 10)
+            if claim:
+                got.append(claim)
+
+    threads = [threading.Thread(target=work, args=[ledger]) for ledger in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    trials = require_sound(workers[0], 10)
+    assert sorted(claim.number for claim in got) == [trial.number for trial in trials]
+
+
+def test_whose_worker_lives_is_left_alone_and_whose_was_killed_is_free_at_once(join: Callable[[], Ledger]) -> None:
+    one, other = join(), join()
+    claimed(one)
+    assert other.stale(other.trials()) == []
+    kill(one)
+    assert [trial.number for trial in other.stale(other.trials())] == [0]
+
+
+def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: Callable[[], Ledger]) -> None:
+    one, other = join(), join()
+    claimed(one)
+    kill(one)
+    other.owner.close()  # Ctrl-C before it took the trial over
+    third = join()
+    assert len(third.stale(third.trials())) == 1
+    third.owner.clear()
+    assert [path.stem for path in third.owner._folder.glob("*.lock")] == [third.owner.token]
+
+
+def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = join(), join()
+    elsewhere(monkeypatch, one)
+    claim = claimed(one)
+    kill(one)
+    now = ledgers.time.time()
+    assert other.stale(other.trials()) == []
+    monkeypatch.setattr(ledgers.time, "time", lambda: now + LEASE + 1)
+    assert len(other.stale(other.trials())) == 1
+    one.renew(claim, 7.0)  # it lives after all
+    assert other.stale(other.trials()) == []
+    assert other.trials()[0].user_attrs[LEASED]["seconds"] == 7.0
+
+
+def test_one_that_was_let_go_is_free_at_once_anywhere(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = join(), join()
+    elsewhere(monkeypatch, one)
+    one.release(claimed(one), 3.0)
+    (trial,) = other.stale(other.trials())
+    claim = other.take_over(trial, 9)
+    assert claim is not None and claim.seconds == 3.0
+
+
+def test_a_take_over_goes_on_with_what_there_was_and_the_former_owner_hears_of_it(join: Callable[[], Ledger]) -> None:
+    one, other = join(), join()
+    lost = claimed(one)
+    for epoch, ranking in ((1, 0.9), (2, 0.8)):
+        one.report(lost, epoch, ranking)
+    one.renew(lost, 12.5)
+    kill(one)
+    claim = other.take_over(other.stale(other.trials())[0], 1)
+    assert claim is not None and claim.proposal == lost.proposal and claim.number == 1
+    assert (claim.seconds, other.values(claim)) == (12.5, {1: 0.9, 2: 0.8})
+    (trial,) = require_sound(other, 1)
+    assert trial.number == 1
+    assert one.study.get_trials()[0].state == TrialState.FAIL and WITHDRAWN in one.study.get_trials()[0].user_attrs
+    for action in (
+        lambda: one.renew(lost, 1.0),
+        lambda: one.report(lost, 3, 0.7),
+        lambda: one.finish(lost, TrialState.COMPLETE, 0.7, {"ranking": 0.7}),
+    ):
+        with pytest.raises(LeaseLost):
+            action()
+    one.release(lost, 1.0)  # too late, and no matter
+    other.finish(claim, TrialState.COMPLETE, 0.5, {"ranking": 0.5})
+    (trial,) = require_sound(other, 1)
+    assert trial.value == 0.5 and trial.user_attrs[FACTS] == {"ranking": 0.5}
+
+
+def test_two_take_over_at_once_and_one_has_it(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, three = join(), join(), join()
+    claimed(one)
+    kill(one)
+    (stale,) = two.stale(two.trials())
+    make, answers = two._storage.create_new_trial, []
+
+    def late(*given: Any, **named: Any) -> int:
+        answers.append(three.take_over(stale, 9))
+        return make(*given, **named)
+
+    monkeypatch.setattr(two._storage, "create_new_trial", late)
+    answers.append(two.take_over(stale, 9))
+    assert [answer is not None for answer in answers] == [True, False]
+    require_sound(two, 1)
+
+
+def test_one_that_ends_while_it_is_taken_over_stays_as_it_ended(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker was slow, not gone."""
+    one, other = join(), join()
+    claim = claimed(one)
+    kill(one)
+    (stale,) = other.stale(other.trials())
+    make = other._storage.create_new_trial
+
+    def late(*given: Any, **named: Any) -> int:
+        made = make(*given, **named)
+        one.finish(claim, TrialState.COMPLETE, 0.25, {})
+        return made
+
+    monkeypatch.setattr(other._storage, "create_new_trial", late)
+    assert other.take_over(stale, 9) is None
+    (trial,) = require_sound(one, 1)
+    assert (trial.number, trial.value) == (0, 0.25)
+
+
+class Killed(BaseException):
+    """Here the process ended."""
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", ["create_new_trial", "set_trial_user_attr", "set_trial_state_values"])
+def test_killed_between_the_steps_of_a_take_over(
+    join: Callable[[], Ledger], step: str, before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, third = join(), join(), join()
+    first = claimed(one)
+    one.report(first, 1, 0.9)
+    kill(one)
+    real = getattr(other._storage, step)
+
+    def die(*given: Any, **named: Any) -> None:
+        if not before:
+            real(*given, **named)
+        raise Killed
+
+    monkeypatch.setattr(other._storage, step, die)
+    with pytest.raises(Killed):
+        other.take_over(other.stale(other.trials())[0], 1)
+    kill(other)
+    claims = []
+    for _ in range(5):  # each a look of a worker
+        if stale := third.stale(third.trials()):
+            claims.append(third.take_over(stale[0], 1))
+    assert len([claim for claim in claims if claim]) == 1
+    (trial,) = require_sound(third, 1)
+    assert trial.intermediate_values == {1: 0.9} and trial.user_attrs[OWNER] == third.owner.name
+
+
+def test_deaths_in_one_epoch_are_counted_and_an_epoch_in_between_ends_the_count(join: Callable[[], Ledger]) -> None:
+    claim, times = claimed(worker := join()), []
+    for i in range(6):
+        if i == 3:
+            worker.report(claim, 1, 0.9)
+        kill(worker)
+        worker = join()
+        (stale,) = worker.stale(worker.trials())
+        again = worker.take_over(stale, 9)
+        assert again is not None
+        claim = again
+        times.append(claim.taken_over)
+    assert times == [1, 2, 3, 1, 2, 3]
+
+
+def test_trials_that_somebody_else_put_there_do_not_count(join: Callable[[], Ledger]) -> None:
+    ledger = join()
+    ledger.study.ask()
+    assert ledger.trials() == []
+    claimed(ledger, n=1)
+
+
+def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = join()
+    claim = claimed(ledger)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise StorageInternalError("server closed the connection\nand a page of SQL")
+
+    for name in (
+        "create_new_trial", "set_trial_user_attr", "set_trial_intermediate_value", "set_trial_state_values",
+        "get_trial", "get_all_trials",
+    ):  # fmt: skip
+        monkeypatch.setattr(ledger._storage, name, fail)
+    for action in (
+        ledger.trials,
+        lambda: ledger.claim(proposal(2), 9),
+        lambda: ledger.renew(claim, 1.0),
+        lambda: ledger.report(claim, 1, 0.5),
+        lambda: ledger.values(claim),
+        lambda: ledger.finish(claim, TrialState.FAIL, None, {}),
+        lambda: ledger.release(claim, 1.0),
+    ):
+        with pytest.raises(RunError) as error:
+            action()
+        assert "has failed: server closed the connection; trials that ended are kept" in str(error.value)
+
+
+def test_a_read_after_a_report_that_fails_is_told_too(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = join()
+    claim = claimed(ledger)
+
+    def fail(*_: Any) -> None:
+        raise StorageInternalError("gone")
+
+    monkeypatch.setattr(ledger._storage, "get_trial", fail)
+    with pytest.raises(RunError, match="has failed: gone"):
+        ledger.report(claim, 1, 0.5)
+
+
+def test_a_pulse_beats_until_it_is_stopped() -> None:
+    beats, enough = [], threading.Event()
+
+    def beat() -> None:
+        beats.append(None)
+        if len(beats) == 3:
+            enough.set()
+
+    with Pulse(beat, every=0.001):
+        assert enough.wait(30)
+    n = len(beats)
+    assert n >= 3 and not enough.clear() and not enough.wait(0.05) and len(beats) == n
+
+
+def test_optuna_opens_the_storage_and_sees_the_trials(join: Callable[[], Ledger], tmp_path: Path) -> None:
+    """As its dashboard does."""
+    ledger = join()
+    ledger.finish(claimed(ledger, proposal(2, 7)), TrialState.COMPLETE, 0.5, {})
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "journal.log"))
+    study = optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
+    assert study.best_params == {"model_config.n_heads": 2, "seed": 7} and study.best_value == 0.5
