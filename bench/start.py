@@ -22,13 +22,13 @@ _PROBE = """
 import sys, time
 began = float(sys.argv[1])
 from nextbar.train import engine
-call = engine.Engine.train
-def train(self, state, epoch, progress=lambda step: None):
+call = engine.Engine.train_each
+def train(self, state, epochs, progress=lambda step: None):
     def first(step):
         print(time.time() - began, flush=True)
         import os; os._exit(0)
-    return call(self, state, epoch, first)
-engine.Engine.train = train
+    return call(self, state, epochs, first)
+engine.Engine.train_each = train
 sys.argv = ["nextbar", "train", sys.argv[2], "log_dir=" + sys.argv[3], "--quiet"]
 from nextbar.cli import main
 main()

@@ -9,10 +9,10 @@ import pytest
 from trainings import assert_same_run, interrupt, train
 
 from nextbar.errors import TrainingInterrupted
+from nextbar.train.cohort import Cohort
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
-from nextbar.train.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_an_interruption_in_the_closing_evaluation_loses_nothing(
     tmp_path: Path, undisturbed: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "report", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Cohort, "reports", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(TrainingInterrupted, match="after 4 whole epochs"):
             train(tmp_path, num_epochs=4)
     resumed = train(tmp_path, num_epochs=4)

@@ -24,9 +24,8 @@ def row_of(epoch: int) -> dict[str, float]:
 
 
 def track(run_dir: Path, first: int, last: int, num_epochs: int = 5) -> None:
-    with Tracker(run_dir, first, num_epochs, STEPS, show=False) as tracker:
+    with Tracker(run_dir, first, num_epochs, STEPS) as tracker:
         for epoch in range(first, last + 1):
-            tracker.progress(3)
             tracker.epoch(epoch, epoch * STEPS, row_of(epoch), {"windows_per_second": 100.0 * epoch})
 
 
@@ -74,7 +73,7 @@ def test_tensorboard_shows_every_epoch_once(tmp_path: Path) -> None:
 
 
 def test_events_are_on_the_disk_when_an_epoch_is_recorded(tmp_path: Path) -> None:
-    with Tracker(tmp_path, 1, 3, STEPS, show=False) as tracker:
+    with Tracker(tmp_path, 1, 3, STEPS) as tracker:
         tracker.epoch(1, STEPS, {f"train/{n}": 1.0 for n in range(100)}, {})
         assert scalars(tmp_path, "train/99") == [(STEPS, 1.0)]
 
@@ -88,7 +87,7 @@ def test_tensorboard_reads_on_after_a_torn_event(tmp_path: Path) -> None:
 
 
 def test_what_is_not_finite_stands_in_the_file_only(tmp_path: Path) -> None:
-    with Tracker(tmp_path, 1, 1, 1, show=False) as tracker:
+    with Tracker(tmp_path, 1, 1, 1) as tracker:
         tracker.epoch(1, 1, {"a": math.nan, "b": math.inf, "c": 1.0}, {})
     (row,) = read_metrics(tmp_path)
     assert math.isnan(row["a"]) and row["b"] == math.inf
@@ -98,7 +97,7 @@ def test_what_is_not_finite_stands_in_the_file_only(tmp_path: Path) -> None:
 
 
 def test_a_metric_may_come_and_go(tmp_path: Path) -> None:
-    with Tracker(tmp_path, 1, 3, 1, show=False) as tracker:
+    with Tracker(tmp_path, 1, 3, 1) as tracker:
         tracker.epoch(1, 1, {"a": 1.0}, {})
         tracker.epoch(2, 2, {"b": 2.0, "a": 2.0}, {})
         tracker.epoch(3, 3, {"b": 3.0}, {})
@@ -138,41 +137,11 @@ def test_one_line_per_epoch(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     ]
 
 
-@pytest.mark.parametrize(
-    ("show", "level", "shown"), [(None, "INFO", True), (None, "ERROR", False), (False, "INFO", False)]
-)
-def test_the_bar_is_on_a_terminal_unless_it_is_not_wanted(
-    tmp_path: Path,
-    screen: io.StringIO,
-    caplog: pytest.LogCaptureFixture,
-    show: bool | None,
-    level: str,
-    shown: bool,
-) -> None:
-    caplog.set_level(level, "nextbar")
-    track(tmp_path, 1, 2)
-    with Tracker(tmp_path, 3, 4, STEPS, show) as tracker:
-        assert tracker._bar.tasks[0].completed == 2 * STEPS  # those of the epochs before
-        tracker.progress(5)
-        tracker._bar.refresh()
-        overall, part = tracker._bar.tasks
-        assert (overall.completed, overall.total) == (2 * STEPS + 5, 4 * STEPS)
-        assert (part.completed, part.total) == (5, STEPS)
-    assert (f"{2 * STEPS + 5}/{4 * STEPS}" in screen.getvalue()) == shown
-    assert ("epoch 3/4" in screen.getvalue()) == shown
-
-
-def test_time_left_follows_from_the_pace_of_this_process(tmp_path: Path) -> None:
-    clock = iter(range(100))
-    track(tmp_path, 1, 4)
-    tracker = Tracker(tmp_path, 5, 6, 10, show=True)
-    tracker._bar.get_time = lambda: float(next(clock) * 2)  # two seconds between any two looks
-    tracker._bar.start_task(tracker._whole)
-    for step in (1, 2, 3, 4, 5):
-        tracker._bar.update(tracker._whole, completed=40 + step)
-    overall = tracker._bar.tasks[0]
-    assert overall.speed == pytest.approx(0.5, rel=0.1)  # the forty steps before count for nothing
-    assert overall.time_remaining == pytest.approx(30, rel=0.1)
+def test_lines_of_several_trainings_say_whose_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nextbar")
+    with Tracker(tmp_path, 1, 5, STEPS, "first-run") as tracker:
+        tracker.epoch(1, STEPS, row_of(1), {})
+    assert caplog.messages[0].startswith("first-run  epoch 1/5  train/loss")
 
 
 def report(skill: float) -> dict:

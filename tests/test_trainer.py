@@ -16,10 +16,10 @@ from trainings import BARS, assert_same_run, interrupt, make_config, train
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.metrics.comparison import ranking_score
+from nextbar.train.cohort import Cohort
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result, Trainer
-from nextbar.train.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_best_is_kept_while_training_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_reported_and_not_trained_again(undisturbed: Result, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Training, "__init__", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Cohort, "__init__", lambda *_: pytest.fail("trained again"))
     log_dir = undisturbed.run_dir.parents[1]
     assert train(log_dir, num_epochs=4) == undisturbed
 
@@ -124,20 +124,20 @@ def test_a_diverged_run_names_step_and_rate_and_is_reported(tmp_path: Path, monk
     assert "step" in result.message and "learning rate 1e+30" in result.message
     assert result.best_epoch is None and result.metrics == {}
     assert "no epoch was finished" in result.message
-    monkeypatch.setattr(Training, "__init__", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Cohort, "__init__", lambda *_: pytest.fail("trained again"))
     assert train(tmp_path, bars, **wild) == result
 
 
 def test_a_run_that_diverges_late_keeps_its_last_good_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parameters that are no numbers any more in the third epoch, whose first step is number 12."""
-    real = Training.run_epoch
+    real = Cohort.run_epoch
 
-    def poisoned(training: Training, tracker: Any) -> None:
-        if training.epoch == 2:
-            training.state = training.state.replace(params=jax.tree.map(lambda a: a * np.nan, training.state.params))
-        real(training, tracker)
+    def poisoned(cohort: Cohort, *rest: Any) -> None:
+        if cohort.trainings[0].epoch == 2:
+            cohort.state = cohort.state.replace(params=jax.tree.map(lambda a: a * np.nan, cohort.state.params))
+        real(cohort, *rest)
 
-    monkeypatch.setattr(Training, "run_epoch", poisoned)
+    monkeypatch.setattr(Cohort, "run_epoch", poisoned)
     result = train(tmp_path, num_epochs=5)
     assert result.status == "diverged"
     assert "step 12 (epoch 3)" in result.message and "learning rate" in result.message
@@ -204,7 +204,7 @@ def test_bad_bars_leave_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_failure_is_noted_and_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "run_epoch", lambda *_: (_ for _ in ()).throw(ZeroDivisionError("too small")))
+        patch.setattr(Cohort, "run_epoch", lambda *_: (_ for _ in ()).throw(ZeroDivisionError("too small")))
         with pytest.raises(ZeroDivisionError):
             train(tmp_path)
     (run_dir,) = (path for path in (tmp_path / "test").iterdir() if path.is_dir())
@@ -214,7 +214,7 @@ def test_a_failure_is_noted_and_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_too_little_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Training, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
+    monkeypatch.setattr(Cohort, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
     with pytest.raises(RunError, match=r"not enough memory.*smaller batch_size"):
         train(tmp_path)
 

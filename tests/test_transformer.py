@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,12 +14,14 @@ from experiments import GRID, make_dataset
 
 from nextbar import baselines
 from nextbar.config import ExperimentConfig, ModelConfig
+from nextbar.data.dataset import Dataset
+from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import EncoderBlock, Transformer, architecture
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.training import Training
-from nextbar.types import Batch
+from nextbar.train.cohort import Cohort
+from nextbar.types import Batch, Forecast
 
 B, L, F, G, H = 4, 6, 5, 2, 2
 
@@ -222,32 +225,39 @@ def test_architecture_forgets_only_the_rate_of_dropout() -> None:
     assert architecture(ModelConfig(d_model=64, dropout=0.0)) == ModelConfig(d_model=64, dropout=0.0)
 
 
+def untrained(
+    config: ExperimentConfig, dataset: Dataset, folder: Path
+) -> tuple[dict[str, Scorer], dict[str, Forecast]]:
+    """The scorers of an experiment, and what the model says before its first step."""
+    cohort = Cohort([config], dataset, [Checkpoints(folder, enabled=False)])
+    (evaluation,) = cohort.evaluate()
+    assert evaluation is not None
+    return cohort.judge.scorers, cohort.judge.forecasts(evaluation)
+
+
 @pytest.mark.parametrize("target", ["close", "log_return"])
 def test_an_untrained_mean_is_persistence(target: str, tmp_path: Any) -> None:
     config, dataset = make_dataset(target=target, norm_mode="window_meanstd")
-    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
-    _, forecasts = training.evaluate(training.state.params)
+    scorers, forecasts = untrained(config, dataset, tmp_path)
     np.testing.assert_array_equal(forecasts["test"].location_NH, 0)
-    report = training.scorers["test"].report(forecasts["test"])
+    report = scorers["test"].report(forecasts["test"])
     assert report["model"] == report["baseline"]
 
 
 def test_an_untrained_grid_is_the_training_frequencies(tmp_path: Any) -> None:
     config, dataset = make_dataset(output_mode="discrete_grid", discrete_grid_levels=GRID, horizon=2)
-    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
-    _, forecasts = training.evaluate(training.state.params)
+    scorers, forecasts = untrained(config, dataset, tmp_path)
     task = Task(output_mode="discrete_grid", horizon=2, target="close", edges=GRID)
-    baseline = baselines.forecast(training.scorers["test"].reference, dataset.outcomes("test"), task)
+    baseline = baselines.forecast(scorers["test"].reference, dataset.outcomes("test"), task)
     np.testing.assert_allclose(forecasts["test"].log_probs_NHK, baseline.log_probs_NHK, rtol=1e-6)
-    report = training.scorers["test"].report(forecasts["test"])
+    report = scorers["test"].report(forecasts["test"])
     assert report["model"]["log_loss"] == pytest.approx(report["baseline"]["log_loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize("tail", ["normal", "student_t"])
 def test_an_untrained_distribution_has_one_spread_in_the_windows_units(tail: str, tmp_path: Any) -> None:
     config, dataset = make_dataset(output_mode="distribution", tail=tail)
-    training = Training(config, dataset, Checkpoints(tmp_path, enabled=False))
-    _, forecasts = training.evaluate(training.state.params)
+    _, forecasts = untrained(config, dataset, tmp_path)
     (bars,) = dataset.bars
     prices = np.stack([bars.columns[name] for name in ("open", "high", "low", "close")])
     unit_N = np.array([np.ptp(prices[:, i - 5 : i + 1]) for i in dataset.origins["test"]])

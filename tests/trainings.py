@@ -15,9 +15,9 @@ from experiments import leaves
 
 from nextbar.config import ExperimentConfig
 from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.cohort import Cohort
 from nextbar.train.engine import Engine
 from nextbar.train.trainer import Result, Trainer
-from nextbar.train.training import Training
 
 BARS = make_frame(make_bars(n=150))
 
@@ -59,19 +59,19 @@ def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training") ->
             _thread.interrupt_main()
             assert engine.cancelled.wait(10)
 
-    train, evaluate = Engine.train, Training.evaluate
+    train, evaluate = Engine.train_each, Cohort.evaluate
 
-    def train_then_press(engine: Engine, state: Any, number: int, *rest: Any) -> Any:
-        answer = train(engine, state, number, *rest)
-        press(engine, number)
+    def train_then_press(engine: Engine, state: Any, numbers: Any, *rest: Any) -> Any:
+        answer = train(engine, state, numbers, *rest)
+        press(engine, max(numbers))
         return answer
 
-    def evaluate_then_press(training: Training, params: Any) -> Any:
-        answer = evaluate(training, params)
-        press(training.engine, training.epoch + 1)
+    def evaluate_then_press(cohort: Cohort) -> Any:
+        answer = evaluate(cohort)
+        press(cohort.engine, max(training.epoch for training in cohort.live) + 1)
         return answer
 
     if after == "training":
-        patch.setattr(Engine, "train", train_then_press)
+        patch.setattr(Engine, "train_each", train_then_press)
     else:
-        patch.setattr(Training, "evaluate", evaluate_then_press)
+        patch.setattr(Cohort, "evaluate", evaluate_then_press)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ import orbax.checkpoint as ocp
 from nextbar.errors import RunError
 
 PyTree = Any
+
+_ONE_AT_A_TIME = threading.Lock()
+"""orbax tells the operations of a process apart by one counter: two at once take each other's folders"""
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's own mark of a folder that is not a checkpoint
 
@@ -157,9 +161,10 @@ class Checkpoints:
         if path.exists():  # an epoch done again after a kill between the two folders
             _discard(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._store.save(
-            path, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
-        )
+        with _ONE_AT_A_TIME:
+            self._store.save(
+                path, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
+            )
 
     def _path(self, epoch: int | None) -> Path:
         if not self.enabled:
@@ -236,7 +241,8 @@ def _sweep(folder: Path) -> None:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
-        yield
+        with _ONE_AT_A_TIME:
+            yield
     except Exception as error:  # orbax raises whatever its layers raise
         raise RunError(
             f"{path} is not a checkpoint that this run can go on from: {_first_line(error)}\n"

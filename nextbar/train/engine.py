@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.train import epoch as compiled
+from nextbar.data.windows import Tape
 from nextbar.train.epoch import Program
-from nextbar.train.order import Layout, collect, lay_out, shuffled
+from nextbar.train.functions import functions_of
+from nextbar.train.order import Layout, collect, lay_out
 from nextbar.train.state import HyperParameters
 from nextbar.types import Forecast
-
-KEPT_PROGRAMS = 2
-"""compiled programs kept in a process; a search over many shapes would otherwise grow without end"""
 
 EVALUATION_STEPS = 64
 """evaluation steps of one call"""
@@ -44,6 +42,16 @@ class TrainedEpoch(NamedTuple):
     learning_rate_T: np.ndarray
     forecast: Forecast
 
+    @classmethod
+    def of(cls, parts: list[Any], order: Layout) -> TrainedEpoch:
+        """Put together what the calls of an epoch gave; no forecast where a loss is not finite."""
+        steps = len(order.position_TB)
+        loss_T, rate_T = (np.concatenate([part[k] for part in parts])[:steps] for k in ("loss", "learning_rate"))
+        if not np.isfinite(loss_T).all():
+            return cls(loss_T, rate_T, Forecast())
+        forecast = collect([part["forecast"] for part in parts], order.position_TB, order.weight_TB)
+        return cls(loss_T, rate_T, Forecast(**forecast))
+
     def mean_loss(self, n_windows: int, batch_size: int) -> float:
         """Mean over all windows; the last step may have had fewer."""
         weight_T = np.full(len(self.loss_T), batch_size)
@@ -57,72 +65,87 @@ class TrainedEpoch(NamedTuple):
         return int(bad[0]) if bad.size else None
 
 
-class _Functions:
-    """The jitted functions of one program; they and their executables die together."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.initialise = jax.jit(partial(compiled.initial_state, program))
-        self.train = jax.jit(partial(compiled.train_call, program), donate_argnums=0)
-        self.evaluate = jax.jit(partial(compiled.evaluate_call, program))
-        self.label = jax.jit(partial(compiled.label_call, program))
-        self.shuffle = jax.jit(partial(shuffled, batch_size=program.batch_size))
-
-
-@lru_cache(maxsize=KEPT_PROGRAMS)
-def _functions(program: Program) -> _Functions:
-    return _Functions(program)
-
-
 class Engine:
-    """One experiment on the device.
+    """One experiment on the device, or a population: several that share a program.
+
+    A population's state and parameters have a leading axis P; a single experiment's have none.
 
     Args:
-        config: the experiment.
-        dataset: its windows.
+        config: the experiment; or those of a population, at least one, which differ in ``HyperParameters`` alone.
+        dataset: its windows, shared by all.
+        tape: its bars, where they are on the device already.
     """
 
-    def __init__(self, config: ExperimentConfig, dataset: Dataset) -> None:
+    def __init__(
+        self, config: ExperimentConfig | Sequence[ExperimentConfig], dataset: Dataset, tape: Tape | None = None
+    ) -> None:
+        self.configs = (config,) if isinstance(config, ExperimentConfig) else tuple(config)
         self.dataset = dataset
-        self.hyper: HyperParameters = jax.device_put(HyperParameters.from_config(config))
+        self._hyper_P = [HyperParameters.from_config(one) for one in self.configs]
+        self.population = len(self.configs) > 1
+        self.hyper: HyperParameters = jax.device_put(
+            jax.tree.map(lambda *values: np.stack(values), *self._hyper_P) if self.population else self._hyper_P[0]
+        )
         self.n_windows = len(dataset.origins["training"])
-        self.functions = _functions(Program.of(config, dataset.preparation.spec, self.n_windows))
-        # the very object: a state carries its model's apply, which jit compares by identity
+        program = Program.of(self.configs[0], dataset.preparation.spec, self.n_windows)
+        self.functions = functions_of(program, len(self.configs) if self.population else None)
         self.program = self.functions.program
         self.steps_per_epoch = -(-self.n_windows // self.program.batch_size)
-        self.tape = jax.device_put(dataset.tape())
+        self.tape = jax.device_put(dataset.tape()) if tape is None else tape
         self._training_rows = jax.device_put(dataset.origins["training"].astype(np.int32))
         self.cancelled = threading.Event()
 
-    def start(self, frequencies_HK: np.ndarray | None) -> TrainState:
-        """The untrained state: random inside, a baseline at its output (spec of the head)."""
+    def start(self, frequencies_HK: np.ndarray | None, member: int = 0) -> TrainState:
+        """The untrained state of a member: random inside, a baseline at its output (spec of the head)."""
         head = self.program.model.head
-        labels_NH = self.labels() if head.starts_from_labels else np.empty((0, head.horizon))
+        labels_NH = self.labels(member) if head.starts_from_labels else np.empty((0, head.horizon))
         biases = {k: v.astype(np.float32) for k, v in head.start(labels_NH, frequencies_HK).items()}
         rows = self.dataset.origins["training"][: self.program.batch_size].astype(np.int32)
-        return self.functions.initialise(self.tape, self.hyper, rows, biases)
+        return self.functions.initialise(self.tape, jax.device_put(self._hyper_P[member]), rows, biases)
 
-    def labels(self) -> np.ndarray:
-        """Labels of all training windows, (N, H)."""
-        return self._by_parts(
-            self.dataset.origins["training"],
-            lambda part: self.functions.label(self.tape, self.hyper.norm_mode, part),
+    def labels(self, member: int = 0) -> np.ndarray:
+        """Labels of all training windows as a member sees them, (N, H)."""
+        norm_mode = jax.device_put(self._hyper_P[member].norm_mode)
+        layout, parts = self._by_parts(
+            self.dataset.origins["training"], lambda part: self.functions.label(self.tape, norm_mode, part)
         )
+        return collect(parts, layout.position_TB, layout.weight_TB)
+
+    def join(self, trees: Sequence[Any]) -> Any:
+        """One tree on the device for the members' trees (states, parameters), in their order."""
+        joined = (
+            jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if self.population else jax.device_put(trees[0])
+        )
+        if isinstance(joined, TrainState):
+            joined = joined.replace(apply_fn=self.program.model.apply)
+        return joined
+
+    def split(self, joined: Any) -> list[Any]:
+        """The members' trees; a population's are on the host."""
+        return list(_members(jax.device_get(joined), len(self.configs))) if self.population else [joined]
 
     def train(
         self, state: TrainState, epoch: int, progress: Callable[[int], None] = lambda step: None
     ) -> tuple[TrainState, TrainedEpoch]:
-        """One epoch; the state handed in is consumed.
+        """``train_each`` for a single experiment."""
+        state, (trained,) = self.train_each(state, [epoch], progress)
+        return state, trained
+
+    def train_each(
+        self, state: TrainState, epochs: Sequence[int], progress: Callable[[int], None] = lambda step: None
+    ) -> tuple[TrainState, list[TrainedEpoch]]:
+        """One epoch of every member; the state handed in is consumed.
 
         Args:
-            state: state after ``epoch - 1`` epochs.
-            epoch: number of the epoch, from 1.
+            state: the joined state, each member's after one epoch less than ``epochs`` says.
+            epochs: number of each member's epoch, from 1.
             progress: called with the steps done.
 
         Raises:
             Cancelled: ``cancelled`` was set meanwhile.
         """
-        order = self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(np.int32(epoch)))
+        numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
+        order = self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(numbers))
         parts: list[Any] = []
         pending: Any = None
         for first in range(0, self.steps_per_epoch, self.program.steps_a_call):
@@ -133,28 +156,34 @@ class Engine:
             if done is not None:  # one call ahead, so that the device never waits for the host
                 parts.append(jax.device_get(done))
                 progress(first)
-                if not np.isfinite(parts[-1]["loss"]).all():
+                if not np.isfinite(parts[-1]["loss"]).all(axis=-1).any():  # nobody's are
                     break
         parts.append(jax.device_get(pending))
         progress(min(len(parts) * self.program.steps_a_call, self.steps_per_epoch))
-        position_TB, weight_TB = jax.device_get((order.position_TB, order.weight_TB))
-        loss_T, rate_T = (
-            np.concatenate([p[k] for p in parts])[: self.steps_per_epoch] for k in ("loss", "learning_rate")
-        )
-        if not np.isfinite(loss_T).all():
-            return state, TrainedEpoch(loss_T, rate_T, Forecast())
-        forecast = collect([p["forecast"] for p in parts], position_TB, weight_TB)
-        return state, TrainedEpoch(loss_T, rate_T, Forecast(**forecast))
+        laid_out = jax.device_get(order)
+        if not self.population:
+            return state, [TrainedEpoch.of(parts, laid_out)]
+        each = zip(_members(parts, len(self.configs)), _members(laid_out, len(self.configs)), strict=True)
+        return state, [TrainedEpoch.of(*one) for one in each]
 
     def evaluate(self, params: Any, origin_N: np.ndarray) -> Evaluation:
-        """Losses and forecasts at the given rows."""
-        made = self._by_parts(
+        """``evaluate_each`` for a single experiment."""
+        (evaluation,) = self.evaluate_each(params, origin_N)
+        return evaluation
+
+    def evaluate_each(self, params: Any, origin_N: np.ndarray) -> list[Evaluation]:
+        """Every member's losses and forecasts at the given rows, with its joined parameters."""
+        layout, parts = self._by_parts(
             origin_N, lambda part: self.functions.evaluate(params, self.tape, self.hyper.norm_mode, part)
         )
-        return Evaluation(made["loss"], Forecast(**made["forecast"]))
+        made = [
+            collect(one, layout.position_TB, layout.weight_TB)
+            for one in (_members(parts, len(self.configs)) if self.population else [parts])
+        ]
+        return [Evaluation(one["loss"], Forecast(**one["forecast"])) for one in made]
 
-    def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> Any:
-        """Lay rows out in steps, call the device for equal parts of them, and put the answers in order."""
+    def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> tuple[Layout, list[Any]]:
+        """Lay rows out in steps, and call the device for equal parts of them; the layout, and the answers."""
         n = len(origin_N)
         batch = min(self.program.evaluation_batch, n)
         layout = lay_out(origin_N.astype(np.int32), np.arange(n, dtype=np.int32), batch)
@@ -166,4 +195,10 @@ class Engine:
                 raise Cancelled
             rows = [min(first + i, steps - 1) for i in range(part)]  # the last part repeats its last step
             parts.append(call(jax.device_put(Layout(*(a[rows] for a in layout)))))
-        return collect(jax.device_get(parts), layout.position_TB, layout.weight_TB)
+        return layout, jax.device_get(parts)
+
+
+def _members(tree: Any, count: int) -> Iterator[Any]:
+    """The tree of each member, as views."""
+    for i in range(count):
+        yield jax.tree.map(lambda leaf, i=i: leaf[i], tree)

@@ -13,8 +13,9 @@ from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.train.records import read_summary
+from nextbar.train.result import Plan, Result
 from nextbar.train.run import ENDED
-from nextbar.train.trainer import Plan, Result, Trainer
+from nextbar.train.trainer import Trainer
 
 
 def refit(

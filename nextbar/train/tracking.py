@@ -1,4 +1,4 @@
-"""What a user watches: progress bar, one line per epoch, TensorBoard, and the table at the end."""
+"""What is told of each epoch: a line in the log, a row in ``metrics.csv``, TensorBoard; and the table at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 from tensorboardX.event_file_writer import EventsWriter
@@ -26,7 +25,7 @@ LEADING = ("nll", "log_loss", "mae")
 
 
 class Tracker:
-    """Follows a training from its first epoch to come to its last; a context manager.
+    """Writes down the epochs of a training, from the first to come; a context manager.
 
     Args:
         run_dir: folder of the run; ``metrics.csv`` and the TensorBoard events lie directly in it.
@@ -34,52 +33,34 @@ class Tracker:
             process that was killed before their commit, is dropped.
         num_epochs: last epoch.
         steps_per_epoch: optimiser steps of an epoch.
-        show: progress bar; None: on a terminal, while ``nextbar`` logs at INFO.
+        name: what its log lines begin with, where there are several trainings.
 
     Raises:
         RunError: ``metrics.csv`` of an earlier part of the run is damaged.
     """
 
-    def __init__(
-        self, run_dir: Path, first_epoch: int, num_epochs: int, steps_per_epoch: int, show: bool | None = None
-    ) -> None:
-        self._epoch, self._num_epochs, self._steps = first_epoch, num_epochs, steps_per_epoch
+    def __init__(self, run_dir: Path, first_epoch: int, num_epochs: int, steps_per_epoch: int, name: str = "") -> None:
+        self._num_epochs = num_epochs
+        self._name = f"{name}  " if name else ""
         self._log = get_logger()
         self._csv = MetricsCsv(run_dir, first_epoch)
-        done = (first_epoch - 1) * steps_per_epoch
         # tensorboardX's SummaryWriter keeps a queue that its flush does not empty, so a kill would lose the
         # events of a committed epoch. The suffix keeps processes begun within one second apart, in order.
         self._events = EventsWriter(str(Path(run_dir) / "events"), f".{first_epoch:06d}")
         # TensorBoard forgets events from the step of a START on, so an epoch done again is shown once
-        self._write(done + 1, session_log=SessionLog(status=SessionLog.START))
-        visible = console().is_terminal and self._log.isEnabledFor(logging.INFO) if show is None else show
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console(),
-            transient=True,
-            disable=not visible,
-            speed_estimate_period=600,  # a long epoch reports rarely, and evaluation takes its share
-        )
-        self._whole: TaskID = self._bar.add_task("training", total=num_epochs * steps_per_epoch, completed=done)
-        self._part: TaskID = self._bar.add_task(self._title(), total=steps_per_epoch)
+        self._write((first_epoch - 1) * steps_per_epoch + 1, session_log=SessionLog(status=SessionLog.START))
 
     def __enter__(self) -> Tracker:
-        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
-        self._events.close()
+        self.close()
 
-    def progress(self, step: int) -> None:
-        """Show that this many steps of the epoch are done; safe from any thread."""
-        self._bar.update(self._whole, completed=(self._epoch - 1) * self._steps + step)
-        self._bar.update(self._part, completed=step)
+    def close(self) -> None:
+        """Record nothing any more."""
+        self._events.close()
 
     def epoch(self, epoch: int, step: int, row: Mapping[str, float], extra: Mapping[str, float]) -> None:
         """Record a finished epoch; all of it is on the disk when this returns.
@@ -94,18 +75,11 @@ class Tracker:
         finite = {tag: value for tag, value in {**row, **extra}.items() if math.isfinite(value)}
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in finite.items()]
         self._write(step, summary=Summary(value=values))
-        self._log.info("%s", _line(f"epoch {epoch}/{self._num_epochs}", row, extra))
-        self.progress(self._steps)
-        self._epoch = epoch + 1
-        if self._epoch <= self._num_epochs:
-            self._bar.reset(self._part, description=self._title())
+        self._log.info("%s", self._name + _line(f"epoch {epoch}/{self._num_epochs}", row, extra))
 
     def _write(self, step: int, **content: Any) -> None:
         self._events.write_event(Event(wall_time=time.time(), step=step, **content))
         self._events.flush()
-
-    def _title(self) -> str:
-        return f"epoch {self._epoch}/{self._num_epochs}"
 
 
 def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = None) -> None:

@@ -16,7 +16,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.training import Training
+from nextbar.train.cohort import Cohort
 from nextbar.types import Forecast
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -53,9 +53,6 @@ class Recorder:
 
     rows: list[dict[str, float]] = field(default_factory=list)
 
-    def progress(self, step: int) -> None:
-        pass
-
     def epoch(self, epoch: int, step: int, row: dict[str, float], extra: dict[str, float]) -> None:
         self.rows.append({"epoch": epoch, "step": step, **row})
 
@@ -71,14 +68,18 @@ class Outcome:
 
 def train(config: ExperimentConfig, series: list[Bars], folder: Path) -> Outcome:
     dataset = build_dataset(config, series)
-    training = Training(config, dataset, Checkpoints(folder, enabled=False))
+    cohort = Cohort([config], dataset, [Checkpoints(folder, enabled=False)])
+    (training,) = cohort.trainings
     recorder = Recorder()
     while not training.complete:
-        training.run_epoch(recorder)  # type: ignore[arg-type]
+        cohort.run_epoch({training: recorder})  # type: ignore[dict-item]
     assert training.best is not None
-    _, forecasts = training.evaluate(training.state.params)
-    forecasts["training"] = training.engine.evaluate(training.state.params, dataset.origins["training"]).forecast
-    return Outcome(dataset, recorder.rows, leaves(training.state.params), training.best.epoch, forecasts)
+    (evaluation,) = cohort.evaluate()
+    assert evaluation is not None
+    forecasts = cohort.judge.forecasts(evaluation)
+    params = cohort.state.params
+    forecasts["training"] = cohort.engine.evaluate(params, dataset.origins["training"]).forecast
+    return Outcome(dataset, recorder.rows, leaves(params), training.best.epoch, forecasts)
 
 
 def assert_same_rows(first: Outcome, second: Outcome, spans: tuple[str, ...]) -> None:

@@ -1,0 +1,51 @@
+"""The jitted functions of a program, for one training or for a population of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial, wraps
+from typing import Any
+
+import jax
+
+from nextbar.train import epoch as compiled
+from nextbar.train.epoch import Program
+from nextbar.train.order import shuffled
+
+KEPT = 4
+"""compiled programs kept in a process, one for each number of members; a search over many shapes would otherwise grow
+without end"""
+
+
+class Functions:
+    """The functions of one program; they and their executables die together.
+
+    With members, ``shuffle``, ``train`` and ``evaluate`` work on states, parameters and hyper-parameters that have a
+    leading axis P; bars and rows stay shared.
+    """
+
+    def __init__(self, program: Program, members: int | None, alone: Functions | None) -> None:
+        # the very object: a state carries its model's apply, which jit compares by identity
+        self.program: Program = alone.program if alone else program
+        program = self.program
+        self.initialise: Any = alone.initialise if alone else jax.jit(partial(compiled.initial_state, program))
+        self.label: Any = alone.label if alone else jax.jit(partial(compiled.label_call, program))
+        each = _as_it_is if members is None else _of_each
+        self.train = jax.jit(each(partial(compiled.train_call, program), (0, None, 0, 0, None)), donate_argnums=0)
+        self.evaluate = jax.jit(each(partial(compiled.evaluate_call, program), (0, None, 0, None)))
+        self.shuffle = jax.jit(each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0)))
+
+
+@lru_cache(maxsize=KEPT)
+def functions_of(program: Program, members: int | None = None) -> Functions:
+    """The functions of a program; equal programs share them, with their executables."""
+    return Functions(program, members, None if members is None else functions_of(program))
+
+
+def _as_it_is(function: Any, axes: tuple[int | None, ...]) -> Any:
+    return function
+
+
+def _of_each(function: Any, axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """The function with an axis P on the arguments whose axis is 0, under its own name."""
+    return wraps(function.func)(jax.vmap(function, in_axes=axes))

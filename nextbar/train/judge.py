@@ -1,0 +1,81 @@
+"""Judges forecasts of a dataset's spans; one serves every training on it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nextbar import baselines
+from nextbar.config import ExperimentConfig
+from nextbar.data.dataset import Dataset
+from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.task import Task
+from nextbar.train.engine import Evaluation
+from nextbar.types import Forecast
+
+SCORED = ("validation", "test")
+
+
+class Report(NamedTuple):
+    """What a training came to."""
+
+    metrics: dict[str, Any]
+    """of the best epoch beside the baseline's, by span"""
+    conformal: Conformal | None
+    """the validation residuals of a ``distribution``"""
+
+
+class Judge:
+    """The scored spans of a dataset, what came in them, and the baseline beside.
+
+    Args:
+        config: an experiment on the dataset; only its task counts.
+        dataset: the windows. Without scored ones there is nothing to judge but training itself.
+    """
+
+    def __init__(self, config: ExperimentConfig, dataset: Dataset) -> None:
+        self.task = task = Task.of(config)
+        history = dataset.outcomes_at(dataset.history_N)
+        self.reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
+        self.scored = [span for span in SCORED if len(dataset.origins[span])]
+        self.scorers = {
+            "train": Scorer(dataset.outcomes("training"), self.reference, task),
+            **{span: Scorer(dataset.outcomes(span), self.reference, task) for span in self.scored},
+        }
+        self.rows = np.concatenate([dataset.origins[span] for span in SCORED])
+        """validation and test, evaluated in one pass"""
+        split = len(dataset.origins["validation"])
+        self._parts = {"validation": slice(None, split), "test": slice(split, None)}
+
+    def losses(self, evaluation: Evaluation) -> dict[str, float]:
+        """Mean loss of each scored span."""
+        return {span: float(np.mean(evaluation.loss_N[self._parts[span]], dtype=np.float64)) for span in self.scored}
+
+    def forecasts(self, evaluation: Evaluation) -> dict[str, Forecast]:
+        """Forecasts of each scored span."""
+        return {
+            span: Forecast(*(None if a is None else a[self._parts[span]] for a in evaluation.forecast))
+            for span in self.scored
+        }
+
+    def row(self, forecasts: dict[str, Forecast]) -> tuple[dict[str, float], float | None]:
+        """Every metric that is there, by TensorBoard tag, and validation's ranking score; see ``Scorer.ranking``."""
+        row: dict[str, float] = {}
+        ranking: float | None = None
+        for span, forecast in forecasts.items():
+            scores = self.scorers[span].score(forecast)
+            row |= {f"{span}/{name}": value for name, value in scores.mean.pooled.items() if value is not None}
+            if span == "validation":
+                ranking = self.scorers[span].ranking(scores)
+        return row, ranking
+
+    def report(self, evaluation: Evaluation) -> Report:
+        """The closing report on an epoch's forecasts."""
+        forecasts = self.forecasts(evaluation)
+        metrics = {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}
+        conformal = None
+        if "validation" in forecasts and self.task.output_mode == "distribution":
+            conformal = Conformal.fit(self.scorers["validation"].outcomes, forecasts["validation"], self.task)
+        return Report(metrics, conformal)

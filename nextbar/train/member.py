@@ -1,0 +1,154 @@
+"""One training's folder while it is trained, alone or beside others: what is written there, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nextbar.data.dataset import Dataset
+from nextbar.logger import get_logger
+from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.judge import Report
+from nextbar.train.records import write_conformal, write_reference
+from nextbar.train.result import Plan, Result, Watch
+from nextbar.train.run import ENDED, Run
+from nextbar.train.tracking import Tracker
+from nextbar.train.training import Training
+
+
+class Member:
+    """A training and its folder.
+
+    Args:
+        run: the folder, claimed by this process.
+        watch: looks on after each epoch and may end the training.
+    """
+
+    def __init__(self, run: Run, watch: Watch | None = None) -> None:
+        self.run = run
+        self.watch: Watch = watch or (lambda epoch, ranking: "")
+        self.summary = run.read_summary()
+        self.checkpoints = Checkpoints(run.checkpoints, enabled=run.config.save_weights)
+        self.training: Training | None = None
+        self._tracker: Tracker | None = None
+
+    @property
+    def had_ended(self) -> bool:
+        """True where the folder holds a training that is over."""
+        return self.summary.get("status") in ENDED
+
+    @property
+    def result(self) -> Result:
+        """What a training that is over came to."""
+        best_epoch, status, metrics, message = (
+            self.summary[name] for name in ("best_epoch", "status", "metrics", "message")
+        )
+        return Result(self.run.path, best_epoch, status, metrics, message)
+
+    @property
+    def tracker(self) -> Tracker:
+        """Where its epochs are written to, once it was taken up."""
+        assert self._tracker is not None
+        return self._tracker
+
+    def begin(self, dataset: Dataset, plan: Plan) -> None:
+        """Write what is known before the first epoch."""
+        self.run.begin(
+            dataset.preparation,
+            dataset.cuts,
+            {
+                "data": dataset.describe(),
+                "scored_bars": dataset.scored_digest(),
+                "refit_of": plan.refit_of,
+                "best_epoch": None,
+                "metrics": {},
+                "message": "",
+            },
+        )
+
+    def take_up(self, training: Training, dataset: Dataset, name: str = "") -> None:
+        """Write down the epochs of this training from now on; log lines begin with the name."""
+        self.training = training
+        write_reference(self.run.path, dataset.names, training.judge.reference)
+        self._tracker = Tracker(self.run.path, training.epoch + 1, training.epochs, training.steps_per_epoch, name)
+
+    def conclude(self, status: str, message: str, report: Report) -> None:
+        """Write what the training came to."""
+        training = self.training
+        assert training is not None
+        best = training.best
+        if best and report.conformal:
+            write_conformal(self.run.path, best.epoch, report.conformal)
+        self.checkpoints.wait()  # who reads that it has ended finds its checkpoints
+        self.summary = self.run.update(
+            status=status,
+            message=message,
+            epochs=training.epoch,
+            best_epoch=best.epoch if best else None,
+            validation_loss=best.loss if best and training.judge.scored else None,
+            metrics=report.metrics,
+        )
+        get_logger().info(
+            "%s: %s after %d epochs, best is epoch %s",
+            self.run.path,
+            status,
+            training.epoch,
+            self.summary["best_epoch"],
+        )
+        self.close()
+
+    def interrupted(self) -> str:
+        """Note that Ctrl-C was pressed; what that means for the run."""
+        epoch = self.training.epoch if self.training else None
+        if not self.run.config.save_weights:
+            message = "interrupted; save_weights is False, so nothing was kept: the same command starts again"
+        elif epoch is None:
+            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.path}"
+        elif epoch == 0:
+            message = "interrupted before the first epoch was whole; the same command starts again"
+        else:
+            message = (
+                f"interrupted after {epoch} whole epochs, state saved in {self.run.path}; "
+                "the same command goes on from there"
+            )
+        self.run.update(status="interrupted", message=message)
+        return message
+
+    def failed(self, error: BaseException) -> None:
+        """Note what else went wrong."""
+        self.run.update(status="failed", message=f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """Finish writing; the folder's claim is the caller's."""
+        try:
+            if self._tracker is not None:
+                self._tracker.close()
+        finally:
+            self.checkpoints.close()
+
+
+def announce(runs: list[Run], facts: dict[str, Any]) -> None:
+    """Log what is about to be trained, and on what."""
+    log = get_logger()
+    for run in runs:
+        log.info("run %s", run.path)
+    for series in facts["series"]:
+        log.info(
+            "%s: %d bars, %s to %s, calendar %s, %d holes",
+            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "holes")),
+        )
+        if series["trained"] and not series["training_windows"]:
+            log.warning("%s has no training window: nothing is learnt from it", series["name"])
+    for name, lacking in facts["dropped_features"].items():
+        log.info("feature %s left out: not in %s", name, ", ".join(lacking))
+    windows = facts["windows"]
+    if not any(series["scored"] for series in facts["series"]):
+        log.info("windows: %d, all of them training", windows["training"])
+        return
+    log.info(
+        "windows: %d training, %d validation (from %s), %d test (from %s)",
+        windows["training"],
+        windows["validation"],
+        facts["validation_from"],
+        windows["test"],
+        facts["test_from"],
+    )

@@ -1,0 +1,104 @@
+"""Populations: trainings that share every shape, done by one compiled program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.columns import FrameNames
+from nextbar.data.dataset import build_dataset
+from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.errors import ConfigError
+from nextbar.train.result import Plan, Result, Watch
+from nextbar.train.series import series_of
+from nextbar.train.together import train_together
+
+OWN = (
+    "learning_rate", "lr_mode", "warmup_epochs", "weight_decay", "num_epochs", "seed", "early_stopper", "save_weights",
+    "log_dir", "experiment_name",
+)  # fmt: skip
+"""fields of an experiment in which the members of a population may differ; so may ``norm_mode``, and ``dropout`` and
+``gradient_clip`` where all have some"""
+
+
+def population_key(config: ExperimentConfig) -> str:
+    """What the members of a population have in common: experiments with equal keys can be trained together."""
+    return json.dumps(_shared(config), sort_keys=True)
+
+
+def train_population(
+    configs: Sequence[ExperimentConfig],
+    bars: Any = None,
+    *,
+    watches: Sequence[Watch | None] | None = None,
+    show: bool | None = None,
+    overwrite: bool = False,
+    **names: Unpack[FrameNames],
+) -> list[Result]:
+    """Train experiments side by side in one compiled program, each as it would be alone.
+
+    Every one has its own run folder, which is that of ``Trainer``: what was begun here can be gone on with there, and
+    the other way round, and they need not have come equally far. One that diverges, stops early, is pruned or has
+    fewer epochs leaves the others as they are.
+
+    Args:
+        configs: experiments with equal ``population_key``, at least one, no two the same.
+        bars: as for ``Trainer``.
+        watches: one for each experiment, or None; looks on after each of its epochs and may end it.
+        show: progress bar; None: on a terminal, where ``nextbar`` logs at INFO.
+        overwrite: throw earlier runs of these configurations on these bars away first.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
+
+    Returns:
+        A result for each experiment, in their order.
+
+    Raises:
+        ConfigError: experiments that cannot share a program, or two that are the same.
+        NextbarError: bars or folders that cannot be used; the message says what to do.
+        TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
+    """
+    configs = list(configs)
+    watches = [None] * len(configs) if watches is None else list(watches)
+    if not configs or len(watches) != len(configs):
+        raise ConfigError(f"found {len(configs)} experiments and {len(watches)} watches; give one of each, or more")
+    for config in configs[1:]:
+        _require_alike(configs[0], config)
+    series = series_of(configs[0], bars, **names)
+    # the windows are the same for all; a global normalisation alone asks something of the bars
+    strictest = next((c for c in configs if c.dataset_config.norm_mode in GLOBAL_MODES), configs[0])
+    return train_together(
+        configs,
+        series,
+        build_dataset(strictest, series),
+        plan=Plan(),
+        watches=watches,
+        show=show,
+        overwrite=overwrite,
+    )
+
+
+def _shared(config: ExperimentConfig) -> dict[str, Any]:
+    """All that compiled code and windows depend on, by dotted name."""
+    fields: dict[str, Any] = config.to_dict()
+    model, data = fields.pop("model_config"), fields.pop("dataset_config")
+    del data["norm_mode"]
+    data["resolution"] = list(config.dataset_config.resolutions)
+    model["dropout"] = "0" if not model["dropout"] else "above 0"
+    fields["gradient_clip"] = "none" if fields["gradient_clip"] is None else "some"
+    shared = {name: value for name, value in fields.items() if name not in OWN}
+    shared |= {f"model_config.{name}": value for name, value in model.items()}
+    return shared | {f"dataset_config.{name}": value for name, value in data.items()}
+
+
+def _require_alike(first: ExperimentConfig, other: ExperimentConfig) -> None:
+    """Refuse an experiment that another program computes."""
+    mine, others = _shared(first), _shared(other)
+    differing = [f"{name}: {mine[name]} and {others[name]}" for name in mine if mine[name] != others[name]]
+    if differing:
+        raise ConfigError(
+            f"experiments of one population must agree in {'; '.join(differing)}; they may differ in "
+            f"{', '.join(OWN)}, dataset_config.norm_mode, and where all have some in model_config.dropout and "
+            "gradient_clip; train the others apart"
+        )

@@ -1,0 +1,58 @@
+"""The series that an experiment is trained and scored on, wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.bars import Bars, frame_bars, is_bars
+from nextbar.data.columns import FrameNames, refuse_names
+from nextbar.data.dataset import read_series, series_tickers
+from nextbar.errors import DataError
+from nextbar.logger import get_logger
+
+
+def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameNames]) -> list[Bars]:
+    """The checked series of an experiment.
+
+    Args:
+        config: the experiment.
+        bars: a frame, or ``Bars``; None: files under its ``datapath``.
+        names: what the frame calls its columns.
+
+    Raises:
+        DataError: bars that cannot be used.
+        ConfigError: names of columns, but no frame.
+    """
+    if bars is None or is_bars(bars):
+        refuse_names(names)
+    if bars is None:
+        return read_series(config)
+    if is_bars(bars):
+        return _wanted_of(bars, config)
+    dataset = config.dataset_config
+    return frame_bars(
+        bars,
+        dataset.resolution,
+        dataset.features,
+        tickers=series_tickers(config),
+        target=dataset.target,
+        output_mode=dataset.output_mode,
+        indicators=dataset.indicators or (),
+        **names,
+    )
+
+
+def _wanted_of(given: Sequence[Bars], config: ExperimentConfig) -> list[Bars]:
+    """The series that the experiment trains or scores, as far as they are there."""
+    dataset = config.dataset_config
+    there = {(b.resolution, b.ticker): b for b in given}
+    wanted = [(resolution, ticker) for resolution in dataset.resolutions for ticker in series_tickers(config)]
+    found = [there[key] for key in wanted if key in there]
+    absent = ", ".join(f"{ticker}_{resolution}" for resolution, ticker in wanted if (resolution, ticker) not in there)
+    if not any(b.ticker in dataset.tickers for b in found):
+        raise DataError(f"no bars of {absent}; there are {', '.join(b.name for b in given)}")
+    if absent:
+        get_logger().warning("no bars of %s: left out", absent)
+    return found
