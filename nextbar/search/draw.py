@@ -18,6 +18,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
 from nextbar.search.space import Params, Space
 
+STARTUP = 10
+"""finished trials that TPE draws evenly before it learns from them"""
+
 REPEATS = 30
 """proposals of what has been tried before, until the rest is counted through"""
 
@@ -97,7 +100,7 @@ def require_grid(space: Space) -> None:
 
 
 def _sampler(name: str, seed: int) -> BaseSampler:
-    return TPESampler(seed=seed) if name == "tpe" else RandomSampler(seed=seed)
+    return TPESampler(n_startup_trials=STARTUP, seed=seed) if name == "tpe" else RandomSampler(seed=seed)
 
 
 def _seed(seed: int, n: int) -> int:

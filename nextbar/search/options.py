@@ -30,5 +30,7 @@ class SearchOptions(Checked):
     """Name of the study in its storage; None: the name of the experiment."""
     seed: Seed = 0
     """Of what is drawn; the seed of the trainings is a field of the experiment."""
+    population: Count | Literal["auto"] = "auto"
+    """Trials that share a program and are trained side by side; auto: as many as help on this device."""
     workers: Annotated[Count, Field(le=256)] = 1
     """Processes on this machine, each with its share of the cores."""

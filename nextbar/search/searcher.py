@@ -36,6 +36,7 @@ def search(
     storage: str | None = None,
     study_name: str | None = None,
     seed: int = 0,
+    population: int | Literal["auto"] = "auto",
     workers: int = 1,
     bars: Any = None,
     overrides: Iterable[str] = (),
@@ -57,6 +58,8 @@ def search(
         storage: a database URL, or the path of a journal file; None: ``journal.log`` in the study's folder.
         study_name: its name in the storage; None: the experiment's.
         seed: of what is drawn.
+        population: trials that share a program and are trained side by side, at most; ``auto``: as many as help on this
+            device.
         workers: processes on this machine.
         bars: a pandas or polars frame, or a list of ``Bars``, instead of the files under ``datapath``.
         overrides: fields of the base to change, such as ``"num_epochs=3"``.
@@ -75,7 +78,7 @@ def search(
     """
     options = SearchOptions(
         n_trials=n_trials, sampler=sampler, pruner=pruner, storage=storage, study_name=study_name, seed=seed,
-        workers=workers,
+        population=population, workers=workers,
     )  # fmt: skip
     wanted = Space.load(space, overrides)
     example = require_possible(wanted)

@@ -102,7 +102,7 @@ class Team:
             "parent": os.getpid(),
             "study": str(self._folder.path),
             "space": self._space.to_dict(),
-            "options": self._options.to_dict() | {"workers": 1},
+            "options": self._options.to_dict(),
             "bars": self._bars.hand_over(temporary),
         }
 

@@ -1,37 +1,33 @@
-"""One trial: trained, watched, judged and written down, whatever becomes of it."""
+"""Trials trained to their end: side by side where they share a program, watched, judged and written down."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
 from nextbar.logger import get_logger
-from nextbar.metrics.comparison import ranking_score
-from nextbar.metrics.task import Task
 from nextbar.search.ledger import Claim, LeaseLost, Ledger
+from nextbar.search.outcome import Outcome, failed, judged
 from nextbar.search.owner import Pulse
 from nextbar.search.storage import told
-from nextbar.train.records import read_summary
-from nextbar.train.trainer import Result, Trainer
+from nextbar.train.population import population_key, train_population
+from nextbar.train.trainer import Result, Watch
 
 MOST_DEATHS = 10
 """times in a row that processes may die in the same epoch of a trial before it counts as failed"""
 
-GROUP = "nextbar scored bars"
-"""attribute of a study: the bars that all of its trials are scored on"""
+LOST = "another worker has taken the trial over"
 
 
-class Trial:
+class Trials:
     """Trains claims of a study.
 
     Args:
@@ -39,6 +35,7 @@ class Trial:
         pruner: ends those that look hopeless.
         bars: the series of an experiment, read before.
         progress: told of every epoch.
+        ended: told of each that has ended and is written down.
     """
 
     def __init__(
@@ -47,108 +44,144 @@ class Trial:
         pruner: optuna.pruners.BasePruner,
         bars: Callable[[ExperimentConfig], Any],
         progress: Callable[[Claim, int], None] = lambda claim, epoch: None,
+        ended: Callable[[Claim], None] = lambda claim: None,
     ) -> None:
         self._ledger, self._pruner, self._bars = ledger, pruner, bars
-        self._progress = progress
+        self._progress, self._ended = progress, ended
+        self._lost: set[int] = set()
+        self._spent: dict[int, float] = {}
+        self._group: Sequence[Claim] = ()
+        self._began = 0.0
 
-    def run(self, claim: Claim) -> None:
-        """Train a claim to its end.
+    def run(self, claims: Sequence[Claim], size: int = 1) -> None:
+        """Train claims to their end; what lies in a trial is noted there.
+
+        Args:
+            claims: all of them are kept alive meanwhile.
+            size: how many that share a program are trained side by side.
 
         Raises:
-            LeaseLost: another worker has it now.
-            NextbarError: nothing that lies in the trial, such as a full disk: it is left for the next command.
-            TrainingInterrupted: Ctrl-C; it is left as it stands.
+            NextbarError: nothing that lies in a trial, such as a full disk: they are left for the next command.
+            TrainingInterrupted: Ctrl-C; they are left as they stand.
         """
-        config = claim.proposal.config
-        if config is None:
-            return self._fail(claim, claim.proposal.refused)
-        if claim.taken_over >= MOST_DEATHS:
-            reason = f"the process was killed {claim.taken_over} times in the same epoch of it"
-            return self._fail(claim, reason, claim.seconds)
-        began = time.monotonic()
-
-        def seconds() -> float:
-            return claim.seconds + time.monotonic() - began
-
-        lost = False
+        open_ = {claim.number: claim for claim in claims}
 
         def beat() -> None:
-            nonlocal lost
-            try:
-                self._ledger.renew(claim, seconds())
-            except LeaseLost:
-                lost = True
-            except (NextbarError, OSError) as error:  # the next beat may come through
-                get_logger().warning("%s", error)
+            for claim in list(open_.values()):
+                try:
+                    self._ledger.renew(claim, self._seconds(claim))
+                except LeaseLost:
+                    self._lost.add(claim.number)
+                except (NextbarError, OSError) as error:  # the next beat may come through
+                    get_logger().warning("%s", error)
 
+        try:
+            with Pulse(beat):
+                for group in side_by_side(claims, size):
+                    self._train(group)
+                    for claim in group:
+                        del open_[claim.number]
+        finally:
+            for claim in open_.values():
+                self._ledger.release(claim, self._seconds(claim))
+
+    def _train(self, group: Sequence[Claim]) -> None:
+        first = group[0]
+        if first.proposal.config is None:
+            return self._write(first, failed(first.proposal.refused, 0.0))
+        if first.taken_over >= MOST_DEATHS:
+            reason = f"the process was killed {first.taken_over} times in the same epoch of it"
+            return self._write(first, failed(reason, first.seconds))
+        configs = [claim.proposal.config for claim in group if claim.proposal.config is not None]
+        self._group, self._began = group, time.monotonic()
+        try:
+            with hushed():
+                results = patiently(
+                    lambda: train_population(
+                        configs, self._bars(configs[0]), watches=[self._watch(claim) for claim in group], show=False
+                    )
+                )
+        except Exception as error:
+            if not of_the_trial(error):
+                raise
+            self._stop_clock()
+            if len(group) > 1:  # what one cannot do, or all together, the others may
+                for half in (group[: len(group) // 2], group[len(group) // 2 :]):
+                    self._train(half)
+                return
+            get_logger().debug("trial %d", first.number, exc_info=True)
+            said = str(error) if isinstance(error, NextbarError) else f"{type(error).__name__}: {error}"
+            return self._write(first, failed(said, self._seconds(first)))
+        self._stop_clock()
+        for claim, config, result in zip(group, configs, results, strict=True):
+            if claim.number not in self._lost:
+                values = self._ledger.values(claim)
+                self._write(claim, judged(result, config, self._ledger.study, values, self._seconds(claim)))
+
+    def _watch(self, claim: Claim) -> Watch:
         def watch(epoch: int, ranking: float | None) -> str:
-            if lost:
-                raise LeaseLost
+            if claim.number in self._lost:
+                return LOST
             self._progress(claim, epoch)
             if ranking is None or not math.isfinite(ranking):
                 return ""
-            so_far = self._ledger.report(claim, epoch, ranking)
+            try:
+                so_far = self._ledger.report(claim, epoch, ranking)
+            except LeaseLost:
+                self._lost.add(claim.number)
+                return LOST
             with told():
                 hopeless = self._pruner.prune(self._ledger.study, so_far)
             return f"pruned after epoch {epoch}: ranking score {ranking:.5g}" if hopeless else ""
 
+        return watch
+
+    def _write(self, claim: Claim, outcome: Outcome) -> None:
         try:
-            with Pulse(beat), hushed():
-                result = _train(Trainer(config, self._bars(config), show=False, watch=watch))
-        except (ConfigError, DataError, OutOfMemory) as error:
-            return self._fail(claim, str(error), seconds())
-        except (NextbarError, OSError, LeaseLost, KeyboardInterrupt):
-            self._ledger.release(claim, seconds())
-            raise
-        except Exception as error:
-            get_logger().debug("trial %d", claim.number, exc_info=True)
-            return self._fail(claim, f"{type(error).__name__}: {error}", seconds())
-        self._judge(claim, config, result, seconds())
+            self._ledger.finish(claim, *outcome)
+        except LeaseLost:
+            return
+        self._ended(claim)
 
-    def _judge(self, claim: Claim, config: ExperimentConfig, result: Result, seconds: float) -> None:
-        facts = facts_of(result, config) | {"seconds": round(seconds, 3)}
-        if result.status == "pruned":
-            value = facts["ranking"] = self._last_value(claim)
-            return self._ledger.finish(claim, TrialState.PRUNED, value, facts)
-        if result.status == "diverged":
-            return self._ledger.finish(claim, TrialState.FAIL, None, facts)
-        wrong = self._not_comparable(result.run_dir)
-        if not wrong and facts["ranking"] is None:
-            wrong = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
-        if wrong:
-            return self._ledger.finish(claim, TrialState.FAIL, None, facts | {"reason": wrong, "ranking": None})
-        self._ledger.finish(claim, TrialState.COMPLETE, facts["ranking"], facts)
+    def _seconds(self, claim: Claim) -> float:
+        """A claim's share of the time spent; those that are trained side by side share it evenly."""
+        now = (time.monotonic() - self._began) / len(self._group) if claim in self._group else 0.0
+        return claim.seconds + self._spent.get(claim.number, 0.0) + now
 
-    def _not_comparable(self, run_dir: Path) -> str:
-        """Why a run cannot be ranked beside the others of the study; empty where it can."""
-        scored, study = read_summary(run_dir).get("scored_bars"), self._ledger.study
-        with told():
-            known = study.user_attrs.get(GROUP)
-            if known is None:
-                study.set_user_attr(GROUP, scored)
-        if known not in (None, scored):
-            return "scored on other bars than the study's first trial, so it cannot be ranked with it"
-        return ""
-
-    def _last_value(self, claim: Claim) -> float | None:
-        values = self._ledger.values(claim)
-        return values[max(values)] if values else None
-
-    def _fail(self, claim: Claim, reason: str, seconds: float = 0.0) -> None:
-        facts = {"status": "failed", "reason": reason, "seconds": round(seconds, 3)}
-        self._ledger.finish(claim, TrialState.FAIL, None, facts)
+    def _stop_clock(self) -> None:
+        share = (time.monotonic() - self._began) / len(self._group)
+        for claim in self._group:
+            self._spent[claim.number] = self._spent.get(claim.number, 0.0) + share
+        self._group = ()
 
 
-def _train(trainer: Trainer) -> Result:
+def side_by_side(claims: Sequence[Claim], size: int) -> list[list[Claim]]:
+    """Claims that share a program, so many together at most; those that train nothing alone."""
+    groups: list[list[Claim]] = []
+    joinable: dict[str, list[Claim]] = {}
+    for claim in claims:
+        config = claim.proposal.config
+        if config is None or claim.taken_over >= MOST_DEATHS:
+            groups.append([claim])
+            continue
+        key = population_key(config)
+        if key not in joinable or len(joinable[key]) >= size:
+            joinable[key] = []
+            groups.append(joinable[key])
+        joinable[key].append(claim)
+    return groups
+
+
+def patiently(train: Callable[[], list[Result]]) -> list[Result]:
     """Train, or wait for whoever trains the same experiment just now, and go on with that.
 
     Raises:
-        NextbarError, TrainingInterrupted: see ``Trainer.train_and_evaluate``.
+        NextbarError, TrainingInterrupted: see ``train_population``.
     """
     waits = False
     while True:
         try:
-            return trainer.train_and_evaluate()
+            return train()
         except RunBusy as busy:
             if not waits:
                 get_logger().warning("waiting: %s", busy)
@@ -156,25 +189,11 @@ def _train(trainer: Trainer) -> Result:
             time.sleep(1)
 
 
-def facts_of(result: Result, config: ExperimentConfig) -> dict[str, Any]:
-    """What a leaderboard says of a run; plain values."""
-    task = Task.of(config)
-    facts: dict[str, Any] = {
-        "status": result.status,
-        "reason": result.message,
-        "run": result.run_dir.name,
-        "best_epoch": result.best_epoch,
-        "ranking": None,
-        "epochs": read_summary(result.run_dir).get("epochs"),
-    }
-    for span, report in result.metrics.items():
-        facts[span] = {kind: report[kind][task.leading] for kind in ("model", "baseline", "skill")}
-        facts[span]["p_value"] = (report["diebold_mariano"] or {}).get("p_value")
-        if span == "validation":
-            facts["ranking"] = ranking_score(report, task.output_mode)
-            if not math.isfinite(facts["ranking"]):
-                facts["ranking"] = None
-    return facts
+def of_the_trial(error: Exception) -> bool:
+    """Whether an error lies in the experiment; others, such as a full disk, end the search."""
+    if isinstance(error, NextbarError | OSError):
+        return isinstance(error, ConfigError | DataError | OutOfMemory)
+    return True
 
 
 @contextmanager

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial
 
 from nextbar.search.bars_cache import BarsCache
 from nextbar.search.contradictions import most_epochs
-from nextbar.search.draw import propose
+from nextbar.search.draw import STARTUP, Proposal, propose
 from nextbar.search.folder import StudyFolder
 from nextbar.search.hparams import write_hparams
 from nextbar.search.leaderboard import write_leaderboard
-from nextbar.search.ledger import CONFIGURATION, Claim, LeaseLost, Ledger
+from nextbar.search.ledger import CONFIGURATION, Claim, Ledger
 from nextbar.search.options import SearchOptions
 from nextbar.search.progress import Progress
+from nextbar.search.sizes import Sizes
 from nextbar.search.space import Space
-from nextbar.search.trial import Trial
+from nextbar.search.trial import Trials
 
 LOOKS = 1.0
 """seconds between two looks at what the other workers do"""
@@ -46,8 +48,9 @@ class Worker:
     ) -> None:
         self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
         self._progress = progress
+        self._sizes = Sizes(options.population, bars)
         pruner = make_pruner(options.pruner, space)
-        self._trial = Trial(ledger, pruner, bars, progress.epoch)
+        self._trials = Trials(ledger, pruner, bars, progress.epoch, self._ended)
 
     def work(self) -> bool:
         """Train until there are as many trials as asked; True where no further combination was found before.
@@ -59,32 +62,51 @@ class Worker:
         while True:
             trials = self._ledger.trials()
             self._progress.show(trials)
-            claim, more = self._next(trials)
-            if claim is not None:
-                self._run(claim)
-            elif not more:
-                if all(trial.state.is_finished() for trial in trials):
-                    return len(trials) < self._options.n_trials
+            if claims := self._take_over(trials) or self._claim(trials):
+                self._trials.run(claims, max(self._sizes(claim.proposal.config) for claim in claims))
+            elif self._complete(self._ledger.trials()):
+                return len(trials) < self._options.n_trials
+            else:
                 time.sleep(LOOKS)
 
-    def _next(self, trials: list[FrozenTrial]) -> tuple[Claim | None, bool]:
-        """What to train now; and where that is nothing, whether it is worth to look again at once."""
-        n = self._options.n_trials
-        if stale := self._ledger.stale(trials):
-            return self._ledger.take_over(stale[0], n), True
-        if len(trials) >= n:
-            return None, False
-        tried = {trial.user_attrs[CONFIGURATION] for trial in trials}
-        proposal = propose(self._space, self._options.sampler, self._options.seed, trials, tried)
-        if proposal is None:
-            return None, False
-        return self._ledger.claim(proposal, n), True
+    def _complete(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether all that there is has ended; where it has not, others are at it, or were quicker just now."""
+        return all(trial.state.is_finished() for trial in trials) and (
+            len(trials) >= self._options.n_trials or self._propose(trials) is None
+        )
 
-    def _run(self, claim: Claim) -> None:
-        try:
-            self._trial.run(claim)
-        except LeaseLost:
-            return
+    def _take_over(self, trials: Sequence[FrozenTrial]) -> list[Claim]:
+        """Trials whose workers are gone."""
+        taken = (self._ledger.take_over(trial, self._options.n_trials) for trial in self._ledger.stale(trials))
+        return [claim for claim in taken if claim is not None]
+
+    def _claim(self, trials: Sequence[FrozenTrial]) -> list[Claim]:
+        """New trials: one, or as many as help side by side; the other workers are left their share."""
+        claims: list[Claim] = []
+        wanted = 1
+        while len(claims) < wanted and (proposal := self._propose(trials)):
+            claim = self._ledger.claim(proposal, self._options.n_trials)
+            if claim is None:
+                break  # another worker was quicker; look again
+            if not claims:
+                left = self._options.n_trials - len(trials)
+                wanted = min(self._sizes(proposal.config), self._most_at_once(), -(-left // self._options.workers))
+            claims.append(claim)
+            trials = self._ledger.trials()
+        return claims
+
+    def _propose(self, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        if len(trials) >= self._options.n_trials:
+            return None
+        tried = {trial.user_attrs[CONFIGURATION] for trial in trials}
+        return propose(self._space, self._options.sampler, self._options.seed, trials, tried)
+
+    def _most_at_once(self) -> int:
+        """A sampler that learns from results is not asked for everything before there are any."""
+        return max(STARTUP, self._options.n_trials // 4) if self._options.sampler == "tpe" else self._options.n_trials
+
+    def _ended(self, claim: Claim) -> None:
+        """Tell of a trial that has ended."""
         trials = self._ledger.trials()
         mine = next((trial for trial in trials if trial.number == claim.number), None)
         if mine is not None:

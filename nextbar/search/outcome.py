@@ -1,0 +1,91 @@
+"""What became of a trial, in Optuna's terms and in those of a leaderboard."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.trial import TrialState
+
+from nextbar.config import ExperimentConfig
+from nextbar.metrics.comparison import ranking_score
+from nextbar.metrics.task import Task
+from nextbar.search.storage import told
+from nextbar.train.records import read_summary
+from nextbar.train.trainer import Result
+
+GROUP = "nextbar scored bars"
+"""attribute of a study: the bars that all of its trials are scored on"""
+
+
+class Outcome(NamedTuple):
+    """How a trial ended."""
+
+    state: TrialState
+    value: float | None
+    """the ranking score, lower is better"""
+    facts: dict[str, Any]
+    """what a leaderboard says; plain values"""
+
+
+def failed(reason: str, seconds: float) -> Outcome:
+    """A trial that came to nothing."""
+    return Outcome(TrialState.FAIL, None, {"status": "failed", "reason": reason, "seconds": round(seconds, 3)})
+
+
+def judged(
+    result: Result, config: ExperimentConfig, study: optuna.Study, values: dict[int, float], seconds: float
+) -> Outcome:
+    """A trial whose training has ended.
+
+    Args:
+        result: of the training.
+        config: what was trained.
+        study: its trials are scored on the same bars; the first one says which.
+        values: ranking scores by epoch, as they were reported.
+        seconds: that it took.
+    """
+    facts = _facts_of(result, config) | {"seconds": round(seconds, 3)}
+    if result.status == "pruned":
+        last = values[max(values)] if values else None
+        return Outcome(TrialState.PRUNED, last, facts | {"ranking": last})
+    if result.status == "diverged":
+        return Outcome(TrialState.FAIL, None, facts)
+    wrong = _not_comparable(result, study)
+    if not wrong and facts["ranking"] is None:
+        wrong = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
+    if wrong:
+        return Outcome(TrialState.FAIL, None, facts | {"reason": wrong, "ranking": None})
+    return Outcome(TrialState.COMPLETE, facts["ranking"], facts)
+
+
+def _not_comparable(result: Result, study: optuna.Study) -> str:
+    """Why a run cannot be ranked beside the others of the study; empty where it can."""
+    scored = read_summary(result.run_dir).get("scored_bars")
+    with told():
+        known = study.user_attrs.get(GROUP)
+        if known is None:
+            study.set_user_attr(GROUP, scored)
+    if known not in (None, scored):
+        return "scored on other bars than the study's first trial, so it cannot be ranked with it"
+    return ""
+
+
+def _facts_of(result: Result, config: ExperimentConfig) -> dict[str, Any]:
+    task = Task.of(config)
+    facts: dict[str, Any] = {
+        "status": result.status,
+        "reason": result.message,
+        "run": result.run_dir.name,
+        "best_epoch": result.best_epoch,
+        "ranking": None,
+        "epochs": read_summary(result.run_dir).get("epochs"),
+    }
+    for span, report in result.metrics.items():
+        facts[span] = {kind: report[kind][task.leading] for kind in ("model", "baseline", "skill")}
+        facts[span]["p_value"] = (report["diebold_mariano"] or {}).get("p_value")
+    if "validation" in result.metrics:
+        ranking = ranking_score(result.metrics["validation"], task.output_mode)
+        facts["ranking"] = ranking if math.isfinite(ranking) else None
+    return facts
