@@ -6,8 +6,8 @@
 Trials are drawn at random from the choices of a typical script (width 128 to 512, 1 to 3 layers, 12 to 48 bars of
 context, four normalisations, ...). Everything is measured within the one search: its whole time, the time of its
 trainings (``train_population``, compilation included), and of those the time of their steps
-(``Engine.train_each``). The search's own share is the whole less the trainings. Without ``--data`` the bars are a random
-walk.
+(``Engine.train_each``). The search's own share is the whole less the trainings. Without ``--data`` the bars are a
+random walk.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def mixed(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def side_by_side(args: argparse.Namespace) -> dict[str, Any]:
-    """The same trials of one shape in populations of each size, in turn; each in a process and with a cache of its own."""
+    """The same trials of one shape in populations of each size, in turn, each in a process with a cache of its own."""
     taken: dict[int, list[float]] = {size: [] for size in args.sizes}
     for _ in range(args.rounds):
         for size in args.sizes:
