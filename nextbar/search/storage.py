@@ -52,7 +52,10 @@ def open_storage(storage: str, create: bool = True) -> BaseStorage:
     try:
         return _database(storage)
     except ImportError as error:
-        raise ConfigError(f"storage {shown}: its driver is not installed ({error}); pip install it") from None
+        raise ConfigError(
+            f"storage {shown}: its driver is not installed ({_first_line(error)}); pip install it. For PostgreSQL: "
+            "pip install 'nextbar[postgresql]', and a URL that begins with postgresql+psycopg2://"
+        ) from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, OSError) as error:
         raise ConfigError(f"storage {shown} cannot be reached: {_first_line(error)}") from None
 
@@ -121,7 +124,8 @@ def as_written_down(storage: str) -> str:
         return str(Path(storage).expanduser().absolute())
     import sqlalchemy
 
-    return sqlalchemy.engine.make_url(storage).set(password=None).render_as_string()
+    url = sqlalchemy.engine.make_url(storage)
+    return url._replace(password=None).render_as_string()  # set(password=None) would leave it
 
 
 def _database(url: str) -> BaseStorage:
