@@ -68,7 +68,10 @@ def open_study(storage: BaseStorage, name: str, identity: Mapping[str, Any]) -> 
     """
     with warnings.catch_warnings(), told():
         warnings.simplefilter("ignore")
-        study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+        try:
+            study = optuna.load_study(storage=storage, study_name=name)
+        except KeyError:  # made by another worker in this moment, perhaps
+            study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
         # in this order: whoever made a trial meanwhile had said before what is searched
         trials = study.get_trials(deepcopy=False)
         known = study.user_attrs.get(SPACE)
