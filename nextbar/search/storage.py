@@ -52,7 +52,10 @@ def open_storage(storage: str, create: bool = True) -> BaseStorage:
     try:
         return _database(storage)
     except ImportError as error:
-        raise ConfigError(f"storage {shown}: its driver is not installed ({error}); pip install it") from None
+        raise ConfigError(
+            f"storage {shown}: its driver is not installed ({_first_line(error)}); pip install it. For PostgreSQL: "
+            "pip install 'nextbar[postgresql]', and a URL that begins with postgresql+psycopg2://"
+        ) from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, OSError) as error:
         raise ConfigError(f"storage {shown} cannot be reached: {_first_line(error)}") from None
 
@@ -65,7 +68,10 @@ def open_study(storage: BaseStorage, name: str, identity: Mapping[str, Any]) -> 
     """
     with warnings.catch_warnings(), told():
         warnings.simplefilter("ignore")
-        study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+        try:
+            study = optuna.load_study(storage=storage, study_name=name)
+        except KeyError:  # made by another worker in this moment, perhaps
+            study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
         # in this order: whoever made a trial meanwhile had said before what is searched
         trials = study.get_trials(deepcopy=False)
         known = study.user_attrs.get(SPACE)
@@ -121,7 +127,8 @@ def as_written_down(storage: str) -> str:
         return str(Path(storage).expanduser().absolute())
     import sqlalchemy
 
-    return sqlalchemy.engine.make_url(storage).set(password=None).render_as_string()
+    url = sqlalchemy.engine.make_url(storage)
+    return url._replace(password=None).render_as_string()  # set(password=None) would leave it
 
 
 def _database(url: str) -> BaseStorage:

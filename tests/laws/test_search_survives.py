@@ -1,0 +1,62 @@
+"""A search killed at any moment and started again comes out as one that nobody disturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from search_processes import finish, prepare, require_whole, start
+
+from nextbar.search import Study
+from nextbar.search.ledger import FACTS
+
+TRIALS, EPOCHS = 6, 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [10])
+def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
+    """Kills fall at random moments between the first sign of life and the end; the first before any trial."""
+    plain = prepare(tmp_path, name="plain.yaml", num_epochs=EPOCHS, log_dir=str(tmp_path / "plain"))
+    killed = prepare(tmp_path, name="killed.yaml", num_epochs=EPOCHS, log_dir=str(tmp_path / "killed"))
+    finish(start(plain, f"n_trials={TRIALS}"), plain)
+    undisturbed = Study.load(tmp_path / "plain" / "test")
+    require_whole(undisturbed, TRIALS, EPOCHS)
+
+    moment = random.Random(0)
+    folder = tmp_path / "killed" / "test"
+    reached = []
+    for kill in range(kills):
+        process = start(killed, f"n_trials={TRIALS}")
+        # up to an epoch of its own, in rising order, and then some milliseconds more
+        goal = max(1, kill * TRIALS * EPOCHS // (kills + 1) + moment.randrange(3)) if kill else 0
+        while process.poll() is None and epochs_done(folder) < goal:
+            time.sleep(0.005)
+        time.sleep(moment.uniform(0, 0.5 if kill else 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        reached.append(epochs_done(folder))
+    assert reached[0] == 0 and 0 < reached[-1] < TRIALS * EPOCHS, reached  # the kills fell into the search
+    finish(start(killed, f"n_trials={TRIALS}"), killed)
+
+    study = Study.load(folder)
+    require_whole(study, TRIALS, EPOCHS)
+    for one, two in zip(by_run(study), by_run(undisturbed), strict=True):
+        assert one[:2] == two[:2]
+        assert (folder / one[0] / "metrics.csv").read_bytes() == (
+            undisturbed.path / two[0] / "metrics.csv"
+        ).read_bytes()
+    assert study.best.name == undisturbed.best.name
+
+
+def by_run(study: Study) -> list[tuple[str, float | None]]:
+    """Run and ranking score of each trial."""
+    return sorted((one.user_attrs[FACTS]["run"], one.value) for one in study.trials)
+
+
+def epochs_done(folder: Path) -> int:
+    """Rows of all ``metrics.csv``."""
+    return sum(max(path.read_text().count("\n") - 1, 0) for path in folder.glob("*/metrics.csv"))

@@ -1,0 +1,79 @@
+"""Small searches: on made-up bars, or with a trainer that only pretends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import make_bars, make_frame
+from spaces import given
+
+import nextbar.search.trial
+from nextbar.config import ExperimentConfig
+from nextbar.search import Study, search
+from nextbar.train.trainer import Result, Trainer
+
+BARS = make_frame(make_bars(n=150))
+RATES = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
+"""varies nothing that is compiled"""
+
+
+def searched(log_dir: Path, search_: Any = RATES, n_trials: int = 3, *, bars: Any = BARS, **options: Any) -> Study:
+    """A search of the small experiment; options of ``search``, and ``base``: fields as in ``make_config``."""
+    base = {"num_epochs": 2, "log_dir": str(log_dir), **options.pop("base", {})}
+    return search(given(search_, **base), n_trials, bars=bars, **{"show": False, **options})
+
+
+class Pretender:
+    """Stands in for the trainer: notes what it is asked to train, and says what a test wants to hear.
+
+    ``score`` gives the ranking score of an experiment after an epoch; what it raises, the training raises.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.trained: list[tuple[ExperimentConfig, int]] = []
+        """every epoch, in order"""
+        self.score: Callable[[ExperimentConfig, int], float] = lambda config, epoch: 1 - config.learning_rate / epoch
+        self.scored_bars: Callable[[ExperimentConfig], str] = lambda config: "same"
+        pretender = self
+
+        class Pretended(Trainer):
+            def train_and_evaluate(self, overwrite: bool = False) -> Result:
+                return pretender.train(self.config, self._watch)
+
+        patch.setattr(nextbar.search.trial, "Trainer", Pretended)
+
+    @property
+    def configs(self) -> list[ExperimentConfig]:
+        """The experiments, each as often as it was begun or gone on with at its first epoch."""
+        return [config for config, epoch in self.trained if epoch == 1]
+
+    def train(self, config: ExperimentConfig, watch: Any) -> Result:
+        folder = Path(config.log_dir) / config.experiment_name / f"{config.digest()[:10]}-bars"
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = folder / "summary.json"
+        done = json.loads(summary.read_text())["epochs"] if summary.exists() else 0
+        status, message, ranking = "finished", "", 1.0
+        for epoch in range(done + 1, config.num_epochs + 1):
+            ranking = self.score(config, epoch)
+            self.trained.append((config, epoch))
+            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}}
+            summary.write_text(json.dumps(written))
+            message = watch(epoch, ranking)
+            if message and epoch < config.num_epochs:
+                status = "pruned"
+                break
+        else:
+            message = ""
+            ranking = self.score(config, config.num_epochs)
+        metrics = {} if status == "pruned" else {span: _report(ranking) for span in ("validation", "test")}
+        return Result(folder, config.num_epochs, status, metrics, message)
+
+
+def _report(ranking: float) -> dict[str, Any]:
+    skill = {"mae": 1 - ranking}
+    return {"model": {"mae": ranking}, "baseline": {"mae": 1.0}, "skill": skill, "diebold_mariano": None,
+            "by_ticker": {"made_up": {"skill": skill}}, "verdict": "pretended"}  # fmt: skip

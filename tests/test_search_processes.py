@@ -1,0 +1,116 @@
+"""One study, several processes: on a PostgreSQL, on a journal file, and the workers of one command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from postgres import postgres
+from search_processes import finish, prepare, require_whole, start
+
+from nextbar.search import Study
+from nextbar.search.ledger import OWNER
+from nextbar.search.team import cores, shares
+
+N = 6
+
+
+def together(folder: Path, storage: str) -> Study:
+    """Three processes that begin at once and share a study."""
+    space = prepare(folder)
+    processes = [start(space, f"n_trials={N}", f"storage={storage}") for _ in range(3)]
+    for process in processes:
+        finish(process, space)
+    study = Study.load(folder / "runs" / "test")
+    require_whole(study, N)
+    return study
+
+
+@pytest.mark.slow
+def test_three_processes_share_a_journal_file(tmp_path: Path) -> None:
+    study = together(tmp_path, str(tmp_path / "shared.log"))
+    assert len({one.user_attrs[OWNER]["token"] for one in study.trials}) > 1
+
+
+@pytest.mark.slow
+def test_three_processes_share_a_postgresql(tmp_path: Path) -> None:
+    with postgres() as url:
+        study = together(tmp_path, url)
+        assert len({one.user_attrs[OWNER]["token"] for one in study.trials}) > 1
+        assert study.optuna.best_trial.number == study.best_trial.number
+
+
+@pytest.mark.slow
+def test_workers_of_one_command_share_the_machine(tmp_path: Path) -> None:
+    """One of them is killed; another takes its place, and its trial is gone on with."""
+    space = prepare(tmp_path)
+    process = start(space, "n_trials=5", "--workers", "2")
+    team = workers_of(process)
+    assert len(team) == 2
+    while not list((tmp_path / "runs" / "test").glob("*/metrics.csv")) and process.poll() is None:
+        time.sleep(0.02)
+    team[0].kill()
+    finish(process, space)
+    assert "was killed (signal 9): another takes its place" in space.with_suffix(".log").read_text()
+    require_whole(Study.load(tmp_path / "runs" / "test"), 5)
+    assert not any(worker.is_running() for worker in team)
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """However early: here while they are still being loaded."""
+    space = prepare(tmp_path)
+    process = start(space, "n_trials=99", "--workers", "2")
+    team = workers_of(process)
+    process.kill()
+    process.wait()
+    gone, alive = psutil.wait_procs(team, timeout=120)
+    assert len(gone) == 2 and not alive
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes of its workers, once they are there."""
+    while process.poll() is None:
+        found = psutil.Process(process.pid).children()
+        team = [child for child in found if "nextbar.search.member" in " ".join(child.cmdline())]
+        if len(team) == 2:
+            return team
+        time.sleep(0.02)
+    return []
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers_too_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A terminal sends it to all of them."""
+    space = prepare(tmp_path)
+    process = start(space, "n_trials=4", "--workers", "2", group=True)
+    team = workers_of(process)
+    while not list((tmp_path / "runs" / "test").glob("*/metrics.csv")) and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    assert "of 4 trials have ended and are kept" in space.with_suffix(".log").read_text()
+    assert not any(worker.is_running() for worker in team)
+    finish(start(space, "n_trials=4"), space)
+    require_whole(Study.load(tmp_path / "runs" / "test"), 4)
+
+
+def test_the_shares_of_workers_are_apart_and_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(3, 14)), raising=False)
+    for workers in (1, 2, 3, 11):
+        parts = [cores(i, workers) or [] for i in range(workers)]
+        assert sorted(core for part in parts for core in part) == list(range(3, 14))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert [cores(i, 13) for i in (0, 11)] == [[3], [3]]
+    assert shares(0, 2, {})["NPROC"] == "5"
+    one_gpu, two = {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "4,5"}
+    assert float(shares(0, 3, one_gpu)["XLA_PYTHON_CLIENT_MEM_FRACTION"]) == pytest.approx(0.3)
+    assert [shares(i, 3, two)["CUDA_VISIBLE_DEVICES"] for i in range(3)] == ["4", "5", "4"]
+    assert float(shares(0, 3, two)["XLA_PYTHON_CLIENT_MEM_FRACTION"]) == pytest.approx(0.45)
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in shares(0, 2, two)
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in shares(0, 2, {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.2"})
