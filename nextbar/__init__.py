@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from nextbar.search import Study, search
     from nextbar.train.early_stopper import EarlyStopper
     from nextbar.train.optimizer import create_warmup_cosine_schedule
+    from nextbar.train.population import population_key, train_population
     from nextbar.train.refit import refit
+    from nextbar.train.seeds import train_seeds
     from nextbar.train.trainer import Trainer
 
 __version__ = "0.1.0.dev0"
@@ -41,8 +43,11 @@ _HOME = {
     "evaluate": "nextbar.evaluation",
     "get_logger": "nextbar.logger",
     "list_runs": "nextbar.runs",
+    "population_key": "nextbar.train.population",
     "refit": "nextbar.train.refit",
     "search": "nextbar.search",
+    "train_population": "nextbar.train.population",
+    "train_seeds": "nextbar.train.seeds",
     "write_report": "nextbar.report",
 }
 
@@ -62,8 +67,11 @@ __all__ = [
     "evaluate",
     "get_logger",
     "list_runs",
+    "population_key",
     "refit",
     "search",
+    "train_population",
+    "train_seeds",
     "write_report",
 ]
 

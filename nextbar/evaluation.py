@@ -80,7 +80,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: str | Path,
+    run: str | Path | Sequence[str | Path],
     bars: Any = None,
     *,
     data: str | Path | None = None,
@@ -97,7 +97,8 @@ def evaluate(
     mean of those it knew, and scaled errors are left out.
 
     Args:
-        run: run folder, or an experiment folder: its best run.
+        run: run folder, or an experiment folder: its best run. Or several, whose forecasts are averaged (a deep
+            ensemble); spans, statistics and baselines are then those of the first.
         bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count.
         data: a file of bars, or a folder as ``datapath``, instead. Neither: what the run was trained and scored on.
         tickers: those to score; None: all of a frame or a file, the run's scored ones of a folder.

@@ -60,17 +60,22 @@ class Forecaster:
         self._inference = Inference(config, preparation.spec, params)
 
     @classmethod
-    def load(cls, path: str | Path, epoch: int | None = None) -> Forecaster:
+    def load(cls, path: str | Path | Sequence[str | Path], epoch: int | None = None) -> Forecaster:
         """Open a run folder, or the best run of an experiment folder.
 
         Args:
-            path: the folder.
+            path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
+                ``nextbar.ensemble.Ensemble``).
             epoch: one of the epochs kept (``epochs``); None: the best.
 
         Raises:
             RunError: no run, runs that cannot be ranked together, a run without a checkpoint, one that is damaged or
                 of a later version.
         """
+        if not isinstance(path, str | Path):
+            from nextbar.ensemble import Ensemble
+
+            return Ensemble.load(path, epoch)
         run_dir = best_run(path)
         if not (run_dir / "config.yaml").is_file():
             raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")

@@ -14,7 +14,7 @@ from spaces import given
 import nextbar.search.trial
 from nextbar.config import ExperimentConfig
 from nextbar.search import Study, search
-from nextbar.train.trainer import Result, Trainer
+from nextbar.train.trainer import Result
 
 BARS = make_frame(make_bars(n=150))
 RATES = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
@@ -38,13 +38,14 @@ class Pretender:
         """every epoch, in order"""
         self.score: Callable[[ExperimentConfig, int], float] = lambda config, epoch: 1 - config.learning_rate / epoch
         self.scored_bars: Callable[[ExperimentConfig], str] = lambda config: "same"
-        pretender = self
+        self.groups: list[int] = []
+        """how many were trained side by side, each time"""
 
-        class Pretended(Trainer):
-            def train_and_evaluate(self, overwrite: bool = False) -> Result:
-                return pretender.train(self.config, self._watch)
+        def train_population(configs: Any, bars: Any, *, watches: Any, show: bool) -> list[Result]:
+            self.groups.append(len(configs))
+            return [self.train(config, watch) for config, watch in zip(configs, watches, strict=True)]
 
-        patch.setattr(nextbar.search.trial, "Trainer", Pretended)
+        patch.setattr(nextbar.search.trial, "train_population", train_population)
 
     @property
     def configs(self) -> list[ExperimentConfig]:

@@ -97,6 +97,29 @@ def test_the_five_best_are_kept_and_ties_go_to_the_earlier(folder: Path) -> None
     assert int(checkpoints.restore(10, state_at(0)).step) == 10  # the last, by its number
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_an_epoch_both_last_and_best_is_whole_in_both(
+    links: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the folder in ``last``, whose files it shares, is gone; and where there are no links."""
+    if not links:
+        monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    checkpoints = saved(folder, {1: 0.5})
+    for path in ("last/1", "best/1"):
+        assert (folder / path).is_dir()
+    shared = {p.stat().st_ino for p in (folder / "last").rglob("*") if p.is_file()} & {
+        p.stat().st_ino for p in (folder / "best").rglob("*") if p.is_file()
+    }
+    assert bool(shared) == links
+    checkpoints.save(2, state_at(2), {"patience": 2}, 0.9)
+    checkpoints.close()
+    assert not (folder / "last" / "1").exists()
+    for epoch in (1, 2):
+        restored = Checkpoints(folder).restore(epoch, state_at(0))
+        chex.assert_trees_all_equal(jax.tree.leaves(restored), jax.tree.leaves(state_at(epoch)))
+    assert not list(folder.rglob("*tmp*"))
+
+
 def test_the_parameters_alone_need_no_template(folder: Path) -> None:
     params = saved(folder, {1: 0.2, 2: 0.1, 3: 0.3}).restore_raw()
     chex.assert_trees_all_equal(params, jax.tree.map(np.asarray, state_at(2).params))

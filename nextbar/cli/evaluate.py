@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Run, Tickers, listed
+from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Runs, Tickers, listed
 from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ INTERRUPTED = "interrupted; evaluating changes nothing, the same command starts 
 
 
 def evaluate(
-    run: Run,
+    run: Runs,
     data: Data = None,
     tickers: Tickers = None,
     fit_scaler: FitScaler = False,
@@ -39,7 +39,7 @@ def evaluate(
         reports = run_interruptible(
             lambda: {
                 span: one.report | {"calibration": one.calibration}
-                for span, one in evaluate_run(run, data=data, **options).spans.items()
+                for span, one in evaluate_run(run if len(run) > 1 else run[0], data=data, **options).spans.items()
             },
             lambda: None,
         )

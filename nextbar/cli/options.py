@@ -15,6 +15,14 @@ Run = Annotated[
     Path,
     typer.Argument(help="A run's folder, or an experiment's: then its best run.", metavar="RUN", show_default=False),
 ]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        help="A run's folder, or an experiment's: then its best run. Several: their forecasts are averaged.",
+        metavar="RUN...",
+        show_default=False,
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option(

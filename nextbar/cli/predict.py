@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
-from nextbar.cli.options import Conformal, Epoch, FitScaler, Run, Tickers, listed
+from nextbar.cli.options import Conformal, Epoch, FitScaler, Runs, Tickers, listed
 
 
 def predict(
-    run: Run,
+    run: Runs,
     data: Annotated[
         Path,
         typer.Option(
@@ -59,7 +59,7 @@ def predict(
         shares = check_levels(asked)
         if out is not None:
             check_target(out)
-        forecaster = Forecaster.load(run, epoch=epoch)
+        forecaster = Forecaster.load(run if len(run) > 1 else run[0], epoch=epoch)
         bars = read_new_bars(forecaster.config, data=data, tickers=listed(tickers))
         table = run_interruptible(
             lambda: forecaster.predict(

@@ -24,12 +24,22 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Throw an earlier run of this experiment away first.")
     ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            metavar="K",
+            help="Train K seeds side by side, from the experiment's on.",
+            show_default="1",
+        ),
+    ] = None,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and score an experiment, or go on with one that was interrupted.
 
-    Prints the run's folder; everything else goes to standard error.
+    Prints the run's folder, with --seeds one for each seed; everything else goes to standard error.
     """
     with told(debug):
         set_level(quiet)
@@ -39,9 +49,16 @@ def train(
         experiment = ExperimentConfig.load(config, overrides or [])
         with at_once():
             watch_nans(debug)
-            from nextbar.train.trainer import Trainer
+            if seeds is None:
+                from nextbar.train.trainer import Trainer
+            else:
+                from nextbar.train.seeds import train_seeds
 
-        _conclude(Trainer(config=experiment, show=False if quiet else None).train_and_evaluate(overwrite=overwrite))
+        show = False if quiet else None
+        if seeds is None:
+            _conclude(Trainer(config=experiment, show=show).train_and_evaluate(overwrite=overwrite))
+        else:
+            _conclude(*train_seeds(experiment, seeds, show=show, overwrite=overwrite).results)
 
 
 def refit(
@@ -86,7 +103,9 @@ def watch_nans(debug: bool) -> None:
         jax.config.update("jax_debug_nans", True)
 
 
-def _conclude(result: Result) -> None:
-    typer.echo(result.run_dir)
-    if result.status == "diverged":
-        raise RunError(f"The training diverged: {result.message}")
+def _conclude(*results: Result) -> None:
+    for result in results:
+        typer.echo(result.run_dir)
+    for result in results:
+        if result.status == "diverged":
+            raise RunError(f"The training diverged: {result.message}")

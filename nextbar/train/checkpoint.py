@@ -13,6 +13,7 @@ the epoch that a resumed run does again.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -145,12 +146,15 @@ class Checkpoints:
                 _sweep(self._last)
                 _sweep(self._best)
             losses, loss = self._read_losses(), record["validation_loss"]
-            if math.isfinite(loss):
-                ranked = sorted({**losses, epoch: loss}.items(), key=_by_loss)
-                if epoch in dict(ranked[: self._keep_best]):
-                    self._write(self._best / str(epoch), state, record)
-                    losses[epoch] = loss
-            self._write(self._last / str(epoch), state, record)
+            best = math.isfinite(loss) and epoch in dict(
+                sorted({**losses, epoch: loss}.items(), key=_by_loss)[: self._keep_best]
+            )
+            if best:
+                self._write(self._best / str(epoch), state, record)
+                losses[epoch] = loss
+                _link(self._best / str(epoch), self._last / str(epoch))
+            else:
+                self._write(self._last / str(epoch), state, record)
             for earlier in [found for found in _epochs(self._last) if found != epoch]:
                 _discard(self._last / str(earlier))
             for worse, _ in sorted(losses.items(), key=_by_loss)[self._keep_best :]:
@@ -230,6 +234,23 @@ def _discard(path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
     shutil.rmtree(aside)
+
+
+def _link(path: Path, other: Path) -> None:
+    """Have a checkpoint under another number too, in one rename; its files are shared, and never written again."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # not every file system has links
+            shutil.copy2(source, target)
+
+    if other.exists():
+        _discard(other)
+    aside = other.with_name(f"{other.name}-new{_UNFINISHED}")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(path, aside, copy_function=link)
+    aside.rename(other)
 
 
 def _sweep(folder: Path) -> None:

@@ -124,6 +124,11 @@ class Engine:
         """The members' trees; a population's are on the host."""
         return list(_members(jax.device_get(joined), len(self.configs))) if self.population else [joined]
 
+    def order(self, epochs: Sequence[int]) -> Layout:
+        """The order of each member's windows in its epoch, joined."""
+        numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
+        return self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(numbers))
+
     def train(
         self, state: TrainState, epoch: int, progress: Callable[[int], None] = lambda step: None
     ) -> tuple[TrainState, TrainedEpoch]:
@@ -144,8 +149,7 @@ class Engine:
         Raises:
             Cancelled: ``cancelled`` was set meanwhile.
         """
-        numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
-        order = self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(numbers))
+        order = self.order(epochs)
         parts: list[Any] = []
         pending: Any = None
         for first in range(0, self.steps_per_epoch, self.program.steps_a_call):

@@ -1,0 +1,96 @@
+"""How many trainings side by side help on this device: measured, since that depends on device and shape."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.dataset import Dataset
+from nextbar.logger import get_logger
+from nextbar.train.compilation import enable_cache
+from nextbar.train.engine import Engine
+from nextbar.train.judge import Judge
+
+GAIN = 1.1
+"""how much more windows a second twice as many members must give, or they only cost memory and compilation"""
+
+ROOM = 0.8
+"""share of the memory that is left that a population may take"""
+
+CALLS = 3
+"""timed calls of the compiled code; the fastest counts, since whatever else the machine does only slows one down"""
+
+
+def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
+    """How many members a population of this shape should have: 1, 2, 4, ..., at most ``most``.
+
+    Doubles the number while that makes the steps of a member at least a tenth cheaper and there is memory. Takes a
+    compilation and a few calls of the training code for each number tried; what was compiled is found in JAX's
+    persistent cache afterwards. On a CPU, whose cores one training of a large model keeps busy, it will often be 1.
+
+    Args:
+        config: one of the experiments; only what all members share matters.
+        dataset: its windows.
+        most: how many there are to train.
+
+    Raises:
+        ValueError: ``most`` below 1.
+    """
+    if most < 1:
+        raise ValueError(f"most: found {most}, should be at least 1")
+    enable_cache()
+    found, pace, size, tape = 1, np.inf, 1, None
+    frequencies = Judge(config, dataset).reference.frequencies_HK
+    while size <= most and most > 1:
+        engine = Engine([config] * size, dataset, tape)
+        tape = engine.tape
+        seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))
+        if seconds is None or seconds / size * (GAIN if size > 1 else 1) > pace:
+            break
+        get_logger().debug("%d members: %.3g s a member and call", size, seconds / size)
+        found, pace, size = size, seconds / size, 2 * size
+    return found
+
+
+def _seconds(engine: Engine, state: Any) -> float | None:
+    """Time of one call of the training code; None where there is no memory for it."""
+    order = engine.order([1] * len(engine.configs))
+    first = jax.device_put(np.int32(0))
+    try:
+        call = engine.functions.train.lower(state, engine.tape, engine.hyper, order, first).compile()
+        need, room = _need(call), _room()
+        if need is not None and room is not None and need > ROOM * room:
+            return None
+        taken = []
+        for _ in range(1 + CALLS):
+            began = time.perf_counter()
+            state, _ = jax.block_until_ready(call(state, engine.tape, engine.hyper, order, first))
+            taken.append(time.perf_counter() - began)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return None
+    return min(taken[1:])  # the first call of a program sets up what the others find
+
+
+def _need(call: Any) -> int | None:
+    """Bytes that a compiled call takes beside its arguments, which are there already; None: not known."""
+    sizes = call.memory_analysis()
+    return None if sizes is None else int(sizes.temp_size_in_bytes + sizes.output_size_in_bytes)
+
+
+def _room() -> int | None:
+    """Bytes that are left on the device, or in this machine where that is the device; None: not known."""
+    stats = jax.devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return int(stats["bytes_limit"] - stats["bytes_in_use"])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -1,0 +1,127 @@
+"""One experiment with several seeds: how much of a score is luck of the draw."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
+
+from rich.table import Table
+
+from nextbar.config import ExperimentConfig
+from nextbar.data.columns import FrameNames
+from nextbar.errors import ConfigError
+from nextbar.logger import console, get_logger
+from nextbar.train.population import train_population
+from nextbar.train.result import Result
+
+STATISTICS = ("mean", "std", "min", "max")
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What an experiment came to with each of several seeds."""
+
+    results: tuple[Result, ...]
+    """one for each seed, in their order"""
+    seeds: tuple[int, ...]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Over the seeds that have metrics (not those that diverged before an epoch was whole), by span.
+
+        ``model`` and ``skill``: by metric, ``mean``, ``std`` (of a sample, n - 1; None for a single seed), ``min`` and
+        ``max`` over the seeds; None where the metric is undefined for one of them. ``baseline``: by metric, one number,
+        since it has no seed. ``seeds``: how many.
+        """
+        judged = [result.metrics for result in self.results if result.metrics]
+        spans = judged[0] if judged else {}
+        return {span: _summary([metrics[span] for metrics in judged]) for span in spans}
+
+
+def train_seeds(
+    config: ExperimentConfig,
+    seeds: int,
+    bars: Any = None,
+    *,
+    show: bool | None = None,
+    overwrite: bool = False,
+    **names: Unpack[FrameNames],
+) -> Seeds:
+    """Train an experiment with the seeds ``config.seed``, ``config.seed + 1``, ..., as a population.
+
+    Every seed is a run of its own in the experiment's folder, the same that ``Trainer`` makes of that seed.
+
+    Args:
+        config: the experiment.
+        seeds: how many.
+        bars: as for ``Trainer``.
+        show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
+            a terminal.
+        overwrite: throw earlier runs of these seeds on these bars away first.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
+
+    Raises:
+        ConfigError: less than one seed, or one beyond the largest.
+        NextbarError: bars or folders that cannot be used; the message says what to do.
+        TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ConfigError(f"seeds: found {seeds!r}, should be how many to train, a whole number ≥ 1")
+    numbers = tuple(config.seed + i for i in range(seeds))
+    configs = [replace(config, seed=number) for number in numbers]
+    results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
+    found = Seeds(tuple(results), numbers)
+    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
+        for span, report in found.metrics.items():
+            console().print(seeds_table(span, report))
+    return found
+
+
+def seeds_table(span: str, report: dict[str, Any]) -> Table:
+    """One span's spread over the seeds: a row for each metric, its baseline, and the mean skill.
+
+    Args:
+        span: name of the span.
+        report: of ``Seeds.metrics``.
+    """
+    table = Table(title=f"{span}: {report['seeds']} seeds", title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for name in (*STATISTICS, "baseline", "skill", "± std"):
+        table.add_column(name, justify="right")
+    for name, values in report["model"].items():
+        skill = report["skill"].get(name)
+        table.add_row(
+            name,
+            *(_number(values and values[one]) for one in STATISTICS),
+            _number(report["baseline"][name]),
+            f"{skill['mean']:+.4f}" if skill else "",
+            f"{skill['std']:.4f}" if skill and skill["std"] is not None else "",
+        )
+    return table
+
+
+def _summary(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def over(part: str) -> dict[str, dict[str, float | None] | None]:
+        return {name: _spread([report[part].get(name) for report in reports]) for name in reports[0][part]}
+
+    return {
+        "model": over("model"),
+        "skill": over("skill"),
+        "baseline": reports[0]["baseline"],
+        "seeds": len(reports),
+    }
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    std = statistics.stdev(known) if len(known) > 1 else None
+    return {"mean": statistics.fmean(known), "std": std, "min": min(known), "max": max(known)}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"

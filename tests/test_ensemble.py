@@ -1,0 +1,172 @@
+"""Deep ensembles: the mean of points and probabilities, a law with the mixture's mean and variance; alike runs only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_bars
+from experiments import GRID
+from made_runs import MadeRun, make_run
+from scipy import stats
+from typer.testing import CliRunner
+
+from nextbar.cli.app import app
+from nextbar.ensemble import Ensemble
+from nextbar.errors import ConfigError, DataError, RunError
+from nextbar.evaluation import evaluate
+from nextbar.forecaster import Forecaster
+from nextbar.forecasts.mixture import mixture
+from nextbar.types import Forecast
+
+RUNS: dict[str, dict[str, Any]] = {
+    "mean": {"horizon": 2},
+    "distribution": {"output_mode": "distribution", "target": "log_return"},
+    "student_t": {"output_mode": "distribution", "tail": "student_t"},
+    "discrete_grid": {"output_mode": "discrete_grid", "discrete_grid_levels": GRID},
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[MadeRun]]:
+    """Two runs of each kind; the second of another width, normalisation and epoch."""
+    return {
+        name: [
+            make_run(tmp_path_factory.mktemp(name), losses=losses, **{**fields, **more})
+            for losses, more in (((0.1,), {}), ((0.2, 0.1), {"d_model": 16, "norm_mode": "window_meanstd"}))
+        ]
+        for name, fields in RUNS.items()
+    }
+
+
+def test_a_law_has_the_mean_and_the_variance_of_the_mixture() -> None:
+    rng = np.random.default_rng(0)
+    location, scale = rng.normal(size=(3, 5, 2)), rng.uniform(0.5, 2, size=(3, 5, 2))
+    told = mixture([Forecast(m, s) for m, s in zip(location, scale, strict=True)])
+    assert told.location_NH is not None and told.scale_NH is not None and told.df_NH is None
+    drawn = (
+        rng.normal(location[..., None], scale[..., None], (3, 5, 2, 400_000)).transpose(1, 2, 0, 3).reshape(5, 2, -1)
+    )
+    np.testing.assert_allclose(told.location_NH, drawn.mean(axis=-1), atol=0.01)
+    np.testing.assert_allclose(told.scale_NH, drawn.std(axis=-1), rtol=0.01)
+    assert (told.scale_NH > scale.mean(axis=0)).all()  # disagreement widens it
+
+
+def test_quantiles_of_members_that_nearly_agree_are_those_of_the_mixture() -> None:
+    """The law stands in for the mixture; where members agree as seeds do, quantiles are within 0.02 deviations."""
+    location, scale = np.array([[[0.0]], [[0.1]], [[-0.1]]]), np.array([[[1.0]], [[1.05]], [[0.95]]])
+    told = mixture([Forecast(m, s) for m, s in zip(location, scale, strict=True)])
+    assert told.location_NH is not None and told.scale_NH is not None
+    grid = np.linspace(-6, 6, 200_001)
+    share = np.mean([stats.norm.cdf(grid, m, s) for m, s in zip(location.ravel(), scale.ravel(), strict=True)], axis=0)
+    for level in (0.05, 0.25, 0.9, 0.975):
+        exact = np.interp(level, share, grid)
+        assert stats.norm.ppf(level, told.location_NH.item(), told.scale_NH.item()) == pytest.approx(exact, abs=0.02)
+
+
+def test_tails_and_probabilities_are_averaged() -> None:
+    one, two = np.ones((1, 1)), np.full((1, 1), 2.0)
+    told = mixture([Forecast(one, one, 3 * one), Forecast(one, one, 6 * one)])
+    assert told.df_NH == pytest.approx(4.0) and told.scale_NH == pytest.approx(1.0)
+    log = [np.log(np.array([[[0.1, 0.9]]])), np.log(np.array([[[0.5, 0.5]]]))]
+    bins = mixture([Forecast(log_probs_NHK=a) for a in log]).log_probs_NHK
+    np.testing.assert_allclose(np.exp(bins), [[[0.3, 0.7]]])
+    assert mixture([Forecast(one), Forecast(two)]).location_NH == pytest.approx(1.5)
+    for wrong in ([], [Forecast(one), Forecast(one, one)]):
+        with pytest.raises(ValueError, match="one kind"):
+            mixture(wrong)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_ensemble_averages_what_its_runs_say(name: str, made: dict[str, list[MadeRun]]) -> None:
+    runs = made[name]
+    ensemble = Forecaster.load([run.run_dir for run in runs])
+    assert isinstance(ensemble, Ensemble) and len(ensemble.params) == 2
+    frame = runs[0].frame
+    said = ensemble.predict(frame, law=True, last_only=False)
+    each = [run.load().predict(frame, law=True, last_only=False) for run in runs]
+    assert list(said) == list(each[0]) and len(said) > 100
+    pd.testing.assert_frame_equal(
+        said[["ticker", "origin", "step", "date"]], each[0][["ticker", "origin", "step", "date"]]
+    )
+    if name == "discrete_grid":
+        bins = [column for column in said if column.startswith("p_")]
+        np.testing.assert_allclose(said[bins], (each[0][bins] + each[1][bins]) / 2, rtol=1e-6)
+        return
+    if name != "distribution":  # whose mean is one of log returns
+        np.testing.assert_allclose(said["close"], (each[0]["close"] + each[1]["close"]) / 2, rtol=1e-6)
+    assert not np.allclose(each[0]["close"], each[1]["close"], rtol=1e-6)
+    if name != "mean":
+        assert (said["scale"] ** 2 >= (each[0]["scale"] ** 2 + each[1]["scale"] ** 2) / 2 * (1 - 1e-6)).all()
+
+
+def test_an_ensemble_of_one_is_that_run(made: dict[str, list[MadeRun]]) -> None:
+    run = made["distribution"][1]
+    said = Forecaster.load([run.run_dir]).predict(run.frame, last_only=False)
+    wanted = run.load().predict(run.frame, last_only=False)
+    pd.testing.assert_frame_equal(said, wanted, rtol=1e-6)
+
+
+def test_the_epoch_is_asked_of_each(made: dict[str, list[MadeRun]]) -> None:
+    paths = [run.run_dir for run in made["mean"]]
+    assert [m.epoch for m in Ensemble.load(paths).members] == [1, 2]
+    assert [m.epoch for m in Ensemble.load(paths, epoch=1).members] == [1, 1]
+    with pytest.raises(RunError, match="no checkpoint of epoch 2"):
+        Ensemble.load(paths, epoch=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"horizon": 2}, r"dataset_config\.horizon: 1 and 2"),
+        ({"features": "ohlc"}, r"dataset_config\.features"),
+        ({"tail": "student_t"}, r"model_config\.tail: normal and student_t"),
+        ({"n": 151}, "the bars of their training spans"),
+    ],
+)
+def test_runs_that_do_not_go_together_are_refused(
+    fields: dict[str, Any], named: str, made: dict[str, list[MadeRun]], tmp_path: Path
+) -> None:
+    first = make_run(tmp_path, output_mode="distribution", losses=(0.1,))
+    n = {"n": fields.pop("n")} if "n" in fields else {}
+    bars = [make_bars(seed=3)] if n else None
+    other = make_run(tmp_path / "other", bars, output_mode="distribution", losses=(0.1,), **fields)
+    with pytest.raises(RunError, match=rf"cannot be averaged: they differ in .*{named}"):
+        Forecaster.load([first.run_dir, other.run_dir])
+
+
+def test_what_an_ensemble_has_not_is_said(made: dict[str, list[MadeRun]]) -> None:
+    with pytest.raises(ConfigError, match="at least one run; found none"):
+        Forecaster.load([])
+    ensemble = Forecaster.load([run.run_dir for run in made["distribution"]])
+    with pytest.raises(RunError, match="not of an ensemble"):
+        ensemble.predict(made["distribution"][0].frame, conformal=True)
+    with pytest.raises(DataError):
+        Forecaster.load([run.run_dir for run in made["mean"]]).conformal()
+
+
+def test_an_ensemble_is_scored_like_a_run(made: dict[str, list[MadeRun]]) -> None:
+    runs = made["distribution"]
+    paths = [run.run_dir for run in runs]
+    found = evaluate(paths, runs[0].frame)
+    single = evaluate(paths[0], runs[0].frame)
+    assert found.metrics["test"]["windows"] == single.metrics["test"]["windows"] == 30
+    assert found.metrics["test"]["baseline"] == single.metrics["test"]["baseline"]
+    forecasts = [evaluate(path, runs[0].frame).spans["test"].forecast.location_NH for path in paths]
+    np.testing.assert_allclose(found.spans["test"].forecast.location_NH, np.mean(forecasts, axis=0), rtol=1e-5)
+
+
+def test_the_commands_take_several_runs(made: dict[str, list[MadeRun]], tmp_path: Path) -> None:
+    runs = made["mean"]
+    paths = [str(run.run_dir) for run in runs]
+    bars = tmp_path / "bars.csv"
+    runs[0].frame.drop(columns="resolution").to_csv(bars, index=False)
+    predicted = CliRunner().invoke(app, ["predict", *paths, "--data", str(bars), "--out", str(tmp_path / "out.csv")])
+    assert predicted.exit_code == 0, predicted.output
+    said = pd.read_csv(tmp_path / "out.csv")
+    np.testing.assert_allclose(said["close"], Forecaster.load(paths).predict(runs[0].frame)["close"], rtol=1e-6)
+    evaluated = CliRunner().invoke(app, ["evaluate", *paths, "--data", str(bars), "--json"])
+    assert evaluated.exit_code == 0, evaluated.output

@@ -1,0 +1,62 @@
+"""How many members help: doubled while that pays and there is memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from experiments import make_dataset
+
+from nextbar.train import population_size
+from nextbar.train.engine import Engine
+from nextbar.train.population_size import helpful_size
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float | None]) -> list[int]:
+    """Calls take so long by their number of members; the numbers that are tried."""
+    tried: list[int] = []
+
+    def fake(engine: Engine, state: Any) -> float | None:
+        tried.append(len(engine.configs))
+        return seconds(len(engine.configs))
+
+    monkeypatch.setattr(population_size, "_seconds", fake)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "size", "tried"),
+    [
+        (lambda n: 1.0, 8, 8, [1, 2, 4, 8]),  # members cost nothing
+        (lambda n: 1.0, 7, 4, [1, 2, 4]),
+        (lambda n: float(n), 8, 1, [1, 2]),  # side by side as long as one after another
+        (lambda n: n / 1.05, 8, 1, [1, 2]),  # too little to be worth it
+        (lambda n: 1.0 if n < 4 else n / 2, 64, 2, [1, 2, 4]),
+        (lambda n: 1.0 if n < 4 else None, 64, 2, [1, 2, 4]),  # no memory for four
+        (lambda n: 1.0, 1, 1, []),
+    ],
+)
+def test_twice_as_many_while_it_pays(
+    seconds: Callable[[int], float | None], most: int, size: int, tried: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = measured(monkeypatch, seconds)
+    assert helpful_size(*make_dataset(), most) == size
+    assert found == tried
+
+
+def test_less_than_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="most: found 0"):
+        helpful_size(*make_dataset(), 0)
+
+
+def test_a_measurement_on_this_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine says, it is a power of two within bounds; without memory it is nothing but one."""
+    config, dataset = make_dataset(dropout=0.1)
+    assert helpful_size(config, dataset, 2) in (1, 2)
+    monkeypatch.setattr(population_size, "_room", lambda: 1)
+    assert helpful_size(config, dataset, 2) == 1
+    engine = Engine([config, config], dataset)
+    assert population_size._seconds(engine, engine.join([engine.start(None)] * 2)) is None
+    monkeypatch.undo()
+    assert (population_size._room() or 2**20) >= 2**20
