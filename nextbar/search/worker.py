@@ -48,7 +48,7 @@ class Worker:
     ) -> None:
         self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
         self._progress = progress
-        self._sizes = Sizes(options.population, bars)
+        self._sizes = Sizes(options.population, space, bars)
         pruner = make_pruner(options.pruner, space)
         self._trials = Trials(ledger, pruner, bars, progress.epoch, self._ended)
 
@@ -63,7 +63,7 @@ class Worker:
             trials = self._ledger.trials()
             self._progress.show(trials)
             if claims := self._take_over(trials) or self._claim(trials):
-                self._trials.run(claims, max(self._sizes(claim.proposal.config) for claim in claims))
+                self._trials.run(claims, max(self._sizes(claim.proposal.config, len(claims)) for claim in claims))
             elif self._complete(self._ledger.trials()):
                 return len(trials) < self._options.n_trials
             else:
@@ -89,8 +89,8 @@ class Worker:
             if claim is None:
                 break  # another worker was quicker; look again
             if not claims:
-                left = self._options.n_trials - len(trials)
-                wanted = min(self._sizes(proposal.config), self._most_at_once(), -(-left // self._options.workers))
+                mine = -(-(self._options.n_trials - len(trials)) // self._options.workers)
+                wanted = self._sizes(proposal.config, min(mine, self._most_at_once()))
             claims.append(claim)
             trials = self._ledger.trials()
         return claims
