@@ -16,7 +16,7 @@ from spaces import given, make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
-from nextbar.search import Study, search, trial, worker
+from nextbar.search import Study, draw, search, trial, worker
 from nextbar.search.ledger import FACTS, Ledger
 from nextbar.search.owner import Owner
 from nextbar.search.storage import open_storage, open_study
@@ -190,7 +190,7 @@ def test_a_run_that_somebody_trains_is_waited_for(
 
 
 def test_a_process_that_dies_in_the_same_epoch_again_and_again_gives_a_failed_trial(
-    pretender: Pretender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pretender: Pretender, tmp_path: Path
 ) -> None:
     class Killed(BaseException):
         """Here the process ended."""
@@ -203,13 +203,48 @@ def test_a_process_that_dies_in_the_same_epoch_again_and_again_gives_a_failed_tr
     first, pretender.score = -1, lambda config, epoch: 0.9
     first = searched(tmp_path / "other", SEEDS, 1).trials[0].params["seed"]
     pretender.score = score
-    monkeypatch.setattr(Owner, "close", lambda self: self._lock.release())
     for _ in range(trial.MOST_DEATHS):
         with pytest.raises(Killed):
             searched(tmp_path, SEEDS, 2)
     study = searched(tmp_path, SEEDS, 2)
     assert sorted(states(study)) == sorted([TrialState.FAIL, TrialState.COMPLETE])
     assert f"killed {trial.MOST_DEATHS} times in the same epoch" in rows(study)[-1]["reason"]
+
+
+def test_a_trial_that_could_not_be_let_go_is_free_at_once_too(pretender: Pretender, tmp_path: Path) -> None:
+    """The database was away when the user pressed Ctrl-C."""
+
+    def score(config: ExperimentConfig, epoch: int) -> float:
+        raise KeyboardInterrupt
+
+    pretender.score = score
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(TrainingInterrupted):
+        patch.setattr(Ledger, "release", lambda self, claim, seconds: None)
+        searched(tmp_path, SEEDS, 1)
+    pretender.score = lambda config, epoch: 0.9
+    assert states(searched(tmp_path, SEEDS, 1)) == [TrialState.COMPLETE]
+    assert list((tmp_path / "test" / ".workers").glob("*.lock")) == []
+
+
+def test_a_worker_waits_for_what_others_train(
+    pretender: Pretender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = make_space(SEEDS, log_dir=str(tmp_path), num_epochs=2)
+    storage = open_storage(str(tmp_path / "journal.log"))
+    other = Ledger(open_study(storage, "test", space.identity()), storage, space, owner := Owner(tmp_path / "test"))
+    claim = other.claim(draw.Proposal.of(space, {"seed": 30}), 2)
+    assert claim is not None
+    looks = []
+
+    def wait(seconds: float) -> None:
+        looks.append(len(other.trials()))
+        if len(looks) == 3:
+            other.finish(claim, TrialState.COMPLETE, 0.1, {"run": "elsewhere", "ranking": 0.1, "seconds": 1.0})
+
+    monkeypatch.setattr(worker.time, "sleep", wait)
+    study = searched(tmp_path, SEEDS, 2, storage=str(tmp_path / "journal.log"))
+    owner.close()
+    assert looks == [2, 2, 2] and states(study) == 2 * [TrialState.COMPLETE] and len(pretender.configs) == 1
 
 
 def test_a_worker_whose_trial_was_taken_over_goes_on_with_others(pretender: Pretender, tmp_path: Path) -> None:

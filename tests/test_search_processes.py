@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import psutil
 import pytest
 from postgres import postgres
 from search_processes import finish, prepare, require_whole, start
+from searches import searched
 
-from nextbar.search import Study
+from nextbar.errors import RunError
+from nextbar.search import Study, team
 from nextbar.search.ledger import OWNER
 from nextbar.search.team import cores, shares
 
@@ -50,15 +53,15 @@ def test_workers_of_one_command_share_the_machine(tmp_path: Path) -> None:
     """One of them is killed; another takes its place, and its trial is gone on with."""
     space = prepare(tmp_path)
     process = start(space, "n_trials=5", "--workers", "2")
-    team = workers_of(process)
-    assert len(team) == 2
+    members = workers_of(process)
+    assert len(members) == 2
     while not list((tmp_path / "runs" / "test").glob("*/metrics.csv")) and process.poll() is None:
         time.sleep(0.02)
-    team[0].kill()
+    members[0].kill()
     finish(process, space)
     assert "was killed (signal 9): another takes its place" in space.with_suffix(".log").read_text()
     require_whole(Study.load(tmp_path / "runs" / "test"), 5)
-    assert not any(worker.is_running() for worker in team)
+    assert not any(worker.is_running() for worker in members)
 
 
 @pytest.mark.slow
@@ -66,10 +69,10 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     """However early: here while they are still being loaded."""
     space = prepare(tmp_path)
     process = start(space, "n_trials=99", "--workers", "2")
-    team = workers_of(process)
+    members = workers_of(process)
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs(team, timeout=120)
+    gone, alive = psutil.wait_procs(members, timeout=120)
     assert len(gone) == 2 and not alive
 
 
@@ -77,9 +80,9 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes of its workers, once they are there."""
     while process.poll() is None:
         found = psutil.Process(process.pid).children()
-        team = [child for child in found if "nextbar.search.member" in " ".join(child.cmdline())]
-        if len(team) == 2:
-            return team
+        members = [child for child in found if "nextbar.search.member" in " ".join(child.cmdline())]
+        if len(members) == 2:
+            return members
         time.sleep(0.02)
     return []
 
@@ -89,15 +92,40 @@ def test_ctrl_c_ends_the_workers_too_and_nothing_is_lost(tmp_path: Path) -> None
     """A terminal sends it to all of them."""
     space = prepare(tmp_path)
     process = start(space, "n_trials=4", "--workers", "2", group=True)
-    team = workers_of(process)
+    members = workers_of(process)
     while not list((tmp_path / "runs" / "test").glob("*/metrics.csv")) and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=120) == 130
     assert "of 4 trials have ended and are kept" in space.with_suffix(".log").read_text()
-    assert not any(worker.is_running() for worker in team)
+    assert not any(worker.is_running() for worker in members)
     finish(start(space, "n_trials=4"), space)
     require_whole(Study.load(tmp_path / "runs" / "test"), 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys; sys.exit('the disk is full')", "^the disk is full$"),
+        ("raise SystemExit(3)", "a worker has ended with code 3"),
+        ("import os; os.kill(os.getpid(), 9)", "a worker has ended with code -9"),
+    ],
+)
+def test_a_worker_that_cannot_go_on_ends_the_search(
+    tmp_path: Path, code: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start(self: team.Team, task: Path, temporary: Path, index: int) -> subprocess.Popen[bytes]:
+        started.append(index)
+        with (temporary / f"{index}.log").open("ab") as log:
+            return subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+
+    monkeypatch.setattr(team.Team, "_start", start)
+    monkeypatch.setattr(team, "MOST_RESTARTS", 2)
+    with pytest.raises(RunError, match=message):
+        searched(tmp_path, n_trials=2, workers=2)
+    assert len(started) == (4 if "kill" in code else 2)
 
 
 def test_the_shares_of_workers_are_apart_and_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,8 @@ class Owner:
             return False
 
     def close(self) -> None:
-        """Stop being one. Locks of others stay: they say that whoever held them has gone."""
+        """Stop being one. The file stays: without its holder it says that this worker has gone."""
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Clear the locks of those that are gone away; for a study that has no unfinished trial."""

@@ -103,7 +103,6 @@ def search(
                 used_up = Team(folder, ledger, wanted, options, cache, progress).work()
             else:
                 used_up = Worker(folder, ledger, wanted, options, cache, progress).work()
-        owner.clear()
     except KeyboardInterrupt:
         done = sum(trial.state.is_finished() for trial in ledger.trials())
         raise TrainingInterrupted(
@@ -112,6 +111,7 @@ def search(
         ) from None
     finally:
         owner.close()
+    owner.clear()
     result = Study(folder.path, wanted, study, None if bars is None else cache)
     write_leaderboard(folder.leaderboard, result.trials, wanted)
     if used_up:
