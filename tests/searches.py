@@ -11,9 +11,8 @@ import pytest
 from builders import make_bars, make_frame
 from spaces import given
 
-import nextbar.search.trial
 from nextbar.config import ExperimentConfig
-from nextbar.search import Study, search
+from nextbar.search import Study, search, trial
 from nextbar.train.trainer import Result, Trainer
 
 BARS = make_frame(make_bars(n=150))
@@ -44,7 +43,7 @@ class Pretender:
             def train_and_evaluate(self, overwrite: bool = False) -> Result:
                 return pretender.train(self.config, self._watch)
 
-        patch.setattr(nextbar.search.trial, "Trainer", Pretended)
+        patch.setattr(trial, "Trainer", Pretended)
 
     @property
     def configs(self) -> list[ExperimentConfig]:
