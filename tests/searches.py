@@ -11,9 +11,8 @@ import pytest
 from builders import make_bars, make_frame
 from spaces import given
 
-import nextbar.search.trial
 from nextbar.config import ExperimentConfig
-from nextbar.search import Study, search
+from nextbar.search import Study, search, trial
 from nextbar.train.trainer import Result
 
 BARS = make_frame(make_bars(n=150))
@@ -45,7 +44,7 @@ class Pretender:
             self.groups.append(len(configs))
             return [self.train(config, watch) for config, watch in zip(configs, watches, strict=True)]
 
-        patch.setattr(nextbar.search.trial, "train_population", train_population)
+        patch.setattr(trial, "train_population", train_population)
 
     @property
     def configs(self) -> list[ExperimentConfig]:

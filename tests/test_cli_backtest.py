@@ -11,8 +11,9 @@ from builders import make_config
 from typer.testing import CliRunner
 
 import nextbar.backtesting
+from nextbar.backtesting import BacktestOptions
 from nextbar.cli.app import app
-from nextbar.cli.backtest import split_settings
+from nextbar.cli.options import split_settings
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError
 
@@ -97,6 +98,6 @@ def test_errors_and_ctrl_c_end_it_in_words(
 
 
 def test_the_values_of_settings_are_read_as_in_yaml() -> None:
-    assert split_settings(["embargo = 3", "seed=1"]) == ({"embargo": 3}, ["seed=1"])
+    assert split_settings(["embargo = 3", "seed=1"], BacktestOptions, "backtest") == ({"embargo": 3}, ["seed=1"])
     with pytest.raises(ConfigError, match="folds"):
-        split_settings(["fold=1"])
+        split_settings(["fold=1"], BacktestOptions, "backtest")

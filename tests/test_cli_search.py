@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,6 @@ from refusals import on_disk, save
 from searches import Pretender
 from typer.testing import CliRunner, Result
 
-import nextbar.search
 from nextbar.cli.app import app
 from nextbar.errors import OutOfMemory, RunError, TrainingInterrupted
 
@@ -79,7 +79,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             raise seen.error
         return SimpleNamespace(best=Path("runs/test/best"))
 
-    monkeypatch.setattr(nextbar.search, "search", stand_in)
+    monkeypatch.setattr(sys.modules["nextbar.search"], "search", stand_in)
     return seen
 
 

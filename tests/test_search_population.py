@@ -9,8 +9,8 @@ import pytest
 from searches import Pretender, searched
 from trainings import assert_same_run
 
-import nextbar.search.sizes
 from nextbar.errors import OutOfMemory
+from nextbar.search import sizes
 from nextbar.search.sizes import WORTH
 
 TRACED = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "seed": {"low": 0, "high": 99}}
@@ -51,7 +51,7 @@ def test_auto_measures_where_many_trials_share_a_program(
         asked.append(most)
         return 4
 
-    monkeypatch.setattr(nextbar.search.sizes, "helpful_size", helpful_size)
+    monkeypatch.setattr(sizes, "helpful_size", helpful_size)
     searched(tmp_path, space, WORTH, sampler="random", population="auto")
     if space is TRACED:
         assert asked == [WORTH] and pretender.groups == [4] * (WORTH // 4)
