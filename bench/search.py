@@ -25,7 +25,7 @@ import jax
 from common import experiment, hardware, random_bars, show, spread
 
 from nextbar import search
-from nextbar.search import trial
+from nextbar.searching import trial
 from nextbar.train import engine
 
 COMPILED = "/jax/core/compile/backend_compile_duration"

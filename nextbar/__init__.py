@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nextbar.logger import get_logger
     from nextbar.report import write_report
     from nextbar.runs import best_run, list_runs
-    from nextbar.search import Study, search
+    from nextbar.searching import Study, search
     from nextbar.train.early_stopper import EarlyStopper
     from nextbar.train.optimizer import create_warmup_cosine_schedule
     from nextbar.train.population import population_key, train_population
@@ -35,7 +35,7 @@ _HOME = {
     "Forecaster": "nextbar.forecaster",
     "ModelConfig": "nextbar.config",
     "NextbarError": "nextbar.errors",
-    "Study": "nextbar.search",
+    "Study": "nextbar.searching",
     "Trainer": "nextbar.train.trainer",
     "backtest": "nextbar.backtesting",
     "best_run": "nextbar.runs",
@@ -45,7 +45,7 @@ _HOME = {
     "list_runs": "nextbar.runs",
     "population_key": "nextbar.train.population",
     "refit": "nextbar.train.refit",
-    "search": "nextbar.search",
+    "search": "nextbar.searching",
     "train_population": "nextbar.train.population",
     "train_seeds": "nextbar.train.seeds",
     "write_report": "nextbar.report",

@@ -17,6 +17,8 @@ from nextbar.metrics.task import LEADING
 from nextbar.train.records import NORMALISATION, SUMMARY, read_summary
 
 PARTS = frozenset({"config.yaml", SUMMARY, NORMALISATION, "checkpoints"})
+STUDY = "study.yaml"
+"""what makes a folder that of a search"""
 NEARBY, NEARBY_DEPTH = 10, 3
 
 
@@ -69,6 +71,11 @@ def is_backtest(path: str | Path) -> bool:
         return json.loads((Path(path) / SUMMARY).read_text()).get("kind") == "backtest"
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def is_study(path: str | Path) -> bool:
+    """True for the folder of a search, which holds the runs of its trials."""
+    return (Path(path) / STUDY).is_file()
 
 
 def list_runs(folder: str | Path) -> list[RunInfo]:

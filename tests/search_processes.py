@@ -12,8 +12,8 @@ from bar_files import bars_table
 from builders import make_config
 from refusals import save
 
-from nextbar.search import Study
-from nextbar.search.ledger import CONFIGURATION, FACTS
+from nextbar.searching import Study
+from nextbar.searching.ledger import CONFIGURATION, FACTS
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},

@@ -12,7 +12,7 @@ from builders import make_bars, make_frame
 from spaces import given
 
 from nextbar.config import ExperimentConfig
-from nextbar.search import Study, search, trial
+from nextbar.searching import Study, search, trial
 from nextbar.train.trainer import Result
 
 BARS = make_frame(make_bars(n=150))

@@ -79,7 +79,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             raise seen.error
         return SimpleNamespace(best=Path("runs/test/best"))
 
-    monkeypatch.setattr(sys.modules["nextbar.search"], "search", stand_in)
+    monkeypatch.setattr(sys.modules["nextbar.searching"], "search", stand_in)
     return seen
 
 

@@ -19,7 +19,7 @@ from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config_check import _allowed, _type_at
 from nextbar.errors import ConfigError
-from nextbar.search.space import Space
+from nextbar.searching.space import Space
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

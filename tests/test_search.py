@@ -16,10 +16,10 @@ from spaces import given, make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
-from nextbar.search import Study, draw, search, trial, worker
-from nextbar.search.ledger import FACTS, Ledger
-from nextbar.search.owner import Owner
-from nextbar.search.storage import open_storage, open_study
+from nextbar.searching import Study, draw, search, trial, worker
+from nextbar.searching.ledger import FACTS, Ledger
+from nextbar.searching.owner import Owner
+from nextbar.searching.storage import open_storage, open_study
 
 SEEDS = {"seed": {"low": 0, "high": 30}}
 """31 experiments"""
@@ -439,7 +439,7 @@ def test_bad_options_are_one_message_before_anything_is_written(
 
 
 def test_a_password_is_never_written_down(pretender: Pretender, tmp_path: Path) -> None:
-    from nextbar.search.storage import as_written_down
+    from nextbar.searching.storage import as_written_down
 
     for name in ("me:secret", "me"):
         assert as_written_down(f"postgresql+psycopg2://{name}@host/x") == "postgresql+psycopg2://me@host/x"

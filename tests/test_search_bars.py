@@ -12,8 +12,8 @@ from builders import make_bars, make_config, make_frame
 from refusals import save
 
 from nextbar.data.bars import fingerprint
-from nextbar.search import bars_cache
-from nextbar.search.bars_cache import BarsCache
+from nextbar.searching import bars_cache
+from nextbar.searching.bars_cache import BarsCache
 
 FRAME = make_frame(make_bars("a", n=60), make_bars("b", n=70, seed=1))
 INDEXED = make_frame(make_bars("a", n=60)).drop(columns=["ticker", "resolution"]).set_index("date")

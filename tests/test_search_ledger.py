@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 from spaces import make_space
 
 from nextbar.errors import RunError
-from nextbar.search import ledger as ledgers
-from nextbar.search.draw import Proposal
-from nextbar.search.ledger import CONFIGURATION, FACTS, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
-from nextbar.search.owner import LEASE, Owner, Pulse
-from nextbar.search.storage import open_storage, open_study
+from nextbar.searching import ledger as ledgers
+from nextbar.searching.draw import Proposal
+from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.searching.owner import LEASE, Owner, Pulse
+from nextbar.searching.storage import open_storage, open_study
 
 SPACE = make_space({"n_heads": [1, 2, 4, 8], "seed": {"low": 0, "high": 9}})
 

@@ -10,8 +10,8 @@ from searches import Pretender, searched
 from trainings import assert_same_run
 
 from nextbar.errors import OutOfMemory
-from nextbar.search import sizes
-from nextbar.search.sizes import WORTH
+from nextbar.searching import sizes
+from nextbar.searching.sizes import WORTH
 
 TRACED = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "seed": {"low": 0, "high": 99}}
 SHAPED = TRACED | {"model_config.d_model": [8, 12, 16, 20, 24, 28]}

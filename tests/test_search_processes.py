@@ -16,9 +16,9 @@ from search_processes import finish, prepare, require_whole, start
 from searches import searched
 
 from nextbar.errors import RunError
-from nextbar.search import Study, team
-from nextbar.search.ledger import OWNER
-from nextbar.search.team import cores, shares
+from nextbar.searching import Study, team
+from nextbar.searching.ledger import OWNER
+from nextbar.searching.team import cores, shares
 
 N = 6
 
@@ -80,7 +80,7 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes of its workers, once they are there."""
     while process.poll() is None:
         found = psutil.Process(process.pid).children()
-        members = [child for child in found if "nextbar.search.member" in " ".join(child.cmdline())]
+        members = [child for child in found if "nextbar.searching.member" in " ".join(child.cmdline())]
         if len(members) == 2:
             return members
         time.sleep(0.02)

@@ -21,8 +21,8 @@ from trainings import interrupt
 import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
-from nextbar.search import Study, draw, worker
-from nextbar.search.ledger import FACTS
+from nextbar.searching import Study, draw, worker
+from nextbar.searching.ledger import FACTS
 from nextbar.train.records import read_cuts, read_summary
 
 N = 4

@@ -44,9 +44,9 @@ def search(
     with told(debug):
         set_level(quiet)
         with at_once(NOTHING_WRITTEN):
-            from nextbar.search import Study
-            from nextbar.search import search as run_search
-            from nextbar.search.options import SearchOptions
+            from nextbar.searching import Study
+            from nextbar.searching import search as run_search
+            from nextbar.searching.options import SearchOptions
 
         own, overrides = split_settings(settings or [], SearchOptions, "search")
         if show:

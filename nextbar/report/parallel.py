@@ -12,8 +12,8 @@ from typing import Any
 
 from nextbar.report.figure import MODEL, Drawing, Figure, text
 from nextbar.report.trials import Row, short_names, written
-from nextbar.search.dimensions import Choices, Dimension
-from nextbar.search.space import Params, Space
+from nextbar.searching.dimensions import Choices, Dimension
+from nextbar.searching.space import Params, Space
 
 LEGIBLE = 16
 """characters of a choice that stand at an axis"""

@@ -7,8 +7,7 @@ from typing import Any
 
 from nextbar.errors import RunError
 from nextbar.files import write_whole
-from nextbar.runs import best_run, is_backtest
-from nextbar.search.folder import is_study
+from nextbar.runs import best_run, is_backtest, is_study
 
 NAME = "report.html"
 

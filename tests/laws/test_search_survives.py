@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from search_processes import finish, prepare, require_whole, start
 
-from nextbar.search import Study
-from nextbar.search.ledger import FACTS
+from nextbar.searching import Study
+from nextbar.searching.ledger import FACTS
 
 TRIALS, EPOCHS = 6, 8
 

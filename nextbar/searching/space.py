@@ -14,10 +14,10 @@ from nextbar.config import ExperimentConfig
 from nextbar.config_check import plain
 from nextbar.config_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
-from nextbar.search.dimensions import Dimension
-from nextbar.search.expression import Expression
-from nextbar.search.fields import MISSING, NAMES, PLACES, default_of, field_of
-from nextbar.search.reading import quoted, read_base, read_search
+from nextbar.searching.dimensions import Dimension
+from nextbar.searching.expression import Expression
+from nextbar.searching.fields import MISSING, NAMES, PLACES, default_of, field_of
+from nextbar.searching.reading import quoted, read_base, read_search
 
 Params = dict[str, Any]
 """what was drawn, by dotted field, as Optuna keeps it"""

@@ -9,9 +9,9 @@ from typing import Any
 
 from nextbar.config_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
-from nextbar.search.space import Space
+from nextbar.runs import STUDY, is_study
+from nextbar.searching.space import Space
 
-STUDY = "study.yaml"
 JOURNAL = "journal.log"
 LEADERBOARD = "leaderboard.csv"
 FORMAT = 1
@@ -75,8 +75,3 @@ class StudyFolder:
         if written > FORMAT:
             raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
         return found | {"study_name": name}
-
-
-def is_study(path: str | Path) -> bool:
-    """True for the folder of a study."""
-    return (Path(path) / STUDY).is_file()

@@ -10,9 +10,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.config_check import field_names, is_whole, plain
 from nextbar.config_file import override
 from nextbar.errors import ConfigError
-from nextbar.search.dimensions import Choices, Dimension, Range
-from nextbar.search.expression import Expression
-from nextbar.search.fields import SECTIONS, field_of, flat, refuse_fixed
+from nextbar.searching.dimensions import Choices, Dimension, Range
+from nextbar.searching.expression import Expression
+from nextbar.searching.fields import SECTIONS, field_of, flat, refuse_fixed
 
 KEYS = ("base", "search")
 

@@ -15,11 +15,11 @@ from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
-from nextbar.search.folder import STUDY, StudyFolder
-from nextbar.search.leaderboard import Row, leaderboard, leaderboard_table
-from nextbar.search.ledger import FACTS, OWNER, counted
-from nextbar.search.space import Space
-from nextbar.search.storage import load_study, open_storage, told
+from nextbar.searching.folder import STUDY, StudyFolder
+from nextbar.searching.leaderboard import Row, leaderboard, leaderboard_table
+from nextbar.searching.ledger import FACTS, OWNER, counted
+from nextbar.searching.space import Space
+from nextbar.searching.storage import load_study, open_storage, told
 from nextbar.tables import print_whole
 from nextbar.train.records import read_summary
 

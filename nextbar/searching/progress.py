@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from nextbar.logger import console, get_logger
-from nextbar.search.ledger import FACTS, Claim
+from nextbar.searching.ledger import FACTS, Claim
 
 
 class Progress:

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from nextbar.config import ExperimentConfig
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
-from nextbar.search.storage import told
+from nextbar.searching.storage import told
 from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
 

@@ -14,10 +14,10 @@ import optuna
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
 from nextbar.logger import get_logger
-from nextbar.search.ledger import Claim, LeaseLost, Ledger
-from nextbar.search.outcome import Outcome, failed, judged
-from nextbar.search.owner import Pulse
-from nextbar.search.storage import told
+from nextbar.searching.ledger import Claim, LeaseLost, Ledger
+from nextbar.searching.outcome import Outcome, failed, judged
+from nextbar.searching.owner import Pulse
+from nextbar.searching.storage import told
 from nextbar.train.population import population_key, train_population
 from nextbar.train.trainer import Result, Watch
 

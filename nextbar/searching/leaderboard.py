@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.errors import ConfigError
 from nextbar.files import write_whole
-from nextbar.search.ledger import FACTS, LEASED
-from nextbar.search.space import Space
+from nextbar.searching.ledger import FACTS, LEASED
+from nextbar.searching.space import Space
 from nextbar.tables import plain_table
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial
 
-from nextbar.search.bars_cache import BarsCache
-from nextbar.search.contradictions import most_epochs
-from nextbar.search.draw import STARTUP, Proposal, propose
-from nextbar.search.folder import StudyFolder
-from nextbar.search.hparams import write_hparams
-from nextbar.search.leaderboard import write_leaderboard
-from nextbar.search.ledger import CONFIGURATION, Claim, Ledger
-from nextbar.search.options import SearchOptions
-from nextbar.search.progress import Progress
-from nextbar.search.sizes import Sizes
-from nextbar.search.space import Space
-from nextbar.search.trial import Trials
+from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.contradictions import most_epochs
+from nextbar.searching.draw import STARTUP, Proposal, propose
+from nextbar.searching.folder import StudyFolder
+from nextbar.searching.hparams import write_hparams
+from nextbar.searching.leaderboard import write_leaderboard
+from nextbar.searching.ledger import CONFIGURATION, Claim, Ledger
+from nextbar.searching.options import SearchOptions
+from nextbar.searching.progress import Progress
+from nextbar.searching.sizes import Sizes
+from nextbar.searching.space import Space
+from nextbar.searching.trial import Trials
 
 LOOKS = 1.0
 """seconds between two looks at what the other workers do"""

@@ -16,12 +16,12 @@ from typing import Any
 from nextbar.errors import RunError
 from nextbar.files import write_whole
 from nextbar.logger import get_logger
-from nextbar.search.bars_cache import BarsCache
-from nextbar.search.folder import StudyFolder
-from nextbar.search.ledger import Ledger
-from nextbar.search.options import SearchOptions
-from nextbar.search.progress import Progress
-from nextbar.search.space import Space
+from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.folder import StudyFolder
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import SearchOptions
+from nextbar.searching.progress import Progress
+from nextbar.searching.space import Space
 
 LOOKS = 0.5
 """seconds between two looks at the workers"""
@@ -108,7 +108,7 @@ class Team:
 
     def _start(self, task: Path, temporary: Path, index: int) -> subprocess.Popen[bytes]:
         environment = os.environ | shares(index, self._options.workers, os.environ)
-        command = [sys.executable, "-m", "nextbar.search.member", str(task), str(index), str(self._options.workers)]
+        command = [sys.executable, "-m", "nextbar.searching.member", str(task), str(index), str(self._options.workers)]
         with (temporary / f"{index}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

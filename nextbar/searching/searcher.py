@@ -11,20 +11,20 @@ from typing import Any, Literal, Unpack
 from nextbar.data.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
-from nextbar.search.bars_cache import BarsCache
-from nextbar.search.contradictions import require_possible
-from nextbar.search.draw import COUNTED, require_grid
-from nextbar.search.folder import StudyFolder
-from nextbar.search.leaderboard import write_leaderboard
-from nextbar.search.ledger import Ledger
-from nextbar.search.options import SearchOptions
-from nextbar.search.owner import Owner
-from nextbar.search.progress import Progress
-from nextbar.search.space import Space
-from nextbar.search.storage import as_written_down, open_storage, open_study
-from nextbar.search.study import Study
-from nextbar.search.team import Team
-from nextbar.search.worker import Worker
+from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.contradictions import require_possible
+from nextbar.searching.draw import COUNTED, require_grid
+from nextbar.searching.folder import StudyFolder
+from nextbar.searching.leaderboard import write_leaderboard
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import SearchOptions
+from nextbar.searching.owner import Owner
+from nextbar.searching.progress import Progress
+from nextbar.searching.space import Space
+from nextbar.searching.storage import as_written_down, open_storage, open_study
+from nextbar.searching.study import Study
+from nextbar.searching.team import Team
+from nextbar.searching.worker import Worker
 
 
 def search(

@@ -18,10 +18,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nextbar.search.draw import Proposal
-from nextbar.search.owner import LEASE, Owner
-from nextbar.search.space import Space
-from nextbar.search.storage import told
+from nextbar.searching.draw import Proposal
+from nextbar.searching.owner import LEASE, Owner
+from nextbar.searching.space import Space
+from nextbar.searching.storage import told
 
 CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER = (
     "configuration", "owner", "lease", "withdrawn", "facts", "taken_over",

@@ -1,4 +1,4 @@
-"""A worker as a process of its own: ``python -m nextbar.search.member TASK.json INDEX COUNT``, started by ``Team``."""
+"""A worker as a process of its own: ``python -m nextbar.searching.member TASK.json INDEX COUNT``, begun by ``Team``."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def main(task: Path, index: int, count: int) -> None:
         NextbarError: see ``Worker.work``.
         TrainingInterrupted: Ctrl-C.
     """
-    from nextbar.search.team import cores
+    from nextbar.searching.team import cores
 
     said: dict[str, Any] = json.loads(task.read_text())
     end_with(said["parent"])
     mine = cores(index, count)
     if mine:
         os.sched_setaffinity(0, mine)  # before JAX counts what there is
-    from nextbar.search.bars_cache import BarsCache
-    from nextbar.search.folder import StudyFolder
-    from nextbar.search.ledger import Ledger
-    from nextbar.search.options import SearchOptions
-    from nextbar.search.owner import Owner
-    from nextbar.search.progress import Progress
-    from nextbar.search.space import Space
-    from nextbar.search.storage import open_storage, open_study
-    from nextbar.search.worker import Worker
+    from nextbar.searching.bars_cache import BarsCache
+    from nextbar.searching.folder import StudyFolder
+    from nextbar.searching.ledger import Ledger
+    from nextbar.searching.options import SearchOptions
+    from nextbar.searching.owner import Owner
+    from nextbar.searching.progress import Progress
+    from nextbar.searching.space import Space
+    from nextbar.searching.storage import open_storage, open_study
+    from nextbar.searching.worker import Worker
 
     options, space = SearchOptions(**said["options"]), Space.from_dict(said["space"])
     folder = StudyFolder(Path(said["study"]))

@@ -14,8 +14,8 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams
 
-from nextbar.search.leaderboard import row_of
-from nextbar.search.space import Space
+from nextbar.searching.leaderboard import row_of
+from nextbar.searching.space import Space
 
 FOLDER = "hparams"
 METRICS = {
