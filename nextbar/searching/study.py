@@ -15,7 +15,7 @@ from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
-from nextbar.searching.folder import STUDY, StudyFolder
+from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import Row, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
 from nextbar.searching.space import Space
@@ -207,4 +207,4 @@ class Study:
         return self.space.config(trial.params)
 
     def __repr__(self) -> str:
-        return f"Study({str(self.path / STUDY)!r}, {len(self.trials)} trials)"
+        return f"Study({str(self.path)!r}, {len(self.trials)} trials)"
