@@ -116,7 +116,7 @@ def test_a_trial_that_fails_is_noted_with_its_reason_and_the_study_goes_on(
     assert (last["trial"], last["status"], last["reason"], last["rank"]) == ("0", "failed", reason, "")
     assert float(last["seconds"]) >= 0 and last["ranking_score"] == ""
     assert f"trial 0 (1 of 3) failed: {reason}" in said.text
-    assert "3 configurations were tried (2 finished, 1 failed)" in study.honesty()[0]
+    assert "3 configurations were tried (2 finished, 1 failed)" in study.tried
     assert len(searched(tmp_path, SEEDS, 3).trials) == 3  # and it is not tried again
 
 

@@ -144,7 +144,7 @@ def test_the_winner_is_told_with_how_many_were_tried_and_an_interval(study: Stud
     assert found is not None and found == skill_interval(span.scorer, span.forecast)
     assert found.low < found.skill < found.high
     assert found.skill == pytest.approx(study.best_trial.user_attrs[FACTS]["test"]["skill"], abs=1e-5)
-    lines = study.honesty()
+    lines = study.lines()
     assert lines[0].startswith(f"{N} configurations were tried ({N} finished). Validation chose")
     assert lines[1].startswith("Winner on the test span: ") and lines[2] == found.in_words()
 
@@ -152,7 +152,7 @@ def test_the_winner_is_told_with_how_many_were_tried_and_an_interval(study: Stud
 def test_without_its_frame_a_study_says_why_there_is_no_interval(study: Study) -> None:
     loaded = Study.load(study.path)
     assert loaded.best == study.best and told(loaded) == told(study)
-    assert loaded.honesty()[2].startswith("No interval: the run's own bars: no folder 'bars'")
+    assert loaded.sureness.startswith("No interval: the run's own bars: no folder 'bars'")
 
 
 def test_bars_in_files_are_found_again(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nextbar.errors import NextbarError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
+from nextbar.new_bars import read_new_bars
 from nextbar.report.markup import Child, Html, element, facts, join
 from nextbar.report.page import Section, page
 from nextbar.report.parallel import parallel_figure
@@ -42,18 +44,18 @@ def study_page(path: Path, target: Path, bars: Any = None, data: str | Path | No
         RunError: a damaged study, or one without a trial that has ended.
         ConfigError: its storage cannot be reached.
     """
-    study = Study.load(path)
+    handed_in = bars is not None or data is not None
+    study = Study.load(path, bars=partial(read_new_bars, bars=bars, data=data) if handed_in else None)
     best = study.best
     summary = read_summary(best)
     address, note = _best_page(best, target, bars, data)
     config = study.config(study.best_trial)
     task = Task.of(config)
     report = summary["metrics"].get("test")
-    opening: list[Child] = [element("p", line, class_="quiet") for line in study.honesty()[:1]]
+    opening: list[Child] = [element("p", study.tried, class_="quiet")]
     if report:
-        words = study.winner_interval.in_words() if study.winner_interval else "Too few windows for an interval."
-        opening += [verdict_box(report["verdict"], f"The winner on the test span. {words}", tone(report, task.leading)),
-                    tiles(report, task.leading)]  # fmt: skip
+        detail = f"The winner on the test span. {study.sureness}"
+        opening += [verdict_box(report["verdict"], detail, tone(report, task.leading)), tiles(report, task.leading)]
     opening.append(element("p", element("a", "The winner's own page", href=address)) if address else
                    element("p", note, class_="note"))  # fmt: skip
     values = study.space.values(study.best_trial.params)

@@ -50,12 +50,18 @@ class Study:
         self.path, self.space, self.optuna, self._bars = path, space, study, bars
 
     @classmethod
-    def load(cls, path: str | Path, storage: str | None = None) -> Study:
+    def load(
+        cls,
+        path: str | Path,
+        storage: str | None = None,
+        bars: Callable[[ExperimentConfig], list[Bars]] | None = None,
+    ) -> Study:
         """Open a study by its folder.
 
         Args:
             path: ``log_dir/experiment_name``.
             storage: where it is kept, where the folder does not say it all: a database's password is not written down.
+            bars: gives the series of an experiment, where they do not lie under ``datapath``.
 
         Raises:
             RunError: no study, or a damaged one.
@@ -65,7 +71,7 @@ class Study:
         said = folder.read()
         space = Space.from_dict({"base": said.get("base"), "search": said.get("search")})
         place = storage or said.get("storage") or str(folder.journal)
-        return cls(folder.path, space, load_study(open_storage(place, create=False), said["study_name"]))
+        return cls(folder.path, space, load_study(open_storage(place, create=False), said["study_name"]), bars)
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
@@ -151,34 +157,30 @@ class Study:
             span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 
-    def honesty(self) -> list[str]:
-        """What must be known beside the winner's scores: how many were tried, and what test says, in sentences.
-
-        Raises:
-            RunError: the winner's run cannot be read.
-        """
+    @property
+    def tried(self) -> str:
+        """How many configurations were tried, and what that means for the winner, in words."""
         ended = [trial for trial in self.trials if trial.state.is_finished()]
         how = {name: sum(trial.state == state for trial in ended)
                for name, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED),
                                    ("failed", TrialState.FAIL))}  # fmt: skip
         told = ", ".join(f"{n} {name}" for name, n in how.items() if n)
-        lines = [
-            f"{len(ended)} configurations were tried ({told}). Validation chose, so the winner's validation score is "
-            "flattered, the more the more were tried; the test span was never looked at."
-        ]
+        said = f"{len(ended)} configurations were tried ({told})."
         if not how["finished"]:
-            return [*lines, "None has finished, so there is no winner."]
-        report = read_summary(self.best)["metrics"].get("test")
-        if report is None:
-            return [*lines, "The winner has no test span."]
-        lines.append(f"Winner on the test span: {report['verdict']}")
+            return f"{said} None has finished, so there is no winner."
+        return (
+            f"{said} Validation chose, so the winner's validation score is flattered, the more the more were tried; "
+            "the test span was never looked at."
+        )
+
+    @property
+    def sureness(self) -> str:
+        """The winner's skill on the test span with its interval, in words; or why there is none."""
         try:
             interval = self.winner_interval
         except (NextbarError, OSError) as error:  # bars that are gone
-            return [*lines, f"No interval: {error}"]
-        if interval is not None:
-            lines.append(interval.in_words())
-        return lines
+            return f"No interval: {error}"
+        return interval.in_words() if interval else "No interval: there are too few windows, or errors without end."
 
     def show(self, out: Console | None = None) -> None:
         """Print the leaderboard, importances and what must be known beside.
@@ -193,10 +195,12 @@ class Study:
 
     def lines(self) -> Sequence[str]:
         """What stands under the leaderboard."""
+        lines = [self.tried]
         try:
-            lines = self.honesty()
+            report = read_summary(self.best)["metrics"]["test"]
+            lines += [f"Winner on the test span: {report['verdict']}", self.sureness]
         except RunError as error:
-            lines = [str(error)]
+            lines.append(str(error))
         if self.importance:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.importance.items())
             lines.append(f"Importance (PED-ANOVA, on validation): {shares}")
