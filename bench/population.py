@@ -6,7 +6,8 @@
 
 Each measurement is a process of its own with an empty compilation cache. For one after another it trains the members
 with ``Trainer``, so that all but the first find the program compiled; ``steady`` is the time of an epoch of all
-members, first epochs, which compile, left out. The members are seeds of one experiment, with checkpoints and metrics.
+members without the first epochs, which compile. The members are seeds of one experiment, with checkpoints, metrics
+and all.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def tables() -> str:
 
 
 def test_there_is_a_page_for_everything() -> None:
-    commands = {"data", "train", "predict", "evaluate", "refit", "backtest", "report", "runs", "search"}
+    commands = {"data", "seeds", "train", "predict", "evaluate", "refit", "backtest", "report", "runs", "search"}
     assert {"README", "quickstart", "configuration", "metrics", "persistence"} | commands <= {
         page.stem for page in PAGES
     }

@@ -164,6 +164,6 @@ def _interrupted(live: Sequence[Member]) -> str:
     few, many = min(epochs, default=0), max(epochs, default=0)
     kept = all(member.run.config.save_weights for member in live)
     return (
-        f"interrupted after {few if few == many else f'{few} to {many}'} whole epochs of {len(live)} trainings"
-        f"{', states saved' if kept else ', states saved of those with save_weights'}; the same call goes on from there"
+        f"interrupted after {few if few == many else f'{few} to {many}'} whole epochs of {len(live)} trainings, "
+        f"states saved{'' if kept else ' of those with save_weights'}; the same command goes on from there"
     )

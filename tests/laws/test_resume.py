@@ -21,15 +21,21 @@ TRAIN = """
 import sys
 import pandas as pd
 from nextbar.config import ExperimentConfig
+from nextbar.train.seeds import train_seeds
 from nextbar.train.trainer import Trainer
 
 config = ExperimentConfig.load(sys.argv[1], ["log_dir=" + sys.argv[3]])
-Trainer(config, pd.read_parquet(sys.argv[2]), show=False).train_and_evaluate()
+bars, seeds = pd.read_parquet(sys.argv[2]), int(sys.argv[4])
+if seeds > 1:
+    train_seeds(config, seeds, bars, show=False)
+else:
+    Trainer(config, bars, show=False).train_and_evaluate()
 """
 
 
-def start(folder: Path, logs: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", TRAIN, str(folder / "config.yaml"), str(folder / "bars.parquet"), str(logs)]
+def start(folder: Path, logs: Path, seeds: int) -> subprocess.Popen[bytes]:
+    files = [str(folder / "config.yaml"), str(folder / "bars.parquet"), str(logs)]
+    command = [sys.executable, "-c", TRAIN, *files, str(seeds)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -38,9 +44,8 @@ def finish(process: subprocess.Popen[bytes]) -> None:
     assert process.returncode == 0, errors.decode()[-2000:]
 
 
-def run_dir(logs: Path) -> Path:
-    (found,) = (path for path in (logs / "test").iterdir() if path.is_dir())
-    return found
+def run_dirs(logs: Path) -> list[Path]:
+    return sorted(path for path in (logs / "test").iterdir() if path.is_dir())
 
 
 def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
@@ -52,21 +57,21 @@ def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [10])
-def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kills", "seeds"), [(10, 1), (5, 3)], ids=["alone", "population"])
+def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> None:
     """Kills fall at random moments between the first sign of life and the end."""
     epochs = 60
     config = make_config(num_epochs=epochs, dropout=0.1, learning_rate=1e-2, early_stopper=0)
     config.save(tmp_path / "config.yaml")
     make_frame(make_bars(n=400)).to_parquet(tmp_path / "bars.parquet")
-    finish(start(tmp_path, tmp_path / "undisturbed"))
-    plain = run_dir(tmp_path / "undisturbed")
+    finish(start(tmp_path, tmp_path / "undisturbed", seeds))
+    plain = run_dirs(tmp_path / "undisturbed")
 
     moment = random.Random(0)
     logs = tmp_path / "killed"
     reached = []
     for kill in range(kills):
-        process = start(tmp_path, logs)
+        process = start(tmp_path, logs, seeds)
         # up to an epoch of its own, in rising order, and then some milliseconds more; the first kill comes before any
         goal = kill * epochs // (kills + 1) + moment.randrange(3) if kill else 0
         deadline = time.monotonic() + 120
@@ -76,16 +81,18 @@ def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         reached.append(epochs_done(logs))
-    finish(start(tmp_path, logs))
-    killed = run_dir(logs)
+    finish(start(tmp_path, logs, seeds))
+    killed = run_dirs(logs)
 
     assert 0 < reached[-1] < epochs, reached  # the kills fell into the training
-    assert read_summary(killed)["status"] == "finished"
-    assert (killed / "metrics.csv").read_bytes() == (plain / "metrics.csv").read_bytes()
-    assert read_summary(killed)["metrics"] == read_summary(plain)["metrics"]
-    for epoch in (epochs, None):  # the last, and the best
-        for a, b in zip(parameters(killed, epoch), parameters(plain, epoch), strict=True):
-            np.testing.assert_array_equal(a, b)
+    assert [path.name for path in killed] == [path.name for path in plain] and len(killed) == seeds
+    for one, other in zip(killed, plain, strict=True):
+        assert read_summary(one)["status"] == "finished"
+        assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+        assert read_summary(one)["metrics"] == read_summary(other)["metrics"]
+        for epoch in (epochs, None):  # the last, and the best
+            for a, b in zip(parameters(one, epoch), parameters(other, epoch), strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def epochs_done(logs: Path) -> int:
