@@ -32,6 +32,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.logger import console
 from nextbar.runs import list_runs
+from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Trainer
 
 __all__ = ["whole"]  # a fixture
@@ -67,7 +68,7 @@ def test_predictors_of_ones_own_are_asked_again_but_nothing_is_trained(
 ) -> None:
     """Their code may have changed under the same name."""
     shutil.copytree(whole.path.parents[1], tmp_path / "copy")
-    monkeypatch.setattr(Trainer, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Cohort, "__init__", lambda *_: pytest.fail("trained again"))
     same = run_whole(tmp_path / "copy")
     pd.testing.assert_frame_equal(same.forecasts, whole.forecasts)
     changed = run_whole(tmp_path / "copy", predictors=[Own(bars=5, horizon=2)])
