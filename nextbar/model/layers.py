@@ -13,20 +13,38 @@ from nextbar.types import Array
 class Dropout(nn.Module):
     """Dropout whose rate is an array, so that changing it compiles nothing; ``rate`` None: the identity.
 
-    Each element is decided by 16 random bits, so the rate is honoured to 1/65,536; what is kept is scaled by the rate
-    that was really applied.
+    Each element is decided by 32 random bits; the expected value is kept.
     """
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
         if rate is None:
             return x
-        threshold = jnp.clip(jnp.round(rate * 65_536), 0, 65_535).astype(jnp.uint16)
-        words = -(-x.size // 2)
-        bits = jax.lax.bitcast_convert_type(jax.random.bits(self.make_rng("dropout"), (words,)), jnp.uint16)
-        kept = bits.reshape(-1)[: x.size].reshape(x.shape) >= threshold
-        scale = 1 / (1 - threshold.astype(jnp.float32) / 65_536)
-        return jnp.where(kept, x * scale.astype(x.dtype), jnp.zeros((), x.dtype))
+        kept = random_words(self.make_rng("dropout"), x.shape) >= (rate * 2.0**32).astype(jnp.uint32)
+        return jnp.where(kept, x * (1 / (1 - rate)).astype(x.dtype), jnp.zeros((), x.dtype))
+
+
+def random_words(key: Array, shape: tuple[int, ...]) -> Array:
+    """Independent random 32-bit words, (shape); a hash of each element's number and the two words of the key.
+
+    Unlike a generator it needs no memory: compiled code makes the words where they are used, and again in the backward
+    pass.
+    """
+    first, second = jax.random.key_data(key).reshape(-1)[:2]
+    words, stride = first, 1
+    for axis in reversed(range(len(shape))):  # key first: numbers without it would be computed once and kept
+        number = jax.lax.iota(jnp.uint32, shape[axis]) * np.uint32(stride)
+        words = words + jnp.expand_dims(number, [i for i in range(len(shape)) if i != axis])
+        stride *= shape[axis]
+    return _mix(words, _mix(second, np.uint32(0)))
+
+
+def _mix(words: Array, key: Array) -> Array:
+    """The hash ``triple32`` (C. Wellons, Hash Prospector), a key joined half-way."""
+    words = (words ^ words >> 17) * np.uint32(0xED5AD4BB) ^ key
+    words = (words ^ words >> 11) * np.uint32(0xAC4C1B51)
+    words = (words ^ words >> 15) * np.uint32(0x31848BAB)
+    return words ^ words >> 14
 
 
 class DenseBlock(nn.Module):
