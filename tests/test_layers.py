@@ -11,10 +11,12 @@ from scipy.special import softmax
 
 from nextbar.model.layers import (
     Attention,
+    Dense,
     DenseBlock,
     Dropout,
     ResidualBlock,
     Time2Vec,
+    product,
     random_words,
     sinusoidal_encoding,
 )
@@ -138,6 +140,32 @@ def test_dropout_works_on_an_odd_number_of_elements_in_half_precision() -> None:
     assert set(np.unique(out.astype(np.float32))) == {0.0, 2.0}
 
 
+@pytest.mark.parametrize("shape", [(7,), (5, 7), (4, 5, 7)])
+def test_product_has_the_gradients_of_a_product(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, kernel, dy = (rng.normal(size=s) for s in (shape, (7, 3), (*shape[:-1], 3)))
+    made, pull = jax.vjp(product, jnp.float32(x), jnp.float32(kernel))
+    dx, dkernel = pull(jnp.float32(dy))
+    np.testing.assert_allclose(made, x @ kernel, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dx, dy @ kernel.T, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dkernel, x.reshape(-1, 7).T @ dy.reshape(-1, 3), rtol=1e-5, atol=1e-5)
+    # a population: the same, trial by trial
+    stack = [jnp.float32(np.stack([a, 2 * a])) for a in (x, kernel, dy)]
+    both = jax.vmap(lambda x, kernel, dy: jax.vjp(product, x, kernel)[1](dy))(*stack)
+    np.testing.assert_allclose(both[1][0], dkernel, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(both[1][1], 4 * dkernel, rtol=1e-5, atol=1e-5)
+
+
+def test_dense_is_the_layer_of_flax() -> None:
+    """Name, parameters and start too, so that weights of older runs fit."""
+    x = jax.random.normal(jax.random.key(1), (3, 4, 5))
+    ours, theirs = Dense(6, dtype=jnp.bfloat16), nn.Dense(6, dtype=jnp.bfloat16)
+    variables = ours.init(jax.random.key(0), x)
+    jax.tree.map(np.testing.assert_array_equal, variables, theirs.init(jax.random.key(0), x))
+    np.testing.assert_array_equal(ours.apply(variables, x), theirs.apply(variables, x))
+    assert "Dense_0" in DenseBlock(5, jnp.float32).init(jax.random.key(0), x, None)["params"]
+
+
 def attention64(params: dict, queries: np.ndarray, keys: np.ndarray, n_heads: int) -> np.ndarray:
     """Multi-head attention head by head in float64 (Vaswani et al. 2017, section 3.2.2)."""
     w = {name: np.asarray(layer["kernel"], np.float64) for name, layer in params.items()}
@@ -160,6 +188,29 @@ def test_attention_equals_its_formula(n_heads: int) -> None:
     out = layer.apply(variables, jnp.float32(queries), jnp.float32(keys), None)
     np.testing.assert_allclose(out, attention64(variables["params"], queries, keys, n_heads), rtol=1e-4, atol=1e-4)
     assert all(set(layer) == {"kernel"} for layer in variables["params"].values())  # no bias
+
+
+def test_attention_of_all_positions_to_themselves_is_the_same_by_either_way() -> None:
+    """Three kernels in one product, or the queries' apart: where both can be used they agree."""
+    x = jax.random.normal(jax.random.key(0), (3, 5, 8))
+    layer = Attention(2, jnp.float32)
+    variables = layer.init(jax.random.key(1), x, x, None)
+    apart = layer.apply(variables, x, jnp.array(x), None)
+    np.testing.assert_allclose(layer.apply(variables, x, x, None), apart, rtol=1e-5, atol=1e-6)
+
+
+def test_attention_starts_as_dense_layers_do() -> None:
+    """Weights of older runs fit, and a seed starts where it did when each kernel was a layer of its own."""
+
+    class Apart(nn.Module):
+        @nn.compact
+        def __call__(self, x: jax.Array) -> None:
+            for name in ("query", "key", "value", "output"):
+                nn.Dense(8, use_bias=False, name=name)(x)
+
+    x = jnp.ones((2, 5, 8))
+    ours = Attention(2, jnp.float32).init(jax.random.key(0), x, x, None)
+    jax.tree.map(np.testing.assert_array_equal, ours, Apart().init(jax.random.key(0), x))
 
 
 def test_attention_in_half_precision_has_a_softmax_in_float32() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -47,6 +49,38 @@ def _mix(words: Array, key: Array) -> Array:
     return words ^ words >> 14
 
 
+@jax.custom_vjp
+def product(x: Array, kernel: Array) -> Array:
+    """``x @ kernel``; the gradient of the kernel is written as one product over all rows.
+
+    What JAX derives multiplies the other way round and transposes; on a CPU that costs as much as the product again.
+    """
+    return x @ kernel
+
+
+def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return x @ kernel, (x, kernel)
+
+
+def _product_backward(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    rows = tuple(range(x.ndim - 1))
+    return dy @ kernel.T, jax.lax.dot_general(x, dy, ((rows, rows), ((), ())))
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
+def _dot_general(x: Array, kernel: Array, _dimensions: Any, precision: Any = None) -> Array:
+    return product(x, kernel)
+
+
+class Dense(nn.Dense):
+    """``flax.linen.Dense`` whose matrix product is ``product``."""
+
+    dot_general: Any = _dot_general
+
+
 class DenseBlock(nn.Module):
     """Dense layer, GELU, dropout."""
 
@@ -55,7 +89,7 @@ class DenseBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype)(x))
+        x = nn.gelu(Dense(self.width, dtype=self.dtype)(x))
         return Dropout()(x, rate)
 
 
@@ -68,13 +102,16 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
         inner = DenseBlock(self.width, self.dtype)(x, rate)
-        inner = Dropout()(nn.Dense(self.width, dtype=self.dtype)(inner), rate)
-        skip = x if x.shape[-1] == self.width else nn.Dense(self.width, use_bias=False, dtype=self.dtype)(x)
+        inner = Dropout()(Dense(self.width, dtype=self.dtype)(inner), rate)
+        skip = x if x.shape[-1] == self.width else Dense(self.width, use_bias=False, dtype=self.dtype)(x)
         return nn.LayerNorm(dtype=self.dtype)(skip + inner)
 
 
 class Attention(nn.Module):
-    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32."""
+    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32.
+
+    One product makes queries, keys and values where all come from the same positions, else keys and values.
+    """
 
     n_heads: int
     dtype: jnp.dtype
@@ -83,16 +120,29 @@ class Attention(nn.Module):
     def __call__(self, queries: Array, keys: Array, rate: Array | None) -> Array:
         width = queries.shape[-1]
         head = width // self.n_heads
+        kernels = [Kernel(name=name)(width, self.dtype) for name in ("query", "key", "value")]
 
-        def project(name: str, x: Array) -> Array:
-            y = nn.Dense(width, use_bias=False, dtype=self.dtype, name=name)(x)
-            return y.reshape(*x.shape[:-1], self.n_heads, head)
+        def project(x: Array, *kernels: Array) -> list[Array]:
+            y = product(x, jnp.concatenate(kernels, axis=1))
+            return list(jnp.moveaxis(y.reshape(*x.shape[:-1], len(kernels), self.n_heads, head), (2, 3), (0, 2)))
 
-        q, k, v = project("query", queries), project("key", keys), project("value", keys)
-        scores = jnp.einsum("bqhd,bthd->bhqt", q, k, preferred_element_type=jnp.float32)
+        if queries is keys:
+            q, k, v = project(keys, *kernels)
+        else:
+            (q,), (k, v) = project(queries, kernels[0]), project(keys, *kernels[1:])
+        scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
         weights = jax.nn.softmax(scores / np.sqrt(head).astype(np.float32), axis=-1).astype(self.dtype)
-        mixed = jnp.einsum("bhqt,bthd->bqhd", Dropout()(weights, rate), v)
-        return nn.Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed.reshape(queries.shape))
+        mixed = jnp.einsum("bhqt,bhtd->bhqd", Dropout()(weights, rate), v)
+        mixed = jnp.swapaxes(mixed, 1, 2).reshape(queries.shape)
+        return Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed)
+
+
+class Kernel(nn.Module):
+    """The kernel of a dense layer, (D, D), under the name and with the start it has in one."""
+
+    @nn.compact
+    def __call__(self, width: int, dtype: jnp.dtype) -> Array:
+        return self.param("kernel", nn.initializers.lecun_normal(), (width, width)).astype(dtype)
 
 
 def sinusoidal_encoding(length: int, width: int) -> np.ndarray:
