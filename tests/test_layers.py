@@ -140,15 +140,16 @@ def test_dropout_works_on_an_odd_number_of_elements_in_half_precision() -> None:
     assert set(np.unique(out.astype(np.float32))) == {0.0, 2.0}
 
 
+@pytest.mark.parametrize("width", [3, 7, 9])
 @pytest.mark.parametrize("shape", [(7,), (5, 7), (4, 5, 7)])
-def test_product_has_the_gradients_of_a_product(shape: tuple[int, ...]) -> None:
+def test_product_has_the_gradients_of_a_product(shape: tuple[int, ...], width: int) -> None:
     rng = np.random.default_rng(0)
-    x, kernel, dy = (rng.normal(size=s) for s in (shape, (7, 3), (*shape[:-1], 3)))
+    x, kernel, dy = (rng.normal(size=s) for s in (shape, (7, width), (*shape[:-1], width)))
     made, pull = jax.vjp(product, jnp.float32(x), jnp.float32(kernel))
     dx, dkernel = pull(jnp.float32(dy))
     np.testing.assert_allclose(made, x @ kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(dx, dy @ kernel.T, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(dkernel, x.reshape(-1, 7).T @ dy.reshape(-1, 3), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(dkernel, x.reshape(-1, 7).T @ dy.reshape(-1, width), rtol=1e-5, atol=1e-5)
     # a population: the same, trial by trial
     stack = [jnp.float32(np.stack([a, 2 * a])) for a in (x, kernel, dy)]
     both = jax.vmap(lambda x, kernel, dy: jax.vjp(product, x, kernel)[1](dy))(*stack)

@@ -51,9 +51,9 @@ def _mix(words: Array, key: Array) -> Array:
 
 @jax.custom_vjp
 def product(x: Array, kernel: Array) -> Array:
-    """``x @ kernel``; the gradient of the kernel is written as one product over all rows.
+    """``x @ kernel``; in the kernel's gradient the narrower of its two factors is the one to be transposed.
 
-    What JAX derives multiplies the other way round and transposes; on a CPU that costs as much as the product again.
+    A CPU transposes by a copy, in which it also computes anew, out of order, what led to it. JAX itself takes ``dy``.
     """
     return x @ kernel
 
@@ -65,7 +65,10 @@ def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array
 def _product_backward(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     x, kernel = saved
     rows = tuple(range(x.ndim - 1))
-    return dy @ kernel.T, jax.lax.dot_general(x, dy, ((rows, rows), ((), ())))
+    over_rows = ((rows, rows), ((), ()))
+    if x.shape[-1] <= dy.shape[-1]:
+        return dy @ kernel.T, jax.lax.dot_general(x, dy, over_rows)
+    return dy @ kernel.T, jax.lax.dot_general(dy, x, over_rows).T
 
 
 product.defvjp(_product_forward, _product_backward)
