@@ -166,6 +166,40 @@ def test_dropout_draws_anew_at_every_step(engine: Engine) -> None:
     np.testing.assert_allclose(calm["loss"], calm["loss"][0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("slices", [2, 8])
+def test_a_batch_in_slices_trains_like_the_whole(calm: Engine, slices: int) -> None:
+    """Also the last batch, whose slices hold other numbers of real windows, one of them none."""
+    order = epoch_order(calm)
+    whole, told = run_steps(calm, order, 6, 1)
+    state, made = call_of(replace(calm.program, steps_a_call=6, slices=slices))(
+        calm.start(None), calm.tape, calm.hyper, order, jnp.int32(0)
+    )
+    for a, b in zip(leaves((whole, told)), leaves((state, made)), strict=True):
+        np.testing.assert_allclose(a, b, **CLOSE)
+
+
+def test_slices_draw_masks_of_their_own(engine: Engine) -> None:
+    """A batch of one window over and over: nothing but the masks tells its elements apart."""
+    state = engine.start(None)
+    state = state.replace(params=jax.tree.map(lambda a: a + 0.1, state.params))
+    row = jnp.broadcast_to(engine._training_rows[:1], (16,))
+    batch = gather(engine.tape, row, jnp.ones(16), engine.hyper.norm_mode, engine.program.spec)
+    program = replace(engine.program, slices=4)
+    _, _, forecast = compiled.train_step(program, state, batch, engine.hyper, jnp.float32(0))
+    assert len(np.unique(forecast["location_NH"])) > 10
+
+
+def test_slices_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fewest equal parts that hold no more than is allowed; none on devices without a limit."""
+    monkeypatch.setattr(compiled, "SLICE_TOKENS", {jax.default_backend(): 1000})
+    assert [compiled._slices(128, tokens) for tokens in (1, 7, 8, 26, 100, 10_000)] == [1, 1, 2, 4, 16, 128]
+    assert compiled._slices(96, 26) == 3  # 32 windows of 38 that would fit
+    assert compiled._slices(127, 26) == 1  # a prime: slices of one window would cost more than they save
+    assert compiled._slices(127, 500) == 127
+    monkeypatch.setattr(compiled, "SLICE_TOKENS", {})
+    assert compiled._slices(128, 10_000) == 1
+
+
 OTHERS: dict[str, Any] = {
     "learning_rate": 7e-3, "lr_mode": "linear", "warmup_epochs": 9, "num_epochs": 7, "weight_decay": 0.3, "seed": 5,
     "norm_mode": "global_minmax", "dropout": 0.35,

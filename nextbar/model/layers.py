@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,20 +15,73 @@ from nextbar.types import Array
 class Dropout(nn.Module):
     """Dropout whose rate is an array, so that changing it compiles nothing; ``rate`` None: the identity.
 
-    Each element is decided by 16 random bits, so the rate is honoured to 1/65,536; what is kept is scaled by the rate
-    that was really applied.
+    Each element is decided by 32 random bits; the expected value is kept.
     """
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
         if rate is None:
             return x
-        threshold = jnp.clip(jnp.round(rate * 65_536), 0, 65_535).astype(jnp.uint16)
-        words = -(-x.size // 2)
-        bits = jax.lax.bitcast_convert_type(jax.random.bits(self.make_rng("dropout"), (words,)), jnp.uint16)
-        kept = bits.reshape(-1)[: x.size].reshape(x.shape) >= threshold
-        scale = 1 / (1 - threshold.astype(jnp.float32) / 65_536)
-        return jnp.where(kept, x * scale.astype(x.dtype), jnp.zeros((), x.dtype))
+        kept = random_words(self.make_rng("dropout"), x.shape) >= (rate * 2.0**32).astype(jnp.uint32)
+        return jnp.where(kept, x * (1 / (1 - rate)).astype(x.dtype), jnp.zeros((), x.dtype))
+
+
+def random_words(key: Array, shape: tuple[int, ...]) -> Array:
+    """Independent random 32-bit words, (shape); a hash of each element's number and the two words of the key.
+
+    Unlike a generator it needs no memory: compiled code makes the words where they are used, and again in the backward
+    pass.
+    """
+    first, second = jax.random.key_data(key).reshape(-1)[:2]
+    words, stride = first, 1
+    for axis in reversed(range(len(shape))):  # key first: numbers without it would be computed once and kept
+        number = jax.lax.iota(jnp.uint32, shape[axis]) * np.uint32(stride)
+        words = words + jnp.expand_dims(number, [i for i in range(len(shape)) if i != axis])
+        stride *= shape[axis]
+    return _mix(words, _mix(second, np.uint32(0)))
+
+
+def _mix(words: Array, key: Array) -> Array:
+    """The hash ``triple32`` (C. Wellons, Hash Prospector), a key joined half-way."""
+    words = (words ^ words >> 17) * np.uint32(0xED5AD4BB) ^ key
+    words = (words ^ words >> 11) * np.uint32(0xAC4C1B51)
+    words = (words ^ words >> 15) * np.uint32(0x31848BAB)
+    return words ^ words >> 14
+
+
+@jax.custom_vjp
+def product(x: Array, kernel: Array) -> Array:
+    """``x @ kernel``; in the kernel's gradient the narrower of its two factors is the one to be transposed.
+
+    A CPU transposes by a copy, in which it also computes anew, out of order, what led to it. JAX itself takes ``dy``.
+    """
+    return x @ kernel
+
+
+def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return x @ kernel, (x, kernel)
+
+
+def _product_backward(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    rows = tuple(range(x.ndim - 1))
+    over_rows = ((rows, rows), ((), ()))
+    if x.shape[-1] <= dy.shape[-1]:
+        return dy @ kernel.T, jax.lax.dot_general(x, dy, over_rows)
+    return dy @ kernel.T, jax.lax.dot_general(dy, x, over_rows).T
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
+def _dot_general(x: Array, kernel: Array, _dimensions: Any, precision: Any = None) -> Array:
+    return product(x, kernel)
+
+
+class Dense(nn.Dense):
+    """``flax.linen.Dense`` whose matrix product is ``product``."""
+
+    dot_general: Any = _dot_general
 
 
 class DenseBlock(nn.Module):
@@ -37,7 +92,7 @@ class DenseBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype)(x))
+        x = nn.gelu(Dense(self.width, dtype=self.dtype)(x))
         return Dropout()(x, rate)
 
 
@@ -50,13 +105,16 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
         inner = DenseBlock(self.width, self.dtype)(x, rate)
-        inner = Dropout()(nn.Dense(self.width, dtype=self.dtype)(inner), rate)
-        skip = x if x.shape[-1] == self.width else nn.Dense(self.width, use_bias=False, dtype=self.dtype)(x)
+        inner = Dropout()(Dense(self.width, dtype=self.dtype)(inner), rate)
+        skip = x if x.shape[-1] == self.width else Dense(self.width, use_bias=False, dtype=self.dtype)(x)
         return nn.LayerNorm(dtype=self.dtype)(skip + inner)
 
 
 class Attention(nn.Module):
-    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32."""
+    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32.
+
+    One product makes queries, keys and values where all come from the same positions, else keys and values.
+    """
 
     n_heads: int
     dtype: jnp.dtype
@@ -65,16 +123,29 @@ class Attention(nn.Module):
     def __call__(self, queries: Array, keys: Array, rate: Array | None) -> Array:
         width = queries.shape[-1]
         head = width // self.n_heads
+        kernels = [Kernel(name=name)(width, self.dtype) for name in ("query", "key", "value")]
 
-        def project(name: str, x: Array) -> Array:
-            y = nn.Dense(width, use_bias=False, dtype=self.dtype, name=name)(x)
-            return y.reshape(*x.shape[:-1], self.n_heads, head)
+        def project(x: Array, *kernels: Array) -> list[Array]:
+            y = product(x, jnp.concatenate(kernels, axis=1))
+            return list(jnp.moveaxis(y.reshape(*x.shape[:-1], len(kernels), self.n_heads, head), (2, 3), (0, 2)))
 
-        q, k, v = project("query", queries), project("key", keys), project("value", keys)
-        scores = jnp.einsum("bqhd,bthd->bhqt", q, k, preferred_element_type=jnp.float32)
+        if queries is keys:
+            q, k, v = project(keys, *kernels)
+        else:
+            (q,), (k, v) = project(queries, kernels[0]), project(keys, *kernels[1:])
+        scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
         weights = jax.nn.softmax(scores / np.sqrt(head).astype(np.float32), axis=-1).astype(self.dtype)
-        mixed = jnp.einsum("bhqt,bthd->bqhd", Dropout()(weights, rate), v)
-        return nn.Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed.reshape(queries.shape))
+        mixed = jnp.einsum("bhqt,bhtd->bhqd", Dropout()(weights, rate), v)
+        mixed = jnp.swapaxes(mixed, 1, 2).reshape(queries.shape)
+        return Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed)
+
+
+class Kernel(nn.Module):
+    """The kernel of a dense layer, (D, D), under the name and with the start it has in one."""
+
+    @nn.compact
+    def __call__(self, width: int, dtype: jnp.dtype) -> Array:
+        return self.param("kernel", nn.initializers.lecun_normal(), (width, width)).astype(dtype)
 
 
 def sinusoidal_encoding(length: int, width: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from nextbar.config import ModelConfig
 from nextbar.data.windows import MAX_TOKEN
 from nextbar.model.heads import Head
-from nextbar.model.layers import Attention, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
+from nextbar.model.layers import Attention, Dense, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
 from nextbar.types import Array, Batch
 
 
@@ -39,7 +39,7 @@ class EncoderBlock(nn.Module):
             x = norm_attention(x)
         inner = norm_feedforward(x) if c.norm_encoder_prev else x
         inner = DenseBlock(c.dim_feedforward, self.dtype, name="feedforward")(inner, rate)
-        x = x + Dropout()(nn.Dense(c.d_model, dtype=self.dtype, name="project")(inner), rate)
+        x = x + Dropout()(Dense(c.d_model, dtype=self.dtype, name="project")(inner), rate)
         return x if c.norm_encoder_prev else norm_feedforward(x)
 
 
@@ -95,7 +95,7 @@ class Transformer(nn.Module):
     def _extract(self, x: Array, rate: Array | None, dtype: jnp.dtype) -> Array:
         c = self.config
         if c.fe_blocks == 0:
-            return nn.Dense(c.d_model, dtype=dtype, name="extract")(x)
+            return Dense(c.d_model, dtype=dtype, name="extract")(x)
         block = ResidualBlock if c.use_resblocks_in_fe else DenseBlock
         widths = np.linspace(x.shape[-1], c.d_model, c.fe_blocks + 1).round().astype(int)[1:]
         for i, width in enumerate(widths):

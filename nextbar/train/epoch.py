@@ -31,6 +31,12 @@ SCORE_FLOPS = 500
 STEP_FLOPS = 5e6
 """what the smallest step costs"""
 
+SLICE_TOKENS = {"cpu": 1024}
+"""positions whose gradients are computed at once, where that is limited: what they need then stays in the cache"""
+
+SMALLEST_SLICE = 4
+"""a batch is not cut where slices would be smaller than this part of what is allowed"""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -42,6 +48,8 @@ class Program:
     clip: bool
     steps_a_call: int
     """steps of one call of the training code"""
+    slices: int = 1
+    """parts of a batch whose gradients are computed one after the other and added up"""
 
     @classmethod
     def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int) -> Program:
@@ -49,21 +57,35 @@ class Program:
         model = Transformer(architecture(config.model_config), head_for(config))
         batch_size = min(config.batch_size, n_windows)
         parts = _equal_parts(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
-        return cls(model, spec, batch_size, config.gradient_clip is not None, parts)
+        slices = _slices(batch_size, _tokens(spec))
+        return cls(model, spec, batch_size, config.gradient_clip is not None, parts, slices)
 
     @property
     def evaluation_batch(self) -> int:
         """Windows of one evaluation step; without gradients there is room for more."""
-        return max(self.batch_size, min(4 * self.batch_size, 1024))
+        at_once = self.batch_size // self.slices
+        return max(at_once, min(4 * at_once, 1024))
 
 
 def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:
     """About the arithmetic of one training step; backward is twice forward."""
     c = config.model_config
-    tokens = spec.seq_len + len(spec.groups)
+    tokens = _tokens(spec)
     weights = 4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward
     scores = tokens * (12 * c.d_model + SCORE_FLOPS * c.n_heads)
     return STEP_FLOPS + c.num_layers * batch_size * tokens * (6 * weights + scores)
+
+
+def _tokens(spec: WindowSpec) -> int:
+    """Positions of a window, spread tokens included."""
+    return spec.seq_len + len(spec.groups)
+
+
+def _slices(batch_size: int, tokens: int) -> int:
+    """Into how many equal parts a batch is cut; 1 where its size has no fitting divisor, or nothing is gained."""
+    most = SLICE_TOKENS.get(jax.default_backend(), batch_size * tokens) // tokens
+    fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0 and batch_size // n <= max(most, 1)]
+    return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
 
 
 def _equal_parts(steps: int, step_flops: float) -> int:
@@ -78,19 +100,31 @@ def train_step(
 ) -> tuple[TrainState, Array, dict[str, Array]]:
     """One AdamW update on the mean loss over the batch's windows and steps; padding has no weight.
 
+    The batch goes through in ``program.slices`` parts whose gradients add up to those of the whole.
+
     Returns:
         The new state, the loss (scalar), and the forecasts made on the way in user units (B, H, ...).
     """
     rate = hyper.dropout if program.model.config.dropout else None
-    rngs = {"dropout": stream(hyper.seed, "dropout", state.step)}
+    key = stream(hyper.seed, "dropout", state.step)
+    weight = jnp.maximum(jnp.sum(batch.weight_B), 1)
 
-    def objective(params: Any) -> tuple[Array, dict[str, Array]]:
-        outputs = state.apply_fn({"params": params}, batch, rate, rngs=rngs)
-        loss_B = jnp.mean(program.model.head.loss(outputs, batch.y_BH), axis=1)
-        loss = jnp.sum(loss_B * batch.weight_B) / jnp.maximum(jnp.sum(batch.weight_B), 1)
-        return loss, outputs
+    def objective(params: Any, part: Batch, key: Array) -> tuple[Array, dict[str, Array]]:
+        outputs = state.apply_fn({"params": params}, part, rate, rngs={"dropout": key})
+        loss_B = jnp.mean(program.model.head.loss(outputs, part.y_BH), axis=1)
+        return jnp.sum(loss_B * part.weight_B) / weight, outputs
 
-    (loss, outputs), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
+    def add_slice(sums: Any, slice_: tuple[Array, Batch]) -> tuple[Any, dict[str, Array]]:
+        number, part = slice_
+        (loss, outputs), gradients = jax.value_and_grad(objective, has_aux=True)(
+            state.params, part, jax.random.fold_in(key, number)
+        )
+        return jax.tree.map(jnp.add, sums, (loss, gradients)), outputs
+
+    parts = jax.tree.map(lambda a: a.reshape(program.slices, -1, *a.shape[1:]), batch)
+    nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params)
+    (loss, gradients), outputs = jax.lax.scan(add_slice, nothing, (jnp.arange(program.slices), parts))
+    outputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), outputs)
     state = set_hyper_parameters(state, hyper, learning_rate).apply_gradients(grads=gradients)
     return state, loss, program.model.head.read(outputs, batch.unit_B)
 

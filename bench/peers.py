@@ -1,0 +1,96 @@
+"""The same encoder in plain PyTorch, for comparison; used where PyTorch is installed, which nextbar does not need.
+
+Pre-norm ``nn.TransformerEncoder`` with GELU on one dense layer of the features, sinusoidal positions and the spread
+tokens' embeddings; the last position through the same head; squared error; AdamW. All windows lie in memory, cut and
+normalised, so that a step only picks its rows. Other than nextbar's, the last block computes all positions, and
+``nn.MultiheadAttention`` has biases.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nextbar import ExperimentConfig
+from nextbar.model.layers import sinusoidal_encoding
+from nextbar.types import Batch
+
+
+def torch_version() -> str | None:
+    """None where PyTorch is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    return str(torch.__version__)
+
+
+def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Callable[[], float]:
+    """A function that trains one epoch on the windows (arrays of the host) and says how many windows a second."""
+    import torch
+
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    c = config.model_config
+    model = _network(c, windows).to(device)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    inputs = [torch.from_numpy(np.array(a)).to(device) for a in (windows.x_BLF, windows.tokens_BG, windows.clock_BHC)]
+    labels = torch.from_numpy(np.array(windows.y_BH)).to(device)
+
+    def step(rows: Any) -> Any:
+        loss = torch.nn.functional.mse_loss(model(*(a[rows] for a in inputs)), labels[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    step = torch.compile(step) if compiled else step
+    n = len(labels) // config.batch_size * config.batch_size  # whole batches: another shape would compile again
+    step(torch.arange(config.batch_size, device=device))
+
+    def epoch() -> float:
+        model.train()
+        began = time.perf_counter()
+        order = torch.randperm(len(labels), device=device)[:n]
+        losses = [step(rows) for rows in order.split(config.batch_size)]
+        torch.stack(losses).cpu()
+        return n / (time.perf_counter() - began)
+
+    return epoch
+
+
+def _network(c: Any, windows: Batch) -> Any:
+    import torch
+    from torch import nn
+
+    layer = nn.TransformerEncoderLayer(
+        c.d_model, c.n_heads, c.dim_feedforward, c.dropout, "gelu", batch_first=True, norm_first=True
+    )
+    length, features = windows.x_BLF.shape[1:]
+    clock = int(np.prod(windows.clock_BHC.shape[1:]))
+    widths = [c.d_model + clock] + [c.d_model] * c.head_layers
+    head: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        head += [nn.Linear(a, b), nn.GELU(), nn.Dropout(c.dropout)]
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.extract = nn.Linear(features, c.d_model)
+            self.tokens = nn.ModuleList(nn.Embedding(101, c.d_model) for _ in range(windows.tokens_BG.shape[1]))
+            self.register_buffer("positions", torch.from_numpy(sinusoidal_encoding(length, c.d_model)))
+            self.drop = nn.Dropout(c.dropout)
+            self.encoder = nn.TransformerEncoder(layer, c.num_layers, nn.LayerNorm(c.d_model), False)
+            self.head = nn.Sequential(*head, nn.Linear(widths[-1], windows.y_BH.shape[1]))
+
+        def forward(self, x_BLF: Any, tokens_BG: Any, clock_BHC: Any) -> Any:
+            x = self.drop(self.extract(x_BLF) + self.positions)
+            tokens = [table(tokens_BG[:, i])[:, None] for i, table in enumerate(self.tokens)]
+            x = self.encoder(torch.cat([*tokens, x], dim=1))
+            return self.head(torch.cat([x[:, -1], clock_BHC.flatten(1)], dim=-1))
+
+    return Network()

@@ -1,0 +1,112 @@
+"""The measurements: what they count is what the model computes, and the comparison runs where PyTorch is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from experiments import make_dataset
+from jax.extend.core import jaxprs_in_params
+
+from nextbar.data.windows import MAX_TOKEN, gather
+from nextbar.train.engine import Engine
+from nextbar.train.epoch import train_step
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+sys.path.append(str(BENCH))
+pytest.importorskip("limit", reason="the measurements are not part of an installed package")
+
+from limit import Product, forward_products, multiplier, step_products  # noqa: E402
+from peers import torch_epoch, torch_version  # noqa: E402
+
+SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1}
+
+
+def dot_flops(jaxpr: Any) -> Iterator[float]:
+    """Of every matrix product of a program, those in loops as often as they run."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            ((contracted, _), _) = equation.params["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            yield 2.0 * np.prod(equation.outvars[0].aval.shape) * np.prod([left[i] for i in contracted])
+        times = equation.params.get("length", 1)
+        for inner in jaxprs_in_params(equation.params):
+            yield from (times * flops for flops in dot_flops(inner))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"average_encoder_output": True}, {"flatten_encoder_output": True}, {"use_extra_tokens": False}],
+    ids=["last", "average", "flatten", "no tokens"],
+)
+def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) -> None:
+    """Forward, and forward and backward; beside them only the output layer and the look-up of the spread tokens."""
+    config, dataset = make_dataset(**{**SIZES, **overrides})
+    engine = Engine(config, dataset)
+    program, state = engine.program, engine.start(None)
+    n, width = 16, SIZES["d_model"]
+    batch = gather(engine.tape, engine._training_rows[:n], jnp.ones(n), engine.hyper.norm_mode, program.spec)
+    output = 2.0 * n * width * program.spec.horizon
+    look_up = 2.0 * n * len(program.spec.groups) * (MAX_TOKEN + 1) * width * config.model_config.use_extra_tokens
+
+    forward = jax.make_jaxpr(lambda params: program.model.apply({"params": params}, batch))(state.params)
+    wanted = sum(p.flops for p in forward_products(config, program.spec, n))
+    assert sum(dot_flops(forward.jaxpr)) == wanted + output + look_up
+
+    step = jax.make_jaxpr(lambda state: train_step(program, state, batch, engine.hyper, jnp.float32(0)))(state)
+    wanted = sum(p.flops for p in step_products(config, program.spec, n))
+    unread = next(forward_products(config, program.spec, n)).flops  # by the features; the compiler leaves it out
+    assert sum(dot_flops(step.jaxpr)) == wanted + 3 * output + 2 * look_up + unread
+
+
+def test_a_product_of_many_and_one_by_one_take_time() -> None:
+    for product in (Product(1, 64, 32, 16), Product(2, 64, 32, 16), Product(50, 4, 8, 4)):
+        assert product.flops == 2 * product.count * product.m * product.k * product.n
+        assert 0 < multiplier(product)() < 1
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+def test_the_peer_learns() -> None:
+    """Its loss falls: the network, the labels and the optimiser belong together."""
+    import torch
+
+    config, dataset = make_dataset(**{**SIZES, "learning_rate": 0.01})
+    engine = Engine(config, dataset)
+    rows = engine._training_rows
+    windows = jax.device_get(
+        gather(engine.tape, rows, jnp.ones(len(rows)), engine.hyper.norm_mode, engine.program.spec)
+    )
+    losses: list[float] = []
+    plain = torch.nn.functional.mse_loss
+
+    def noted(said: Any, label: Any) -> Any:
+        losses.append(float(plain(said, label)))
+        return plain(said, label)
+
+    epoch = torch_epoch(config, windows._replace(y_BH=windows.x_BLF[:, -1, :1]), compiled=False)
+    torch.nn.functional.mse_loss = noted
+    try:
+        assert all(epoch() > 0 for _ in range(30))
+    finally:
+        torch.nn.functional.mse_loss = plain
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+
+
+@pytest.mark.slow
+def test_training_is_measured() -> None:
+    command = [sys.executable, str(BENCH / "train.py"), "--shapes", "A", "--rounds", "1", "--max-windows", "300"]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    (shape,) = told["shapes"]
+    assert 200 < shape["windows"] < 310
+    assert shape["ratios"]["epoch / bare_step"]["median"] > 0
+    assert told["torch"] == (torch_version() or "not installed")
+    assert ("epoch / torch_eager" in shape["ratios"]) == (torch_version() is not None)
