@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import at_once, told
 from nextbar.cli.options import Config, Data, Debug, Quiet, Run
-from nextbar.errors import RunError
+from nextbar.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from nextbar.train.trainer import Result
@@ -34,26 +34,49 @@ def train(
             show_default="1",
         ),
     ] = None,
+    distributed: Annotated[
+        bool,
+        typer.Option("--distributed", help="Train with other processes, on this host or others; see the three below."),
+    ] = False,
+    coordinator: Annotated[
+        str | None,
+        typer.Option("--coordinator", metavar="HOST:PORT", help="Of the first process.", show_default="the launcher's"),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", metavar="N", help="How many.", show_default="the launcher's")
+    ] = None,
+    process_id: Annotated[
+        int | None, typer.Option("--process-id", metavar="I", help="This one, from 0.", show_default="the launcher's")
+    ] = None,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and score an experiment, or go on with one that was interrupted.
 
-    Prints the run's folder, with --seeds one for each seed; everything else goes to standard error.
+    Prints the run's folder, with --seeds one for each seed; everything else goes to standard error. Of several
+    processes the first one does.
     """
     with told(debug):
         set_level(quiet)
         with at_once():
             from nextbar.config import ExperimentConfig
 
+        if not distributed and (coordinator, processes, process_id) != (None, None, None):
+            raise ConfigError("--coordinator, --processes and --process-id go with --distributed; add it")
         experiment = ExperimentConfig.load(config, overrides or [])
         with at_once():
             watch_nans(debug)
+            from nextbar.train.hosts import join_hosts, leads
+
             if seeds is None:
                 from nextbar.train.trainer import Trainer
             else:
                 from nextbar.train.seeds import train_seeds
 
+            if distributed:
+                join_hosts(coordinator, processes, process_id)
+        if not leads():
+            set_level(quiet=True)
         show = False if quiet else None
         if seeds is None:
             _conclude(Trainer(config=experiment, show=show).train_and_evaluate(overwrite=overwrite))
@@ -104,8 +127,11 @@ def watch_nans(debug: bool) -> None:
 
 
 def _conclude(*results: Result) -> None:
+    from nextbar.train.hosts import leads
+
     for result in results:
-        typer.echo(result.run_dir)
+        if leads():
+            typer.echo(result.run_dir)
     for result in results:
         if result.status == "diverged":
             raise RunError(f"The training diverged: {result.message}")

@@ -58,8 +58,13 @@ class Checkpoints:
         self._keep_best = keep_best
         self._losses: dict[int, float] | None = None  # of the folders in best, once known
         # weights hardly compress, and trying to takes most of the time that a large state needs
-        arrays = ocp.PyTreeCheckpointHandler(use_compression=False)
-        self._store = ocp.Checkpointer(ocp.CompositeCheckpointHandler(state=arrays, notes=ocp.JsonCheckpointHandler()))
+        alone = _of_this_process()
+        arrays = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
+        notes = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
+        both = ocp.CompositeCheckpointHandler(
+            state=arrays, notes=notes, composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+        )
+        self._store = ocp.Checkpointer(both, multiprocessing_options=alone)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nextbar-checkpoint")
         self._pending: Future[None] | None = None
 
@@ -203,6 +208,13 @@ class Checkpoints:
             found = self._store.restore(path, args=ocp.args.Composite(state=args))["state"]
             # fresh arrays, placed as newly made ones are, so that a continued run compiles nothing twice
             return jax.tree.map(_like, template, found)
+
+
+def _of_this_process() -> ocp.options.MultiprocessingOptions:
+    """Several processes may train together, but only one has a folder: it must not wait for the others."""
+    if not jax.distributed.is_initialized():
+        return ocp.options.MultiprocessingOptions()
+    return ocp.options.MultiprocessingOptions(primary_host=jax.process_index(), active_processes={jax.process_index()})
 
 
 def _by_loss(item: tuple[int, float]) -> tuple[float, int]:

@@ -15,6 +15,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.engine import Cancelled, Engine, Evaluation, TrainedEpoch
+from nextbar.train.hosts import from_first
 from nextbar.train.judge import Judge, Report
 from nextbar.train.tracking import Tracker
 from nextbar.train.training import Divergence, Judged, Training
@@ -68,7 +69,7 @@ class Cohort:
         return [one for one in self.trainings if one not in self._gone]
 
     def run_epoch(
-        self, trackers: Mapping[Training, Tracker], progress: Callable[[int], None] = lambda step: None
+        self, trackers: Mapping[Training, Tracker | None], progress: Callable[[int], None] = lambda step: None
     ) -> None:
         """Do the next epoch of each, whole; nothing of it counts before its checkpoint is asked for.
 
@@ -85,15 +86,16 @@ class Cohort:
             for training, state, epoch, evaluation in zip(self.trainings, states, trained, evaluations, strict=True)
             if training not in self._gone
         ]
-        for (training, state, _, _), figures in zip(work, _judged(work), strict=True):
+        told = from_first(lambda: [str(one) if isinstance(one, Divergence) else list(one) for one in _judged(work)])
+        for (training, state, _, _), figures in zip(work, told, strict=True):
             with self._writing:
                 if self.engine.cancelled.is_set():
                     raise Cancelled
-                if isinstance(figures, Divergence):
+                if isinstance(figures, str):
                     get_logger().error("diverged: %s", figures)
-                    training.diverged = str(figures)
+                    training.diverged = figures
                 else:
-                    training.commit(state, figures, trackers[training], seconds)
+                    training.commit(state, Judged(*figures), trackers[training], seconds)
 
     def cancel(self) -> None:
         """Void the epoch in progress in another thread; once this returns, that thread writes nothing more."""

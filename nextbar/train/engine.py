@@ -14,6 +14,7 @@ from flax.training.train_state import TrainState
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
+from nextbar.train.devices import Devices
 from nextbar.train.epoch import Program
 from nextbar.train.functions import functions_of
 from nextbar.train.order import Layout, collect, lay_out
@@ -83,16 +84,18 @@ class Engine:
         self.dataset = dataset
         self._hyper_P = [HyperParameters.from_config(one) for one in self.configs]
         self.population = len(self.configs) > 1
-        self.hyper: HyperParameters = jax.device_put(
-            jax.tree.map(lambda *values: np.stack(values), *self._hyper_P) if self.population else self._hyper_P[0]
+        self.devices = Devices.of(len(self.configs))
+        self.hyper: HyperParameters = self.devices.place(
+            jax.tree.map(lambda *values: np.stack(values), *self._hyper_P) if self.population else self._hyper_P[0],
+            each=self.population,
         )
         self.n_windows = len(dataset.origins["training"])
-        program = Program.of(self.configs[0], dataset.preparation.spec, self.n_windows)
+        program = Program.of(self.configs[0], dataset.preparation.spec, self.n_windows, self.devices)
         self.functions = functions_of(program, len(self.configs) if self.population else None)
         self.program = self.functions.program
         self.steps_per_epoch = -(-self.n_windows // self.program.batch_size)
-        self.tape = jax.device_put(dataset.tape()) if tape is None else tape
-        self._training_rows = jax.device_put(dataset.origins["training"].astype(np.int32))
+        self.tape = self.devices.place(dataset.tape() if tape is None else tape)
+        self._training_rows = self.devices.place(dataset.origins["training"].astype(np.int32))
         self.cancelled = threading.Event()
 
     def start(self, frequencies_HK: np.ndarray | None, member: int = 0) -> TrainState:
@@ -101,11 +104,12 @@ class Engine:
         labels_NH = self.labels(member) if head.starts_from_labels else np.empty((0, head.horizon))
         biases = {k: v.astype(np.float32) for k, v in head.start(labels_NH, frequencies_HK).items()}
         rows = self.dataset.origins["training"][: self.program.batch_size].astype(np.int32)
-        return self.functions.initialise(self.tape, jax.device_put(self._hyper_P[member]), rows, biases)
+        place = self.devices.place
+        return self.functions.initialise(self.tape, place(self._hyper_P[member]), place(rows), place(biases))
 
     def labels(self, member: int = 0) -> np.ndarray:
         """Labels of all training windows as a member sees them, (N, H)."""
-        norm_mode = jax.device_put(self._hyper_P[member].norm_mode)
+        norm_mode = self.devices.place(self._hyper_P[member].norm_mode)
         layout, parts = self._by_parts(
             self.dataset.origins["training"], lambda part: self.functions.label(self.tape, norm_mode, part)
         )
@@ -113,9 +117,10 @@ class Engine:
 
     def join(self, trees: Sequence[Any]) -> Any:
         """One tree on the device for the members' trees (states, parameters), in their order."""
-        joined = (
-            jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if self.population else jax.device_put(trees[0])
-        )
+        if self.devices.mesh is not None:
+            trees = jax.device_get(list(trees))  # they may lie anywhere
+        joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if self.population else trees[0]
+        joined = self.devices.place(joined, each=self.population)
         if isinstance(joined, TrainState):
             joined = joined.replace(apply_fn=self.program.model.apply)
         return joined
@@ -127,7 +132,8 @@ class Engine:
     def order(self, epochs: Sequence[int]) -> Layout:
         """The order of each member's windows in its epoch, joined."""
         numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
-        return self.functions.shuffle(self._training_rows, self.hyper.seed, jax.device_put(numbers))
+        placed = self.devices.place(numbers, each=self.population)
+        return self.functions.shuffle(self._training_rows, self.hyper.seed, placed)
 
     def train(
         self, state: TrainState, epoch: int, progress: Callable[[int], None] = lambda step: None
@@ -155,7 +161,7 @@ class Engine:
         for first in range(0, self.steps_per_epoch, self.program.steps_a_call):
             if self.cancelled.is_set():
                 raise Cancelled
-            state, made = self.functions.train(state, self.tape, self.hyper, order, jax.device_put(np.int32(first)))
+            state, made = self.functions.train(state, self.tape, self.hyper, order, self.devices.place(np.int32(first)))
             done, pending = pending, made
             if done is not None:  # one call ahead, so that the device never waits for the host
                 parts.append(jax.device_get(done))
@@ -198,7 +204,7 @@ class Engine:
             if self.cancelled.is_set():
                 raise Cancelled
             rows = [min(first + i, steps - 1) for i in range(part)]  # the last part repeats its last step
-            parts.append(call(jax.device_put(Layout(*(a[rows] for a in layout)))))
+            parts.append(call(self.devices.place(Layout(*(a[rows] for a in layout)))))
         return layout, jax.device_get(parts)
 
 

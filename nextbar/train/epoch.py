@@ -18,6 +18,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.windows import Tape, WindowSpec, gather
 from nextbar.model.heads import head_for, with_start
 from nextbar.model.transformer import Transformer, architecture
+from nextbar.train.devices import ONE, Devices
 from nextbar.train.order import Layout
 from nextbar.train.state import HyperParameters, create_state, set_hyper_parameters, stream
 from nextbar.types import Array, Batch
@@ -50,15 +51,17 @@ class Program:
     """steps of one call of the training code"""
     slices: int = 1
     """parts of a batch whose gradients are computed one after the other and added up"""
+    devices: Devices = ONE
+    """what its batches are spread over"""
 
     @classmethod
-    def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int) -> Program:
+    def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = Transformer(architecture(config.model_config), head_for(config))
         batch_size = min(config.batch_size, n_windows)
         parts = _equal_parts(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
         slices = _slices(batch_size, _tokens(spec))
-        return cls(model, spec, batch_size, config.gradient_clip is not None, parts, slices)
+        return cls(model, spec, batch_size, config.gradient_clip is not None, parts, slices, devices)
 
     @property
     def evaluation_batch(self) -> int:
@@ -122,6 +125,7 @@ def train_step(
         return jax.tree.map(jnp.add, sums, (loss, gradients)), outputs
 
     parts = jax.tree.map(lambda a: a.reshape(program.slices, -1, *a.shape[1:]), batch)
+    parts = program.devices.spread(parts, axis=1)  # all devices are at the same slice
     nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params)
     (loss, gradients), outputs = jax.lax.scan(add_slice, nothing, (jnp.arange(program.slices), parts))
     outputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), outputs)
@@ -141,7 +145,7 @@ def train_call(
 
     def body(state: TrainState, step: Array) -> tuple[TrainState, dict[str, Any]]:
         index = jnp.minimum(step, steps - 1)
-        batch = gather(tape, order.row_TB[index], order.weight_TB[index], hyper.norm_mode, program.spec)
+        batch = _gathered(program, tape, order.row_TB[index], order.weight_TB[index], hyper.norm_mode)
         learning_rate = hyper.learning_rate_at(state.step, steps)
         new, loss, forecast = train_step(program, state, batch, hyper, learning_rate)
         state = jax.tree.map(partial(jnp.where, step < steps), new, state)
@@ -154,7 +158,7 @@ def evaluate_call(program: Program, params: Any, tape: Tape, norm_mode: Array, l
     """Loss (T, B) and forecasts (T, B, H, ...) of all steps of a layout, nothing dropped."""
 
     def body(_: None, step: tuple[Array, Array]) -> tuple[None, dict[str, Any]]:
-        batch = gather(tape, *step, norm_mode, program.spec)
+        batch = _gathered(program, tape, *step, norm_mode)
         outputs: Any = program.model.apply({"params": params}, batch)
         loss_B = jnp.mean(program.model.head.loss(outputs, batch.y_BH), axis=1)
         return None, {"loss": loss_B, "forecast": program.model.head.read(outputs, batch.unit_B)}
@@ -166,7 +170,7 @@ def label_call(program: Program, tape: Tape, norm_mode: Array, layout: Layout) -
     """Labels (T, B, H) of all steps of a layout."""
 
     def body(_: None, step: tuple[Array, Array]) -> tuple[None, Array]:
-        return None, gather(tape, *step, norm_mode, program.spec).y_BH
+        return None, _gathered(program, tape, *step, norm_mode).y_BH
 
     return jax.lax.scan(body, None, (layout.row_TB, layout.weight_TB))[1]
 
@@ -178,3 +182,9 @@ def initial_state(
     batch = gather(tape, row_B, jnp.ones(row_B.shape), hyper.norm_mode, program.spec)
     params = program.model.init(stream(hyper.seed, "parameters", 0), batch)["params"]
     return create_state(program.model.apply, with_start(params, biases), program.clip)
+
+
+def _gathered(program: Program, tape: Tape, row_B: Array, weight_B: Array, norm_mode: Array) -> Batch:
+    """The batch of one step, spread over the devices before anything is computed of it."""
+    row_B, weight_B = program.devices.spread((row_B, weight_B))
+    return program.devices.spread(gather(tape, row_B, weight_B, norm_mode, program.spec))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache, partial, wraps
 from typing import Any
 
-import jax
-
 from nextbar.train import epoch as compiled
+from nextbar.train.devices import Devices
 from nextbar.train.epoch import Program
 from nextbar.train.order import shuffled
 
@@ -28,12 +26,13 @@ class Functions:
         # the very object: a state carries its model's apply, which jit compares by identity
         self.program: Program = alone.program if alone else program
         program = self.program
-        self.initialise: Any = alone.initialise if alone else jax.jit(partial(compiled.initial_state, program))
-        self.label: Any = alone.label if alone else jax.jit(partial(compiled.label_call, program))
-        each = _as_it_is if members is None else _of_each
-        self.train = jax.jit(each(partial(compiled.train_call, program), (0, None, 0, 0, None)), donate_argnums=0)
-        self.evaluate = jax.jit(each(partial(compiled.evaluate_call, program), (0, None, 0, None)))
-        self.shuffle = jax.jit(each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0)))
+        jit = program.devices.jit
+        self.initialise: Any = alone.initialise if alone else jit(partial(compiled.initial_state, program))
+        self.label: Any = alone.label if alone else jit(partial(compiled.label_call, program))
+        each = partial(_jitted, program.devices, members is not None)
+        self.train = each(partial(compiled.train_call, program), (0, None, 0, 0, None), donate_argnums=0)
+        self.evaluate = each(partial(compiled.evaluate_call, program), (0, None, 0, None))
+        self.shuffle = each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0))
 
 
 @lru_cache(maxsize=KEPT)
@@ -42,10 +41,8 @@ def functions_of(program: Program, members: int | None = None) -> Functions:
     return Functions(program, members, None if members is None else functions_of(program))
 
 
-def _as_it_is(function: Any, axes: tuple[int | None, ...]) -> Any:
-    return function
-
-
-def _of_each(function: Any, axes: tuple[int | None, ...]) -> Callable[..., Any]:
-    """The function with an axis P on the arguments whose axis is 0, under its own name."""
-    return wraps(function.func)(jax.vmap(function, in_axes=axes))
+def _jitted(devices: Devices, each: bool, function: Any, axes: tuple[int | None, ...], **options: Any) -> Any:
+    """The jitted function, of ``each``: with an axis P on the arguments whose axis is 0; under its own name."""
+    if each:
+        function = wraps(function.func)(devices.vmap(function, axes))
+    return devices.jit(function, each, **options)

@@ -7,6 +7,7 @@ from typing import Any
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.hosts import by_first, from_first, leads
 from nextbar.train.judge import Report
 from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.result import Plan, Result, Watch
@@ -25,9 +26,9 @@ class Member:
 
     def __init__(self, run: Run, watch: Watch | None = None) -> None:
         self.run = run
-        self.watch: Watch = watch or (lambda epoch, ranking: "")
-        self.summary = run.read_summary()
-        self.checkpoints = Checkpoints(run.checkpoints, enabled=run.config.save_weights)
+        self._watch = watch
+        self.summary = from_first(run.read_summary)
+        self.checkpoints = Checkpoints(run.checkpoints, enabled=run.config.save_weights and leads())
         self.training: Training | None = None
         self._tracker: Tracker | None = None
 
@@ -45,48 +46,42 @@ class Member:
         return Result(self.run.path, best_epoch, status, metrics, message)
 
     @property
-    def tracker(self) -> Tracker:
-        """Where its epochs are written to, once it was taken up."""
-        assert self._tracker is not None
+    def tracker(self) -> Tracker | None:
+        """Where its epochs are written to, once it was taken up; None where another process writes."""
         return self._tracker
 
     def begin(self, dataset: Dataset, plan: Plan) -> None:
         """Write what is known before the first epoch."""
-        self.run.begin(
-            dataset.preparation,
-            dataset.cuts,
-            {
-                "data": dataset.describe(),
-                "scored_bars": dataset.scored_digest(),
-                "refit_of": plan.refit_of,
-                "best_epoch": None,
-                "metrics": {},
-                "message": "",
-            },
-        )
+        facts = {
+            "data": dataset.describe(),
+            "scored_bars": dataset.scored_digest(),
+            "refit_of": plan.refit_of,
+            "best_epoch": None,
+            "metrics": {},
+            "message": "",
+        }
+        by_first(lambda: self.run.begin(dataset.preparation, dataset.cuts, facts))
 
     def take_up(self, training: Training, dataset: Dataset, name: str = "") -> None:
         """Write down the epochs of this training from now on; log lines begin with the name."""
         self.training = training
-        write_reference(self.run.path, dataset.names, training.judge.reference)
-        self._tracker = Tracker(self.run.path, training.epoch + 1, training.epochs, training.steps_per_epoch, name)
+        path = self.run.path
+        by_first(lambda: write_reference(path, dataset.names, training.judge.reference))
+        self._tracker = by_first(
+            lambda: Tracker(path, training.epoch + 1, training.epochs, training.steps_per_epoch, name)
+        )
+
+    def look_on(self) -> str:
+        """What the watch answers to the epoch done last."""
+        training, watch = self.training, self._watch
+        assert training is not None
+        return from_first(lambda: watch(training.epoch, training.ranking)) if watch else ""
 
     def conclude(self, status: str, message: str, report: Report) -> None:
         """Write what the training came to."""
         training = self.training
         assert training is not None
-        best = training.best
-        if best and report.conformal:
-            write_conformal(self.run.path, best.epoch, report.conformal)
-        self.checkpoints.wait()  # who reads that it has ended finds its checkpoints
-        self.summary = self.run.update(
-            status=status,
-            message=message,
-            epochs=training.epoch,
-            best_epoch=best.epoch if best else None,
-            validation_loss=best.loss if best and training.judge.scored else None,
-            metrics=report.metrics,
-        )
+        self.summary = from_first(lambda: self._write_end(training, status, message, report))
         get_logger().info(
             "%s: %s after %d epochs, best is epoch %s",
             self.run.path,
@@ -95,6 +90,20 @@ class Member:
             self.summary["best_epoch"],
         )
         self.close()
+
+    def _write_end(self, training: Training, status: str, message: str, report: Report) -> dict[str, Any]:
+        best = training.best
+        if best and report.conformal:
+            write_conformal(self.run.path, best.epoch, report.conformal)
+        self.checkpoints.wait()  # who reads that it has ended finds its checkpoints
+        return self.run.update(
+            status=status,
+            message=message,
+            epochs=training.epoch,
+            best_epoch=best.epoch if best else None,
+            validation_loss=best.loss if best and training.judge.scored else None,
+            metrics=report.metrics,
+        )
 
     def interrupted(self) -> str:
         """Note that Ctrl-C was pressed; what that means for the run."""
@@ -110,12 +119,14 @@ class Member:
                 f"interrupted after {epoch} whole epochs, state saved in {self.run.path}; "
                 "the same command goes on from there"
             )
-        self.run.update(status="interrupted", message=message)
+        if leads():
+            self.run.update(status="interrupted", message=message)
         return message
 
     def failed(self, error: BaseException) -> None:
         """Note what else went wrong."""
-        self.run.update(status="failed", message=f"{type(error).__name__}: {error}")
+        if leads():
+            self.run.update(status="failed", message=f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Finish writing; the folder's claim is the caller's."""

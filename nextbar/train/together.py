@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint
@@ -13,6 +14,7 @@ from nextbar.errors import ConfigError, OutOfMemory, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.train.cohort import Cohort
 from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
+from nextbar.train.hosts import by_first, first_talks, leads, require_same
 from nextbar.train.judge import Report
 from nextbar.train.member import Member, announce
 from nextbar.train.progress import ProgressBar
@@ -51,9 +53,11 @@ def train_together(
     hashed = fingerprint(bars)
     runs = [Run(config, hashed, plan.name) for config in configs]
     _require_different(runs)
+    require_same(" ".join(run.path.name for run in runs))
     with ExitStack() as claims:
+        claims.enter_context(first_talks())
         for run in runs:
-            claims.enter_context(run.claimed(overwrite))
+            by_first(partial(claims.enter_context, run.claimed(overwrite)))
         members = [Member(run, watch) for run, watch in zip(runs, watches, strict=True)]
         to_do = [member for member in members if not member.had_ended]
         for member in members:
@@ -115,6 +119,7 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
     """Run epochs until all have ended, which takes them out of ``live``."""
     trackers = {_training(member): member.tracker for member in live}
     longest = _longest(live)
+    show = show if leads() else False
     with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
         pruned: dict[Member, str] = {}
         while True:
@@ -126,7 +131,7 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
             bar.epoch(longest.epoch, longest.epochs)
             for member in live:
                 training = _training(member)
-                if training.diverged is None and (reason := member.watch(training.epoch, training.ranking)):
+                if training.diverged is None and (reason := member.look_on()):
                     pruned[member] = reason
 
 

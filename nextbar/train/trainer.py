@@ -8,6 +8,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
+from nextbar.train.hosts import leads
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.series import series_of
 from nextbar.train.together import train_together
@@ -67,7 +68,7 @@ class Trainer:
             show=self._show,
             overwrite=overwrite,
         )
-        closing_table(result.metrics, show=self._show)
+        closing_table(result.metrics, show=self._show if leads() else False)
         return result
 
     def read(self) -> list[Bars]:

@@ -15,6 +15,7 @@ from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.engine import Evaluation, TrainedEpoch
+from nextbar.train.hosts import from_first, tree_from_first
 from nextbar.train.judge import Judge
 from nextbar.train.tracking import Tracker
 
@@ -97,16 +98,35 @@ class Training:
 
     def resume(self, start: TrainState) -> TrainState:
         """The state to go on from: the last one kept, or the untrained one."""
+        held: list[Any] = []
+
+        def look() -> list[Any] | None:
+            kept = self._kept(start)
+            if kept is None:
+                return None
+            epoch, notes, *trees = kept
+            held.append(trees)
+            return [epoch, notes]
+
+        said = from_first(look)
+        if said is None:
+            return start
+        self.epoch, notes = said
+        leaves, params = tree_from_first(held[0] if held else None, [jax.tree.leaves(start), start.params])
+        self.stopper = EarlyStopper(**notes["early_stopper"])
+        self.best = Best(notes["best_epoch"], notes["best_loss"], params)
+        get_logger().info("going on after epoch %d of %d", self.epoch, self.config.num_epochs)
+        return jax.tree.unflatten(jax.tree.structure(start), leaves)
+
+    def _kept(self, start: TrainState) -> tuple[int, dict[str, Any], list[jax.Array], Any] | None:
+        """Number of the last epoch kept, its notes, leaves of its state, and the best epoch's parameters."""
         restored = self.checkpoints.restore_last(start)
         if restored is None:
-            return start
-        self.epoch, state, notes = restored
-        self.checkpoints.forget_after(self.epoch)
-        self.stopper = EarlyStopper(**notes["early_stopper"])
+            return None
+        epoch, state, notes = restored
+        self.checkpoints.forget_after(epoch)
         params = self.checkpoints.restore(notes["best_epoch"], start).params
-        self.best = Best(notes["best_epoch"], notes["best_loss"], jax.device_get(params))
-        get_logger().info("going on after epoch %d of %d", self.epoch, self.config.num_epochs)
-        return state
+        return epoch, notes, jax.tree.leaves(state), jax.device_get(params)
 
     def judged(self, state: TrainState, trained: TrainedEpoch, evaluation: Evaluation | None) -> Judged:
         """The next epoch's figures.
@@ -129,13 +149,13 @@ class Training:
         metrics, ranking = self.judge.row({"train": trained.forecast, **forecasts})
         return Judged(row | metrics, loss_of.get("validation"), ranking)
 
-    def commit(self, state: TrainState, judged: Judged, tracker: Tracker, seconds: float) -> None:
+    def commit(self, state: TrainState, judged: Judged, tracker: Tracker | None, seconds: float) -> None:
         """Count the epoch; it does once its checkpoint is asked for, which comes last.
 
         Args:
             state: after the epoch.
             judged: its figures.
-            tracker: where they are written to.
+            tracker: where they are written to; None: another process does that.
             seconds: how long its training took.
         """
         self.epoch += 1
@@ -146,7 +166,8 @@ class Training:
             self.best = Best(self.epoch, math.inf if loss is None else loss, jax.tree.map(np.array, state.params))
         self.ranking = judged.ranking
         step = self.epoch * self.steps_per_epoch
-        tracker.epoch(self.epoch, step, judged.row, {"windows_per_second": self.n_windows / seconds})
+        if tracker is not None:
+            tracker.epoch(self.epoch, step, judged.row, {"windows_per_second": self.n_windows / seconds})
         notes = {
             "early_stopper": asdict(self.stopper),
             "best_epoch": self.best.epoch,

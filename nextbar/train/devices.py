@@ -1,0 +1,86 @@
+"""The devices that a training is spread over: who has which members, which windows of a batch, and what all have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+Tree = TypeVar("Tree")
+
+MEMBERS, WINDOWS = "members", "windows"
+"""axes of the mesh: members of a population, windows of a batch"""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Where arrays lie; compiled code depends on it.
+
+    Bars and rows are on every device. So are the state and the hyper-parameters of a single training; those of a
+    population lie with its members.
+    """
+
+    mesh: Mesh | None = None
+    """None: one device, and nothing to spread"""
+
+    @classmethod
+    def of(cls, members: int = 1) -> Devices:
+        """All devices, of all hosts, for so many trainings side by side.
+
+        As many groups of devices as evenly divide the members; the devices of a group share its batches. Members need
+        nothing from one another, so they come first; but what a host has to itself no other can read, so over several
+        hosts there is one group.
+        """
+        found = jax.devices()
+        if len(found) == 1:
+            return cls()
+        groups = math.gcd(members, len(found)) if jax.process_count() == 1 else 1
+        grid = np.array(found).reshape(groups, -1)
+        return cls(Mesh(grid, (MEMBERS, WINDOWS), axis_types=(AxisType.Auto, AxisType.Auto)))
+
+    def place(self, tree: Tree, each: bool = False) -> Tree:
+        """Put arrays where they belong: on every device, or, with an axis P in front (``each``), with the members."""
+        sharding = self._sharding(each)
+        if sharding is None:
+            return jax.device_put(tree)
+
+        def placed(leaf: Any) -> jax.Array:
+            # device_put would ask all hosts whether they have the same, each time
+            return jax.make_array_from_callback(np.shape(leaf), sharding, lambda index: leaf[index])
+
+        return jax.tree.map(placed, jax.device_get(tree))
+
+    def jit(self, function: Callable[..., Any], each: bool = False, **options: Any) -> Any:
+        """The jitted function; what it answers lies as ``place`` would put it."""
+        sharding = self._sharding(each)
+        if sharding is not None:
+            options["out_shardings"] = sharding
+        return jax.jit(function, **options)
+
+    def vmap(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+        """The function with an axis P, spread over the groups, on the arguments whose axis is 0."""
+        return jax.vmap(function, in_axes=axes, spmd_axis_name=None if self.mesh is None else MEMBERS)
+
+    def spread(self, tree: Tree, axis: int = 0) -> Tree:
+        """Inside compiled code: arrays with an axis B in front, or at ``axis``, spread over the devices of a group.
+
+        What follows from them is computed where they are; what sums over B is summed over the devices. B need not be
+        divisible: some devices then have fewer windows.
+        """
+        if self.mesh is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec(*[None] * axis, WINDOWS)))
+
+    def _sharding(self, each: bool) -> NamedSharding | None:
+        if self.mesh is None:
+            return None
+        return NamedSharding(self.mesh, PartitionSpec(MEMBERS) if each else PartitionSpec())
+
+
+ONE = Devices()
+"""a single device"""

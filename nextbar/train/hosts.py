@@ -1,0 +1,166 @@
+"""Processes that train together, on several hosts: all compute, the first alone writes and decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from nextbar import errors
+from nextbar.errors import ConfigError, NextbarError, RunError
+from nextbar.logger import get_logger
+from nextbar.train.worker import run_interruptible
+
+T = TypeVar("T")
+Tree = TypeVar("Tree")
+
+PARTING = 20
+"""seconds that a process waits at its end for the others to end too; after an error they may be waiting for it"""
+
+_SMALLEST = 4096
+"""bytes of the smallest message; its length is rounded up to a power of two, since each length compiles"""
+
+
+def join_hosts(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
+    """Join the other processes; comes before anything else that uses JAX.
+
+    Args:
+        coordinator: ``HOST:PORT`` of the first process, where it listens.
+        processes: how many there are.
+        process: number of this one, from 0.
+
+    What is None JAX finds out itself: from ``JAX_COORDINATOR_ADDRESS``, ``JAX_NUM_PROCESSES`` and ``JAX_PROCESS_ID``,
+    or from a launcher that it knows, such as SLURM or Open MPI.
+
+    Raises:
+        ConfigError: something that JAX does not find out, or that cannot be.
+        RunError: the others did not come.
+    """
+    if coordinator is not None and not coordinator.rpartition(":")[2].isdecimal():
+        raise ConfigError(f"the coordinator is {coordinator!r}; give HOST:PORT of the first process")
+    if processes is not None and process is not None and not 0 <= process < processes:
+        raise ConfigError(f"the process is number {process} of {processes}; give 0 to {processes - 1}")
+    try:
+        jax.distributed.initialize(coordinator, processes, process, shutdown_timeout_seconds=PARTING)
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"cannot join other processes: {error}; give the coordinator's HOST:PORT, the number of processes and this "
+            "one's (--coordinator, --processes, --process-id), or use a launcher that JAX knows, such as srun or mpirun"
+        ) from None
+    except RuntimeError as error:
+        raise RunError(
+            f"cannot join other processes: {error}; is process 0 running, and can its address be reached?"
+        ) from None
+
+
+def several() -> bool:
+    """True where several processes train together."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def leads() -> bool:
+    """True in the first process, and in one that is alone."""
+    return not several() or jax.process_index() == 0
+
+
+def from_first(work: Callable[[], T]) -> T:
+    """What ``work`` answers in the first process, in every process; the others do not do it.
+
+    Args:
+        work: answers what JSON can hold, NaN included; tuples arrive as lists.
+
+    Raises:
+        Exception: that of ``work``, in every process; elsewhere a RunError stands for one that is no NextbarError.
+    """
+    if not several():
+        return work()
+    if not leads():
+        said = json.loads(_broadcast(b""))
+        if "error" in said:
+            raise getattr(errors, said["error"], RunError)(said["message"])
+        return said["answer"]
+    try:
+        answer = work()
+    except Exception as error:
+        known = isinstance(error, NextbarError)
+        message = str(error) if known else f"process 0: {type(error).__name__}: {error}"
+        _broadcast(json.dumps({"error": type(error).__name__ if known else "RunError", "message": message}).encode())
+        raise
+    _broadcast(json.dumps({"answer": answer}).encode())
+    return answer
+
+
+def tree_from_first(tree: Tree | None, like: Tree) -> Tree:
+    """The first process's arrays, in every process.
+
+    Args:
+        tree: of the first process; what others have is not looked at.
+        like: a tree of the same structure, shapes and types, in every process.
+    """
+    if not several():
+        assert tree is not None
+        return tree
+    mine = jax.device_get(tree if leads() else like)
+    told: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(mine))
+    return told
+
+
+def by_first(work: Callable[[], T]) -> T | None:
+    """Do ``work`` in the first process alone; None elsewhere. Its error is raised in every process."""
+    done: list[T] = []
+    from_first(lambda: done.append(work()))
+    return done[0] if done else None
+
+
+def require_same(what: str) -> None:
+    """Refuse to train with processes that have something else before them.
+
+    Raises:
+        RunError: in every process, where ``what`` or the versions of nextbar and JAX differ.
+    """
+    if not several():
+        return
+    told = f"{what} {version('nextbar')} {jax.__version__}"
+    mine = np.frombuffer(hashlib.sha256(told.encode()).digest(), np.uint8)
+    all_PX: Any = _waiting(lambda: multihost_utils.process_allgather(mine))
+    others = np.flatnonzero((all_PX != all_PX[0]).any(axis=1)).tolist()
+    if others:
+        raise RunError(
+            f"of {len(all_PX)} processes, {others} found another configuration, other bars or other versions of nextbar"
+            f" and JAX than process 0; this one has {told}. Give all the same"
+        )
+
+
+@contextmanager
+def first_talks() -> Iterator[None]:
+    """Within the block the others log warnings only."""
+    logger = get_logger()
+    before = logger.level
+    if not leads():
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _broadcast(data: bytes) -> bytes:
+    """The first process's bytes, in every process."""
+    size = int(_waiting(lambda: multihost_utils.broadcast_one_to_all(np.int32(len(data)))))
+    room = np.zeros(max(_SMALLEST, 1 << (size - 1).bit_length()), np.uint8)
+    room[: len(data)] = np.frombuffer(data, np.uint8)
+    told: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(room))
+    return np.asarray(told).tobytes()[:size]
+
+
+def _waiting(call: Callable[[], T]) -> T:
+    """The call, which waits for the other processes, so that Ctrl-C is heard meanwhile."""
+    return run_interruptible(call, lambda: None)

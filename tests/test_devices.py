@@ -1,0 +1,117 @@
+"""Several devices do what one does, up to rounding, and each of them its part."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from on_devices import ALONE, POPULATIONS, environment, folder_of, train_on
+from trainings import parameters
+
+from nextbar.train.metrics_csv import read_metrics
+
+RELATIVE = 1e-5
+
+LOOK = """
+import json, sys
+import jax, numpy as np
+from dataclasses import replace
+from experiments import make_dataset
+from nextbar.train.engine import Engine
+
+members, batch_size = map(int, sys.argv[1:])
+config, dataset = make_dataset(dropout=0.1, d_model=32, batch_size=batch_size)
+configs = [replace(config, seed=i) for i in range(members)]
+engine = Engine(configs, dataset)
+state = engine.join([engine.start(None, i) for i in range(members)])
+each, numbers = members > 1, np.ones(members, np.int32)
+epochs = engine.devices.place(numbers if each else numbers[0], each=each)
+order = engine.functions.shuffle(engine._training_rows, engine.hyper.seed, epochs)
+step = engine.devices.place(np.int32(0))
+compiled = engine.functions.train.lower(state, engine.tape, engine.hyper, order, step).compile()
+leaf = jax.tree.leaves(state.params)[0]
+print(json.dumps({
+    "flops": compiled.cost_analysis()["flops"],
+    "sums": compiled.as_text().count(" all-reduce("),
+    "shards": [list(shard.data.shape) for shard in leaf.addressable_shards],
+    "shape": list(leaf.shape),
+}))
+"""
+
+
+def look(devices: int, members: int = 1, batch_size: int = 16) -> dict[str, Any]:
+    """What the compiled training of an epoch is like."""
+    command = [sys.executable, "-c", LOOK, str(members), str(batch_size)]
+    done = subprocess.run(command, env=environment(devices), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+def assert_same_training(found: Path, wanted: Path, relative: float = RELATIVE) -> None:
+    """The same run, losses, metrics and parameters, up to rounding."""
+    assert found.name == wanted.name
+    rows, others = read_metrics(found), read_metrics(wanted)
+    assert len(rows) == len(others) > 0
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=relative, abs=relative)
+    for which in ("last", "best"):
+        for a, b in zip(parameters(found, which), parameters(wanted, which), strict=True):
+            assert np.linalg.norm(a - b) <= relative * np.linalg.norm(b)
+
+
+def assert_another_training(found: Path, other: Path) -> None:
+    pairs = zip(parameters(found), parameters(other), strict=True)
+    assert max(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1) for a, b in pairs) > 1_000 * RELATIVE
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All trainings on one device."""
+    logs = tmp_path_factory.mktemp("single")
+    train_on(1, logs, *ALONE, *POPULATIONS)
+    return logs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [4, 8])
+def test_several_devices_train_as_one_does(devices: int, single: Path, tmp_path: Path) -> None:
+    train_on(devices, tmp_path, *ALONE)
+    for name in ALONE:
+        assert_same_training(folder_of(tmp_path, name), folder_of(single, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("devices", "name"), [(4, "population"), (4, "uneven"), (8, "population")])
+def test_a_population_on_several_devices_is_as_its_members_alone(
+    devices: int, name: str, single: Path, tmp_path: Path
+) -> None:
+    """Four members on 4 devices, one each; six on 4, two groups of two devices; four on 8, a pair of devices each."""
+    train_on(devices, tmp_path, name)
+    for i in range(POPULATIONS[name]):
+        assert_same_training(folder_of(tmp_path, name, i), folder_of(single, name, i))
+    assert_another_training(folder_of(tmp_path, name, 0), folder_of(single, name, 1))
+
+
+@pytest.mark.slow
+def test_a_batch_is_shared_by_the_devices() -> None:
+    """Each does its part of the arithmetic, and gradients are summed over all; one device has nobody to ask."""
+    one, four, ragged = look(1), look(4), look(4, batch_size=30)
+    assert one["sums"] == 0 and four["sums"] > 0 and ragged["sums"] > 0
+    assert four["flops"] < 0.4 * one["flops"]
+    assert ragged["flops"] < 0.4 * look(1, batch_size=30)["flops"]
+    assert four["shards"] == [four["shape"]] * 4
+
+
+@pytest.mark.slow
+def test_members_lie_on_devices_of_their_own() -> None:
+    """One of four devices does a member's work and asks nobody; of eight, two share a member."""
+    one, four, eight = look(1, members=4), look(4, members=4), look(8, members=4)
+    assert four["sums"] == 0 and four["flops"] < 0.3 * one["flops"]
+    assert four["shards"] == [[1, *four["shape"][1:]]] * 4
+    assert eight["sums"] > 0 and eight["flops"] < 0.2 * one["flops"]
+    assert eight["shards"] == [[1, *eight["shape"][1:]]] * 8
