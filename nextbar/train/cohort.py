@@ -86,7 +86,9 @@ class Cohort:
             for training, state, epoch, evaluation in zip(self.trainings, states, trained, evaluations, strict=True)
             if training not in self._gone
         ]
-        told = from_first(lambda: [str(one) if isinstance(one, Divergence) else list(one) for one in _judged(work)])
+        told: Any = from_first(
+            lambda: [str(one) if isinstance(one, Divergence) else list(one) for one in _judged(work)]
+        )
         for (training, state, _, _), figures in zip(work, told, strict=True):
             with self._writing:
                 if self.engine.cancelled.is_set():
