@@ -124,11 +124,12 @@ def train_step(
         )
         return jax.tree.map(jnp.add, sums, (loss, gradients)), outputs
 
-    parts = jax.tree.map(lambda a: a.reshape(program.slices, -1, *a.shape[1:]), batch)
+    windows = len(batch.weight_B) // program.slices
+    parts = jax.tree.map(lambda a: a.reshape(program.slices, windows, *a.shape[1:]), batch)
     parts = program.devices.spread(parts, axis=1)  # all devices are at the same slice
     nothing = jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params)
     (loss, gradients), outputs = jax.lax.scan(add_slice, nothing, (jnp.arange(program.slices), parts))
-    outputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), outputs)
+    outputs = jax.tree.map(lambda a: a.reshape(program.slices * windows, *a.shape[2:]), outputs)
     state = set_hyper_parameters(state, hyper, learning_rate).apply_gradients(grads=gradients)
     return state, loss, program.model.head.read(outputs, batch.unit_B)
 
