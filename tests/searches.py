@@ -23,7 +23,7 @@ RATES = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
 def searched(log_dir: Path, search_: Any = RATES, n_trials: int = 3, *, bars: Any = BARS, **options: Any) -> Study:
     """A search of the small experiment; options of ``search``, and ``base``: fields as in ``make_config``."""
     base = {"num_epochs": 2, "log_dir": str(log_dir), **options.pop("base", {})}
-    return search(given(search_, **base), n_trials, bars=bars, **{"show": False, **options})
+    return search(given(search_, **base), n_trials, bars=bars, **{"show": False, "population": 1, **options})
 
 
 class Pretender:

@@ -196,11 +196,13 @@ class Study:
     def lines(self) -> Sequence[str]:
         """What stands under the leaderboard."""
         lines = [self.tried]
-        try:
-            report = read_summary(self.best)["metrics"]["test"]
-            lines += [f"Winner on the test span: {report['verdict']}", self.sureness]
-        except RunError as error:
-            lines.append(str(error))
+        if any(trial.state == TrialState.COMPLETE for trial in self.trials):
+            try:
+                report = read_summary(self.best)["metrics"].get("test")
+                told = [f"Winner on the test span: {report['verdict']}", self.sureness] if report else []
+                lines += told or ["The winner has no test span."]
+            except RunError as error:
+                lines.append(str(error))
         if self.importance:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.importance.items())
             lines.append(f"Importance (PED-ANOVA, on validation): {shares}")

@@ -60,7 +60,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
 def _seconds(engine: Engine, state: Any) -> float | None:
     """Time of one call of the training code; None where there is no memory for it."""
     order = engine.order([1] * len(engine.configs))
-    first = jax.device_put(np.int32(0))
+    first = engine.devices.place(np.int32(0))
     try:
         call = engine.functions.train.lower(state, engine.tape, engine.hyper, order, first).compile()
         need, room = _need(call), _room()
