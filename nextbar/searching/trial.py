@@ -53,12 +53,12 @@ class Trials:
         self._group: Sequence[Claim] = ()
         self._began = 0.0
 
-    def run(self, claims: Sequence[Claim], size: int = 1) -> None:
+    def run(self, claims: Sequence[Claim], size: Callable[[ExperimentConfig], int] = lambda config: 1) -> None:
         """Train claims to their end; what lies in a trial is noted there.
 
         Args:
             claims: all of them are kept alive meanwhile.
-            size: how many that share a program are trained side by side.
+            size: how many that share the program of an experiment are trained side by side.
 
         Raises:
             NextbarError: nothing that lies in a trial, such as a full disk: they are left for the next command.
@@ -155,8 +155,8 @@ class Trials:
         self._group = ()
 
 
-def side_by_side(claims: Sequence[Claim], size: int) -> list[list[Claim]]:
-    """Claims that share a program, so many together at most; those that train nothing alone."""
+def side_by_side(claims: Sequence[Claim], size: Callable[[ExperimentConfig], int]) -> list[list[Claim]]:
+    """Claims that share a program, ``size`` of them together at most; those that train nothing alone."""
     groups: list[list[Claim]] = []
     joinable: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -165,7 +165,7 @@ def side_by_side(claims: Sequence[Claim], size: int) -> list[list[Claim]]:
             groups.append([claim])
             continue
         key = population_key(config)
-        if key not in joinable or len(joinable[key]) >= size:
+        if key not in joinable or len(joinable[key]) >= size(config):
             joinable[key] = []
             groups.append(joinable[key])
         joinable[key].append(claim)

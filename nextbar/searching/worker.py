@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial
@@ -56,14 +57,14 @@ class Worker:
         """Train until there are as many trials as asked; True where no further combination was found before.
 
         Raises:
-            NextbarError: see ``Trial.run``.
+            NextbarError: see ``Trials.run``.
             TrainingInterrupted: Ctrl-C.
         """
         while True:
             trials = self._ledger.trials()
             self._progress.show(trials)
             if claims := self._take_over(trials) or self._claim(trials):
-                self._trials.run(claims, max(self._sizes(claim.proposal.config, len(claims)) for claim in claims))
+                self._trials.run(claims, partial(self._sizes, left=len(claims)))
             elif self._complete(self._ledger.trials()):
                 return len(trials) < self._options.n_trials
             else:
@@ -116,7 +117,7 @@ class Worker:
 
 
 def make_pruner(name: str, space: Space) -> BasePruner:
-    """The pruner of this name for trainings as long as the space has them; never after a first tenth."""
+    """The pruner of this name, for trainings as long as the space has; the median waits for a tenth of the epochs."""
     epochs = most_epochs(space)
     if name == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
