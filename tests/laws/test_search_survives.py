@@ -13,7 +13,7 @@ from search_processes import finish, prepare, require_whole, start
 from nextbar.searching import Study
 from nextbar.searching.ledger import FACTS
 
-TRIALS, EPOCHS = 6, 8
+TRIALS, EPOCHS = 6, 12
 
 
 @pytest.mark.slow
@@ -35,11 +35,12 @@ def test_killed_and_started_again(kills: int, tmp_path: Path) -> None:
         goal = max(1, kill * TRIALS * EPOCHS // (kills + 1) + moment.randrange(3)) if kill else 0
         while process.poll() is None and epochs_done(folder) < goal:
             time.sleep(0.005)
-        time.sleep(moment.uniform(0, 0.5 if kill else 2.0))
+        time.sleep(moment.uniform(0, 0.1 if kill else 2.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
         reached.append(epochs_done(folder))
-    assert reached[0] == 0 and 0 < reached[-1] < TRIALS * EPOCHS, reached  # the kills fell into the search
+    within = sum(0 < epochs < TRIALS * EPOCHS for epochs in reached)
+    assert reached[0] == 0 and within >= kills // 2, reached  # the kills fell into the search
     finish(start(killed, f"n_trials={TRIALS}"), killed)
 
     study = Study.load(folder)
