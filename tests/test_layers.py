@@ -39,6 +39,13 @@ def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
     np.testing.assert_allclose(out[out > 0], 1 / (1 - rate), rtol=1e-6)
 
 
+def test_gradients_stay_finite_at_a_rate_that_float32_takes_for_one() -> None:
+    def total(x: jax.Array) -> jax.Array:
+        return Dropout().apply({}, x, jnp.float32(1 - 1e-9), rngs={"dropout": jax.random.key(0)}).sum()
+
+    assert np.isfinite(jax.grad(total)(X)).all()
+
+
 def test_dropout_without_a_rate_is_the_identity_and_needs_no_key() -> None:
     x = jax.random.normal(jax.random.key(0), (3, 5))
     assert Dropout().apply({}, x, None) is x

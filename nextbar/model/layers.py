@@ -11,6 +11,9 @@ import numpy as np
 
 from nextbar.types import Array
 
+BELOW_ONE = np.float32(1 - 2.0**-24)
+"""a rate that float32 rounds to one would leave nothing, and scale it without end"""
+
 
 class Dropout(nn.Module):
     """Dropout whose rate is an array, so that changing it compiles nothing; ``rate`` None: the identity.
@@ -22,6 +25,7 @@ class Dropout(nn.Module):
     def __call__(self, x: Array, rate: Array | None) -> Array:
         if rate is None:
             return x
+        rate = jnp.minimum(rate, BELOW_ONE)
         kept = random_words(self.make_rng("dropout"), x.shape) >= (rate * 2.0**32).astype(jnp.uint32)
         return jnp.where(kept, x * (1 / (1 - rate)).astype(x.dtype), jnp.zeros((), x.dtype))
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextbar.report.figure import MODEL, Drawing, Figure, text
-from nextbar.report.trials import Row, short_names, written
+from nextbar.report.trials import Row, written
 from nextbar.searching.dimensions import Choices, Dimension
+from nextbar.searching.leaderboard import short_names
 from nextbar.searching.space import Params, Space
 
 LEGIBLE = 16

@@ -10,16 +10,11 @@ from typing import Any
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.report.markup import Html, element, table
 from nextbar.report.scores import number, p_value, signed
+from nextbar.searching.leaderboard import short_names
 
 Row = Mapping[str, Any]
 
 MOST_ROWS = 500
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The last part of each dotted field, where it is the only one of its name."""
-    leaves = [name.rpartition(".")[2] for name in names]
-    return {name: leaf if leaves.count(leaf) == 1 else name for name, leaf in zip(names, leaves, strict=True)}
 
 
 def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[str, str]) -> Html:

@@ -39,6 +39,18 @@ _STATES = {
 }
 
 
+def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The finished trial with the lowest ranking score, of two equals the earlier one; None where none has finished."""
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return min(done, key=lambda trial: (trial.value, trial.number), default=None)
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The last part of each dotted field, where it is the only one of its name."""
+    leaves = [name.rpartition(".")[2] for name in names]
+    return {name: leaf if leaves.count(leaf) == 1 else name for name, leaf in zip(names, leaves, strict=True)}
+
+
 def leaderboard(trials: Sequence[FrozenTrial], space: Space) -> list[Row]:
     """A row for each trial that counts: finished ones by ranking score, then pruned, failed and running ones.
 
@@ -91,9 +103,7 @@ def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> T
     """The table for a terminal, the best first, ``most`` rows at most."""
     from rich.text import Text
 
-    names = list(space.dimensions)
-    leaves = [name.rpartition(".")[2] for name in names]
-    fields = {name: leaf if leaves.count(leaf) == 1 else name for name, leaf in zip(names, leaves, strict=True)}
+    fields = short_names(list(space.dimensions))
     scores = ("ranking_score", "test", "test_baseline", "test_skill")
     told = any(row["reason"] for row in rows[:most])
     head = ["rank", "trial", "status", *scores, *fields.values(), "seconds", *(["reason"] if told else [])]

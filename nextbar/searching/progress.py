@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from nextbar.logger import console, get_logger
+from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import FACTS, Claim
 
 
@@ -91,11 +92,8 @@ class Progress:
 
 
 def _best(trials: Sequence[FrozenTrial]) -> str:
-    done = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
-    if not done:
-        return ""
-    best = min(done, key=lambda trial: (trial.value, trial.number))
-    return f"best {best.value:.5g} (trial {best.number})"
+    best = best_of(trials)
+    return f"best {best.value:.5g} (trial {best.number})" if best else ""
 
 
 def _duration(seconds: float) -> str:

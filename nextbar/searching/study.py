@@ -16,7 +16,7 @@ from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
 from nextbar.searching.folder import StudyFolder
-from nextbar.searching.leaderboard import Row, leaderboard, leaderboard_table
+from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
 from nextbar.searching.space import Space
 from nextbar.searching.storage import load_study, open_storage, told
@@ -91,13 +91,13 @@ class Study:
         Raises:
             RunError: no trial has finished.
         """
-        done = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
-        if not done:
+        best = best_of(self.trials)
+        if best is None:
             reasons = {row["reason"] for row in self.leaderboard if row["reason"]}
             raise RunError(
                 f"no trial of {self.path} has finished" + (":\n  " + "\n  ".join(sorted(reasons)) if reasons else "")
             )
-        return min(done, key=lambda trial: (trial.value, trial.number))
+        return best
 
     @property
     def best(self) -> Path:

@@ -16,6 +16,7 @@ from nextbar.errors import ConfigError
 from nextbar.logger import console, get_logger
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
+from nextbar.train.tracking import rounded
 
 STATISTICS = ("mean", "std", "min", "max")
 
@@ -95,8 +96,8 @@ def seeds_table(span: str, report: dict[str, Any]) -> Table:
         skill = report["skill"].get(name)
         table.add_row(
             name,
-            *(_number(values and values[one]) for one in STATISTICS),
-            _number(report["baseline"][name]),
+            *(rounded(values and values[one]) for one in STATISTICS),
+            rounded(report["baseline"][name]),
             f"{skill['mean']:+.4f}" if skill else "",
             f"{skill['std']:.4f}" if skill and skill["std"] is not None else "",
         )
@@ -121,7 +122,3 @@ def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
         return None
     std = statistics.stdev(known) if len(known) > 1 else None
     return {"mean": statistics.fmean(known), "std": std, "min": min(known), "max": max(known)}
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.5g}"

@@ -113,7 +113,7 @@ def _add(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None
     skill = report["skill"].get(name)
     style = None if not skill else "green" if skill > 0 else "red"
     signed = "" if skill is None else f"{skill:+.4f}"
-    table.add_row(Text(label), _number(report["model"][name]), _number(report["baseline"][name]), signed, style=style)
+    table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), signed, style=style)
 
 
 def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> str:
@@ -121,8 +121,9 @@ def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> s
     leading = next((name for name in LEADING if any(tag.endswith(f"/{name}") for tag in row)), "")
     told = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
     pace = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in extra.items()]
-    return "  ".join([title, *(f"{tag} {_number(row[tag])}" for tag in told), *pace])
+    return "  ".join([title, *(f"{tag} {rounded(row[tag])}" for tag in told), *pace])
 
 
-def _number(value: float | None) -> str:
+def rounded(value: float | None) -> str:
+    """Five digits; nothing for what is undefined."""
     return "" if value is None else f"{value:.5g}"
