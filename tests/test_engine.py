@@ -98,8 +98,8 @@ def test_mean_loss_of_an_epoch_weighs_windows_not_batches(calm: Engine) -> None:
     assert told.mean_loss(90, 16) == pytest.approx(np.mean(error**2), rel=1e-3)
 
 
-def test_steps_past_the_end_of_the_epoch_do_nothing(engine: Engine) -> None:
-    """Calls of 4 steps: 6 are real, 2 fill the last call; the whole state is that of the plain epoch, bit by bit."""
+def test_a_call_ends_with_the_epoch(engine: Engine) -> None:
+    """Calls of 4 steps: the second has 2 left to do; the whole state is that of the plain epoch, bit by bit."""
     order = epoch_order(engine)
     filled, told = run_steps(engine, order, 4, 2)
     plain, wanted = run_steps(engine, order, 1, 6)
@@ -330,6 +330,23 @@ def test_no_batch_is_larger_than_there_are_windows() -> None:
     large, whole = (make_engine(batch_size=size) for size in (10**9, 90))
     assert large.program.batch_size == large.n_windows == 90 and large.steps_per_epoch == 1
     assert_bit_equal(large.train(large.start(None), 1)[0].params, whole.train(whole.start(None), 1)[0].params)
+
+
+@pytest.mark.parametrize(
+    ("steps", "step_flops", "wanted"),
+    [
+        (100, 1e10, 5),  # exactly the budget of 5e10
+        (20, 0.7e10, 10),  # 7.1 would do: 5 and 10 divide, and 10 is nearer by a hair
+        (1723, 0.7e10, 7),  # a prime: the last call is shorter
+        (13, 0.5e10, 13),  # 10 would do; all in one is within a factor of two
+        (3, 1e9, 3),
+        (1000, 1e12, 1),
+    ],
+)
+def test_calls_have_equally_many_steps_where_that_goes(steps: int, step_flops: float, wanted: int) -> None:
+    if jax.default_backend() != "cpu":
+        pytest.skip("the budget is another on an accelerator")
+    assert compiled._steps_a_call(steps, step_flops) == wanted
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ argument, so that another trial of the same shapes compiles nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -59,9 +59,9 @@ class Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = Transformer(architecture(config.model_config), head_for(config))
         batch_size = min(config.batch_size, n_windows)
-        parts = _equal_parts(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
+        steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
         slices = _slices(batch_size, _tokens(spec))
-        return cls(model, spec, batch_size, config.gradient_clip is not None, parts, slices, devices)
+        return cls(model, spec, batch_size, config.gradient_clip is not None, steps_a_call, slices, devices)
 
     @property
     def evaluation_batch(self) -> int:
@@ -91,11 +91,13 @@ def _slices(batch_size: int, tokens: int) -> int:
     return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
 
 
-def _equal_parts(steps: int, step_flops: float) -> int:
-    """Steps of one call: an epoch in equal parts of about ``CHUNK_FLOPS`` each."""
+def _steps_a_call(steps: int, step_flops: float) -> int:
+    """Steps of one call, about ``CHUNK_FLOPS`` of them: a divisor of the epoch's steps if there is one within a factor
+    of two, for then every call has as many and the compiler knows the count."""
     budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
-    calls = min(steps, max(1, round(steps * step_flops / budget)))
-    return -(-steps // calls)
+    wanted = min(steps, max(1.0, budget / step_flops))
+    exact = [n for n in range(1, steps + 1) if steps % n == 0 and wanted / 2 <= n <= 2 * wanted]
+    return min(exact, key=lambda n: abs(math.log(n / wanted)), default=round(wanted))
 
 
 def train_step(
@@ -137,22 +139,29 @@ def train_step(
 def train_call(
     program: Program, state: TrainState, tape: Tape, hyper: HyperParameters, order: Layout, first: Array
 ) -> tuple[TrainState, dict[str, Any]]:
-    """``program.steps_a_call`` steps from step ``first`` of the epoch on; those past its end do nothing.
+    """``program.steps_a_call`` steps from step ``first`` of the epoch on, fewer where it ends before.
 
     Returns:
-        The state, and by step: loss (T,), learning rate (T,), forecasts (T, B, H, ...).
+        The state, and by step: loss (T,), learning rate (T,), forecasts (T, B, H, ...); zeros past the epoch's end.
     """
     steps = len(order.row_TB)
 
     def body(state: TrainState, step: Array) -> tuple[TrainState, dict[str, Any]]:
-        index = jnp.minimum(step, steps - 1)
-        batch = _gathered(program, tape, order.row_TB[index], order.weight_TB[index], hyper.norm_mode)
+        batch = _gathered(program, tape, order.row_TB[step], order.weight_TB[step], hyper.norm_mode)
         learning_rate = hyper.learning_rate_at(state.step, steps)
-        new, loss, forecast = train_step(program, state, batch, hyper, learning_rate)
-        state = jax.tree.map(partial(jnp.where, step < steps), new, state)
+        state, loss, forecast = train_step(program, state, batch, hyper, learning_rate)
         return state, {"loss": loss, "learning_rate": learning_rate, "forecast": forecast}
 
-    return jax.lax.scan(body, state, first + jnp.arange(program.steps_a_call))
+    if steps % program.steps_a_call == 0:
+        return jax.lax.scan(body, state, first + jnp.arange(program.steps_a_call))
+
+    def write(i: Array, so_far: tuple[TrainState, dict[str, Any]]) -> tuple[TrainState, dict[str, Any]]:
+        state, made = body(so_far[0], first + i)
+        return state, jax.tree.map(lambda all_T, one: all_T.at[i].set(one), so_far[1], made)
+
+    shapes = jax.eval_shape(body, state, first)[1]
+    empty = jax.tree.map(lambda a: jnp.zeros((program.steps_a_call, *a.shape), a.dtype), shapes)
+    return jax.lax.fori_loop(0, jnp.minimum(program.steps_a_call, steps - first), write, (state, empty))
 
 
 def evaluate_call(program: Program, params: Any, tape: Tape, norm_mode: Array, layout: Layout) -> dict[str, Any]:
