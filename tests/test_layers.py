@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -186,25 +188,32 @@ def attention64(params: dict, queries: np.ndarray, keys: np.ndarray, n_heads: in
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4])
-def test_attention_equals_its_formula(n_heads: int) -> None:
-    rng = np.random.default_rng(n_heads)
-    queries, keys = rng.normal(size=(3, 2, 8)), rng.normal(size=(3, 5, 8))
-    layer = Attention(n_heads, jnp.float32)
-    variables = layer.init(jax.random.key(0), jnp.float32(queries), jnp.float32(keys), None)
+@pytest.mark.parametrize("last_only", [False, True])
+def test_attention_equals_its_formula(n_heads: int, last_only: bool) -> None:
+    x = np.random.default_rng(n_heads).normal(size=(3, 5, 8))
+    layer = Attention(n_heads, jnp.float32, last_only)
+    variables = layer.init(jax.random.key(0), jnp.float32(x), None)
     # scores that matter: kernels larger than at the start
     variables = jax.tree.map(lambda w: 3 * w, variables)
-    out = layer.apply(variables, jnp.float32(queries), jnp.float32(keys), None)
-    np.testing.assert_allclose(out, attention64(variables["params"], queries, keys, n_heads), rtol=1e-4, atol=1e-4)
+    out = layer.apply(variables, jnp.float32(x), None)
+    wanted = attention64(variables["params"], x[:, -1:] if last_only else x, x, n_heads)
+    np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-4)
     assert all(set(layer) == {"kernel"} for layer in variables["params"].values())  # no bias
 
 
-def test_attention_of_all_positions_to_themselves_is_the_same_by_either_way() -> None:
-    """Three kernels in one product, or the queries' apart: where both can be used they agree."""
-    x = jax.random.normal(jax.random.key(0), (3, 5, 8))
-    layer = Attention(2, jnp.float32)
-    variables = layer.init(jax.random.key(1), x, x, None)
-    apart = layer.apply(variables, x, jnp.array(x), None)
-    np.testing.assert_allclose(layer.apply(variables, x, x, None), apart, rtol=1e-5, atol=1e-6)
+def test_dropout_of_attention_drops_weights_of_positions() -> None:
+    """One head's weight of one position is dropped for its whole width, for the last query as for all."""
+    x = jnp.zeros((1, 6, 8)).at[:, :, :6].set(jnp.eye(6))
+    one = {"kernel": jnp.eye(8)}
+    params = {"query": {"kernel": jnp.zeros((8, 8))}, "key": one, "value": one, "output": one}
+    kept = set()
+    for last_only, key in itertools.product([False, True], range(20)):
+        layer = Attention(1, jnp.float32, last_only)
+        out = layer.apply({"params": params}, x, jnp.float32(0.5), rngs={"dropout": jax.random.key(key)})
+        weights = np.asarray(out)[0, :, :6]  # what each query takes of each position: nothing, or 1/6 twice
+        assert set(np.round(weights.ravel() * 6, 4)) <= {0.0, 2.0}
+        kept |= {(last_only, bool(w)) for w in weights.ravel()}
+    assert len(kept) == 4
 
 
 def test_attention_starts_as_dense_layers_do() -> None:
@@ -217,20 +226,21 @@ def test_attention_starts_as_dense_layers_do() -> None:
                 nn.Dense(8, use_bias=False, name=name)(x)
 
     x = jnp.ones((2, 5, 8))
-    ours = Attention(2, jnp.float32).init(jax.random.key(0), x, x, None)
+    ours = Attention(2, jnp.float32).init(jax.random.key(0), x, None)
     jax.tree.map(np.testing.assert_array_equal, ours, Apart().init(jax.random.key(0), x))
 
 
-def test_attention_in_half_precision_has_a_softmax_in_float32() -> None:
+@pytest.mark.parametrize("last_only", [False, True])
+def test_attention_in_half_precision_has_a_softmax_in_float32(last_only: bool) -> None:
     """Scores beyond what bfloat16 can tell apart still decide, as they do in float32."""
     x = jnp.ones((1, 2, 8), jnp.bfloat16)
-    layer = Attention(1, jnp.bfloat16)
-    variables = layer.init(jax.random.key(0), x, x, None)
+    layer = Attention(1, jnp.bfloat16, last_only)
+    variables = layer.init(jax.random.key(0), x, None)
     assert all(w.dtype == jnp.float32 for w in jax.tree.leaves(variables))
-    text = str(jax.make_jaxpr(lambda v: layer.apply(v, x, x, None))(variables))
+    text = str(jax.make_jaxpr(lambda v: layer.apply(v, x, None))(variables))
     exponentials = [line for line in text.splitlines() if " exp " in line]
     assert exponentials and all(":f32" in line for line in exponentials)
-    assert layer.apply(variables, x, x, None).dtype == jnp.bfloat16
+    assert layer.apply(variables, x, None).dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize("width", [8, 9])

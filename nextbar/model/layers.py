@@ -58,6 +58,7 @@ def product(x: Array, kernel: Array) -> Array:
     """``x @ kernel``; in the kernel's gradient the narrower of its two factors is the one to be transposed.
 
     A CPU transposes by a copy, in which it also computes anew, out of order, what led to it. JAX itself takes ``dy``.
+    The barrier keeps XLA from moving the transposition of the small result back to the wider factor.
     """
     return x @ kernel
 
@@ -72,7 +73,7 @@ def _product_backward(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Arr
     over_rows = ((rows, rows), ((), ()))
     if x.shape[-1] <= dy.shape[-1]:
         return dy @ kernel.T, jax.lax.dot_general(x, dy, over_rows)
-    return dy @ kernel.T, jax.lax.dot_general(dy, x, over_rows).T
+    return dy @ kernel.T, jax.lax.optimization_barrier(jax.lax.dot_general(dy, x, over_rows)).T
 
 
 product.defvjp(_product_forward, _product_backward)
@@ -115,33 +116,51 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention without bias; queries (B, Q, D) look at keys (B, T, D). Softmax in float32.
+    """Multi-head attention without bias, of positions (B, T, D) to one another; softmax in float32.
 
-    One product makes queries, keys and values where all come from the same positions, else keys and values.
+    ``last_only``: of the last position alone to all, (B, 1, D). One product makes what all positions need.
     """
 
     n_heads: int
     dtype: jnp.dtype
+    last_only: bool = False
 
     @nn.compact
-    def __call__(self, queries: Array, keys: Array, rate: Array | None) -> Array:
-        width = queries.shape[-1]
-        head = width // self.n_heads
+    def __call__(self, x: Array, rate: Array | None) -> Array:
+        width = x.shape[-1]
         kernels = [Kernel(name=name)(width, self.dtype) for name in ("query", "key", "value")]
-
-        def project(x: Array, *kernels: Array) -> list[Array]:
-            y = product(x, jnp.concatenate(kernels, axis=1))
-            return list(jnp.moveaxis(y.reshape(*x.shape[:-1], len(kernels), self.n_heads, head), (2, 3), (0, 2)))
-
-        if queries is keys:
-            q, k, v = project(keys, *kernels)
-        else:
-            (q,), (k, v) = project(queries, kernels[0]), project(keys, *kernels[1:])
-        scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
-        weights = jax.nn.softmax(scores / np.sqrt(head).astype(np.float32), axis=-1).astype(self.dtype)
-        mixed = jnp.einsum("bhqt,bhtd->bhqd", Dropout()(weights, rate), v)
-        mixed = jnp.swapaxes(mixed, 1, 2).reshape(queries.shape)
+        mixed = (self._last if self.last_only else self._all)(x, kernels, rate)
         return Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed)
+
+    def _all(self, x: Array, kernels: list[Array], rate: Array | None) -> Array:
+        """The heads' mixtures at all positions, side by side, (B, T, D)."""
+        projected = product(x, jnp.concatenate(kernels, axis=1))
+        heads = projected.reshape(*x.shape[:-1], 3, self.n_heads, -1)
+        q, k, v = jnp.moveaxis(heads, (2, 3), (0, 2))
+        scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
+        mixed = jnp.einsum("bhqt,bhtd->bhqd", self._weights(scores, q.shape[-1], rate), v)
+        return jnp.swapaxes(mixed, 1, 2).reshape(x.shape)
+
+    def _last(self, x: Array, kernels: list[Array], rate: Array | None) -> Array:
+        """Those at the last position, (B, 1, D).
+
+        With one query nothing is left to multiply matrix by matrix, so that keys and values stay as they lie: sums over
+        each head's width, and copies to it, are products with zeros and ones.
+        """
+        q = product(x[:, -1:], kernels[0])
+        k, v = jnp.split(product(x, jnp.concatenate(kernels[1:], axis=1)), 2, axis=-1)
+        head = x.shape[-1] // self.n_heads
+        own_HD = np.repeat(np.eye(self.n_heads, dtype=np.float32), head, axis=1)
+        scores_BTH = (q.astype(jnp.float32) * k) @ own_HD.T
+        weights = self._weights(jnp.swapaxes(scores_BTH, 1, 2)[:, :, None], head, rate)
+        weights_BTD = jnp.swapaxes(weights[:, :, 0], 1, 2) @ own_HD.astype(self.dtype)
+        mixed = jnp.sum(weights_BTD.astype(jnp.float32) * v, axis=1, keepdims=True)
+        return mixed.astype(self.dtype)
+
+    def _weights(self, scores_BHQT: Array, head: int, rate: Array | None) -> Array:
+        """How much each query takes of each position, (B, H, Q, T)."""
+        weights = jax.nn.softmax(scores_BHQT / np.sqrt(head).astype(np.float32), axis=-1)
+        return Dropout()(weights.astype(self.dtype), rate)
 
 
 class Kernel(nn.Module):

@@ -31,10 +31,10 @@ class EncoderBlock(nn.Module):
         c = self.config
         norm_attention = nn.LayerNorm(dtype=self.dtype, name="norm_attention")
         norm_feedforward = nn.LayerNorm(dtype=self.dtype, name="norm_feedforward")
-        keys = norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD
+        attention = Attention(c.n_heads, self.dtype, self.last_only, name="attention")
+        inner = attention(norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD, rate)
         x = x_BLD[:, -1:] if self.last_only else x_BLD
-        queries = keys[:, -1:] if self.last_only else keys
-        x = x + Dropout()(Attention(c.n_heads, self.dtype, name="attention")(queries, keys, rate), rate)
+        x = x + Dropout()(inner, rate)
         if not c.norm_encoder_prev:
             x = norm_attention(x)
         inner = norm_feedforward(x) if c.norm_encoder_prev else x
