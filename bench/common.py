@@ -13,6 +13,10 @@ import numpy as np
 import pandas as pd
 
 from nextbar import ExperimentConfig
+from nextbar.data.bars import frame_bars
+from nextbar.data.dataset import Dataset, build_dataset
+
+TICKERS = 3
 
 SHAPES: dict[str, dict[str, int]] = {
     "A": {
@@ -94,6 +98,12 @@ def experiment(shape: str, tickers: int, log_dir: str, **changes: Any) -> Experi
             **changes,
         }
     )
+
+
+def dataset_of(config: ExperimentConfig, bars: int) -> Dataset:
+    """The windows of an experiment on so many bars of each of its ``random_bars``."""
+    tickers = config.dataset_config.tickers
+    return build_dataset(config, frame_bars(random_bars(len(tickers), bars), "1h", tickers=tickers))
 
 
 def hardware() -> dict[str, Any]:

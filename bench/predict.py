@@ -16,9 +16,9 @@ import tempfile
 import time
 from typing import Any
 
-from common import experiment, hardware, random_bars, show, spread
+from common import TICKERS, experiment, hardware, random_bars, show, spread
 
-TICKERS, ORIGINS = 3, 20_000
+ORIGINS = 20_000
 SINGLE = 200
 HISTORIES = (24, 3_000)
 

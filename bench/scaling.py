@@ -1,11 +1,12 @@
-"""How time and memory grow: with windows, context, batch, tickers.
+"""How time and memory grow: with windows, context, batch, tickers, population.
 
     python bench/scaling.py                      shape A, one thing varied at a time
     python bench/scaling.py --only seq_len,batch_size --rounds 5
 
 The base is shape A on one ticker of 4,000 bars. For each value of the thing that is varied: windows per second of the
 training part of an epoch and of the evaluation of the same windows (medians over the rounds; the values of one thing
-run in turn, round by round), and the peak memory of a whole training in a process of its own.
+run in turn, round by round), those of all members of a population together; and the peak memory of a whole training in
+a process of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import tempfile
 import time
 from typing import Any
 
-from common import experiment, hardware, random_bars, show, spread
+from common import dataset_of, experiment, hardware, random_bars, show, spread
+
+from nextbar import ExperimentConfig, train_population
 
 BARS = 4_000
 VARIED: dict[str, tuple[int, ...]] = {
@@ -27,52 +30,55 @@ VARIED: dict[str, tuple[int, ...]] = {
     "seq_len": (12, 24, 48, 96),
     "batch_size": (32, 128, 512),
     "tickers": (1, 4, 16),
+    "population": (1, 2, 4, 8),
 }
 
 
 def setting(name: str, value: int) -> dict[str, int]:
     """One thing varied. Several tickers share the bars out, so that there are as many windows."""
-    plain = {"bars": BARS, "seq_len": 24, "batch_size": 128, "tickers": 1}
+    plain = {"bars": BARS, "seq_len": 24, "batch_size": 128, "tickers": 1, "population": 1}
     return plain | {name: value} | ({"bars": BARS // value} if name == "tickers" else {})
 
 
-def training(at: dict[str, int], log_dir: str) -> tuple[Any, Any]:
-    """The experiment of a setting, and its bars."""
-    config = experiment("A", at["tickers"], log_dir, batch_size=at["batch_size"]).to_dict()
-    config["model_config"]["max_seq_len"] = config["dataset_config"]["seq_len"] = at["seq_len"]
-    from nextbar import ExperimentConfig
-
-    return ExperimentConfig.from_dict(config), random_bars(at["tickers"], at["bars"])
+def experiments(at: dict[str, int], log_dir: str) -> list[ExperimentConfig]:
+    """The members of a setting's population, which differ in their seeds."""
+    fields = experiment("A", at["tickers"], log_dir, batch_size=at["batch_size"]).to_dict()
+    fields["model_config"]["max_seq_len"] = fields["dataset_config"]["seq_len"] = at["seq_len"]
+    return [ExperimentConfig.from_dict(fields | {"seed": seed}) for seed in range(at["population"])]
 
 
 def speeds(name: str, rounds: int) -> list[dict[str, Any]]:
     """Windows per second for every value of one thing."""
-    from nextbar.data.bars import frame_bars
-    from nextbar.data.dataset import build_dataset
     from nextbar.train.engine import Engine
 
     runs = []
     for value in VARIED[name]:
-        config, frame = training(setting(name, value), tempfile.gettempdir())
-        bars = frame_bars(frame, "1h", tickers=config.dataset_config.tickers)
-        engine = Engine(config, build_dataset(config, bars))
-        state, _ = engine.train(engine.start(None), 1)
-        rows = engine.dataset.origins["training"]
-        engine.evaluate(state.params, rows)
-        runs.append({"value": value, "engine": engine, "state": state, "rows": rows, "train": [], "evaluate": []})
-    for round_ in range(rounds):
+        at = setting(name, value)
+        configs = experiments(at, tempfile.gettempdir())
+        engine = Engine(configs, dataset_of(configs[0], at["bars"]))
+        run = {
+            "value": value,
+            "engine": engine,
+            "windows": engine.n_windows * len(configs),
+            "train": [],
+            "evaluate": [],
+        }
+        run["state"] = engine.join([engine.start(None, member) for member in range(len(configs))])
+        runs.append(run)
+    for round_ in range(1 + rounds):
         for run in runs:
-            engine = run["engine"]
+            engine, members = run["engine"], len(run["engine"].configs)
             began = time.perf_counter()
-            run["state"], _ = engine.train(run["state"], round_ + 2)
-            run["train"].append(engine.n_windows / (time.perf_counter() - began))
-            began = time.perf_counter()
-            engine.evaluate(run["state"].params, run["rows"])
-            run["evaluate"].append(engine.n_windows / (time.perf_counter() - began))
+            run["state"], _ = engine.train_each(run["state"], [round_ + 1] * members)
+            trained = time.perf_counter()
+            engine.evaluate_each(run["state"].params, engine.dataset.origins["training"])
+            if round_:  # the first compiles
+                run["train"].append(run["windows"] / (trained - began))
+                run["evaluate"].append(run["windows"] / (time.perf_counter() - trained))
     return [
         {
             name: run["value"],
-            "windows": run["engine"].n_windows,
+            "windows": run["windows"],
             "train_windows_per_second": spread(run["train"]),
             "evaluation_windows_per_second": spread(run["evaluate"]),
         }
@@ -88,11 +94,9 @@ def peak(name: str, value: int) -> float:
 
 def train_only(name: str, value: int) -> None:
     """Train one epoch; print the peak memory of this process in MB."""
-    from nextbar import Trainer
-
+    at = setting(name, value)
     with tempfile.TemporaryDirectory() as folder:
-        config, frame = training(setting(name, value), folder)
-        Trainer(config, bars=frame, show=False).train_and_evaluate()
+        train_population(experiments(at, folder), random_bars(at["tickers"], at["bars"]), show=False)
     print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 

@@ -1,4 +1,4 @@
-"""The same encoder in plain PyTorch, for comparison; used where PyTorch is installed, which nextbar does not need.
+"""The same encoder in plain PyTorch.
 
 Pre-norm ``nn.TransformerEncoder`` with GELU on one dense layer of the features, sinusoidal positions and the spread
 tokens' embeddings; the last position through the same head; squared error; AdamW. All windows lie in memory, cut and
@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from common import dataset_of
 
 from nextbar import ExperimentConfig
+from nextbar.data.windows import gather
 from nextbar.model.layers import sinusoidal_encoding
+from nextbar.train.state import HyperParameters
 from nextbar.types import Batch
 
 
-def torch_version() -> str | None:
-    """None where PyTorch is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    return str(torch.__version__)
+def windows_of(config: ExperimentConfig, bars: int) -> Batch:
+    """All windows of the training span, cut and normalised as nextbar does, on the host."""
+    import jax
+
+    dataset = dataset_of(config, bars)
+    rows = dataset.origins["training"].astype(np.int32)
+    cut = jax.jit(partial(gather, spec=dataset.preparation.spec))
+    mode = HyperParameters.from_config(config).norm_mode
+    return jax.device_get(cut(dataset.tape(), rows, np.ones(len(rows), np.float32), mode))
 
 
 def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Callable[[], float]:
@@ -35,14 +41,15 @@ def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Cal
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    c = config.model_config
-    model = _network(c, windows).to(device)
+    cast = torch.autocast(device.type, torch.bfloat16, enabled=config.model_config.precision == "bf16")
+    model = _network(config.model_config, windows).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     inputs = [torch.from_numpy(np.array(a)).to(device) for a in (windows.x_BLF, windows.tokens_BG, windows.clock_BHC)]
     labels = torch.from_numpy(np.array(windows.y_BH)).to(device)
 
     def step(rows: Any) -> Any:
-        loss = torch.nn.functional.mse_loss(model(*(a[rows] for a in inputs)), labels[rows])
+        with cast:
+            loss = torch.nn.functional.mse_loss(model(*(a[rows] for a in inputs)).float(), labels[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

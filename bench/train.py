@@ -2,7 +2,7 @@
 
     python bench/train.py                              shapes A and B, 5 rounds on 5,120 windows each; minutes
     python bench/train.py --shapes A,B,C --max-windows 0    all windows of three tickers of 75,000 bars; hours on a CPU
-    python bench/train.py --compiled                   torch.compile as well
+    python bench/train.py --peers torch_eager,darts    beside these of the peers (peers.py); default: those installed
     python bench/train.py --memory                     peak memory with 225,000 and with 2,000 windows
 
 In every round run in turn: the bare step (forward, backward, AdamW on one batch that stays on the device), the training
@@ -22,11 +22,11 @@ import time
 from functools import partial
 from typing import Any
 
-from common import experiment, hardware, random_bars, show, spread
+from common import TICKERS, dataset_of, experiment, hardware, random_bars, show, spread
 from limit import limits, step_products
-from peers import torch_epoch, torch_version
+from peers import MISSING, PEERS, Peer, versions
 
-TICKERS, BARS = 3, 75_000
+BARS = 75_000
 FEW = 2_000
 BARE_WINDOWS = 2_560
 
@@ -36,15 +36,13 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     import jax
     import numpy as np
 
-    from nextbar.data.bars import frame_bars
-    from nextbar.data.dataset import build_dataset
     from nextbar.data.windows import gather
     from nextbar.train.engine import Engine
     from nextbar.train.epoch import train_step
 
     config = experiment(shape, TICKERS, tempfile.gettempdir(), precision=args.precision)
     bars = _bars_of_each(args.max_windows, config.dataset_config.seq_len, args.bars)
-    dataset = build_dataset(config, frame_bars(random_bars(TICKERS, bars), "1h", tickers=config.dataset_config.tickers))
+    dataset = dataset_of(config, bars)
     engine = Engine(config, dataset)
     program, hyper = engine.program, engine.hyper
     cut = jax.jit(partial(gather, spec=program.spec))
@@ -79,17 +77,16 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
 
     bounds = limits(config, program.spec, config.batch_size)
     runs = {"bare_step": bare, "epoch": epoch, "evaluation": evaluation, **bounds}
-    if torch_version():
-        memory = jax.device_get(windows(engine.n_windows))
-        runs["torch_eager"] = torch_epoch(config, memory, compiled=False)
-        if args.compiled:
-            runs["torch_compiled"] = torch_epoch(config, memory, compiled=True)
+    peers = {name: Peer(name, shape, bars, args.precision) for name in args.peers}
+    runs |= peers
     for run in runs.values():  # compiles, and brings memory in
         run()
     speed: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(args.rounds):
         for name, run in runs.items():
             speed[name].append(run())
+    for peer in peers.values():
+        peer.close()
     result = {"shape": shape, "precision": args.precision, "windows": engine.n_windows}
     result |= {f"{name}_windows_per_second": spread(values) for name, values in speed.items()}
     others = [name for name in runs if name not in ("epoch", "evaluation")]
@@ -97,6 +94,20 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     result["ratios"]["evaluation / epoch"] = _ratio(speed["evaluation"], speed["epoch"])
     result["step_gflop"] = sum(p.flops for p in step_products(config, program.spec, config.batch_size)) / 1e9
     return result
+
+
+def _peers(named: str | None) -> list[str]:
+    """The peers to run; what compiles costs minutes, so that it must be asked for."""
+    found = versions()
+    if named is None:
+        return [name for name, package in PEERS.items() if found[package] != MISSING and name != "torch_compiled"]
+    chosen = [name for name in named.split(",") if name != "none"]
+    for name in chosen:
+        if name not in PEERS:
+            raise SystemExit(f"--peers: no {name!r}; there are {', '.join(PEERS)}, or none")
+        if found[PEERS[name]] == MISSING:
+            raise SystemExit(f"--peers: {name} needs {PEERS[name]}; pip install it beside nextbar")
+    return chosen
 
 
 def _ratio(over: list[float], under: list[float]) -> dict[str, float]:
@@ -137,18 +148,21 @@ def main() -> None:
     parser.add_argument("--max-windows", type=int, default=5_120, help="windows of an epoch; 0: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument(
+        "--peers", help=f"some of {','.join(PEERS)}, or none; default: the installed but torch_compiled"
+    )
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--train-only", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     shapes = (args.shapes or ("A" if args.memory or args.train_only else "A,B")).split(",")
+    args.peers = _peers(args.peers)
     if args.train_only:
         train_only(shapes[0], args.bars, args.train_only)
     elif args.memory:
         show({"memory": [memory(shape, args.bars) for shape in shapes], **hardware()})
     else:
         shown = [measure(shape, args) for shape in shapes]
-        show({"shapes": shown, "torch": torch_version() or "not installed", **hardware()})
+        show({"shapes": shown, "peers": versions(), **hardware()})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ sys.path.append(str(BENCH))
 pytest.importorskip("limit", reason="the measurements are not part of an installed package")
 
 from limit import Product, forward_products, multiplier, step_products  # noqa: E402
-from peers import torch_epoch, torch_version  # noqa: E402
+from peers import MISSING, PEERS, Peer, versions  # noqa: E402
 
 SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1}
 
@@ -49,23 +49,28 @@ def dot_flops(jaxpr: Any) -> Iterator[float]:
     ids=["last", "average", "flatten", "no tokens"],
 )
 def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) -> None:
-    """Forward, and forward and backward; beside them only the output layer and the look-up of the spread tokens."""
+    """Forward, and forward and backward; beside them only the output layer, the look-up of the spread tokens, and where
+    the last block has one query, products with zeros and ones in place of its attention's."""
     config, dataset = make_dataset(**{**SIZES, **overrides})
     engine = Engine(config, dataset)
     program, state = engine.program, engine.start(None)
     n, width = 16, SIZES["d_model"]
     batch = gather(engine.tape, engine._training_rows[:n], jnp.ones(n), engine.hyper.norm_mode, program.spec)
     output = 2.0 * n * width * program.spec.horizon
-    look_up = 2.0 * n * len(program.spec.groups) * (MAX_TOKEN + 1) * width * config.model_config.use_extra_tokens
+    c = config.model_config
+    last_only = not (c.flatten_encoder_output or c.average_encoder_output)
+    tokens = program.spec.seq_len + len(program.spec.groups) * c.use_extra_tokens
+    one = 2.0 * n * tokens * width * last_only  # a product of all heads with one query
+    look_up = 2.0 * n * len(program.spec.groups) * (MAX_TOKEN + 1) * width * c.use_extra_tokens
 
     forward = jax.make_jaxpr(lambda params: program.model.apply({"params": params}, batch))(state.params)
     wanted = sum(p.flops for p in forward_products(config, program.spec, n))
-    assert sum(dot_flops(forward.jaxpr)) == wanted + output + look_up
+    assert sum(dot_flops(forward.jaxpr)) == wanted + (2 * c.n_heads - 2) * one + output + look_up
 
     step = jax.make_jaxpr(lambda state: train_step(program, state, batch, engine.hyper, jnp.float32(0)))(state)
     wanted = sum(p.flops for p in step_products(config, program.spec, n))
     unread = next(forward_products(config, program.spec, n)).flops  # by the features; the compiler leaves it out
-    assert sum(dot_flops(step.jaxpr)) == wanted + 3 * output + 2 * look_up + unread
+    assert sum(dot_flops(step.jaxpr)) == wanted + (4 * c.n_heads - 6) * one + 3 * output + 2 * look_up + unread
 
 
 def test_a_product_of_many_and_one_by_one_take_time() -> None:
@@ -78,6 +83,7 @@ def test_a_product_of_many_and_one_by_one_take_time() -> None:
 def test_the_peer_learns() -> None:
     """Its loss falls: the network, the labels and the optimiser belong together."""
     import torch
+    from torch_peer import torch_epoch
 
     config, dataset = make_dataset(**{**SIZES, "learning_rate": 0.01})
     engine = Engine(config, dataset)
@@ -108,5 +114,25 @@ def test_training_is_measured() -> None:
     (shape,) = told["shapes"]
     assert 200 < shape["windows"] < 310
     assert shape["ratios"]["epoch / bare_step"]["median"] > 0
-    assert told["torch"] == (torch_version() or "not installed")
-    assert ("epoch / torch_eager" in shape["ratios"]) == (torch_version() is not None)
+    assert told["peers"] == versions()
+    installed = {name for name, package in PEERS.items() if versions()[package] != MISSING} - {"torch_compiled"}
+    assert {name for name in PEERS if f"epoch / {name}" in shape["ratios"]} == installed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["torch_eager", "neuralforecast", "darts"])
+def test_a_peer_trains_in_a_process_of_its_own(name: str) -> None:
+    if versions()[PEERS[name]] == MISSING:
+        pytest.skip(f"{PEERS[name]} is not installed")
+    peer = Peer(name, "A", 200, "fp32")
+    assert all(1 < peer() < 1e7 for _ in range(2))
+    peer.close()
+
+
+def test_peers_that_are_not_there_are_told() -> None:
+    for peers, words in {"pytorch": "no 'pytorch'; there are torch_eager", "darts": "darts needs darts"}.items():
+        if peers == "darts" and versions()["darts"] != MISSING:
+            continue
+        command = [sys.executable, str(BENCH / "train.py"), "--peers", peers]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and words in done.stderr
