@@ -56,7 +56,7 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     learning_rate = jax.device_put(np.float32(1e-4))
     states = {"bare": engine.start(None), "epoch": engine.start(None)}
 
-    def bare(steps: int = max(2, BARE_WINDOWS // config.batch_size)) -> float:
+    def bare(steps: int = max(2, min(BARE_WINDOWS, engine.n_windows) // config.batch_size)) -> float:
         state = states["bare"]
         jax.block_until_ready(state)
         began = time.perf_counter()

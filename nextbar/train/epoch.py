@@ -32,7 +32,7 @@ SCORE_FLOPS = 500
 STEP_FLOPS = 5e6
 """what the smallest step costs"""
 
-SLICE_TOKENS = {"cpu": 1024}
+SLICE_TOKENS = {"cpu": 1200}
 """positions whose gradients are computed at once, where that is limited: what they need then stays in the cache"""
 
 SMALLEST_SLICE = 4
