@@ -25,6 +25,7 @@ from nextbar.metrics.task import Task
 from nextbar.runs import best_run
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import enable_cache
+from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_conformal, read_preparation, read_summary
 from nextbar.types import Forecast
 
@@ -76,6 +77,7 @@ class Forecaster:
             from nextbar.ensemble import Ensemble
 
             return Ensemble.load(path, epoch)
+        require_alone("forecasting")
         run_dir = best_run(path)
         if not (run_dir / "config.yaml").is_file():
             raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")

@@ -7,15 +7,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import jax
 import pytest
 from builders import make_bars, make_config, make_frame
 from on_devices import environment
 from test_devices import assert_another_training, assert_same_training
 
-from nextbar.errors import ConfigError
+import nextbar
+from nextbar.errors import ConfigError, RunError
+from nextbar.train import hosts
 from nextbar.train.hosts import by_first, from_first, join_hosts, leads, require_same
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
@@ -196,6 +200,25 @@ def test_a_population_of_two_processes_is_as_its_members_alone(host: Path, tmp_p
         assert len(read_metrics(found)) == epochs
     assert_another_training(run_of(folders[0], "test0"), run_of(single, "test1"))
     assert not (folders[1] / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: nextbar.refit("run"),
+        lambda: nextbar.backtest(make_config()),
+        lambda: nextbar.search({}),
+        lambda: nextbar.Forecaster.load("run"),
+        lambda: nextbar.evaluate(["run", "other"]),
+    ],
+)
+def test_what_one_process_does_is_refused_among_several(
+    work: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "several", lambda: True)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(RunError, match="is done by one process, and 2 have joined here"):
+        work()
 
 
 @pytest.mark.parametrize(

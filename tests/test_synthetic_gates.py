@@ -6,6 +6,7 @@ Pass marks: closed forms of each law, or the loss of the true conditional law on
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,21 @@ pytestmark = pytest.mark.slow
 N = 34_000  # 20,400 training, 3,400 validation, 10,200 test bars
 
 
-def train(
+Train = Callable[..., tuple[dict[str, Any], synthetic.Synthetic]]
+
+
+@pytest.fixture(params=["fp32", "bf16"])
+def train(tmp_path: Path, request: pytest.FixtureRequest) -> Train:
+    """In every precision: the marks are the same."""
+    return partial(train_small, tmp_path, request.param)
+
+
+def train_small(
+    log_dir: Path,
+    precision: str,
     make: Callable[[int, int], synthetic.Synthetic],
-    tmp_path: Path,
     model: dict[str, Any],
     dataset: dict[str, Any],
-    **experiment: Any,
 ) -> tuple[dict[str, Any], synthetic.Synthetic]:
     """Test report of a small model trained on the series, and the series."""
     series = make(N, 11)
@@ -40,6 +50,7 @@ def train(
                 "dropout": 0.0,
                 "head_layers": 1,
                 "max_seq_len": 48,
+                "precision": precision,
                 **model,
             },
             "dataset_config": {
@@ -51,7 +62,7 @@ def train(
                 "clock": False,
                 **dataset,
             },
-            "log_dir": str(tmp_path),
+            "log_dir": str(log_dir),
             "experiment_name": "synthetic",
             "num_epochs": 12,
             "warmup_epochs": 1,
@@ -61,7 +72,6 @@ def train(
             "test_split": 0.3,
             "validation_split": 1 / 7,
             "save_weights": False,
-            **experiment,
         }
     )
     return Trainer(config, bars=series.frame, show=False).train_and_evaluate().metrics["test"], series
@@ -71,42 +81,39 @@ def test_n_of_the_test_span() -> None:
     assert int(np.ceil(0.3 * N)) >= 10_000
 
 
-def test_s1_linear_memory_mean(tmp_path: Path) -> None:
+def test_s1_linear_memory_mean(train: Train) -> None:
     """AR(2): the optimum is 1.000, persistence 1.724, the best single lag 1.5625."""
-    report, _ = train(
-        synthetic.s1, tmp_path, {}, {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd"}
-    )
+    report, _ = train(synthetic.s1, {}, {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd"})
     assert report["baseline"]["mse"] == pytest.approx(1.724, rel=0.05)
     assert report["model"]["mse"] <= 1.05
     assert report["model"]["acc_dir"] >= 71
 
 
-def test_s1_linear_memory_distribution(tmp_path: Path) -> None:
+def test_s1_linear_memory_distribution(train: Train) -> None:
     """The optimum is 1.4189; at a price near 100 the percent log return is the change itself."""
     mode = {"output_mode": "distribution"}
     report, _ = train(
         synthetic.s1,
-        tmp_path,
         mode,
         {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd", **mode},
     )
     assert report["model"]["nll"] <= 1.445
 
 
-def test_s3_weak_direction(tmp_path: Path) -> None:
+def test_s3_weak_direction(train: Train) -> None:
     """The sign stays with probability 0.6: direction 60 %, log loss 0.6730; without it 0.6931."""
     mode = {"output_mode": "discrete_grid"}
     grid = {"discrete_grid_levels": [-np.inf, 0.0, np.inf], "seq_len": 12}
-    report, _ = train(synthetic.s3, tmp_path, mode, {**mode, **grid})
+    report, _ = train(synthetic.s3, mode, {**mode, **grid})
     assert report["model"]["acc_dir"] == pytest.approx(60, abs=1.5)
     assert report["model"]["log_loss"] <= 0.677
     assert report["baseline"]["log_loss"] == pytest.approx(np.log(2), abs=0.001)
 
 
-def test_s5_memory_of_scale(tmp_path: Path) -> None:
+def test_s5_memory_of_scale(train: Train) -> None:
     """GARCH: at least 80 % of the gap between a constant spread and the true law, on the same path."""
     mode = {"output_mode": "distribution"}
-    report, series = train(synthetic.s5, tmp_path, mode, {"seq_len": 48, **mode})
+    report, series = train(synthetic.s5, mode, {"seq_len": 48, **mode})
     test = slice(N - report["windows"], None)
     return_N = np.diff(np.log(series.frame["close"].to_numpy()), prepend=np.log(100.0)) * 100
     true_nll = -stats.norm.logpdf(return_N[test], 0, series.std_N[test]).mean()
@@ -114,10 +121,10 @@ def test_s5_memory_of_scale(tmp_path: Path) -> None:
     assert report["baseline"]["nll"] - true_nll > 0.1
 
 
-def test_s9_nothing_to_learn(tmp_path: Path) -> None:
+def test_s9_nothing_to_learn(train: Train) -> None:
     """Random walk: no direction, no R2, no likelihood beyond the true law, honest intervals."""
     mode = {"output_mode": "distribution"}
-    report, series = train(synthetic.s9, tmp_path, mode, mode)
+    report, series = train(synthetic.s9, mode, mode)
     n = report["windows"]
     model = report["model"]
     assert abs(model["acc_dir"] - 50) <= 1.96 * 50 / np.sqrt(n)

@@ -23,6 +23,7 @@ from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
+from nextbar.train.hosts import require_alone
 from nextbar.train.trainer import Trainer
 
 
@@ -78,6 +79,7 @@ def backtest(
         RunError: a folder that cannot be written, a predictor that fails, a training that diverges.
         TrainingInterrupted: Ctrl-C; trained folds are kept.
     """
+    require_alone("a backtest")
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
         levels=levels,

@@ -25,6 +25,7 @@ from nextbar.searching.storage import as_written_down, open_storage, open_study
 from nextbar.searching.study import Study
 from nextbar.searching.team import Team
 from nextbar.searching.worker import Worker
+from nextbar.train.hosts import require_alone
 
 
 def search(
@@ -76,6 +77,7 @@ def search(
         RunError: a folder or storage that cannot be written. What fails in a trial alone is noted there.
         TrainingInterrupted: Ctrl-C; the same call goes on.
     """
+    require_alone("a search")
     options = SearchOptions(
         n_trials=n_trials, sampler=sampler, pruner=pruner, storage=storage, study_name=study_name, seed=seed,
         population=population, workers=workers,

@@ -66,6 +66,22 @@ def several() -> bool:
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
+def require_alone(work: str) -> None:
+    """Refuse what one process does for itself, where several train together.
+
+    Args:
+        work: what it is, for the message.
+
+    Raises:
+        RunError: several processes have been joined.
+    """
+    if several():
+        raise RunError(
+            f"{work} is done by one process, and {jax.process_count()} have joined here to train; "
+            "do it in a process that has joined none"
+        )
+
+
 def leads() -> bool:
     """True in the first process, and in one that is alone."""
     return not several() or jax.process_index() == 0

@@ -12,6 +12,7 @@ from nextbar.data.columns import FrameNames
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
+from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_summary
 from nextbar.train.result import Plan, Result
 from nextbar.train.run import ENDED
@@ -44,6 +45,7 @@ def refit(
         RunError: no run, one that is itself a refit, one that keeps no weights, or one without a best epoch.
         DataError: bars that cannot be used.
     """
+    require_alone("a refit")
     path = Path(run_dir).resolve()
     summary = read_summary(path)
     if not summary or not (path / "config.yaml").is_file():
