@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +122,18 @@ def hardware() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
     }
+
+
+def peak_mb() -> float:
+    """The most memory this process has held so far.
+
+    Linux counts what the parent held at the start of a process into ``ru_maxrss``, not into this.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from typing import Any
 
-from common import dataset_of, experiment, hardware, random_bars, show, spread
+from common import dataset_of, experiment, hardware, peak_mb, random_bars, show, spread
 
 from nextbar import ExperimentConfig, train_population
 
@@ -97,7 +96,7 @@ def train_only(name: str, value: int) -> None:
     at = setting(name, value)
     with tempfile.TemporaryDirectory() as folder:
         train_population(experiments(at, folder), random_bars(at["tickers"], at["bars"]), show=False)
-    print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    print(round(peak_mb()))
 
 
 def main() -> None:

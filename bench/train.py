@@ -14,7 +14,6 @@ needs, the last block's savings taken off, and measures how fast this machine mu
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import time
 from functools import partial
 from typing import Any
 
-from common import TICKERS, dataset_of, experiment, hardware, random_bars, show, spread
+from common import TICKERS, dataset_of, experiment, hardware, peak_mb, random_bars, show, spread
 from limit import limits, step_products
 from peers import MISSING, PEERS, Peer, versions
 
@@ -133,7 +132,7 @@ def train_only(shape: str, bars: int, windows: int) -> None:
         config = experiment(shape, TICKERS, folder)
         each = _bars_of_each(windows, config.dataset_config.seq_len, bars)
         Trainer(config, bars=random_bars(TICKERS, each), show=False).train_and_evaluate()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_mb())
 
 
 def memory(shape: str, bars: int) -> dict[str, Any]:
