@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from on_devices import ALONE, POPULATIONS, environment, folder_of, train_on
 from trainings import parameters
 
+from nextbar.train.devices import Devices
 from nextbar.train.metrics_csv import read_metrics
 
 RELATIVE = 1e-5
@@ -75,6 +77,21 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     logs = tmp_path_factory.mktemp("single")
     train_on(1, logs, *ALONE, *POPULATIONS)
     return logs
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 6, sys.maxsize])
+def test_members_come_out_in_their_order_however_many_are_computed_at_once(at_once: int) -> None:
+    """Six of them; four at once means three, which divides six."""
+    shared, own = np.arange(3.0), {"a": np.arange(6.0), "b": np.arange(12.0).reshape(6, 2)}
+
+    def function(shared: Any, own: Any, other: Any) -> Any:
+        return {"sum": shared * own["a"] + own["b"].sum(), "other": other}
+
+    each = Devices().each(function, (None, 0, 0), 6, at_once)
+    found = jax.jit(each)(shared, own, np.arange(6))
+    wanted = shared * own["a"][:, None] + own["b"].sum(axis=1)[:, None]
+    np.testing.assert_allclose(found["sum"], wanted)
+    np.testing.assert_array_equal(found["other"], np.arange(6))
 
 
 @pytest.mark.slow

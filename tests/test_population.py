@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
+from nextbar.train import epoch
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
+from nextbar.train.functions import functions_of
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.population import population_key, train_population
 from nextbar.train.records import read_summary
@@ -77,6 +79,16 @@ def assert_like(member: Result, single: Result, relative: float = RELATIVE) -> N
         assert member.metrics[span]["baseline"] == report["baseline"]
 
 
+@pytest.fixture(params=["side by side", "one after another"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A device with room for all members, and for one at a time."""
+    if request.param == "one after another":
+        monkeypatch.setitem(epoch.ACTIVATIONS, jax.default_backend(), 1)
+    functions_of.cache_clear()  # equal programs share what was compiled
+    yield
+    functions_of.cache_clear()
+
+
 @pytest.mark.parametrize(
     "common",
     [
@@ -86,6 +98,7 @@ def assert_like(member: Result, single: Result, relative: float = RELATIVE) -> N
     ],
     ids=["mean", "distribution", "discrete_grid"],
 )
+@pytest.mark.usefixtures("room")
 def test_each_member_is_as_it_would_be_alone(common: dict[str, Any], tmp_path: Path) -> None:
     members = together(configs_of(tmp_path / "together", DIFFERENT, num_epochs=1, **common))
     singles = alone(tmp_path / "alone", DIFFERENT, num_epochs=1, **common)

@@ -62,9 +62,32 @@ class Devices:
             options["out_shardings"] = sharding
         return jax.jit(function, **options)
 
-    def vmap(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-        """The function with an axis P, spread over the groups, on the arguments whose axis is 0."""
-        return jax.vmap(function, in_axes=axes, spmd_axis_name=None if self.mesh is None else MEMBERS)
+    def each(
+        self, function: Callable[..., Any], axes: tuple[int | None, ...], members: int, at_once: int
+    ) -> Callable[..., Any]:
+        """The function with an axis P, spread over the groups, on the arguments whose axis is 0.
+
+        Args:
+            function: of one member.
+            axes: 0, or None for what all have.
+            members: P.
+            at_once: how many members one device computes side by side, at most; the others come after them.
+        """
+        if self.mesh is not None:  # the groups are side by side whatever a device does
+            return jax.vmap(function, in_axes=axes, spmd_axis_name=MEMBERS)
+        side_by_side = max(n for n in range(1, min(at_once, members) + 1) if members % n == 0)
+        if side_by_side == members:
+            return jax.vmap(function, in_axes=axes)
+
+        def one_after_another(*arguments: Any) -> Any:
+            own = {i: argument for i, argument in enumerate(arguments) if axes[i] == 0}
+
+            def of(own: dict[int, Any]) -> Any:
+                return function(*(own.get(i, argument) for i, argument in enumerate(arguments)))
+
+            return jax.lax.map(of, own, batch_size=None if side_by_side == 1 else side_by_side)
+
+        return one_after_another
 
     def spread(self, tree: Tree, axis: int = 0) -> Tree:
         """Inside compiled code: arrays with an axis B in front, or at ``axis``, spread over the devices of a group.

@@ -7,6 +7,7 @@ argument, so that another trial of the same shapes compiles nothing.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,9 @@ STEP_FLOPS = 5e6
 
 SLICE_TOKENS = {"cpu": 1200}
 """positions whose gradients are computed at once, where that is limited: what they need then stays in the cache"""
+
+ACTIVATIONS = {"cpu": 500_000}
+"""widest activations of a population's members, side by side, where that is limited; likewise"""
 
 SMALLEST_SLICE = 4
 """a batch is not cut where slices would be smaller than this part of what is allowed"""
@@ -68,6 +72,13 @@ class Program:
         """Windows of one evaluation step; without gradients there is room for more."""
         at_once = self.batch_size // self.slices
         return max(at_once, min(4 * at_once, 1024))
+
+    @property
+    def members_at_once(self) -> int:
+        """Members of a population that are computed side by side, at most."""
+        c, windows = self.model.config, self.batch_size // self.slices
+        each = windows * _tokens(self.spec) * max(c.d_model, c.dim_feedforward)
+        return max(1, ACTIVATIONS.get(jax.default_backend(), sys.maxsize) // each)
 
 
 def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:

@@ -6,7 +6,6 @@ from functools import lru_cache, partial, wraps
 from typing import Any
 
 from nextbar.train import epoch as compiled
-from nextbar.train.devices import Devices
 from nextbar.train.epoch import Program
 from nextbar.train.order import shuffled
 
@@ -29,7 +28,7 @@ class Functions:
         jit = program.devices.jit
         self.initialise: Any = alone.initialise if alone else jit(partial(compiled.initial_state, program))
         self.label: Any = alone.label if alone else jit(partial(compiled.label_call, program))
-        each = partial(_jitted, program.devices, members is not None)
+        each = partial(_jitted, program, members)
         self.train = each(partial(compiled.train_call, program), (0, None, 0, 0, None), donate_argnums=0)
         self.evaluate = each(partial(compiled.evaluate_call, program), (0, None, 0, None))
         self.shuffle = each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0))
@@ -41,8 +40,9 @@ def functions_of(program: Program, members: int | None = None) -> Functions:
     return Functions(program, members, None if members is None else functions_of(program))
 
 
-def _jitted(devices: Devices, each: bool, function: Any, axes: tuple[int | None, ...], **options: Any) -> Any:
-    """The jitted function, of ``each``: with an axis P on the arguments whose axis is 0; under its own name."""
-    if each:
-        function = wraps(function.func)(devices.vmap(function, axes))
-    return devices.jit(function, each, **options)
+def _jitted(program: Program, members: int | None, function: Any, axes: tuple[int | None, ...], **options: Any) -> Any:
+    """The jitted function; with ``members``, under its own name, with an axis P on the arguments whose axis is 0."""
+    devices = program.devices
+    if members is not None:
+        function = wraps(function.func)(devices.each(function, axes, members, program.members_at_once))
+    return devices.jit(function, members is not None, **options)
