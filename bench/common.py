@@ -20,6 +20,7 @@ from nextbar.data.bars import frame_bars
 from nextbar.data.dataset import Dataset, build_dataset
 
 TICKERS = 3
+DROPOUT = 0.05
 
 SHAPES: dict[str, dict[str, int]] = {
     "A": {
@@ -82,7 +83,7 @@ def experiment(shape: str, tickers: int, log_dir: str, **changes: Any) -> Experi
             "model_config": {
                 **sizes,
                 "max_seq_len": seq_len,
-                "dropout": 0.05,
+                "dropout": DROPOUT,
                 "precision": changes.pop("precision", "fp32"),
             },
             "dataset_config": {

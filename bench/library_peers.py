@@ -21,9 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from common import SHAPES, TICKERS, random_bars
-
-DROPOUT = 0.05
+from common import DROPOUT, SHAPES, TICKERS, random_bars
 
 
 def neuralforecast_epoch(shape: str, bars: int, precision: str) -> Callable[[], float]:

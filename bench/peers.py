@@ -1,7 +1,7 @@
 """Other libraries training at the same shape, each in a process of its own that waits while it is not asked.
 
-PyTorch's threads go on spinning for a while after their work; in the process of what is measured next they would take
-its cores. What is not installed is left out: nextbar needs none of them.
+In one process with nextbar PyTorch has slowed small shapes by a third. What is not installed is left out: nextbar needs
+none of them.
 
     python bench/peers.py torch_eager A --rounds 3      one peer alone
 """
@@ -27,7 +27,6 @@ PEERS = {
 }
 """the package each needs"""
 
-
 MISSING = "not installed"
 
 
@@ -40,6 +39,20 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = MISSING
     return found
+
+
+def chosen(named: str | None) -> list[str]:
+    """The peers of ``--peers``; None: those installed but for the one that compiles, which takes minutes."""
+    found = versions()
+    if named is None:
+        return [name for name, package in PEERS.items() if found[package] != MISSING and name != "torch_compiled"]
+    wanted = [name for name in named.split(",") if name != "none"]
+    for name in wanted:
+        if name not in PEERS:
+            raise SystemExit(f"--peers: no {name!r}; there are {', '.join(PEERS)}, or none")
+        if found[PEERS[name]] == MISSING:
+            raise SystemExit(f"--peers: {name} needs {PEERS[name]}; pip install it beside nextbar")
+    return wanted
 
 
 class Peer:

@@ -23,7 +23,7 @@ from typing import Any
 
 from common import TICKERS, dataset_of, experiment, hardware, peak_mb, random_bars, show, spread
 from limit import limits, step_products
-from peers import MISSING, PEERS, Peer, versions
+from peers import PEERS, Peer, chosen, versions
 
 BARS = 75_000
 FEW = 2_000
@@ -95,20 +95,6 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _peers(named: str | None) -> list[str]:
-    """The peers to run; what compiles costs minutes, so that it must be asked for."""
-    found = versions()
-    if named is None:
-        return [name for name, package in PEERS.items() if found[package] != MISSING and name != "torch_compiled"]
-    chosen = [name for name in named.split(",") if name != "none"]
-    for name in chosen:
-        if name not in PEERS:
-            raise SystemExit(f"--peers: no {name!r}; there are {', '.join(PEERS)}, or none")
-        if found[PEERS[name]] == MISSING:
-            raise SystemExit(f"--peers: {name} needs {PEERS[name]}; pip install it beside nextbar")
-    return chosen
-
-
 def _ratio(over: list[float], under: list[float]) -> dict[str, float]:
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
@@ -154,7 +140,7 @@ def main() -> None:
     parser.add_argument("--train-only", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     shapes = (args.shapes or ("A" if args.memory or args.train_only else "A,B")).split(",")
-    args.peers = _peers(args.peers)
+    args.peers = chosen(args.peers)
     if args.train_only:
         train_only(shapes[0], args.bars, args.train_only)
     elif args.memory:

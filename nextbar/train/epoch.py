@@ -107,7 +107,8 @@ def _steps_a_call(steps: int, step_flops: float) -> int:
     of two, for then every call has as many and the compiler knows the count."""
     budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
     wanted = min(steps, max(1.0, budget / step_flops))
-    exact = [n for n in range(1, steps + 1) if steps % n == 0 and wanted / 2 <= n <= 2 * wanted]
+    near = range(math.ceil(wanted / 2), min(steps, int(2 * wanted)) + 1)
+    exact = [n for n in near if steps % n == 0]
     return min(exact, key=lambda n: abs(math.log(n / wanted)), default=round(wanted))
 
 
