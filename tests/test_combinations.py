@@ -18,7 +18,8 @@ from nextbar.config import ModelConfig
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import Transformer, architecture
 from nextbar.train.engine import Engine
-from nextbar.train.epoch import Program, train_step
+from nextbar.train.epoch import train_step
+from nextbar.train.program import Program
 from nextbar.train.state import HyperParameters, create_state
 
 MODEL_OPTIONS: dict[str, list[Any]] = {

@@ -18,9 +18,10 @@ from flax.training.train_state import TrainState
 
 from nextbar.data.windows import gather
 from nextbar.train import epoch as compiled
+from nextbar.train import program as sizes
 from nextbar.train.engine import Cancelled, Engine
-from nextbar.train.epoch import Program
 from nextbar.train.order import Layout, shuffled
+from nextbar.train.program import Program
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 """the same sums in another order; Adam divides by the gradient's own size, so parameters differ no less"""
@@ -191,13 +192,13 @@ def test_slices_draw_masks_of_their_own(engine: Engine) -> None:
 
 def test_slices_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fewest equal parts that hold no more than is allowed; none on devices without a limit."""
-    monkeypatch.setattr(compiled, "SLICE_TOKENS", {jax.default_backend(): 1000})
-    assert [compiled._slices(128, tokens) for tokens in (1, 7, 8, 26, 100, 10_000)] == [1, 1, 2, 4, 16, 128]
-    assert compiled._slices(96, 26) == 3  # 32 windows of 38 that would fit
-    assert compiled._slices(127, 26) == 1  # a prime: slices of one window would cost more than they save
-    assert compiled._slices(127, 500) == 127
-    monkeypatch.setattr(compiled, "SLICE_TOKENS", {})
-    assert compiled._slices(128, 10_000) == 1
+    monkeypatch.setattr(sizes, "SLICE_TOKENS", {jax.default_backend(): 1000})
+    assert [sizes._slices(128, tokens) for tokens in (1, 7, 8, 26, 100, 10_000)] == [1, 1, 2, 4, 16, 128]
+    assert sizes._slices(96, 26) == 3  # 32 windows of 38 that would fit
+    assert sizes._slices(127, 26) == 1  # a prime: slices of one window would cost more than they save
+    assert sizes._slices(127, 500) == 127
+    monkeypatch.setattr(sizes, "SLICE_TOKENS", {})
+    assert sizes._slices(128, 10_000) == 1
 
 
 OTHERS: dict[str, Any] = {
@@ -346,7 +347,7 @@ def test_no_batch_is_larger_than_there_are_windows() -> None:
 def test_calls_have_equally_many_steps_where_that_goes(steps: int, step_flops: float, wanted: int) -> None:
     if jax.default_backend() != "cpu":
         pytest.skip("the budget is another on an accelerator")
-    assert compiled._steps_a_call(steps, step_flops) == wanted
+    assert sizes._steps_a_call(steps, step_flops) == wanted
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
-from nextbar.train import epoch
+from nextbar.train import program
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
 from nextbar.train.functions import functions_of
@@ -83,7 +83,7 @@ def assert_like(member: Result, single: Result, relative: float = RELATIVE) -> N
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A device with room for all members, and for one at a time."""
     if request.param == "one after another":
-        monkeypatch.setitem(epoch.ACTIVATIONS, jax.default_backend(), 1)
+        monkeypatch.setitem(program.ACTIVATIONS, jax.default_backend(), 1)
     functions_of.cache_clear()  # equal programs share what was compiled
     yield
     functions_of.cache_clear()

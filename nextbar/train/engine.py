@@ -15,9 +15,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
 from nextbar.train.devices import Devices
-from nextbar.train.epoch import Program
 from nextbar.train.functions import functions_of
 from nextbar.train.order import Layout, collect, lay_out
+from nextbar.train.program import Program
 from nextbar.train.state import HyperParameters
 from nextbar.types import Forecast
 

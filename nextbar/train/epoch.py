@@ -6,110 +6,18 @@ argument, so that another trial of the same shapes compiles nothing.
 
 from __future__ import annotations
 
-import math
-import sys
-from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax.training.train_state import TrainState
 
-from nextbar.config import ExperimentConfig
-from nextbar.data.windows import Tape, WindowSpec, gather
-from nextbar.model.heads import head_for, with_start
-from nextbar.model.transformer import Transformer, architecture
-from nextbar.train.devices import ONE, Devices
+from nextbar.data.windows import Tape, gather
+from nextbar.model.heads import with_start
 from nextbar.train.order import Layout
+from nextbar.train.program import Program
 from nextbar.train.state import HyperParameters, create_state, set_hyper_parameters, stream
 from nextbar.types import Array, Batch
-
-CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
-"""arithmetic of one call of the compiled code: long enough to hide the call, short enough to show progress"""
-
-SCORE_FLOPS = 500
-"""what one attention score costs beside the matrix products, in softmax, dropout and their gradients"""
-
-STEP_FLOPS = 5e6
-"""what the smallest step costs"""
-
-SLICE_TOKENS = {"cpu": 1200}
-"""positions whose gradients are computed at once, where that is limited: what they need then stays in the cache"""
-
-ACTIVATIONS = {"cpu": 500_000}
-"""widest activations of a population's members, side by side, where that is limited; likewise"""
-
-SMALLEST_SLICE = 4
-"""a batch is not cut where slices would be smaller than this part of what is allowed"""
-
-
-@dataclass(frozen=True)
-class Program:
-    """What compiled code depends on."""
-
-    model: Transformer
-    spec: WindowSpec
-    batch_size: int
-    clip: bool
-    steps_a_call: int
-    """steps of one call of the training code"""
-    slices: int = 1
-    """parts of a batch whose gradients are computed one after the other and added up"""
-    devices: Devices = ONE
-    """what its batches are spread over"""
-
-    @classmethod
-    def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:
-        """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
-        model = Transformer(architecture(config.model_config), head_for(config))
-        batch_size = min(config.batch_size, n_windows)
-        steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
-        slices = _slices(batch_size, _tokens(spec))
-        return cls(model, spec, batch_size, config.gradient_clip is not None, steps_a_call, slices, devices)
-
-    @property
-    def evaluation_batch(self) -> int:
-        """Windows of one evaluation step; without gradients there is room for more."""
-        at_once = self.batch_size // self.slices
-        return max(at_once, min(4 * at_once, 1024))
-
-    @property
-    def members_at_once(self) -> int:
-        """Members of a population that are computed side by side, at most."""
-        c, windows = self.model.config, self.batch_size // self.slices
-        each = windows * _tokens(self.spec) * max(c.d_model, c.dim_feedforward)
-        return max(1, ACTIVATIONS.get(jax.default_backend(), sys.maxsize) // each)
-
-
-def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:
-    """About the arithmetic of one training step; backward is twice forward."""
-    c = config.model_config
-    tokens = _tokens(spec)
-    weights = 4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward
-    scores = tokens * (12 * c.d_model + SCORE_FLOPS * c.n_heads)
-    return STEP_FLOPS + c.num_layers * batch_size * tokens * (6 * weights + scores)
-
-
-def _tokens(spec: WindowSpec) -> int:
-    """Positions of a window, spread tokens included."""
-    return spec.seq_len + len(spec.groups)
-
-
-def _slices(batch_size: int, tokens: int) -> int:
-    """Into how many equal parts a batch is cut; 1 where its size has no fitting divisor, or nothing is gained."""
-    most = SLICE_TOKENS.get(jax.default_backend(), batch_size * tokens) // tokens
-    fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0 and batch_size // n <= max(most, 1)]
-    return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
-
-
-def _steps_a_call(steps: int, step_flops: float) -> int:
-    """Steps of one call, about ``CHUNK_FLOPS`` of them: a divisor of the epoch's steps if there is one within a factor
-    of two, for then every call has as many and the compiler knows the count."""
-    budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
-    wanted = min(steps, max(1.0, budget / step_flops))
-    near = range(math.ceil(wanted / 2), min(steps, int(2 * wanted)) + 1)
-    exact = [n for n in near if steps % n == 0]
-    return min(exact, key=lambda n: abs(math.log(n / wanted)), default=round(wanted))
 
 
 def train_step(

@@ -6,8 +6,8 @@ from functools import lru_cache, partial, wraps
 from typing import Any
 
 from nextbar.train import epoch as compiled
-from nextbar.train.epoch import Program
 from nextbar.train.order import shuffled
+from nextbar.train.program import Program
 
 KEPT = 4
 """compiled programs kept in a process, one for each number of members; a search over many shapes would otherwise grow
