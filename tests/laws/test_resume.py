@@ -15,6 +15,7 @@ from builders import make_bars, make_config, make_frame
 from experiments import leaves
 
 from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 
 TRAIN = """
@@ -88,11 +89,28 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
     assert [path.name for path in killed] == [path.name for path in plain] and len(killed) == seeds
     for one, other in zip(killed, plain, strict=True):
         assert read_summary(one)["status"] == "finished"
-        assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
-        assert read_summary(one)["metrics"] == read_summary(other)["metrics"]
+        rows, wanted = ((path / "metrics.csv").read_text().splitlines() for path in (one, other))
+        assert rows[:-1] == wanted[:-1]
+        if seeds == 1:
+            assert rows == wanted and read_summary(one)["metrics"] == read_summary(other)["metrics"]
+            compare = np.testing.assert_array_equal
+        else:
+            assert_close_rows(one, other)
+            compare = assert_close
         for epoch in (epochs, None):  # the last, and the best
             for a, b in zip(parameters(one, epoch), parameters(other, epoch), strict=True):
-                np.testing.assert_array_equal(a, b)
+                compare(a, b)
+
+
+def assert_close(a: np.ndarray, b: np.ndarray) -> None:
+    """A kill between two members' commits leaves one an epoch behind: its last is computed in a smaller program, which
+    rounds differently."""
+    assert np.linalg.norm(a - b) <= 1e-5 * np.linalg.norm(b)
+
+
+def assert_close_rows(one: Path, other: Path) -> None:
+    last, wanted = (read_metrics(path)[-1] for path in (one, other))
+    assert last == pytest.approx(wanted, rel=1e-5, abs=1e-5)
 
 
 def epochs_done(logs: Path) -> int:
