@@ -95,7 +95,7 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
             assert rows == wanted and read_summary(one)["metrics"] == read_summary(other)["metrics"]
             compare = np.testing.assert_array_equal
         else:
-            assert_close_rows(one, other)
+            assert_close_records(one, other)
             compare = assert_close
         for epoch in (epochs, None):  # the last, and the best
             for a, b in zip(parameters(one, epoch), parameters(other, epoch), strict=True):
@@ -108,9 +108,14 @@ def assert_close(a: np.ndarray, b: np.ndarray) -> None:
     assert np.linalg.norm(a - b) <= 1e-5 * np.linalg.norm(b)
 
 
-def assert_close_rows(one: Path, other: Path) -> None:
+def assert_close_records(one: Path, other: Path) -> None:
     last, wanted = (read_metrics(path)[-1] for path in (one, other))
     assert last == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    metrics, plain = (read_summary(path)["metrics"] for path in (one, other))
+    assert metrics.keys() == plain.keys()
+    for span in plain:
+        assert metrics[span]["model"] == pytest.approx(plain[span]["model"], rel=1e-5, abs=1e-5)
+        assert metrics[span]["baseline"] == plain[span]["baseline"]
 
 
 def epochs_done(logs: Path) -> int:
