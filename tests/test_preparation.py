@@ -12,7 +12,7 @@ from builders import MONDAY, make_bars, make_config, with_columns
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.dataset import build_dataset
-from nextbar.data.preparation import Preparation, SeriesFit, device_column, dropped_features, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit, device_column, empty_features, window_spec
 from nextbar.data.scaling import Statistics
 from nextbar.data.windows import WindowSpec
 
@@ -20,7 +20,8 @@ HOUR = 3600
 
 
 def spec_of(bars: list[Bars], **fields: object) -> WindowSpec:
-    return window_spec(make_config(**fields).dataset_config, bars)
+    config = make_config(**fields).dataset_config
+    return window_spec(config, bars, empty_features(config, bars, [len(b) for b in bars]))
 
 
 def prepared(**fields: object) -> Preparation:
@@ -50,14 +51,25 @@ def test_the_layout_follows_the_feature_set(features: str, own: tuple, volumes: 
 def test_a_feature_some_series_lack_is_dropped_and_named() -> None:
     bars = [make_bars("a"), make_bars("b", volume=False), make_bars("c", trades=True)]
     assert spec_of(bars).volumes == ()
+    config, n_train = make_config().dataset_config, [200, 200, 200]
+    assert empty_features(config, bars, n_train) == {"volume": ["b_1h"], "trades": ["a_1h", "b_1h"]}
+    assert empty_features(config, bars[:1], [200]) == {"trades": ["a_1h"]}
+
+
+def test_only_the_training_span_says_what_a_series_lacks() -> None:
+    late, early = (make_bars(name) for name in ("late", "early"))
+    late.columns["volume"][:100] = np.nan
+    early.columns["volume"][1:] = np.nan
     config = make_config().dataset_config
-    assert dropped_features(config, bars) == {"volume": ["b_1h"], "trades": ["a_1h", "b_1h"]}
-    assert dropped_features(config, bars[:1]) == {}, "what nobody has is not dropped"
+    assert empty_features(config, [late, early], [101, 100])["trades"] == ["late_1h", "early_1h"]
+    assert "volume" not in empty_features(config, [late, early], [101, 100])
+    assert empty_features(config, [late, early], [100, 100])["volume"] == ["late_1h"]
+    assert empty_features(config, [late, early], [0, 100]) == {"trades": ["early_1h"]}, "without bars it has no say"
 
 
 def test_features_that_were_not_asked_for_are_not_called_dropped() -> None:
     bars = [make_bars("a"), make_bars("b", volume=False)]
-    assert dropped_features(make_config(features="ohlc").dataset_config, bars) == {}
+    assert empty_features(make_config(features="ohlc").dataset_config, bars, [200, 200]) == {}
 
 
 @pytest.mark.parametrize(

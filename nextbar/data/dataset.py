@@ -13,9 +13,8 @@ import numpy as np
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.calendar import Calendar
-from nextbar.data.columns import AMOUNTS
 from nextbar.data.indicators import add_indicators
-from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit, empty_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
@@ -43,7 +42,7 @@ class Dataset:
     scored: tuple[bool, ...]
     trained: tuple[bool, ...]
     dropped: dict[str, list[str]]
-    """features some series lack, so that none has them: name -> those series"""
+    """features that some series lack in the training span, so that none has them: name -> those series"""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -175,16 +174,18 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
         cuts = find_cuts(pooled, config.test_split, config.validation_split)
     n_train = [int(np.searchsorted(b.close_time_N, cuts.training_end)) for b in bars]
-    calendars = _calendars(bars, n_train, dataset.calendar)
-    spec = window_spec(dataset, bars)
-    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
-    _require_fits(fits, n_train, spec, dataset.norm_mode)
     times = [b.close_time_N[:n] for b, n, wanted in zip(bars, n_train, trained, strict=True) if wanted and n]
     if not times:
         raise DataError(
             f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
+    calendars = _calendars(bars, n_train, dataset.calendar)
+    empty = empty_features(dataset, bars, n_train)
+    spec = window_spec(dataset, bars, empty)
+    bars = [_with_features(b, spec, empty) for b in bars]
+    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
+    _require_fits(fits, n_train, spec, dataset.norm_mode)
     windows = [
         spans(b.close_time_N, usable_origins(b, calendar, spec, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -215,7 +216,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         history_N,
         scored,
         trained,
-        dropped_features(dataset, bars),
+        {name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in n_train)},
     )
 
 
@@ -229,19 +230,24 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
             f"to {_iso(bars.time_N[-1])}"
         )
-    return add_indicators(_without_empty(kept), dataset.indicators or ())
+    return add_indicators(kept, dataset.indicators or ())
 
 
-def _without_empty(bars: Bars) -> Bars:
-    """The bars without a volume or trades column that is empty within the dates asked for."""
-    empty = [name for name in AMOUNTS if name in bars.columns and np.isnan(bars.columns[name]).all()]
-    if not empty:
-        return bars
-    columns = {name: values for name, values in bars.columns.items() if name not in empty}
-    notices = tuple(f"{name} is empty in the dates asked for and left out" for name in empty)
+def _with_features(bars: Bars, spec: WindowSpec, empty: dict[str, list[str]]) -> Bars:
+    """The bars with every column of the windows, and a notice of each column that is there and not used.
+
+    A series whose bars all come after the training span has no say in the choice of features. Where it lacks one, the
+    column is empty, so that it has no windows.
+    """
+    notices = tuple(
+        f"{name} is empty in the training span and left out"
+        for name, lacking in empty.items()
+        if bars.name in lacking and name in bars.columns
+    )
     for notice in notices:
         get_logger().warning("%s: %s", bars.name, notice)
-    return replace(bars, columns=columns, notices=bars.notices + notices)
+    absent = {name: np.full(len(bars), np.nan) for name in spec.volumes if name not in bars.columns}
+    return replace(bars, columns=bars.columns | absent, notices=bars.notices + notices)
 
 
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +11,11 @@ import numpy as np
 from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
+from nextbar.data.columns import AMOUNTS, PRICES
 from nextbar.data.indicators import price_valued
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
 from nextbar.data.windows import Tape, WindowSpec
 
-PRICES = ("open", "high", "low", "close")
-VOLUMES = ("volume", "trades")
 DAY = 86_400
 
 
@@ -126,8 +125,8 @@ class Preparation:
         return cls(WindowSpec(**spec), data["first_time"], data["last_time"], tuple(series))
 
 
-def window_spec(config: DatasetConfig, bars: Sequence[Bars]) -> WindowSpec:
-    """The layout of the windows of these series: the features that all of them have."""
+def window_spec(config: DatasetConfig, bars: Sequence[Bars], empty: Mapping[str, Sequence[str]]) -> WindowSpec:
+    """The layout of the windows of these series, without the features that are ``empty_features``."""
     own = ("close",) if config.features == "close" else PRICES
     indicators = tuple(config.indicators or ())
     edges = config.discrete_grid_levels if config.output_mode == "discrete_grid" else None
@@ -139,22 +138,31 @@ def window_spec(config: DatasetConfig, bars: Sequence[Bars]) -> WindowSpec:
         returns=config.features == "returns",
         prices=own + tuple(name for name in indicators if price_valued(name)),
         own_prices=len(own),
-        volumes=tuple(name for name in _asked(config) if all(name in b.columns for b in bars)),
+        volumes=tuple(name for name in _amounts(config) if name not in empty),
         plain=tuple(name for name in indicators if not price_valued(name)),
         indicators=indicators,
         clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
     )
 
 
-def dropped_features(config: DatasetConfig, bars: Sequence[Bars]) -> dict[str, list[str]]:
-    """Volume and trades that are asked for and that some series have but not all: name -> the series without it."""
-    missing = {name: [b.name for b in bars if name not in b.columns] for name in _asked(config)}
-    return {name: lacking for name, lacking in missing.items() if 0 < len(lacking) < len(bars)}
+def empty_features(config: DatasetConfig, bars: Sequence[Bars], n_train: Sequence[int]) -> dict[str, list[str]]:
+    """Volume and trades that the feature set wants and some series lack: name -> the series without it.
+
+    A series lacks a column that is not there or is empty in all of its first ``n_train`` bars, whatever comes later.
+    A series without any bar in the training span lacks nothing.
+    """
+    learners = [(b, n) for b, n in zip(bars, n_train, strict=True) if n]
+    lacking = {name: [b.name for b, n in learners if _empty(b, name, n)] for name in _amounts(config)}
+    return {name: names for name, names in lacking.items() if names}
 
 
-def _asked(config: DatasetConfig) -> tuple[str, ...]:
+def _empty(bars: Bars, name: str, n: int) -> bool:
+    return name not in bars.columns or bool(np.isnan(bars.columns[name][:n]).all())
+
+
+def _amounts(config: DatasetConfig) -> tuple[str, ...]:
     """Columns beside the prices that the feature set wants."""
-    return VOLUMES if config.features in ("ohlcv", "returns") else ()
+    return AMOUNTS if config.features in ("ohlcv", "returns") else ()
 
 
 def device_column(bars: Bars, name: str, spec: WindowSpec) -> np.ndarray:
