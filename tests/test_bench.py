@@ -17,7 +17,8 @@ import pytest
 from experiments import make_dataset
 from jax.extend.core import jaxprs_in_params
 
-from nextbar.data.windows import MAX_TOKEN, gather
+from nextbar.data.spreads import BINS
+from nextbar.data.windows import gather
 from nextbar.train.engine import Engine
 from nextbar.train.epoch import train_step
 
@@ -61,7 +62,7 @@ def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) 
     last_only = not (c.flatten_encoder_output or c.average_encoder_output)
     tokens = program.spec.seq_len + len(program.spec.groups) * c.use_extra_tokens
     one = 2.0 * n * tokens * width * last_only  # a product of all heads with one query
-    look_up = 2.0 * n * len(program.spec.groups) * (MAX_TOKEN + 1) * width * c.use_extra_tokens
+    look_up = 2.0 * n * len(program.spec.groups) * BINS * width * c.use_extra_tokens
 
     forward = jax.make_jaxpr(lambda params: program.model.apply({"params": params}, batch))(state.params)
     wanted = sum(p.flops for p in forward_products(config, program.spec, n))

@@ -30,7 +30,8 @@ MODEL_FIELDS = dict(
 DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
-    initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True, calendar="auto",
+    initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True,
+    time_feature="none", calendar="auto",
 )  # fmt: skip
 EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
@@ -79,6 +80,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.final_date": ["2199-12-31", "2200-01-01T00:59:59+01:00"],
     "data.indicators": [None, [], ["rsi"]],
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
+    "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions"],
     "log_dir": [Path("runs")],
     "experiment_name": ["btc 4h, mean", "2018-01-01"],
@@ -134,6 +136,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.indicators": ["rsi", [1], ["rsi", "rsi"]],
     "data.features": ["ohlcvt"],
     "data.clock": FLAG,
+    "data.time_feature": ["time", None, True],
     "data.calendar": ["nyse", None],
     "model_config": [None, 3, "small"],
     "dataset_config": [None, [1]],

@@ -101,14 +101,14 @@ def refit(
         set_level(quiet)
         with at_once():
             watch_nans(debug)
-            from nextbar.config import ExperimentConfig
             from nextbar.new_bars import read_new_bars
             from nextbar.runs import best_run
+            from nextbar.train.records import read_config
             from nextbar.train.refit import refit as refit_run
 
         source, bars, folder = best_run(run), None, data
         if data is not None and not data.is_dir():
-            bars, folder = read_new_bars(ExperimentConfig.load(source / "config.yaml"), data=data), None
+            bars, folder = read_new_bars(read_config(source), data=data), None
         _conclude(refit_run(source, bars, data=folder, overwrite=overwrite, show=False if quiet else None))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,14 +13,14 @@ import numpy as np
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.calendar import Calendar
+from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
-from nextbar.data.preparation import Preparation, SeriesFit, empty_features, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
-from nextbar.data.windows import Tape, WindowSpec
+from nextbar.data.windows import LAYOUT, Tape, WindowSpec
 from nextbar.errors import DataError
-from nextbar.logger import get_logger
 from nextbar.types import Outcomes
 
 SPANS = ("training", "validation", "test")
@@ -151,7 +151,9 @@ def read_series(config: ExperimentConfig) -> list[Bars]:
     )
 
 
-def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | None = None) -> Dataset:
+def build_dataset(
+    config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | None = None, layout: int = LAYOUT
+) -> Dataset:
     """Split, fit and window the series of an experiment.
 
     Args:
@@ -159,6 +161,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         bars: its series.
         cuts: where validation and test begin, instead of where the configuration's shares put them. With the test
             cut after the last bar there is no test; with both, everything is training and nothing is scored.
+        layout: of the windows; that of an earlier run where it is trained once more.
 
     Raises:
         DataError: a series without bars in the dates asked for, a span without windows, a series whose statistics
@@ -182,8 +185,8 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         )
     calendars = _calendars(bars, n_train, dataset.calendar)
     empty = empty_features(dataset, bars, n_train)
-    spec = window_spec(dataset, bars, empty)
-    bars = [_with_features(b, spec, empty) for b in bars]
+    spec = window_spec(dataset, bars, empty, layout)
+    bars = [with_all_columns(b, spec, empty) for b in bars]
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
     _require_fits(fits, n_train, spec, dataset.norm_mode)
     windows = [
@@ -201,7 +204,14 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         columns=spec.columns + spec.plain,
     )
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
-    preparation = Preparation(spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits)
+    learnt = [w["training"] if used else w["training"][:0] for w, used in zip(windows, trained, strict=True)]
+    preparation = Preparation(
+        spec,
+        int(min(t[0] for t in times)),
+        int(max(t[-1] for t in times)),
+        fits,
+        fit_spreads(bars, fits, learnt, spec),
+    )
     moves = [
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -231,23 +241,6 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"to {_iso(bars.time_N[-1])}"
         )
     return add_indicators(kept, dataset.indicators or ())
-
-
-def _with_features(bars: Bars, spec: WindowSpec, empty: dict[str, list[str]]) -> Bars:
-    """The bars with every column of the windows, and a notice of each column that is there and not used.
-
-    A series whose bars all come after the training span has no say in the choice of features. Where it lacks one, the
-    column is empty, so that it has no windows.
-    """
-    notices = tuple(
-        f"{name} is empty in the training span and left out"
-        for name, lacking in empty.items()
-        if bars.name in lacking and name in bars.columns
-    )
-    for notice in notices:
-        get_logger().warning("%s: %s", bars.name, notice)
-    absent = {name: np.full(len(bars), np.nan) for name in spec.volumes if name not in bars.columns}
-    return replace(bars, columns=bars.columns | absent, notices=bars.notices + notices)
 
 
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:

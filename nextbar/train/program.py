@@ -10,8 +10,7 @@ import jax
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.windows import WindowSpec
-from nextbar.model.heads import head_for
-from nextbar.model.transformer import Transformer, architecture
+from nextbar.model.transformer import Transformer, model_of
 from nextbar.train.devices import ONE, Devices
 
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
@@ -51,7 +50,7 @@ class Program:
     @classmethod
     def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
-        model = Transformer(architecture(config.model_config), head_for(config))
+        model = model_of(config, spec)
         batch_size = min(config.batch_size, n_windows)
         steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
         slices = _slices(batch_size, _tokens(spec))

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.config import ExperimentConfig
+from nextbar.config_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
@@ -18,9 +20,13 @@ from nextbar.files import write_json
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
 
-FORMAT = 1
+FORMAT = 2
 """of the run folder; a later nextbar that changes what its files mean counts it up"""
 
+EARLIER = {"dataset_config.time_feature": "span"}
+"""fields that configurations of earlier runs do not have, and what these runs did"""
+
+CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
@@ -46,6 +52,17 @@ def read_summary(path: Path) -> dict[str, Any]:
             f"{path} has format {written}, written by nextbar {version}; this nextbar reads up to {FORMAT}: update it"
         )
     return summary
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """``config.yaml`` of a run folder; a field that the run is older than has the value that it was trained with.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or no configuration.
+    """
+    written = read_yaml(path / CONFIG)
+    absent = {name: value for name, value in EARLIER.items() if _lacks(written, name)}
+    return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
@@ -116,6 +133,13 @@ def _whole(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(path.read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def _lacks(data: Any, name: str) -> bool:
+    """Whether a mapping of mappings has the section of a field, named with dots, but not the field."""
+    section, _, leaf = name.rpartition(".")
+    inside = data.get(section)
+    return isinstance(inside, dict) and leaf not in inside
 
 
 def _jsonable(value: Any) -> Any:

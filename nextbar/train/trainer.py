@@ -62,7 +62,7 @@ class Trainer:
         (result,) = train_together(
             [self.config],
             bars,
-            build_dataset(self.config, bars, self._plan.cuts),
+            build_dataset(self.config, bars, self._plan.cuts, self._plan.layout),
             plan=self._plan,
             watches=[self._watch],
             show=self._show,
