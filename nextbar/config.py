@@ -71,7 +71,7 @@ class ModelConfig(Checked):
     """Time2Vec embedding of the bar's place in the window and of its clock, instead of the sinusoidal encoding."""
     norm_encoder_prev: Flag = True
     """Layer norm before attention and feed-forward (pre-norm) instead of after (post-norm)."""
-    use_extra_tokens: Flag = True
+    use_extra_tokens: Flag = False
     """Tell the model how widely the window varies: tokens in front of the sequence, and numbers for the head."""
     output_mode: OutputMode = "mean"
     """What is predicted: a value, a distribution, or the bin of the next move."""

@@ -29,7 +29,8 @@ pytest.importorskip("limit", reason="the measurements are not part of an install
 from limit import Product, forward_products, multiplier, step_products  # noqa: E402
 from peers import MISSING, PEERS, Peer, versions  # noqa: E402
 
-SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1}
+SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1,
+         "use_extra_tokens": True}  # fmt: skip
 
 
 def dot_flops(jaxpr: Any) -> Iterator[float]:

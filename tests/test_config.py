@@ -24,7 +24,7 @@ REQUIRED = object()
 MODEL_FIELDS = dict(
     d_model=128, num_layers=2, head_layers=2, n_heads=4, dim_feedforward=512, dropout=0.05, max_seq_len=24,
     flatten_encoder_output=False, average_encoder_output=False, fe_blocks=0, use_resblocks_in_fe=False,
-    use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=True,
+    use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=False,
     output_mode="mean", tail="normal", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(

@@ -22,7 +22,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "odd": {
         "seq_len": 37, "d_model": 40, "num_layers": 2, "n_heads": 5, "dim_feedforward": 77, "horizon": 7,
         "output_mode": "distribution", "tail": "student_t", "target": "log_return", "features": "returns",
-        "use_time2vec": True, "time_feature": "span",
+        "use_time2vec": True, "time_feature": "span", "use_extra_tokens": True,
     },
     "wide, bins": {
         "seq_len": 24, "d_model": 128, "num_layers": 2, "n_heads": 4, "dim_feedforward": 512,

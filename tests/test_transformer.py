@@ -30,7 +30,7 @@ B, L, F, G, H = 4, 6, 5, 2, 2
 def make_config(**overrides: Any) -> ExperimentConfig:
     if overrides.get("output_mode") == "discrete_grid":
         overrides["discrete_grid_levels"] = GRID
-    return builders_config(**{"horizon": H, **overrides})
+    return builders_config(**{"horizon": H, "use_extra_tokens": True, **overrides})
 
 
 def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:

@@ -255,6 +255,24 @@ def test_one_program_serves_all_modes_and_equals_the_population() -> None:
     assert len({alone[m].x_BLF.tobytes() for m in MODES}) == len(MODES)
 
 
+@pytest.mark.parametrize("time_feature", ["none", "position", "span"])
+def test_the_same_bars_a_year_later_are_the_same_window(time_feature: str) -> None:
+    """Unless the model is asked to know how much of the training span has passed."""
+    bars = make_bars(n=240)
+    dataset = build_dataset(make_config(seq_len=8, time_feature=time_feature), [bars])
+    later = Bars(bars.ticker, bars.resolution, bars.time_N + 52 * 7 * 86_400, bars.columns)
+    origin_B = some_origins(dataset)
+    spec, weight_B = dataset.preparation.spec, np.ones(N_WINDOWS, np.float32)
+    tape = dataset.preparation.tape([later], dataset.preparation.series)
+    moved = jax.device_get(gather_all(tape, origin_B.astype(np.int32), weight_B, MODES, spec))
+    same = {
+        name
+        for name in Batch._fields
+        if np.array_equal(getattr(moved, name), getattr(batches(dataset, origin_B), name))
+    }
+    assert set(Batch._fields) - same == ({"x_BLF"} if time_feature == "span" else set())
+
+
 def test_a_batch_says_its_weights_and_types() -> None:
     dataset = build_dataset(make_config(seq_len=8), [make_bars(n=240)])
     weight_B = np.array([1, 1, 0], np.float32)

@@ -54,7 +54,8 @@ class SpreadBins:
     def fit(cls, spread_NG: np.ndarray, typical_NG: np.ndarray) -> SpreadBins:
         """Of the training windows' spreads (N, G), and those of their series' middle windows."""
         pooled_G = typical(spread_NG)
-        quantiles = np.quantile(numbers(spread_NG, known(typical_NG, pooled_G)), np.arange(1, BINS) / BINS, axis=0)
+        number_NG = numbers(np.nan_to_num(spread_NG), known(typical_NG, pooled_G))
+        quantiles = np.quantile(number_NG, np.arange(1, BINS) / BINS, axis=0)
         return cls(tuple(pooled_G.tolist()), tuple(map(tuple, quantiles.T.tolist())))
 
     @classmethod
@@ -65,7 +66,8 @@ class SpreadBins:
     def scale(self, spreads_SG: Sequence[Sequence[float]]) -> SpreadScale:
         """For the device; ``spreads_SG`` are those of the middle windows of each series."""
         typical_SG = known(np.array(spreads_SG, np.float64), np.array(self.typical))
-        return SpreadScale(typical_SG.astype(np.float32), np.array(self.edges, np.float32))
+        least = np.finfo(np.float32).tiny
+        return SpreadScale(np.maximum(typical_SG.astype(np.float32), least), np.array(self.edges, np.float32))
 
 
 def window_spreads(columns: dict[str, np.ndarray], origin_N: np.ndarray, spec: WindowSpec) -> np.ndarray:

@@ -25,7 +25,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "returns, student_t, horizon 3": {
         "features": "returns", "target": "log_return", "norm_mode": "global_meanstd", "output_mode": "distribution",
-        "tail": "student_t", "horizon": 3,
+        "tail": "student_t", "horizon": 3, "use_extra_tokens": True,
     },
     "grid, scored but not trained": {
         "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "test_tickers": ["bbb"], "tickers": ["aaa"],
