@@ -1,8 +1,9 @@
 """Mutation testing: how many small changes of the code do the tests notice? ``make mutants``.
 
-mutmut makes the mutants and runs the tests. This script copies the tree to a temporary folder, so that nothing here is
-touched, gives each module its own tests (``mutants.yaml``), draws as many mutants as the time allows, and prints a table
-and the survivors. The draw is a function of the seed and the module.
+mutmut makes the mutants, of functions and methods without a decorator, and runs the tests. This script copies the tree
+to a temporary folder, so that the one it lies in is not touched, gives each module its own tests (``mutants.yaml``),
+draws as many mutants as the time allows, and prints a table and the survivors. Of one seed a longer run draws others
+as well.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ scipy.stats sklearn.metrics statsmodels.api arch orbax.checkpoint plotly pydanti
 nextbar.train.trainer nextbar.searching nextbar.backtesting nextbar.forecaster nextbar.evaluation"
 SURVIVED, TIMEOUT = {0, 5, 33}, {-24, 24, 36, 152, 255}
 """exit codes as mutmut keeps them: tests passed, or no test reaches the function; the processor's time was up"""
-SECONDS_A_MODULE, SECONDS_A_MUTANT = 60.0, 2.5
-"""of one core: tests run unchanged, with their imports; a mutant tested. The draw is sized by them"""
+PACE, WEIGHT = 3.5, 100
+"""seconds of one core that a mutant takes, with its share of the runs without one; as many mutants as that guess counts
+for beside those measured. The draw is sized by them"""
 
 
 @dataclass
@@ -125,14 +127,13 @@ def show(outcomes: list[Outcome]) -> None:
 class Session:
     """Modules tested in copies of the tree until the time is up."""
 
-    def __init__(
-        self, folder: Path, settings: dict, seed: int, cores: int, end: float, modules: int
-    ) -> None:
+    def __init__(self, folder: Path, settings: dict, seed: int, cores: int, end: float, modules: int) -> None:
         self.folder, self.settings, self.seed, self.end = folder, settings, seed, end
         self._cores, self._left = cores, modules
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped = False
+        self._tested, self._spent = WEIGHT, WEIGHT * PACE
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(listed, cwd=HERE.parent, check=True, capture_output=True, text=True).stdout
         for name in filter(None, names.split("\0")):
@@ -146,8 +147,9 @@ class Session:
         with self._lock:
             seconds = min(self._cores * (self.end - time.monotonic()) / self._left, self.end - time.monotonic())
             self._left -= 1
+            most = int(seconds * self._tested / self._spent)
+        began = time.monotonic()
         outcome = Outcome(module)
-        most = int((seconds - SECONDS_A_MODULE) / SECONDS_A_MUTANT)
         if most < 1 or self._stopped:
             outcome.problem = "no time left"
             return outcome
@@ -161,7 +163,8 @@ class Session:
         names = self._run(tree, [sys.executable, "-c", NAMES, path]).split()
         prefix = path.removesuffix(".py").replace("/", ".")
         outcome.mutants = len(names)
-        drawn = random.Random(f"{self.seed} {module}").sample(names, min(most, len(names)))
+        random.Random(f"{self.seed} {module}").shuffle(names)
+        drawn = names[:most]
         said = self._run(tree, [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", "1",
                                 *(f"{prefix}.{name}" for name in drawn)], seconds)  # fmt: skip
         try:
@@ -170,7 +173,11 @@ class Session:
             codes = {}
         if not any(code is not None for code in codes.values()):
             outcome.problem = said.strip().splitlines()[-1] if said.strip() else "mutmut said nothing"
+        with self._lock:
+            self._tested += sum(code is not None for code in codes.values())
+            self._spent += time.monotonic() - began
         self._count(outcome, tree, path, {f"{prefix}.{name}": codes.get(f"{prefix}.{name}") for name in drawn})
+        shutil.rmtree(tree)
         return outcome
 
     def _count(self, outcome: Outcome, tree: Path, path: str, codes: dict[str, int | None]) -> None:

@@ -145,7 +145,8 @@ def test_scores_that_are_differences_are_not_divided_by_the_baselines() -> None:
     one, two = errors(600, seed=12, correlation=0.8), errors(600, seed=13)
     model_TS, baseline_TS = np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]])
     found = interval(model_TS, baseline_TS, mode="distribution")
-    assert_alike(interval(model_TS + [0, 1e3], baseline_TS + [0, 1e3], mode="distribution"), found)
+    added_S = np.array([0, 1e3])
+    assert_alike(interval(model_TS + added_S, baseline_TS + added_S, mode="distribution"), found)
     weights = [1, 100]  # in units of the baseline the first ticker decides, as itself the second
     assert found is not None
     assert interval(model_TS * weights, baseline_TS * weights, mode="distribution").block < found.block  # type: ignore[union-attr]

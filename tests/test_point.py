@@ -93,7 +93,7 @@ def test_hits_are_counted_for_moves_alone_and_ratios_where_there_is_a_denominato
 
 
 def test_what_came_is_in_the_unit_of_the_target_in_float64() -> None:
-    """Also where outcomes are float32; a log return of a price that is not above zero is not finite, without a warning."""
+    """Also where outcomes are float32; a log return of a price not above zero is not finite, without a warning."""
     last_N, close_NH = np.array([100.0, 0.1, 0.0], np.float32), np.array([[101, 99], [0.2, -1], [0, 1]], np.float32)
     outcomes = Outcomes(np.zeros(3, int), ("a",), np.arange(3), last_N, close_NH)
     last_N1, wide_NH = last_N.astype(np.float64)[:, None], close_NH.astype(np.float64)
