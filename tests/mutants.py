@@ -190,7 +190,7 @@ class Session:
         for name, diff in zip(left, diffs, strict=False):
             change = "\n".join(line for line in diff.splitlines()[2:] if line[:1] in "+-")
             if any(
-                fnmatch.fnmatch(name, accepted["mutant"]) and re.search(accepted["change"], change)
+                fnmatch.fnmatch(name, accepted["mutant"]) and re.search(accepted["change"], change, re.MULTILINE)
                 for accepted in self.settings["equivalent"]
             ):
                 outcome.count["equivalent"] += 1

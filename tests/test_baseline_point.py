@@ -12,7 +12,7 @@ from nextbar import baselines
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Direction, Reversal
-from nextbar.baselines.point import Drift, Persistence, Seasonal
+from nextbar.baselines.point import Drift, Persistence, Seasonal, hour_of_week
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
@@ -129,6 +129,20 @@ def test_season_is_the_mean_of_the_same_hour_of_the_week(resolution: str) -> Non
             row = found.iloc[(i - n_train + 1) * H + h - 1]
             assert row["date"] == date[i + h] and row["step"] == h
             assert row["close"] == pytest.approx(frame["close"][i] * np.exp(total), rel=1e-12)
+
+
+def test_hours_are_counted_from_monday() -> None:
+    dates = pd.DatetimeIndex(["2020-01-06 00:00", "2020-01-06 00:59:59", "2020-01-08 05:30", "2020-01-12 23:59:59"])
+    second_N = dates.as_unit("s").astype("int64").to_numpy()
+    assert hour_of_week(second_N).tolist() == [0, 0, 2 * 24 + 5, 167]
+    assert hour_of_week(second_N - 60 * 7 * 86_400 * 52).tolist() == [0, 0, 53, 167]  # 60 times 52 weeks earlier
+
+
+def test_an_hour_seen_once_has_the_move_of_then() -> None:
+    bars = make_bars("a", n=169)
+    found = Seasonal(Task(output_mode="mean")).fit(make_frame(bars)).predict(make_frame(bars))
+    close_N = bars.columns["close"]
+    assert found["close"].item() == pytest.approx(close_N[-1] * close_N[1] / close_N[0], rel=1e-12)
 
 
 def test_an_hour_never_seen_has_the_mean_move() -> None:
