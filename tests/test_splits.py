@@ -103,7 +103,9 @@ def test_windows_go_where_all_their_labels_are(
     for time_N in series:
         hole_N = np.array([random.random() < 0.1 for _ in time_N], bool)  # type: ignore[attr-defined]
         valid_N = np.array([random.random() < 0.9 for _ in time_N], bool)  # type: ignore[attr-defined]
-        found = spans(time_N, whole_windows(hole_N, seq_len, horizon, valid_N), horizon, cuts)
+        whole_N = whole_windows(hole_N, seq_len, horizon, valid_N)
+        assert whole_N.dtype == bool
+        found = spans(time_N, whole_N, horizon, cuts)
         expected: dict[str | None, list[int]] = {name: [] for name in (*SPANS, None)}
         for origin in range(len(time_N)):
             context = range(origin - seq_len + 1, origin + 1)
