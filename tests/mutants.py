@@ -52,6 +52,8 @@ scipy.stats sklearn.metrics statsmodels.api arch orbax.checkpoint plotly pydanti
 nextbar.train.trainer nextbar.searching nextbar.backtesting nextbar.forecaster nextbar.evaluation"
 SURVIVED, TIMEOUT = {0, 5, 33}, {-24, 24, 36, 152, 255}
 """exit codes as mutmut keeps them: tests passed, or no test reaches the function; the processor's time was up"""
+GRACE = 20.0
+"""seconds that an interrupted process has to end by itself"""
 PACE, WEIGHT = 3.5, 100
 """seconds of one core that a mutant takes, with its share of the runs without one; as many mutants as that guess counts
 for beside those measured. The draw is sized by them"""
@@ -92,6 +94,8 @@ def main() -> None:
     modules = [name for name in settings["tests"] if any(fnmatch.fnmatch(name, part) for part in patterns)]
     if not modules:
         sys.exit(f"no module matches {options.only}; there are {', '.join(settings['tests'])}")
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has processes in the background ignore Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     end = time.monotonic() + 60 * options.minutes
     outcomes: list[Outcome] = []
     with TemporaryDirectory(prefix="nextbar-mutants-") as folder:
@@ -211,9 +215,13 @@ class Session:
         with self._lock:
             self._running.add(process)
         try:
-            return process.communicate(timeout=seconds)[0]
+            try:
+                return process.communicate(timeout=seconds)[0]
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+                return process.communicate(timeout=GRACE)[0]
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGKILL)
             return process.communicate()[0]
         finally:
             with self._lock:
