@@ -9,6 +9,7 @@ as well.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
@@ -52,7 +53,7 @@ scipy.stats sklearn.metrics statsmodels.api arch orbax.checkpoint plotly pydanti
 nextbar.train.trainer nextbar.searching nextbar.backtesting nextbar.forecaster nextbar.evaluation"
 SURVIVED, TIMEOUT = {0, 5, 33}, {-24, 24, 36, 152, 255}
 """exit codes as mutmut keeps them: tests passed, or no test reaches the function; the processor's time was up"""
-GRACE = 20.0
+GRACE = 10.0
 """seconds that an interrupted process has to end by itself"""
 PACE, WEIGHT = 3.5, 100
 """seconds of one core that a mutant takes, with its share of the runs without one; as many mutants as that guess counts
@@ -221,18 +222,28 @@ class Session:
                 process.send_signal(signal.SIGINT)
                 return process.communicate(timeout=GRACE)[0]
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            end_group(process)
             return process.communicate()[0]
         finally:
             with self._lock:
                 self._running.discard(process)
 
     def stop(self) -> None:
-        """Interrupt what runs, begin nothing more."""
+        """Interrupt what runs, and what it forked a little later; begin nothing more."""
         self._stopped = True
-        with self._lock:
-            for process in self._running:
-                process.send_signal(signal.SIGINT)
+        for process in tuple(self._running):
+            process.send_signal(signal.SIGINT)
+        end = time.monotonic() + GRACE
+        while self._running and time.monotonic() < end:
+            time.sleep(0.1)
+        for process in tuple(self._running):
+            end_group(process)
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """End a process and all that it forked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

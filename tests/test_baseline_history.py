@@ -30,6 +30,10 @@ def test_moves_are_log_returns_or_changes() -> None:
     assert history([7.0]).moves(True, 7.0).tolist() == history([7.0]).moves(False, 7.0).tolist() == [0]
 
 
+def test_moves_of_a_close_below_one_are_log_returns_too() -> None:
+    np.testing.assert_allclose(history([2.0, 0.5, 0.25, 1.0]).moves(True, 9.0), np.log([1, 0.25, 0.5, 4]), rtol=1e-15)
+
+
 def test_a_close_without_a_logarithm_moves_in_units_of_the_mean() -> None:
     """Into it and out of it, zero and below, without a warning."""
     found = history([8.0, 4.0, 0.0, 2.0, -2.0, -6.0, 4.0, 8.0]).moves(True, 4.0)
