@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nextbar.data.targets import bin_index
 from nextbar.errors import DataError
-from nextbar.metrics.bins import bin_index, percent_move
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -62,7 +62,7 @@ def _frequencies(training: Outcomes, task: Task, trained_S: np.ndarray | None) -
     """(count + 1) / (N + K) of each bin over the moves of all trained series together, (H, K)."""
     n_bins = len(task.edges) - 1
     row = slice(None) if trained_S is None else np.asarray(trained_S, bool)[training.series_N]
-    bin_NH = bin_index(percent_move(training.last_close_N[row, None], training.close_NH[row]), task.edges)
+    bin_NH = bin_index(training.last_close_N[row, None], training.close_NH[row], task.edges)
     count_HK = np.stack([np.bincount(bin_N, minlength=n_bins) for bin_N in bin_NH.T])
     return (count_HK + 1) / (len(bin_NH) + n_bins)
 
