@@ -11,7 +11,7 @@ import numpy as np
 from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import bins, density, point
-from nextbar.metrics.comparison import Score, beside, ranking_score, skills, verdict
+from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
@@ -121,10 +121,7 @@ class Scorer:
 
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
-        by_ticker = {
-            name: {"skill": skills(score.pooled, self.baseline.by_ticker[name].pooled)}
-            for name, score in scores.by_ticker.items()
-        }
+        by_ticker = {name: beside(score, self.baseline.by_ticker[name]) for name, score in scores.by_ticker.items()}
         return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
     def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
@@ -132,25 +129,31 @@ class Scorer:
 
         ``against``, called ``name``, takes the place of the baseline.
 
-        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}
+        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}; a skill is the mean of the tickers' skills
         - ``by_step``, when H > 1: the same three, with a list of H values for each metric
         - ``by_ticker``: {name: the same again, and ``windows``}
-        - ``windows``: N; ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
+        - ``windows``: N; ``origins``: distinct times of their last known bars
+        - ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
         baseline = against or self.baseline
-        report = beside(scores.mean, baseline.mean)
+        pairs = [(scores.by_ticker[series.name], baseline.by_ticker[series.name]) for series in self._series]
+        report = beside(scores.mean, baseline.mean, pairs)
         report["windows"] = len(self.outcomes.series_N)
+        report["origins"] = len(np.unique(self.outcomes.origin_time_N))
         report["by_ticker"] = {
-            series.name: {
-                **beside(scores.by_ticker[series.name], baseline.by_ticker[series.name]),
-                "windows": len(series.row_M),
-            }
-            for series in self._series
+            series.name: {**beside(*pair), "windows": len(series.row_M)}
+            for series, pair in zip(self._series, pairs, strict=True)
         }
         report["diebold_mariano"] = self.significance(scores, baseline)
-        report["verdict"] = verdict(report, self.task, name)
+        report["verdict"] = verdict(report, self.task, name, [] if against else self._without_baseline())
         return report
+
+    def _without_baseline(self) -> list[str]:
+        """Which series have no baseline, and why."""
+        present = np.unique(self.outcomes.series_N)
+        reasons = [baselines.missing(self.reference, int(s), self.outcomes.names[s], self.task) for s in present]
+        return [reason for reason in reasons if reason]
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
         task, outcomes = self.task, self.outcomes
