@@ -98,14 +98,15 @@ def too_few(origins: int, horizon: int) -> str | None:
     return f"too few origins to say: {origins}, and the test takes {least}{ahead}"
 
 
-def verdict(report: Mapping[str, Any], task: Task, name: str = "", missing: Sequence[str] = ()) -> str:
+def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
     """One or two plain sentences: is the baseline, or who else is called ``name``, beaten on the leading error, and was
-    it more than luck? ``missing`` says which series have no baseline, and why."""
+    it more than luck?"""
     error, name = task.leading, name or NAMES[task.output_mode]
     model, baseline, gain = (report[key][error] for key in ("model", "baseline", "skill"))
     tickers = report["by_ticker"]
-    if missing:
-        return f"No verdict: {'; '.join(missing)}."
+    without = [node["no_baseline"] for node in tickers.values() if "no_baseline" in node]
+    if without:
+        return f"No verdict: {'; '.join(without)}."
     if gain is None:
         still = [ticker for ticker, node in tickers.items() if node["baseline"][error] == 0 and node["model"][error]]
         if still:
@@ -146,7 +147,7 @@ def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:
     ``distribution``) is the baseline itself.
     """
     error = Task(output_mode=output_mode).leading
-    gains = [node["skill"][error] for node in report["by_ticker"].values() if node["baseline"][error] is not None]
+    gains = [node["skill"][error] for node in report["by_ticker"].values() if "no_baseline" not in node]
     if not gains or any(gain is None for gain in gains):
         return math.inf
     mean = math.fsum(gains) / len(gains)

@@ -121,7 +121,10 @@ class Scorer:
 
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
-        by_ticker = {name: beside(score, self.baseline.by_ticker[name]) for name, score in scores.by_ticker.items()}
+        by_ticker = {
+            series.name: self._beside(series, scores.by_ticker[series.name], self.baseline.by_ticker[series.name])
+            for series in self._series
+        }
         return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
     def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
@@ -131,7 +134,7 @@ class Scorer:
 
         - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}; a skill is the mean of the tickers' skills
         - ``by_step``, when H > 1: the same three, with a list of H values for each metric
-        - ``by_ticker``: {name: the same again, and ``windows``}
+        - ``by_ticker``: {name: the same again, ``windows``, and where it has no baseline ``no_baseline``, why}
         - ``windows``: N; ``origins``: distinct times of their last known bars
         - ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
         """
@@ -142,18 +145,19 @@ class Scorer:
         report["windows"] = len(self.outcomes.series_N)
         report["origins"] = len(np.unique(self.outcomes.origin_time_N))
         report["by_ticker"] = {
-            series.name: {**beside(*pair), "windows": len(series.row_M)}
+            series.name: self._beside(series, *pair, own=against is None) | {"windows": len(series.row_M)}
             for series, pair in zip(self._series, pairs, strict=True)
         }
         report["diebold_mariano"] = self.significance(scores, baseline)
-        report["verdict"] = verdict(report, self.task, name, [] if against else self._without_baseline())
+        report["verdict"] = verdict(report, self.task, name)
         return report
 
-    def _without_baseline(self) -> list[str]:
-        """Which series have no baseline, and why."""
-        present = np.unique(self.outcomes.series_N)
-        reasons = [baselines.missing(self.reference, int(s), self.outcomes.names[s], self.task) for s in present]
-        return [reason for reason in reasons if reason]
+    def _beside(self, series: _Series, model: Score, baseline: Score, own: bool = True) -> dict[str, Any]:
+        """A ticker's part of a report; ``own``: the baseline is the reference's."""
+        node = beside(model, baseline)
+        s = int(self.outcomes.series_N[series.row_M[0]])
+        reason = baselines.missing(self.reference, s, series.name, self.task) if own else None
+        return node | ({"no_baseline": reason} if reason else {})
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
         task, outcomes = self.task, self.outcomes
