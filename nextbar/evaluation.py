@@ -10,10 +10,11 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from nextbar import baselines
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
-from nextbar.data.dataset import usable_origins
+from nextbar.data.dataset import moves_until, usable_origins
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
@@ -23,6 +24,7 @@ from nextbar.history import fit_of, with_features
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.task import Task
 from nextbar.new_bars import own_bars, read_new_bars
 from nextbar.train.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
@@ -93,8 +95,9 @@ def evaluate(
     """Score a run on its own bars, or on new ones.
 
     A window is scored in the span that the run's own cuts put it in, so bars after those of the training are test.
-    Statistics, calendars and baselines are those of the run. For a series it did not know, the baseline's spread is the
-    mean of those it knew, and scaled errors are left out.
+    Statistics, calendars and baselines are those of the run. A series it did not train has a baseline, and the unit of
+    scaled errors, from its own bars up to its first origin in a span; where these are too few it has none, and there is
+    no verdict.
 
     Args:
         run: run folder, or an experiment folder: its best run. Or several, whose forecasts are averaged (a deep
@@ -128,7 +131,6 @@ def evaluate(
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
     called = forecaster.names(series)
-    reference = _reference_of(series, called, *read_reference(path))
     origins = _origins(series, fits, forecaster, cuts)
     if not len(origins["test"]):
         raise _no_test(series, forecaster, cuts, summary)
@@ -136,11 +138,13 @@ def evaluate(
         np.concatenate(parts) for parts in zip(*((b.columns["close"], b.close_time_N) for b in series), strict=True)
     )
     series_R = np.repeat(np.arange(len(series)), [len(b) for b in series])
+    recorded = read_reference(path)
     judged = {}
     for span, origin_N in origins.items():
         if len(origin_N):
             came = outcomes(close_R, time_R, series_R, called, origin_N, spec.horizon)
             said = forecaster.forecast(series, fits, origin_N)
+            reference = _reference_of(series, called, fits, origin_N, span, forecaster.task, *recorded)
             scorer = Scorer(came, reference, forecaster.task)
             judged[span] = SpanEvaluation(origin_N, came, said, scorer, adjusted if span == "test" else None)
     return Evaluation(path, forecaster.epoch, config, summary, series, called, cuts, judged)
@@ -163,31 +167,43 @@ def _origins(
 
 
 def _reference_of(
-    series: Sequence[Bars], names: Sequence[str], known: Sequence[str], reference: Reference
+    series: Sequence[Bars],
+    names: Sequence[str],
+    fits: Sequence[SeriesFit],
+    origin_N: np.ndarray,
+    span: str,
+    task: Task,
+    run_names: Sequence[str],
+    run: Reference,
 ) -> Reference:
-    """The run's reference for these series; one it did not know has the mean spread of moves, and no scale."""
-    log_returns_SH = reference.move_std_SH[reference.positive_S]
-    log_returns_SH = log_returns_SH[np.isfinite(log_returns_SH).all(axis=1)]
-    unknown_H = np.full(reference.move_std_SH.shape[1], np.nan)
-    typical_H = log_returns_SH.mean(axis=0) if len(log_returns_SH) else unknown_H
-    place = [known.index(name) if name in known else None for name in names]
-    positive_S = np.array(
-        [
-            bool((b.columns["close"] > 0).all()) if at is None else reference.positive_S[at]
-            for b, at in zip(series, place, strict=True)
-        ]
-    )
-    return reference._replace(
-        center_S=np.array([np.nan if at is None else reference.center_S[at] for at in place]),
-        spread_S=np.array([np.nan if at is None else reference.spread_S[at] for at in place]),
-        move_std_SH=np.array(
-            [
-                (typical_H if positive else unknown_H) if at is None else reference.move_std_SH[at]
-                for at, positive in zip(place, positive_S, strict=True)
-            ]
-        ),
-        positive_S=positive_S,
-    )
+    """The run's reference for these series; of one it did not train, what its bars up to its first origin say.
+
+    The run recorded that of its own test span: it stands in where fewer bars are given than the run had.
+    """
+    trained_S = np.ones(len(run_names), bool) if run.trained_S is None else run.trained_S
+    moves_S = np.zeros(len(run_names)) if run.moves_S is None else run.moves_S
+    starts = np.cumsum([0, *(len(b) for b in series)])
+    row_S: list[int] = []
+    own_names: list[str] = []
+    closes, parts = [], []
+    for s, (bars, fit, name) in enumerate(zip(series, fits, names, strict=True)):
+        recorded = run_names.index(name) if name in run_names else None
+        own_N = origin_N[(origin_N >= starts[s]) & (origin_N < starts[s + 1])] - starts[s]
+        origin = int(own_N.min()) if len(own_N) else -1
+        rows, close_N = moves_until(bars, fit.calendar, task.horizon, origin), bars.columns["close"]
+        if recorded is not None and (trained_S[recorded] or (span == "test" and len(rows) < moves_S[recorded])):
+            row_S.append(recorded)
+            continue
+        row_S.append(len(run_names) + len(own_names))
+        parts.append(outcomes(close_N, bars.close_time_N, np.full(len(bars), len(own_names)), (), rows, task.horizon))
+        closes.append(close_N[: origin + 1])
+        own_names.append(name)
+    if not own_names:
+        return baselines.joined(run, run, row_S)
+    fields = zip(*((p.series_N, p.origin_time_N, p.last_close_N, p.close_NH) for p in parts), strict=True)
+    series_N, time_N, last_N, close_NH = map(np.concatenate, fields)
+    history = Outcomes(series_N, tuple(own_names), time_N, last_N, close_NH)
+    return baselines.joined(run, baselines.fit(history, closes, task, np.zeros(len(own_names), bool)), row_S)
 
 
 def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from builders import make_bars, make_config, make_frame
 
-from nextbar import baselines
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
@@ -20,6 +19,7 @@ from nextbar.inference import expected_shapes
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.judge import reference_of
 from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.run import Run
 
@@ -64,9 +64,7 @@ def make_run(
             checkpoints.save(epoch, {"params": random_parameters(config, dataset, epoch)}, {}, loss)
         checkpoints.close()
         task = Task.of(config)
-        history = dataset.outcomes_at(dataset.history_N)
-        reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
-        write_reference(run.path, dataset.names, reference)
+        write_reference(run.path, dataset.names, reference_of(dataset, "test", task))
         run.update(status="finished", best_epoch=best)
     made = MadeRun(run.path, config, bars, dataset)
     if task.output_mode == "distribution":

@@ -120,9 +120,10 @@ def test_of_a_density_it_is_the_difference_of_scores() -> None:
 
 
 def test_blocks_are_as_long_as_windows_overlap() -> None:
-    model_TS, baseline_TS = errors(400, seed=7)
+    model_TS, baseline_TS = errors(480, seed=7)
     found = interval(model_TS, baseline_TS, horizon=24)
     assert found is not None and found.block == 24
+    assert interval(model_TS[1:], baseline_TS[1:], horizon=24) is None, "20 windows that share no bar are needed"
 
 
 def test_more_certainty_is_wider_and_a_seed_repeats_it() -> None:

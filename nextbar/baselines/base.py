@@ -175,4 +175,9 @@ def _reference(series: Sequence[History], task: Task) -> Reference:
             [one.close_N[np.arange(n)[:, None] + steps] for one, n in zip(series, n_windows, strict=True)]
         ),
     )
-    return fit_reference(training, [*(one.close_N for one in series), np.empty(0)], task)
+    reference = fit_reference(training, [*(one.close_N for one in series), np.empty(0)], task)
+    young_S = np.isnan(reference.move_std_SH).any(axis=1)
+    if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
+        typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
+        reference.move_std_SH[reference.positive_S & young_S] = typical_H
+    return reference

@@ -39,9 +39,11 @@ class Dataset:
     """row of the last known bar of every window of a span, over all series end to end"""
     history_N: np.ndarray
     """rows whose next H bars close in the training span, whatever their context, of every series, also those that are
-    only scored: what baselines are fitted on"""
+    only scored: what baselines are fitted on, see ``baseline_history``"""
     scored: tuple[bool, ...]
     trained: tuple[bool, ...]
+    learnt: tuple[bool, ...]
+    """trained, with windows to learn from"""
     dropped: dict[str, list[str]]
     """features some series lack, so that none has them: name -> those series"""
 
@@ -88,6 +90,23 @@ class Dataset:
     def training_closes(self) -> list[np.ndarray]:
         """Closes of each series before the first cut."""
         return [b.columns["close"][b.close_time_N < self.cuts.training_end] for b in self.bars]
+
+    def baseline_history(self, span: str) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Rows of the moves over H bars, and the closes of each series, that the baselines of a span are fitted on.
+
+        Those before the first cut; of a series without training windows its own up to its first origin in the span.
+        """
+        rows, closes, start = [], self.training_closes(), 0
+        for s, (b, calendar, learnt) in enumerate(zip(self.bars, self.calendars, self.learnt, strict=True)):
+            origin_N = self.origins[span][self.series_R[self.origins[span]] == s]
+            if learnt or not len(origin_N):
+                rows.append(self.history_N[self.series_R[self.history_N] == s])
+            else:
+                origin = int(origin_N.min()) - start
+                rows.append(start + moves_until(b, calendar, self.preparation.spec.horizon, origin))
+                closes[s] = b.columns["close"][: origin + 1]
+            start += len(b)
+        return np.concatenate(rows), closes
 
     def scored_digest(self) -> str:
         """Hash of the bars that validation and test are made of, whatever the model sees of them."""
@@ -215,6 +234,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         history_N,
         scored,
         trained,
+        tuple(used and len(w["training"]) > 0 for used, w in zip(trained, windows, strict=True)),
         dropped_features(dataset, bars),
     )
 
@@ -270,6 +290,12 @@ def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: in
     """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
     valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
     return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+
+
+def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np.ndarray:
+    """Rows whose next ``horizon`` bars follow without a hole and are known at the row ``origin``."""
+    rows = np.flatnonzero(whole_windows(calendar.hole_before(bars.time_N), 1, horizon))
+    return rows[rows + horizon <= origin]
 
 
 def _rows(

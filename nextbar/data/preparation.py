@@ -13,6 +13,7 @@ from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.indicators import price_valued
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
+from nextbar.data.targets import bins_ahead
 from nextbar.data.windows import Tape, WindowSpec
 
 PRICES = ("open", "high", "low", "close")
@@ -80,6 +81,7 @@ class Preparation:
         return Tape(
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, time_R1, plain], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
+            bin_RH=np.concatenate([bins_ahead(b.columns["close"], spec.horizon, spec.edges) for b in bars]),
             series_R=np.repeat(np.arange(len(bars), dtype=np.int32), [len(b) for b in bars]),
             rank_R=np.concatenate([f.calendar.rank(b.time_N) for b, f in zip(bars, fits, strict=True)]).astype(
                 np.int32

@@ -65,6 +65,8 @@ class Tape(NamedTuple):
     """high parts of the columns, low parts, the time column, plain indicators; float32"""
     close_R2: Array
     """high and low part of the close"""
+    bin_RH: Array
+    """bins of the next H moves, int32; (R, 0) without bins"""
     series_R: Array
     rank_R: Array
     """position of the next open slot in the series' week"""
@@ -95,7 +97,6 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     pair = Pair(rows_BLX[..., :n], rows_BLX[..., n : 2 * n])
     time_BL = rows_BLX[..., 2 * n]
     series_B = tape.series_R[origin_B]
-    future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
 
     scaled, scales = _normalise(tape, pair, series_B, norm_mode, spec)
     close = spec.own_prices - 1
@@ -116,16 +117,23 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         for name in spec.indicators
     ]
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
-    future_pair = Pair(future[..., 0], future[..., 1])
     return Batch(
         x_BLF=jnp.concatenate([*groups, time_BL[..., None], *indicators], axis=-1),
         time_BL=time_BL,
         tokens_BG=jnp.stack([_spread_token(group) for group in groups], axis=-1),
         clock_BHC=_clock(tape, origin_B, series_B, spec),
-        y_BH=label(last, future_pair, unit_B, spec.target, spec.edges),
+        y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,
     )
+
+
+def _labels(tape: Tape, origin_B: Array, last: Pair, unit_B: Array, spec: WindowSpec) -> Array:
+    """What the model is asked for: bins, or changes in units."""
+    if spec.edges is not None:
+        return tape.bin_RH[origin_B]
+    future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
+    return label(last, Pair(future[..., 0], future[..., 1]), unit_B, spec.target)
 
 
 def _column(array_BLX: Array, i: int) -> Array:

@@ -180,7 +180,11 @@ class Study:
             interval = self.winner_interval
         except (NextbarError, OSError) as error:  # bars that are gone
             return f"No interval: {error}"
-        return interval.in_words() if interval else "No interval: there are too few windows, or errors without end."
+        return (
+            interval.in_words()
+            if interval
+            else "No interval: there are too few windows, a ticker has no baseline, or an error is not finite."
+        )
 
     def show(self, out: Console | None = None) -> None:
         """Print the leaderboard, importances and what must be known beside.

@@ -92,9 +92,11 @@ def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
     """
     with _whole(path / REFERENCE) as found:
         names = tuple(found.pop("names"))
-        positive_S = np.array(found.pop("positive_S"), bool)
-        arrays: dict[str, Any] = {name: None if a is None else np.array(a, float) for name, a in found.items()}
-        return names, Reference(positive_S=positive_S, **arrays)
+        arrays: dict[str, Any] = {
+            name: None if a is None else np.array(a, bool if name in ("positive_S", "trained_S") else float)
+            for name, a in found.items()
+        }
+        return names, Reference(**arrays)
 
 
 def read_conformal(path: Path) -> tuple[int, Conformal] | None:
