@@ -297,7 +297,7 @@ def test_a_pruner_ends_what_looks_hopeless_and_nothing_else(pretender: Pretender
     for one in pruned:
         assert one.value == one.intermediate_values[max(one.intermediate_values)]
         assert one.user_attrs[FACTS]["reason"] == (
-            f"pruned after epoch {max(one.intermediate_values)}: ranking score {one.value:.5g}"
+            f"pruned after epoch {(last := max(one.intermediate_values))}: best ranking score {one.value:.5g} (epoch {last})"
         )
     assert all(len(one.intermediate_values) == 9 for one in finished)
     trained = sum(len(one.intermediate_values) for one in study.trials)

@@ -146,9 +146,9 @@ def test_many_at_once(join: Callable[[], Ledger]) -> None:
 def test_whose_worker_lives_is_left_alone_and_whose_was_killed_is_free_at_once(join: Callable[[], Ledger]) -> None:
     one, other = join(), join()
     claimed(one)
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     kill(one)
-    assert [trial.number for trial in other.stale(other.trials())] == [0]
+    assert [trial.number for trial in other.stale()] == [0]
 
 
 def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: Callable[[], Ledger]) -> None:
@@ -157,7 +157,7 @@ def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: C
     kill(one)
     other.owner.close()  # Ctrl-C before it took the trial over
     third = join()
-    assert len(third.stale(third.trials())) == 1
+    assert len(third.stale()) == 1
     third.owner.clear()
     assert [path.stem for path in third.owner._folder.glob("*.lock")] == [third.owner.token]
 
@@ -168,11 +168,11 @@ def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkey
     claim = claimed(one)
     kill(one)
     now = ledgers.time.time()
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     monkeypatch.setattr(ledgers.time, "time", lambda: now + LEASE + 1)
-    assert len(other.stale(other.trials())) == 1
+    assert len(other.stale()) == 1
     one.renew(claim, 7.0)  # it lives after all
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     assert other.trials()[0].user_attrs[LEASED]["seconds"] == 7.0
 
 
@@ -182,7 +182,7 @@ def test_one_that_was_let_go_is_free_at_once_anywhere(
     one, other = join(), join()
     elsewhere(monkeypatch, one)
     one.release(claimed(one), 3.0)
-    (trial,) = other.stale(other.trials())
+    (trial,) = other.stale()
     claim = other.take_over(trial, 9)
     assert claim is not None and claim.seconds == 3.0
 
@@ -194,7 +194,7 @@ def test_a_take_over_goes_on_with_what_there_was_and_the_former_owner_hears_of_i
         one.report(lost, epoch, ranking)
     one.renew(lost, 12.5)
     kill(one)
-    claim = other.take_over(other.stale(other.trials())[0], 1)
+    claim = other.take_over(other.stale()[0], 1)
     assert claim is not None and claim.proposal == lost.proposal and claim.number == 1
     assert (claim.seconds, other.values(claim)) == (12.5, {1: 0.9, 2: 0.8})
     (trial,) = require_sound(other, 1)
@@ -217,7 +217,7 @@ def test_two_take_over_at_once_and_one_has_it(join: Callable[[], Ledger], monkey
     one, two, three = join(), join(), join()
     claimed(one)
     kill(one)
-    (stale,) = two.stale(two.trials())
+    (stale,) = two.stale()
     make, answers = two._storage.create_new_trial, []
 
     def late(*given: Any, **named: Any) -> int:
@@ -237,7 +237,7 @@ def test_one_that_ends_while_it_is_taken_over_stays_as_it_ended(
     one, other = join(), join()
     claim = claimed(one)
     kill(one)
-    (stale,) = other.stale(other.trials())
+    (stale,) = other.stale()
     make = other._storage.create_new_trial
 
     def late(*given: Any, **named: Any) -> int:
@@ -273,11 +273,11 @@ def test_killed_between_the_steps_of_a_take_over(
 
     monkeypatch.setattr(other._storage, step, die)
     with pytest.raises(Killed):
-        other.take_over(other.stale(other.trials())[0], 1)
+        other.take_over(other.stale()[0], 1)
     kill(other)
     claims = []
     for _ in range(5):  # each a look of a worker
-        if stale := third.stale(third.trials()):
+        if stale := third.stale():
             claims.append(third.take_over(stale[0], 1))
     assert len([claim for claim in claims if claim]) == 1
     (trial,) = require_sound(third, 1)
@@ -291,7 +291,7 @@ def test_deaths_in_one_epoch_are_counted_and_an_epoch_in_between_ends_the_count(
             worker.report(claim, 1, 0.9)
         kill(worker)
         worker = join()
-        (stale,) = worker.stale(worker.trials())
+        (stale,) = worker.stale()
         again = worker.take_over(stale, 9)
         assert again is not None
         claim = again
