@@ -12,7 +12,6 @@ from builders import make_bars, make_frame
 from spaces import given
 
 from nextbar.config import ExperimentConfig
-from nextbar.files import write_whole
 from nextbar.searching import Study, search, trial
 from nextbar.train.trainer import Result
 
@@ -63,7 +62,7 @@ class Pretender:
             rankings.append(self.score(config, epoch))
             self.trained.append((config, epoch))
             written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}, "rankings": rankings}
-            write_whole(summary, json.dumps(written))
+            summary.write_text(json.dumps(written))
             message = watch(epoch, rankings[-1])
         if message and len(rankings) < config.num_epochs:
             return Result(folder, None, "pruned", {}, message)

@@ -16,7 +16,7 @@ from spaces import make_space
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
 from nextbar.searching.draw import Proposal
-from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import CONFIGURATION, FACTS, JUDGED, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
 from nextbar.searching.owner import LEASE, Owner, Pulse
 from nextbar.searching.storage import open_storage, open_study
 
@@ -195,14 +195,16 @@ def test_a_take_over_goes_on_with_what_there_was_and_the_former_owner_hears_of_i
     one.renew(lost, 12.5)
     kill(one)
     claim = other.take_over(other.stale()[0], 1)
-    assert claim is not None and claim.proposal == lost.proposal and claim.number == 1
+    assert claim is not None and claim.proposal == lost.proposal
+    assert (claim.number, claim.trial_id) == (0, 1)
     assert (claim.seconds, other.values(claim)) == (12.5, {1: 0.9, 2: 0.8})
     (trial,) = require_sound(other, 1)
-    assert trial.number == 1
+    assert (trial.number, trial._trial_id) == (0, 1)
     assert one.study.get_trials()[0].state == TrialState.FAIL and WITHDRAWN in one.study.get_trials()[0].user_attrs
     for action in (
         lambda: one.renew(lost, 1.0),
         lambda: one.report(lost, 3, 0.7),
+        lambda: one.judged(lost, 3, False, {}),
         lambda: one.finish(lost, TrialState.COMPLETE, 0.7, {"ranking": 0.7}),
     ):
         with pytest.raises(LeaseLost):
@@ -323,6 +325,7 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
         lambda: ledger.claim(proposal(2), 9),
         lambda: ledger.renew(claim, 1.0),
         lambda: ledger.report(claim, 1, 0.5),
+        lambda: ledger.judged(claim, 1, False, {}),
         lambda: ledger.values(claim),
         lambda: ledger.finish(claim, TrialState.FAIL, None, {}),
         lambda: ledger.release(claim, 1.0),
@@ -332,18 +335,64 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
         assert "has failed: server closed the connection; trials that ended are kept" in str(error.value)
 
 
-def test_a_read_after_a_report_that_fails_is_told_too(
+def test_a_trial_keeps_its_place_its_scores_and_its_marks_however_often_it_is_taken_over(
+    join: Callable[[], Ledger],
+) -> None:
+    """And those drawn after it have the place that they would have had."""
+    worker, seeds = join(), range(4)
+    for seed in seeds:
+        claim = claimed(worker, proposal(seed=seed))
+        worker.report(claim, 1, seed / 10)
+        worker.judged(claim, 1, False, {"completed_rung_0": seed / 10})
+        for _ in range(seed):
+            kill(worker)
+            worker = join()
+            taken_over = worker.take_over(worker.stale()[0], 4)
+            assert taken_over is not None and taken_over.number == claim.number == seed
+            claim = taken_over
+        worker.finish(claim, TrialState.COMPLETE, seed / 10, {})
+    trials = require_sound(worker, 4)
+    assert [(trial.number, trial.params["seed"]) for trial in trials] == [(seed, seed) for seed in seeds]
+    assert [trial.intermediate_values for trial in trials] == [{1: seed / 10} for seed in seeds]
+    assert [trial.user_attrs[JUDGED]["marks"] for trial in trials] == [{"completed_rung_0": s / 10} for s in seeds]
+    assert len(worker.study.get_trials()) == 4 + 1 + 2 + 3
+
+
+def test_a_trial_that_was_taken_over_goes_before_one_drawn_meanwhile(join: Callable[[], Ledger]) -> None:
+    """Its worker died, and so did one that had drawn the same experiment and not yet seen that it is there."""
+    one, two, three, four = join(), join(), join(), join()
+    first = claimed(one)
+    one.report(first, 1, 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two, "_all", lambda: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            two.claim(proposal(), 9)
+    require_sound(three, 1)
+    kill(one)
+    kill(two)
+    claims = [three.take_over(trial, 9) for trial in three.stale()]
+    assert [claim is not None for claim in claims] == [True, False]
+    (trial,) = require_sound(four, 1)
+    assert trial.intermediate_values == {1: 0.5} and trial.number == 0 and four.stale() == []
+
+
+def test_no_more_than_asked_where_one_was_taken_over_meanwhile(
     join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = join()
-    claim = claimed(ledger)
+    """What was taken over has a high number in the storage, and counts as drawn when it was drawn."""
+    one, two, three = join(), join(), join()
+    claimed(one, proposal(1), 1)
+    kill(one)
+    make = two._storage.create_new_trial
 
-    def fail(*_: Any) -> None:
-        raise StorageInternalError("gone")
+    def early(*given: Any, **named: Any) -> int:
+        made = make(*given, **named)
+        assert three.take_over(three.stale()[0], 1) is not None
+        return made
 
-    monkeypatch.setattr(ledger._storage, "get_trial", fail)
-    with pytest.raises(RunError, match="has failed: gone"):
-        ledger.report(claim, 1, 0.5)
+    monkeypatch.setattr(two._storage, "create_new_trial", early)
+    assert two.claim(proposal(2), 1) is None
+    require_sound(three, 1)
 
 
 def test_a_pulse_beats_until_it_is_stopped() -> None:

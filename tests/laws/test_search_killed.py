@@ -11,11 +11,12 @@ from typing import Any, get_args, get_type_hints
 import optuna
 import pytest
 from builders import make_bars
+from optuna.trial import TrialState
 from searches import Pretender
 from spaces import make_space
 
 from nextbar.config import ExperimentConfig
-from nextbar.searching import worker
+from nextbar.searching import draw, worker
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import best_of
@@ -84,10 +85,11 @@ class Search:
         self.moments = Moments()
         self.pretender = Pretender(patch)
         self.pretender.score = self._score
+        patch.setattr(draw, "STARTUP", 3)  # so that what TPE draws depends on results
         patch.setattr(Ledger, "release", lambda self, claim, seconds: None)  # nobody comes to that
         for name in ("write_hparams", "write_leaderboard"):
             patch.setattr(worker, name, lambda *given: None)
-        self._space = make_space({"seed": {"low": 0, "high": 99}}, log_dir=str(folder), num_epochs=EPOCHS)
+        self._space = make_space({"seed": {"low": 0, "high": 24}}, log_dir=str(folder), num_epochs=EPOCHS)
         self._storage = Storage(self.moments)
         self._options = SearchOptions(n_trials=TRIALS, pruner=pruner, sampler=sampler, population=1)
         self._folder = StudyFolder(folder)
@@ -109,10 +111,16 @@ class Search:
         return True
 
     @property
+    def pruned(self) -> list[int]:
+        """Numbers of the trials that were ended early."""
+        return [trial.number for trial in self.trials if trial.state == TrialState.PRUNED]
+
+    @property
     def ends(self) -> tuple[Any, ...]:
-        """All that a user sees of the trials, and the winner."""
+        """What became of the trials, in order, and the number of the winner."""
         best = best_of(self.trials)
-        return [(t.number, t.params, t.state, t.value, t.intermediate_values) for t in self.trials], best and best.number
+        ends = [(t.number, t.params, t.state, t.value, t.intermediate_values) for t in self.trials]
+        return ends, best and best.number
 
     def _score(self, config: ExperimentConfig, epoch: int) -> float:
         self.moments.pass_one()
@@ -131,15 +139,32 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sea
     return make
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("pruner", PRUNERS)
-def test_a_search_killed_at_any_moment_ends_like_the_undisturbed_one(search: Callable[..., Search], pruner: str) -> None:
+def test_a_search_killed_again_and_again_ends_like_the_undisturbed_one(
+    search: Callable[..., Search], pruner: str, sampler: str
+) -> None:
+    """Each process has so few moments that most end within a trial; which ones, differs by their number."""
+    undisturbed = search(pruner, sampler)
+    assert undisturbed.go_on()
+    if pruner != "none":
+        assert undisturbed.pruned and len(undisturbed.pruned) < TRIALS
+    for moments in (13, 23):
+        killed, kills = search(pruner, sampler), 0
+        while not killed.go_on(moments):
+            kills += 1
+        assert kills > TRIALS
+        assert killed.ends == undisturbed.ends, moments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_a_search_killed_once_at_any_moment_ends_like_the_undisturbed_one(
+    search: Callable[..., Search], pruner: str
+) -> None:
     undisturbed = search(pruner)
     assert undisturbed.go_on()
-    import time, collections
-    print(undisturbed.moments.reached, collections.Counter(t.state.name for t in undisturbed.trials))
-    b = time.time()
     for moment in range(1, undisturbed.moments.reached + 1):
         killed = search(pruner)
         assert not killed.go_on(moment) and killed.go_on()
         assert killed.ends == undisturbed.ends, moment
-    print(time.time() - b)
