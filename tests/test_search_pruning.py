@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.storages import InMemoryStorage
@@ -25,6 +26,7 @@ from nextbar.searching.owner import Owner
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.storage import open_study
 
+SEEDS = {"seed": {"low": 0, "high": 60}}
 SPACE = make_space({"seed": {"low": 0, "high": 40}}, num_epochs=9)
 
 
@@ -54,8 +56,13 @@ def halving(ledger: Ledger, patch: pytest.MonkeyPatch) -> Pruning:
     return Pruning(ledger, "hyperband")
 
 
+def overfitting(config: ExperimentConfig, epoch: int) -> float:
+    """Scores that are best at the first epoch, as of trainings that soon learn noise."""
+    noise = random.Random(f"{config.seed} {epoch} 6").gauss(1, 0.02)
+    return noise + (0.05 if epoch > 1 else 0.0)
+
+
 def noisy(config: ExperimentConfig, epoch: int) -> float:
-    """Scores whose best is often an early one."""
     level = random.Random(config.seed).gauss(1, 0.02)
     return level + random.Random(f"{config.seed} {epoch}").gauss(0, 0.02)
 
@@ -65,21 +72,39 @@ def test_no_pruned_trial_was_ever_better_than_the_winner(
     pruner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The law that a pruner which judges by another score than the selection breaks."""
-    Pretender(monkeypatch).score = noisy
-    study = searched(tmp_path, {"seed": {"low": 0, "high": 60}}, 30, pruner=pruner, sampler="random",
-                     base={"num_epochs": 9})  # fmt: skip
+    Pretender(monkeypatch).score = overfitting
+    study = searched(tmp_path, SEEDS, 20, pruner=pruner, sampler="random", base={"num_epochs": 9})
     pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
     assert len(pruned) >= 5
     for trial in pruned:
-        best = min((noisy(study.config(trial), epoch), epoch) for epoch in trial.intermediate_values)
+        best = min((overfitting(study.config(trial), epoch), epoch) for epoch in trial.intermediate_values)
         assert best[0] >= study.best_trial.value
         row = row_of(trial, study.space)
-        assert (row["ranking_score"], row["best_epoch"]) == best and row["rank"] is None
+        assert (row["ranking_score"], row["best_epoch"]) == best and trial.value == best[0]
         told = (
             f"pruned after epoch {max(trial.intermediate_values)}: best ranking score {best[0]:.5g} (epoch {best[1]})"
         )
         assert row["reason"] == told
-    assert any(row_of(trial, study.space)["best_epoch"] < len(trial.intermediate_values) for trial in pruned)
+    assert pruner == "median" or any(
+        row_of(trial, study.space)["best_epoch"] < len(trial.intermediate_values) for trial in pruned
+    )
+    assert all(row["rank"] is None for row in study.leaderboard if row["status"] == "pruned")
+
+
+def test_the_median_is_of_the_best_scores_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the rule in NumPy: worse than the median of five finished trials or more."""
+    Pretender(monkeypatch).score = noisy
+    study = searched(tmp_path, SEEDS, 20, pruner="median", sampler="random", base={"num_epochs": 9})
+    finished: list[np.ndarray] = []
+    ends = []
+    for trial in study.trials:
+        best_E = np.minimum.accumulate([noisy(study.config(trial), epoch) for epoch in range(1, 10)])
+        hopeless_E = best_E > np.median(finished, axis=0) if len(finished) >= 5 else np.zeros(9, bool)
+        ends.append(int(np.argmax(hopeless_E)) + 1 if hopeless_E[:8].any() else 9)
+        if ends[-1] == 9:
+            finished.append(best_E)
+    assert [len(trial.intermediate_values) for trial in study.trials] == ends
+    assert len(set(ends)) >= 3
 
 
 def test_the_best_score_so_far_is_what_is_reported(join: Callable[[], Ledger]) -> None:
