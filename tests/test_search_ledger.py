@@ -16,7 +16,7 @@ from spaces import make_space
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
 from nextbar.searching.draw import Proposal
-from nextbar.searching.ledger import CONFIGURATION, FACTS, JUDGED, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN, Claim, LeaseLost, Ledger
 from nextbar.searching.owner import LEASE, Owner, Pulse
 from nextbar.searching.storage import open_storage, open_study
 
@@ -204,7 +204,7 @@ def test_a_take_over_goes_on_with_what_there_was_and_the_former_owner_hears_of_i
     for action in (
         lambda: one.renew(lost, 1.0),
         lambda: one.report(lost, 3, 0.7),
-        lambda: one.judged(lost, 3, False, {}),
+        lambda: one.note_verdict(lost, 3, False, {}),
         lambda: one.finish(lost, TrialState.COMPLETE, 0.7, {"ranking": 0.7}),
     ):
         with pytest.raises(LeaseLost):
@@ -325,7 +325,7 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
         lambda: ledger.claim(proposal(2), 9),
         lambda: ledger.renew(claim, 1.0),
         lambda: ledger.report(claim, 1, 0.5),
-        lambda: ledger.judged(claim, 1, False, {}),
+        lambda: ledger.note_verdict(claim, 1, False, {}),
         lambda: ledger.values(claim),
         lambda: ledger.finish(claim, TrialState.FAIL, None, {}),
         lambda: ledger.release(claim, 1.0),
@@ -343,7 +343,7 @@ def test_a_trial_keeps_its_place_its_scores_and_its_marks_however_often_it_is_ta
     for seed in seeds:
         claim = claimed(worker, proposal(seed=seed))
         worker.report(claim, 1, seed / 10)
-        worker.judged(claim, 1, False, {"completed_rung_0": seed / 10})
+        worker.note_verdict(claim, 1, False, {"completed_rung_0": seed / 10})
         for _ in range(seed):
             kill(worker)
             worker = join()
@@ -354,7 +354,7 @@ def test_a_trial_keeps_its_place_its_scores_and_its_marks_however_often_it_is_ta
     trials = require_sound(worker, 4)
     assert [(trial.number, trial.params["seed"]) for trial in trials] == [(seed, seed) for seed in seeds]
     assert [trial.intermediate_values for trial in trials] == [{1: seed / 10} for seed in seeds]
-    assert [trial.user_attrs[JUDGED]["marks"] for trial in trials] == [{"completed_rung_0": s / 10} for s in seeds]
+    assert [trial.user_attrs[VERDICT]["marks"] for trial in trials] == [{"completed_rung_0": s / 10} for s in seeds]
     assert len(worker.study.get_trials()) == 4 + 1 + 2 + 3
 
 

@@ -20,7 +20,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
 from nextbar.searching.draw import Proposal
 from nextbar.searching.leaderboard import row_of
-from nextbar.searching.ledger import JUDGED, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.owner import Owner
 from nextbar.searching.pruning import Pruning
@@ -147,7 +147,7 @@ def test_an_epoch_that_is_told_again_gets_the_same_answer(
     again = halving(other, monkeypatch)
     answers = [again.reason(claim, 1, score) for claim, score in zip(claims, (0.5, 0.9, 0.1), strict=True) if claim]
     assert answers == ["", answer, ""]
-    assert [trial.user_attrs[JUDGED]["marks"] for trial in other.trials()] == [
+    assert [trial.user_attrs[VERDICT]["marks"] for trial in other.trials()] == [
         {"completed_rung_0": score} for score in (0.5, 0.9, 0.1)
     ]
 

@@ -27,8 +27,8 @@ from nextbar.searching.owner import LEASE, Owner
 from nextbar.searching.space import Space
 from nextbar.searching.storage import told
 
-CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, JUDGED = (
-    "configuration", "owner", "lease", "withdrawn", "facts", "taken_over", "judged",
+CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, VERDICT = (
+    "configuration", "owner", "lease", "withdrawn", "facts", "taken_over", "verdict",
 )  # fmt: skip
 """attributes of a trial"""
 
@@ -129,14 +129,14 @@ class Ledger:
         """
         self._update(lambda: self._storage.set_trial_intermediate_value(claim.trial_id, epoch, score))
 
-    def judged(self, claim: Claim, epoch: int, pruned: bool, marks: Mapping[str, Any]) -> None:
+    def note_verdict(self, claim: Claim, epoch: int, pruned: bool, marks: Mapping[str, Any]) -> None:
         """Note, in one write, what the pruner said of a trial after an epoch and all that it noted of it so far.
 
         Raises:
             LeaseLost: another worker has the trial.
         """
         verdict = {"epoch": epoch, "pruned": pruned, "marks": dict(marks)}
-        self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, JUDGED, verdict))
+        self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, VERDICT, verdict))
 
     def values(self, claim: Claim) -> dict[int, float]:
         """The scores that were reported, by epoch."""
@@ -172,7 +172,7 @@ class Ledger:
             again = before["times"] + 1 if before["epochs"] == done else 1
             attributes[LEASED] = _lease(former.user_attrs[LEASED]["seconds"])
             attributes[TAKEN_OVER] = {"first": _first(former), "times": again, "epochs": done}
-            attributes |= {JUDGED: former.user_attrs[JUDGED]} if JUDGED in former.user_attrs else {}
+            attributes |= {VERDICT: former.user_attrs[VERDICT]} if VERDICT in former.user_attrs else {}
         return create_trial(
             state=TrialState.RUNNING,
             params=proposal.params,

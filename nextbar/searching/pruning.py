@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.searching.contradictions import most_epochs
-from nextbar.searching.ledger import JUDGED, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space import Space
 
@@ -64,9 +64,9 @@ class Pruning:
         mine = next((trial for trial in trials if trial._trial_id == claim.trial_id), None)
         if mine is None:
             raise LeaseLost
-        judged = mine.user_attrs.get(JUDGED)
-        if judged is not None and judged["epoch"] >= epoch:
-            return judged["epoch"] == epoch and judged["pruned"]
+        former: dict[str, Any] = mine.user_attrs.get(VERDICT, {"epoch": 0, "pruned": False, "marks": {}})
+        if former["epoch"] >= epoch:
+            return former["epoch"] == epoch and former["pruned"]
         snapshot = Snapshot(self._ledger.study.study_name, [_with_marks(trial) for trial in trials])
         study = optuna.load_study(
             study_name=self._ledger.study.study_name, storage=snapshot, sampler=RandomSampler(), pruner=self._pruner
@@ -75,8 +75,7 @@ class Pruning:
         mine.intermediate_values = {e: score for e, score in mine.intermediate_values.items() if e <= epoch}
         pruned = bool(self._pruner.prune(study, mine))
         if pruned or snapshot.marks:
-            former = judged["marks"] if judged is not None else {}
-            self._ledger.judged(claim, epoch, pruned, former | snapshot.marks)
+            self._ledger.note_verdict(claim, epoch, pruned, former["marks"] | snapshot.marks)
         return pruned
 
 
@@ -108,10 +107,10 @@ class Snapshot(InMemoryStorage):
 
 def _with_marks(trial: FrozenTrial) -> FrozenTrial:
     """The trial with what pruners noted of it, where they look for that."""
-    if JUDGED not in trial.user_attrs:
+    if VERDICT not in trial.user_attrs:
         return trial
     trial = copy.copy(trial)
-    trial.system_attrs = trial.system_attrs | trial.user_attrs[JUDGED]["marks"]
+    trial.system_attrs = trial.system_attrs | trial.user_attrs[VERDICT]["marks"]
     return trial
 
 
