@@ -24,7 +24,7 @@ def test_killed_and_started_again(pruner: str, kills: int, tmp_path: Path) -> No
     """Kills fall at random moments between the first sign of life and the end; the first before any trial."""
     plain = prepare(tmp_path, name="plain.yaml", num_epochs=EPOCHS, log_dir=str(tmp_path / "plain"))
     killed = prepare(tmp_path, name="killed.yaml", num_epochs=EPOCHS, log_dir=str(tmp_path / "killed"))
-    command = (f"n_trials={TRIALS}", f"pruner={pruner}", "population=1")
+    command = (f"n_trials={TRIALS}", f"pruner={pruner}", "seed=5", "population=1")
     finish(start(plain, *command), plain)
     undisturbed = Study.load(tmp_path / "plain" / "test")
     require_whole(undisturbed, TRIALS, EPOCHS)
