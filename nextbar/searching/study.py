@@ -75,7 +75,7 @@ class Study:
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
-        """The trials as Optuna keeps them, in order; none that another worker went on with."""
+        """The trials in the order drawn; see ``counted``, also for their numbers."""
         with told():
             return counted(self.optuna.get_trials(deepcopy=False))
 

@@ -121,7 +121,8 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
     longest = _longest(live)
     show = show if leads() else False
     with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
-        pruned: dict[Member, str] = {}
+        # what a process that was killed may not have come to hear
+        pruned = _looked_on([member for member in live if _training(member).epoch])
         while True:
             _conclude(cohort, live, pruned)
             if not live:
@@ -129,10 +130,13 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
             run_interruptible(lambda: cohort.run_epoch(trackers, bar.progress), cohort.cancel)
             longest = _longest(live)
             bar.epoch(longest.epoch, longest.epochs)
-            for member in live:
-                training = _training(member)
-                if training.diverged is None and (reason := member.look_on()):
-                    pruned[member] = reason
+            pruned = _looked_on(live)
+
+
+def _looked_on(members: Sequence[Member]) -> dict[Member, str]:
+    """Why those end whose watch answers the epoch done last; others are not in it."""
+    answers = {member: member.look_on() for member in members if _training(member).diverged is None}
+    return {member: reason for member, reason in answers.items() if reason}
 
 
 def _conclude(cohort: Cohort, live: list[Member], pruned: dict[Member, str]) -> None:
