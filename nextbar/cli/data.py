@@ -35,7 +35,7 @@ def sample(
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <resolution>/<ticker>_<resolution>.*")],
 ) -> None:
-    """List the series in a folder: rows, span, holes, calendar, problems. Exit code 1 where there are any."""
+    """List the series in a folder: rows, span, holes, hours, problems. Exit code 1 where there are any."""
     with told():
         from nextbar.data.inventory import take_inventory
 
@@ -59,7 +59,7 @@ def _show(holdings: list[Holding]) -> None:
 def _table(holdings: list[Holding]) -> Table:
     from rich.text import Text
 
-    names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "time zone", "problems")
+    names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "timezone", "problems")
     table = plain_table(names, right=("rows", "holes", "missing"))
     for one in holdings:
         rows, holes, missing = ("" if n is None else f"{n:,}" for n in (one.rows, one.holes, one.missing))
