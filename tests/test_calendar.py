@@ -134,6 +134,14 @@ def test_a_slot_open_in_half_of_the_weeks_is_open():
     assert Calendar.learn(np.sort(fewer), HOUR).open_slots == tuple(range(100))
 
 
+def test_a_market_that_is_traded_now_and_then_is_open_wherever_there_was_a_bar():
+    """No slot has a bar in half of the weeks; a template without any open slot would have no next bar."""
+    time = week_times([3], 40, HOUR) + HOUR * np.arange(40) * 4
+    calendar = Calendar.learn(time, HOUR)
+    assert calendar.kind == "sessions" and len(calendar.open_slots) == 40
+    assert (calendar.next_times_after(time, 3)[:, 0] > time).all()
+
+
 def test_few_weeks_with_a_hole_are_not_taken_for_sessions():
     days = week_times(np.arange(168), 1, HOUR)[:120]
     assert Calendar.learn(np.delete(days, [30, 31]), HOUR).kind == "24/7"

@@ -51,10 +51,10 @@ class Calendar:
         """Template of the weeks seen in the opening times ``time_N`` (int64, ascending) of a training span.
 
         A slot is open when there is a bar in it in at least half of the weeks with any bar; in a span under
-        four weeks, when there is one at all. A slot that a span under one week cannot show is open if the
-        same time of another day is. ``kind="auto"`` says ``sessions`` when the template leaves slots out (under four
-        weeks, where a missing bar looks like a closed slot: when it leaves out at least a seventh of the
-        week), else ``24/7``.
+        four weeks, or if no slot has as many, when there is one at all. A slot that a span under one week cannot
+        show is open if the same time of another day is. ``kind="auto"`` says ``sessions`` when the template leaves
+        slots out (under four weeks, where a missing bar looks like a closed slot: when it leaves out at least a
+        seventh of the week), else ``24/7``.
 
         ``timezone="auto"`` takes the zone of ``MARKET_ZONES`` whose template is the sharpest: the one with the fewest
         exceptions in the span, which are open slots without a bar, bars in closed slots, and bars that do not open
@@ -259,7 +259,8 @@ def _template(place_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
     in_week = np.bincount(place_N % cycle, minlength=cycle)
     length = int(place_N[-1] - place_N[0]) + 1
     if length >= 4 * cycle:
-        return in_week * 2 >= 1 + np.count_nonzero(np.diff(place_N // cycle))
+        mostly = in_week * 2 >= 1 + np.count_nonzero(np.diff(place_N // cycle))
+        return mostly if mostly.any() else in_week > 0
     is_open = in_week > 0
     if length < cycle and DAY % step == 0 and step < DAY:
         shown = (np.arange(cycle) - place_N[0]) % cycle < length
