@@ -16,6 +16,7 @@ from nextbar.data.bars import Bars, load_bars
 from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
+from nextbar.train.member import announce
 
 MINUTE, DAY = 60, 86_400
 FIRST, YEAR = dt.date(2016, 10, 3), 364  # São Paulo changed its clocks until February 2019
@@ -133,13 +134,16 @@ def test_the_friday_evening_that_was_two_days_wrong(shared_data: Path) -> None:
     assert (calendar.missing(bars.time_N)[1:][late_N > 0] > 0).all()
 
 
-def test_the_model_is_told_the_hour_of_the_market() -> None:
-    """Sines and cosines in the batch, from the bars of a New York exchange, whatever the season."""
+def test_the_model_is_told_the_hour_of_the_market(caplog: pytest.LogCaptureFixture) -> None:
+    """Sines and cosines in the batch, from the bars of a New York exchange, in both seasons; and the log says so."""
     time_N = opening_times(MARKETS["New York"], HOUR, dt.date(2019, 9, 2), 210)
     made = make_bars("made_up", "1h", len(time_N))
     bars = Bars("made_up", "1h", time_N, made.columns)
     dataset = build_dataset(make_config(horizon=2), [bars])
     assert [one["timezone"] for one in dataset.describe()["series"]] == ["America/New_York"]
+    with caplog.at_level("INFO"):
+        announce([], dataset.describe())
+    assert "calendar sessions in America/New_York, 0 holes" in caplog.text
     row_N = np.concatenate(list(dataset.origins.values()))
     seasons = local_clock(time_N[row_N], "America/New_York")[:, 0] * HOUR - time_N[row_N] % DAY
     assert len(np.unique(seasons)) == 2, "both sides of a change"
