@@ -30,6 +30,7 @@ from nextbar.config_values import (
     Resolutions,
     Seed,
     Share,
+    TimeZone,
     instant,
 )
 from nextbar.errors import ConfigError
@@ -127,6 +128,8 @@ class DatasetConfig(Checked):
     """Tell the model the hour and weekday of the bar it predicts."""
     calendar: Literal["auto", "24/7", "sessions"] = "auto"
     """Whether the market closes at nights and weekends; ``auto`` decides from the training dates."""
+    timezone: TimeZone = "auto"
+    """Time zone of the market's hours, an IANA name such as ``Europe/London``; ``auto``: the training dates tell."""
 
     @property
     def resolutions(self) -> tuple[str, ...]:

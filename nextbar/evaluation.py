@@ -74,6 +74,8 @@ class Evaluation:
     """where the run's validation and test began"""
     spans: dict[str, SpanEvaluation]
     """``validation`` and ``test``, those with windows"""
+    timezones: tuple[str, ...]
+    """whose hours and weekdays each series' bars have"""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -147,7 +149,8 @@ def evaluate(
             reference = _reference_of(series, called, fits, origin_N, span, forecaster.task, *recorded)
             scorer = Scorer(came, reference, forecaster.task)
             judged[span] = SpanEvaluation(origin_N, came, said, scorer, adjusted if span == "test" else None)
-    return Evaluation(path, forecaster.epoch, config, summary, series, called, cuts, judged)
+    timezones = tuple(fit.calendar.timezone for fit in fits)
+    return Evaluation(path, forecaster.epoch, config, summary, series, called, cuts, judged, timezones)
 
 
 def _origins(

@@ -26,7 +26,7 @@ from nextbar.runs import best_run
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import enable_cache
 from nextbar.train.hosts import require_alone
-from nextbar.train.records import read_conformal, read_preparation, read_summary
+from nextbar.train.records import read_config, read_conformal, read_preparation, read_summary
 from nextbar.types import Forecast
 
 
@@ -82,7 +82,7 @@ class Forecaster:
         if not (run_dir / "config.yaml").is_file():
             raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
         summary = read_summary(run_dir)
-        config = ExperimentConfig.load(run_dir / "config.yaml")
+        config = read_config(run_dir)
         if not config.save_weights:
             raise RunError(
                 f"{run_dir} was trained with save_weights: false, so there is nothing to load; train it with true"

@@ -12,7 +12,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.calendar import Calendar
+from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.columns import AMOUNTS
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
@@ -20,6 +20,7 @@ from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import Tape, WindowSpec
+from nextbar.data.zone import UTC
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.types import Outcomes
@@ -127,6 +128,7 @@ class Dataset:
                     "first": _iso(b.time_N[0]),
                     "last": _iso(b.time_N[-1]),
                     "calendar": calendar.kind,
+                    "timezone": calendar.timezone,
                     "holes": int(calendar.hole_before(b.time_N).sum()),
                     "trained": trained,
                     "scored": scored,
@@ -194,7 +196,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
         cuts = find_cuts(pooled, config.test_split, config.validation_split)
     n_train = [int(np.searchsorted(b.close_time_N, cuts.training_end)) for b in bars]
-    calendars = _calendars(bars, n_train, dataset.calendar)
+    calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
     spec = window_spec(dataset, bars)
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
     _require_fits(fits, n_train, spec, dataset.norm_mode)
@@ -264,11 +266,16 @@ def _without_empty(bars: Bars) -> Bars:
     return replace(bars, columns=columns, notices=bars.notices + notices)
 
 
-def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:
+def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
     """Learnt from the training dates; a series that begins later takes the one of its resolution's first other."""
-    learnt = [Calendar.learn(b.time_N[:n], b.step, kind) if n else None for b, n in zip(bars, n_train, strict=True)]
+    times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
+    learnt = learn_together(times, [b.step for b in bars], kind, timezone)
     by_step = {b.step: found for b, found in reversed(list(zip(bars, learnt, strict=True))) if found}
-    return tuple(found or by_step.get(b.step, Calendar.always(b.step)) for b, found in zip(bars, learnt, strict=True))
+    zone = UTC if timezone == "auto" else timezone
+    return tuple(
+        found or by_step.get(b.step, Calendar.always(b.step, timezone=zone))
+        for b, found in zip(bars, learnt, strict=True)
+    )
 
 
 def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nextbar.config import ExperimentConfig
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
@@ -22,7 +21,7 @@ from nextbar.report.trained import trained_parts
 from nextbar.report.where import groupings, parts, shown_metric, where_figure
 from nextbar.report.words import UNITS, how_to_read
 from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_conformal, read_summary
+from nextbar.train.records import read_config, read_conformal, read_summary
 
 if TYPE_CHECKING:
     from nextbar.evaluation import Evaluation, SpanEvaluation
@@ -40,7 +39,7 @@ def run_page(path: Path, bars: Any = None, data: str | Path | None = None) -> st
         RunError: a damaged folder, or a run of which no epoch was finished.
         DataError: the bars cannot be read.
     """
-    config = ExperimentConfig.load(path / "config.yaml")
+    config = read_config(path)
     summary = read_summary(path)
     if not summary.keys() >= NEEDED:
         raise RunError(f"{path} has no summary.json, or not a whole one; was the run folder copied whole?")
@@ -141,7 +140,7 @@ def _where(evaluation: Evaluation | None, test: SpanEvaluation | None) -> list[A
         return []
     metric = shown_metric(test.scorer)
     figures = []
-    for grouping in groupings(evaluation.bars, test.origin_N, test.scorer):
+    for grouping in groupings(evaluation.bars, evaluation.timezones, test.origin_N, test.scorer):
         found = parts(grouping, test.scorer, test.forecast, metric)
         if len(found) > 1:
             figures.append(where_figure(grouping, found, metric, UNITS[metric]))

@@ -144,8 +144,8 @@ def announce(runs: list[Run], facts: dict[str, Any]) -> None:
         log.info("run %s", run.path)
     for series in facts["series"]:
         log.info(
-            "%s: %d bars, %s to %s, calendar %s, %d holes",
-            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "holes")),
+            "%s: %d bars, %s to %s, calendar %s in %s, %d holes",
+            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "timezone", "holes")),
         )
         if series["trained"] and not series["training_windows"]:
             log.warning("%s has no training window: nothing is learnt from it", series["name"])

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.config import ExperimentConfig
+from nextbar.config_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import RunError
+from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_json
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
@@ -25,6 +27,25 @@ SUMMARY = "summary.json"
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
+
+EARLIER = {"dataset_config": {"timezone": "UTC"}}
+"""fields that ``config.yaml`` of earlier runs does not have, where the default is not what those runs did"""
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """``config.yaml`` of a run folder, with what the run did where a field is younger than the run.
+
+    Raises:
+        ConfigError: the file is missing, damaged or not a configuration.
+    """
+    source = path / "config.yaml"
+    data = read_yaml(source)
+    try:
+        return ExperimentConfig.from_dict(
+            data | {section: fields | dict(data[section]) for section, fields in EARLIER.items() if section in data}
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def read_summary(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.train.hosts import require_alone
-from nextbar.train.records import read_summary
+from nextbar.train.records import read_config, read_summary
 from nextbar.train.result import Plan, Result
 from nextbar.train.run import ENDED
 from nextbar.train.trainer import Trainer
@@ -57,7 +57,7 @@ def refit(
             f"{run_dir} has status {summary.get('status')} and best epoch {summary.get('best_epoch')}; "
             "only a run that has ended says how long to train: finish it first"
         )
-    config = ExperimentConfig.load(path / "config.yaml")
+    config = read_config(path)
     if not config.save_weights:
         raise RunError(
             f"{run_dir} was trained with save_weights: false, and a refit would keep nothing to load either; "
