@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
@@ -25,6 +26,7 @@ SUMMARY = "summary.json"
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
+BARS = "bars.json"
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -51,6 +53,11 @@ def read_summary(path: Path) -> dict[str, Any]:
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
     """What the run learnt from its training span, and where that ended."""
     write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
+
+
+def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
+    """What the run keeps of the bars it uses, so that others can be held against them."""
+    write_json(path / BARS, {"series": [record.to_dict() for record in records]})
 
 
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
@@ -82,6 +89,18 @@ def read_cuts(path: Path) -> Cuts:
     """
     with _whole(path / NORMALISATION) as found:
         return Cuts(**found["cuts"])
+
+
+def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
+    """What the run kept of its bars; None where it kept nothing, as earlier versions did.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / BARS).is_file():
+        return None
+    with _whole(path / BARS) as found:
+        return tuple(map(SeriesRecord.from_dict, found["series"]))
 
 
 def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
