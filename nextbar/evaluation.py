@@ -240,7 +240,8 @@ def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary
     if summary.get("refit_of") and all(b.close_time_N[-1] < cuts.test for b in series):
         return RunError(
             f"{forecaster.run_dir} was refitted on all bars until {_iso(cuts.test)}, so none of these are left to "
-            f"score it with ({last}); give later ones, or evaluate {summary['refit_of']}"
+            f"score it with ({last}); give later ones, score what came after it (new=True, --new), or evaluate "
+            f"{summary['refit_of']}"
         )
     return DataError(
         f"no test window: the test span of the run begins at {_iso(cuts.test)}, and a window there is "

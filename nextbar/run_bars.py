@@ -73,7 +73,7 @@ def ends(runs: Sequence[Path], series: Sequence[Bars]) -> list[int]:
     for run in runs:
         records = read_bars_record(run)
         if records is None:
-            raise RunError(f"{run}: {UNRECORDED}, nor where they end. Give later bars themselves")
+            raise RunError(f"{run}: {UNRECORDED}, nor where they end. Give later bars alone, without new")
         for record in records:
             last[record.name] = max(record.last_time, last.get(record.name, record.last_time))
     return [last.get(bars.name, max(last.values())) for bars in series]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from bar_files import write
 from builders import make_bars, make_frame, with_columns
 from made_runs import MadeRun, make_run
 
+from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.evaluation import Evaluation, evaluate
 from nextbar.files import write_json
 from nextbar.report import write_report
+from nextbar.searching import Study
 from nextbar.train.records import read_summary
 
 N, LATER = 150, 40
@@ -118,6 +122,31 @@ def test_revised_bars_are_refused_unless_asked_for(made: MadeRun) -> None:
     assert evaluate(made.run_dir, [bars]).metrics["test"]["windows"] == 30 + LATER  # given ones are what they are
 
 
+class WonBy(Study):
+    """A study whose best run is a given one."""
+
+    def __init__(self, made: MadeRun, bars: list[Bars] | None = None) -> None:
+        self._made, self._bars = made, None if bars is None else lambda config: bars
+
+    best = property(lambda self: self._made.run_dir)  # type: ignore[assignment]
+    best_trial = None  # type: ignore[assignment]
+
+    def config(self, trial: Any) -> ExperimentConfig:
+        return self._made.config
+
+
+def test_the_interval_of_a_studys_winner_is_of_the_bars_it_was_scored_on(made: MadeRun) -> None:
+    before = WonBy(made).winner_interval
+    assert before is not None
+    longer = [history(name, N + LATER) for name in NAMES]
+    save(folder_of(made), *longer)
+    assert WonBy(made).winner_interval == WonBy(made, longer).winner_interval == before
+    revised = [with_columns(b, close=b.columns["high"]) for b in longer]
+    save(folder_of(made), *revised)
+    for study in (WonBy(made), WonBy(made, revised)):
+        assert re.match(r"No interval: (?s:.*)abc_1h: bars were revised from", study.sureness)
+
+
 def test_bars_before_the_runs_first_are_no_part_of_it(made: MadeRun, tmp_path: Path) -> None:
     """Indicators would begin elsewhere."""
     bars = history("abc")
@@ -138,7 +167,7 @@ def test_a_run_of_an_earlier_version_is_scored_as_ever(made: MadeRun) -> None:
     save(folder_of(made), history("abc", N + LATER))
     found = evaluate(made.run_dir)
     assert found.metrics["test"]["windows"] == 60 + LATER and "earlier version" in found.notices[0]
-    with pytest.raises(RunError, match=r"earlier version.*Give later bars themselves"):
+    with pytest.raises(RunError, match=r"earlier version.*Give later bars alone"):
         evaluate(made.run_dir, new=True)
 
 

@@ -18,9 +18,8 @@ from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import fingerprint
-from nextbar.data.bars_record import SeriesRecord
+from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.columns import FrameNames
-from nextbar.data.dataset import used_columns
 from nextbar.data.naming import Naming
 from nextbar.data.preparation import asked_volumes
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted

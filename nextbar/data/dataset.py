@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from nextbar.config import DatasetConfig, ExperimentConfig
+from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.bars_record import SeriesRecord
+from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.calendar import Calendar
 from nextbar.data.columns import AMOUNTS
 from nextbar.data.indicators import add_indicators
 from nextbar.data.naming import Naming
-from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, own_prices, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
@@ -236,12 +236,6 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         dropped_features(dataset, bars),
         tuple(used_columns(b, dataset, spec.volumes) for b in source),
     )
-
-
-def used_columns(bars: Bars, config: DatasetConfig, volumes: Iterable[str]) -> Bars:
-    """The bars of a source with the columns alone that prices, these volumes and indicators come from."""
-    names = {*own_prices(config), *volumes, *(name.lower() for name in config.indicators or ())}
-    return replace(bars, columns={name: values for name, values in bars.columns.items() if name in names}, notices=())
 
 
 def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
