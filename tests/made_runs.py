@@ -12,7 +12,7 @@ import pandas as pd
 from builders import make_bars, make_config, make_frame
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, fingerprint
+from nextbar.data.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
 from nextbar.forecaster import Forecaster
 from nextbar.inference import expected_shapes
@@ -55,10 +55,10 @@ def make_run(
     pairs = [(r, t) for r in config.dataset_config.resolutions for t in series_tickers(config)]
     bars = bars or [make_bars(t, r, n, seed=i, price=100 * 10**i) for i, (r, t) in enumerate(pairs)]
     dataset = build_dataset(config, bars)
-    run = Run(config, fingerprint(bars))
+    run = Run(config, dataset.fingerprint)
     best = int(np.argmin(losses)) + 1
     with run.claimed(overwrite=False):
-        run.begin(dataset.preparation, dataset.cuts, {"metrics": {}, "message": ""})
+        run.begin(dataset, {"metrics": {}, "message": ""})
         checkpoints = Checkpoints(run.checkpoints, enabled=config.save_weights)
         for epoch, loss in enumerate(losses, start=1):
             checkpoints.save(epoch, {"params": random_parameters(config, dataset, epoch)}, {}, loss)

@@ -167,7 +167,7 @@ def test_json_keeps_what_is_unknown() -> None:
     fit = SeriesFit(
         "a", "1h", Calendar("sessions", HOUR, 60, (1, 5, 100)), (unknown, Statistics(0, 1, 0.5, 0.1)), np.nan
     )
-    before = Preparation(one.spec, one.first_time, one.last_time, (fit,))
+    before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming)
     after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
     assert np.isnan(after.series[0].statistics[0]).all()
     assert np.isnan(after.series[0].return_std)

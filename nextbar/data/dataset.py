@@ -12,9 +12,11 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
+from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.columns import AMOUNTS
 from nextbar.data.indicators import add_indicators
+from nextbar.data.naming import Naming
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
@@ -47,12 +49,24 @@ class Dataset:
     """trained, with windows to learn from"""
     dropped: dict[str, list[str]]
     """features some series lack, so that none has them: name -> those series"""
+    used: tuple[Bars, ...]
+    """the bars within the dates asked for, with those columns of their source alone that something follows from: what
+    the run is named by"""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the bars that are used."""
+        return fingerprint(self.used)
+
+    @cached_property
+    def records(self) -> tuple[SeriesRecord, ...]:
+        """What a run keeps of the bars that are used."""
+        return tuple(map(SeriesRecord.of, self.used))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What reports call the series: the ticker, with its resolution where there are several."""
-        several = len({b.resolution for b in self.bars}) > 1
-        return tuple(b.name if several else b.ticker for b in self.bars)
+        """What reports call the series."""
+        return tuple(map(self.preparation.naming, self.bars))
 
     @cached_property
     def close_R(self) -> np.ndarray:
@@ -148,6 +162,7 @@ class Dataset:
             "features": list(self.preparation.spec.columns),
             "indicators": list(self.preparation.spec.indicators),
             "dropped_features": self.dropped,
+            "until": _iso(self.close_time_R.max()),
             "validation_from": _iso(self.cuts.validation),
             "test_from": _iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
@@ -187,7 +202,8 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
             cannot be fitted.
     """
     dataset = config.dataset_config
-    bars = [_prepare(b, config) for b in bars]
+    source = [_within_dates(b, config) for b in bars]
+    bars = [add_indicators(b, dataset.indicators or ()) for b in source]
     require_length(bars, dataset.seq_len, dataset.horizon)
     whole = cuts is not None and all(b.close_time_N[-1] < cuts.validation for b in bars)
     scored = tuple(b.ticker in config.scored_tickers and not whole for b in bars)
@@ -221,7 +237,9 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         columns=spec.columns + spec.plain,
     )
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
-    preparation = Preparation(spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits)
+    preparation = Preparation(
+        spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits, Naming.of(dataset)
+    )
     moves = [
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -238,10 +256,11 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         trained,
         tuple(used and len(w["training"]) > 0 for used, w in zip(trained, windows, strict=True)),
         dropped_features(dataset, bars),
+        tuple(used_columns(b, dataset, spec.volumes) for b in source),
     )
 
 
-def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
+def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
     dataset = config.dataset_config
     kept = bars.between(dataset.initial_date, dataset.final_date)
     if len(kept) == 0:
@@ -251,7 +270,7 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
             f"to {_iso(bars.time_N[-1])}"
         )
-    return add_indicators(_without_empty(kept), dataset.indicators or ())
+    return _without_empty(kept)
 
 
 def _without_empty(bars: Bars) -> Bars:

@@ -12,6 +12,7 @@ from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.indicators import price_valued
+from nextbar.data.naming import Naming
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
 from nextbar.data.targets import bins_ahead
 from nextbar.data.windows import Tape, WindowSpec
@@ -57,6 +58,8 @@ class Preparation:
     """closing time of the first training bar of the run, seconds since the epoch"""
     last_time: int
     series: tuple[SeriesFit, ...]
+    naming: Naming
+    """what records, forecasts and reports call the series"""
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -98,6 +101,7 @@ class Preparation:
             "spec": asdict(self.spec) | {"edges": self.spec.edges and [str(edge) for edge in self.spec.edges]},
             "first_time": self.first_time,
             "last_time": self.last_time,
+            "implied_resolution": self.naming.implied,
             "series": [
                 {
                     "ticker": s.ticker,
@@ -112,7 +116,7 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Preparation:
-        """Inverse of ``to_dict``."""
+        """Inverse of ``to_dict``; where no naming was saved, names are as they were given then."""
         spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["spec"].items()}
         spec["edges"] = spec["edges"] and tuple(map(float, spec["edges"]))  # infinities travel as text
         series = [
@@ -125,12 +129,13 @@ class Preparation:
             )
             for s in data["series"]
         ]
-        return cls(WindowSpec(**spec), data["first_time"], data["last_time"], tuple(series))
+        naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
+        return cls(WindowSpec(**spec), data["first_time"], data["last_time"], tuple(series), naming)
 
 
 def window_spec(config: DatasetConfig, bars: Sequence[Bars]) -> WindowSpec:
     """The layout of the windows of these series: the features that all of them have."""
-    own = ("close",) if config.features == "close" else PRICES
+    own = own_prices(config)
     indicators = tuple(config.indicators or ())
     edges = config.discrete_grid_levels if config.output_mode == "discrete_grid" else None
     return WindowSpec(
@@ -141,20 +146,25 @@ def window_spec(config: DatasetConfig, bars: Sequence[Bars]) -> WindowSpec:
         returns=config.features == "returns",
         prices=own + tuple(name for name in indicators if price_valued(name)),
         own_prices=len(own),
-        volumes=tuple(name for name in _asked(config) if all(name in b.columns for b in bars)),
+        volumes=tuple(name for name in asked_volumes(config) if all(name in b.columns for b in bars)),
         plain=tuple(name for name in indicators if not price_valued(name)),
         indicators=indicators,
         clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
     )
 
 
+def own_prices(config: DatasetConfig) -> tuple[str, ...]:
+    """Price columns of the feature set; indicators may add others."""
+    return ("close",) if config.features == "close" else PRICES
+
+
 def dropped_features(config: DatasetConfig, bars: Sequence[Bars]) -> dict[str, list[str]]:
     """Volume and trades that are asked for and that some series have but not all: name -> the series without it."""
-    missing = {name: [b.name for b in bars if name not in b.columns] for name in _asked(config)}
+    missing = {name: [b.name for b in bars if name not in b.columns] for name in asked_volumes(config)}
     return {name: lacking for name, lacking in missing.items() if 0 < len(lacking) < len(bars)}
 
 
-def _asked(config: DatasetConfig) -> tuple[str, ...]:
+def asked_volumes(config: DatasetConfig) -> tuple[str, ...]:
     """Columns beside the prices that the feature set wants."""
     return VOLUMES if config.features in ("ohlcv", "returns") else ()
 

@@ -15,6 +15,7 @@ from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.run_bars import hold
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
@@ -144,7 +145,7 @@ class Study:
 
         Raises:
             RunError: no trial has finished, or the winner's run cannot be loaded.
-            DataError: the bars are gone, or a study of a frame was loaded without it.
+            DataError: the bars are gone or were revised, or a study of a frame was loaded without it.
         """
         from nextbar.evaluation import evaluate
 
@@ -153,7 +154,7 @@ class Study:
             span = evaluate(self.best).spans["test"]
         else:
             dates = config.dataset_config.initial_date, config.dataset_config.final_date
-            bars = [one.between(*dates) for one in self._bars(config)]
+            bars = hold(self.best, [one.between(*dates) for one in self._bars(config)]).bars
             span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.config_file import read_yaml
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import ConfigError, RunError
@@ -27,6 +28,7 @@ SUMMARY = "summary.json"
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
+BARS = "bars.json"
 
 EARLIER = {"dataset_config": {"timezone": "UTC"}}
 """fields that ``config.yaml`` of earlier runs does not have, where the default is not what those runs did"""
@@ -74,6 +76,11 @@ def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
     write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
 
 
+def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
+    """What the run keeps of the bars it uses, so that others can be held against them."""
+    write_json(path / BARS, {"series": [record.to_dict() for record in records]})
+
+
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
     """What the baselines were fitted on, so that new bars can be scored without the training bars."""
     arrays = {name: None if a is None else a.tolist() for name, a in reference._asdict().items()}
@@ -103,6 +110,18 @@ def read_cuts(path: Path) -> Cuts:
     """
     with _whole(path / NORMALISATION) as found:
         return Cuts(**found["cuts"])
+
+
+def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
+    """What the run kept of its bars; None where it kept nothing, as earlier versions did.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / BARS).is_file():
+        return None
+    with _whole(path / BARS) as found:
+        return tuple(map(SeriesRecord.from_dict, found["series"]))
 
 
 def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:

@@ -61,7 +61,6 @@ class Trainer:
         bars = self.read()
         (result,) = train_together(
             [self.config],
-            bars,
             build_dataset(self.config, bars, self._plan.cuts),
             plan=self._plan,
             watches=[self._watch],
