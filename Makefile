@@ -2,13 +2,17 @@
 # make test    linters, types, import layers, tests
 # make slow    the tests that take minutes: learning on synthetic series, kills and restarts
 # make lint    the first three of `make test` alone
+# make mutants how many small changes of the code the tests notice, for an hour on 2 cores;
+#              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_CONFIG ?= configs/sp500_distribution.yaml
+MINUTES ?= 60
+ONLY ?= *
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow lint mutants clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -26,6 +30,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+mutants: $(VENV)/installed-mutants
+	@$(BIN)/python tests/mutants.py --minutes $(MINUTES) --only '$(ONLY)'
+
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +41,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/installed-mutants: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	touch $@
 
 clean:

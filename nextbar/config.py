@@ -30,6 +30,7 @@ from nextbar.config_values import (
     Resolutions,
     Seed,
     Share,
+    TimeZone,
     instant,
 )
 from nextbar.errors import ConfigError
@@ -129,6 +130,8 @@ class DatasetConfig(Checked):
     """Column of time: the bar's place in the window, or the share of the training span that has passed; both 0 to 1."""
     calendar: Literal["auto", "24/7", "sessions"] = "auto"
     """Whether the market closes at nights and weekends; ``auto`` decides from the training dates."""
+    timezone: TimeZone = "auto"
+    """Time zone of the market's hours, an IANA name such as ``Europe/London``; ``auto``: the training dates tell."""
 
     @property
     def resolutions(self) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import itertools
 import os
 import re
+import zoneinfo
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -109,6 +111,22 @@ def _date(value: str) -> str:
     return value
 
 
+def _timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo("UTC" if value == "auto" else value)
+        usable = value not in ("localtime", "Factory", "posixrules")  # what these are is the machine's affair
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        usable = False
+    if not usable:
+        names = sorted(zoneinfo.available_timezones() - {"localtime", "Factory", "posixrules"})
+        cities = {name.rpartition("/")[2].lower(): name for name in ("auto", *names)}
+        asked = value.rpartition("/")[2].lower().replace(" ", "_")
+        city = difflib.get_close_matches(asked, cities, n=1, cutoff=0.75)
+        hint = f"; did you mean {cities[city[0]]!r}?" if city else ""
+        raise ValueError(f"should be auto, UTC, or a time zone's IANA name, such as 'America/New_York'{hint}")
+    return value
+
+
 def instant(text: str, time: dt.time) -> dt.datetime:
     """The instant an ISO date means: without a zone UTC, without a time of day at ``time``."""
     moment = dt.datetime.fromisoformat(text)
@@ -130,6 +148,7 @@ Edge = Annotated[Float, Field(allow_inf_nan=True), BeforeValidator(_edge)]
 Grid = Annotated[tuple[Edge, ...], Strict(), AfterValidator(_ascending)]
 NoneIfEmpty = BeforeValidator(_none_if_empty)
 Date = Annotated[Text, BeforeValidator(_iso), AfterValidator(_date)]
+TimeZone = Annotated[Text, AfterValidator(_timezone)]
 OutputMode = Literal["mean", "distribution", "discrete_grid"]
 Resolutions = Annotated[str | tuple[str, ...], PlainValidator(_resolution)]
 FolderName = Annotated[Text, AfterValidator(_folder_name)]

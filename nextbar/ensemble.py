@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from nextbar.data.bars import Bars
+from nextbar.data.bars_record import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, RunError
 from nextbar.forecaster import Forecaster
 from nextbar.forecasts.mixture import mixture
 from nextbar.metrics.conformal import Conformal, require_distribution
+from nextbar.train.records import read_cuts
 from nextbar.types import Forecast
 
 
@@ -28,7 +30,7 @@ class Ensemble(Forecaster):
             architecture, hyper-parameters, seed and normalisation.
 
     Raises:
-        RunError: runs whose windows or training spans differ.
+        RunError: runs whose windows, training spans or cuts differ.
     """
 
     def __init__(self, members: Sequence[Forecaster]) -> None:
@@ -40,21 +42,26 @@ class Ensemble(Forecaster):
         self.run_dir, self.epoch, self.epochs = first.run_dir, first.epoch, first.epochs
 
     @classmethod
-    def load(cls, path: str | Path | Sequence[str | Path], epoch: int | None = None) -> Ensemble:
+    def load(
+        cls, path: str | Path | Sequence[str | Path], epoch: int | None = None, *, run: str | None = None
+    ) -> Ensemble:
         """Open several run folders.
 
         Args:
-            path: the folders; an experiment's folder stands for its best run.
+            path: the folders; an experiment's folder stands for its run, as for a ``Forecaster``.
             epoch: one of the epochs that each of them kept; None: the best of each.
+            run: name of another run of the experiment, where there is one folder.
 
         Raises:
-            ConfigError: no folder.
+            ConfigError: no folder, or ``run`` beside several.
             RunError: a folder that cannot be loaded (see ``Forecaster.load``), or runs that do not go together.
         """
         paths = [path] if isinstance(path, str | Path) else list(path)
         if not paths:
             raise ConfigError("an ensemble needs at least one run; found none")
-        return cls([Forecaster.load(one, epoch) for one in paths])
+        if run is not None and len(paths) > 1:
+            raise ConfigError(f"run names one run of one experiment, but {len(paths)} folders are given")
+        return cls([Forecaster.load(one, epoch, run=run) for one in paths])
 
     @property
     def params(self) -> Any:
@@ -90,10 +97,20 @@ def _require_same(first: Forecaster, other: Forecaster) -> None:
     layouts = [f.preparation.spec.layout for f in (first, other)]
     if layouts[0] != layouts[1]:
         differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (1 is of an earlier nextbar)")
+    differing += _cuts_apart(first, other)
     if not differing and first.preparation.to_dict() != other.preparation.to_dict():
         differing.append("the bars of their training spans")
     if differing:
         raise RunError(
             f"{first.run_dir} and {other.run_dir} cannot be averaged: they differ in {'; '.join(differing)}. "
-            "The runs of an ensemble are trained on the same bars for the same task"
+            "The runs of an ensemble are trained and chosen on the same bars for the same task"
         )
+
+
+def _cuts_apart(first: Forecaster, other: Forecaster) -> list[str]:
+    """The spans that begin elsewhere: one run would have been chosen by bars that the other is scored on."""
+    if first.run_dir is None or other.run_dir is None:  # models without a run, which are not scored
+        return []
+    mine, others = read_cuts(first.run_dir), read_cuts(other.run_dir)
+    starts = (("validation", mine.validation, others.validation), ("test", mine.test, others.test))
+    return [f"where {span} begins: {iso(a)} and {iso(b)}" for span, a, b in starts if a != b]

@@ -10,20 +10,25 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from nextbar import baselines
+from nextbar.choice import Purpose, chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
-from nextbar.data.dataset import usable_origins
+from nextbar.data.dataset import moves_until, usable_origins
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
-from nextbar.errors import DataError, NextbarError, RunError
+from nextbar.errors import ConfigError, DataError, NextbarError, RunError
 from nextbar.forecaster import Forecaster
 from nextbar.history import fit_of, with_features
+from nextbar.logger import get_logger
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.task import Task
 from nextbar.new_bars import own_bars, read_new_bars
+from nextbar.run_bars import ends, hold
 from nextbar.train.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -72,6 +77,10 @@ class Evaluation:
     """where the run's validation and test began"""
     spans: dict[str, SpanEvaluation]
     """``validation`` and ``test``, those with windows"""
+    timezones: tuple[str, ...]
+    """whose hours and weekdays each series' bars have"""
+    notices: tuple[str, ...] = ()
+    """what to know of the bars: what came after the run and was left out, what was revised since"""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -80,26 +89,33 @@ class Evaluation:
 
 
 def evaluate(
-    run: str | Path | Sequence[str | Path],
+    path: str | Path | Sequence[str | Path],
     bars: Any = None,
     *,
+    run: str | None = None,
     data: str | Path | None = None,
     tickers: Sequence[str] | None = None,
     epoch: int | None = None,
     conformal: bool = False,
     fit_scaler: bool = False,
+    new: bool = False,
+    revised: bool = False,
     **names: Unpack[FrameNames],
 ) -> Evaluation:
     """Score a run on its own bars, or on new ones.
 
-    A window is scored in the span that the run's own cuts put it in, so bars after those of the training are test.
-    Statistics, calendars and baselines are those of the run. For a series it did not know, the baseline's spread is the
-    mean of those it knew, and scaled errors are left out.
+    Its own bars are those it was trained and scored on: of a file that has grown since, what came later is left out
+    (and said), and one whose bars were revised is refused. A window is scored in the span that the run's own cuts put
+    it in, so bars after those of the training are test. Statistics, calendars and baselines are those of the run. A
+    series it did not train has a baseline, and the unit of scaled errors, from its own bars up to its first origin in a
+    span; where these are too few it has none, and there is no verdict.
 
     Args:
-        run: run folder, or an experiment folder: its best run. Or several, whose forecasts are averaged (a deep
-            ensemble); spans, statistics and baselines are then those of the first.
+        path: run folder, or an experiment folder: the run it stands for, see :func:`nextbar.choice.chosen_run` (where
+            that is a refit, the run that it repeats; with ``new`` the refit itself). Or several, whose forecasts are
+            averaged (a deep ensemble); spans, statistics and baselines are then those of the first.
         bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count.
+        run: name of another run of the experiment.
         data: a file of bars, or a folder as ``datapath``, instead. Neither: what the run was trained and scored on.
         tickers: those to score; None: all of a frame or a file, the run's scored ones of a folder.
         epoch: one of the epochs kept; None: the best.
@@ -107,43 +123,64 @@ def evaluate(
             changed their coverage; the metrics are of the law and stay).
         fit_scaler: let tickers the run did not know have statistics of their own where the normalisation is global,
             fitted on their bars before the run's validation span.
+        new: score only what came after the run's last bar: windows none of whose labels it was trained or scored on.
+        revised: take the run's own bars as the files hold them now, although they were revised.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
-        RunError: no run that can be loaded (see ``Forecaster.load``), or one refitted on all of these bars.
-        DataError: bars that cannot be used, or none of them is in the test span.
+        ConfigError: ``revised`` beside bars that are not the run's own; ``run`` beside several folders.
+        RunError: no run that can be loaded (see ``Forecaster.load``), one refitted on all of these bars, or ``new`` for
+            a run of an earlier version, which does not say where its bars end.
+        DataError: bars that cannot be used or were revised, or none of them is in the test span.
     """
-    forecaster = Forecaster.load(run, epoch)
-    path = forecaster.run_dir
-    assert path is not None
+    purpose: Purpose = "use" if new else "scores"
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    if run is not None and len(paths) > 1:
+        raise ConfigError(f"run names one run of one experiment, but {len(paths)} folders are given")
+    chosen = [chosen_run(one, run, purpose) for one in paths]
+    forecaster = Forecaster.load(chosen[0] if isinstance(path, str | Path) else chosen, epoch)
+    run_dir = forecaster.run_dir
+    assert run_dir is not None
     config, preparation, spec = forecaster.config, forecaster.preparation, forecaster.preparation.spec
-    dataset, cuts, summary = config.dataset_config, read_cuts(path), read_summary(path)
+    dataset, cuts, summary = config.dataset_config, read_cuts(run_dir), read_summary(run_dir)
     adjusted = forecaster.conformal() if conformal else None
+    notices: list[str] = []
     if bars is None and data is None:
         refuse_names(names)
-        given = own_bars(config, tickers)
+        found = own_bars(config, tickers, summary.get("datapath"), later=new)
+        given, notices = hold(run_dir, found, later=new, revised=revised)
+        for notice in notices:
+            get_logger().warning("%s: %s", run_dir, notice)
+    elif revised:
+        raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
         given = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
     series = tuple(with_features(b, dataset, spec) for b in given)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
     called = forecaster.names(series)
-    reference = _reference_of(series, called, *read_reference(path))
     origins = _origins(series, fits, forecaster, cuts)
+    if new:
+        origins = {"test": _later(origins["test"], series, ends(chosen, series))}
     if not len(origins["test"]):
-        raise _no_test(series, forecaster, cuts, summary)
+        raise _nothing_new(series, run_dir) if new else _no_test(series, forecaster, cuts, summary)
     close_R, time_R = (
         np.concatenate(parts) for parts in zip(*((b.columns["close"], b.close_time_N) for b in series), strict=True)
     )
     series_R = np.repeat(np.arange(len(series)), [len(b) for b in series])
+    recorded = read_reference(run_dir)
     judged = {}
     for span, origin_N in origins.items():
         if len(origin_N):
             came = outcomes(close_R, time_R, series_R, called, origin_N, spec.horizon)
             said = forecaster.forecast(series, fits, origin_N)
+            reference = _reference_of(series, called, fits, origin_N, span, forecaster.task, *recorded)
             scorer = Scorer(came, reference, forecaster.task)
             judged[span] = SpanEvaluation(origin_N, came, said, scorer, adjusted if span == "test" else None)
-    return Evaluation(path, forecaster.epoch, config, summary, series, called, cuts, judged)
+    timezones = tuple(fit.calendar.timezone for fit in fits)
+    return Evaluation(
+        run_dir, forecaster.epoch, config, summary, series, called, cuts, judged, timezones, tuple(notices)
+    )
 
 
 def _origins(
@@ -162,32 +199,59 @@ def _origins(
     return {span: np.concatenate(rows) for span, rows in found.items()}
 
 
+def _later(origin_N: np.ndarray, series: Sequence[Bars], ends_S: Sequence[int]) -> np.ndarray:
+    """The origins that are not before the last bar of a run, whose labels it has not seen."""
+    time_R = np.concatenate([b.time_N for b in series])
+    end_R = np.repeat(ends_S, [len(b) for b in series])
+    return origin_N[time_R[origin_N] >= end_R[origin_N]]
+
+
+def _nothing_new(series: Sequence[Bars], run_dir: Path) -> DataError:
+    last = ", ".join(f"{b.name} until {_iso(int(b.close_time_N[-1]))}" for b in series)
+    return DataError(
+        f"nothing new: no window of these bars ({last}) lies after those that {run_dir} was trained and scored on. "
+        "Give later bars, with those before them that a context needs"
+    )
+
+
 def _reference_of(
-    series: Sequence[Bars], names: Sequence[str], known: Sequence[str], reference: Reference
+    series: Sequence[Bars],
+    names: Sequence[str],
+    fits: Sequence[SeriesFit],
+    origin_N: np.ndarray,
+    span: str,
+    task: Task,
+    run_names: Sequence[str],
+    run: Reference,
 ) -> Reference:
-    """The run's reference for these series; one it did not know has the mean spread of moves, and no scale."""
-    log_returns_SH = reference.move_std_SH[reference.positive_S]
-    log_returns_SH = log_returns_SH[np.isfinite(log_returns_SH).all(axis=1)]
-    unknown_H = np.full(reference.move_std_SH.shape[1], np.nan)
-    typical_H = log_returns_SH.mean(axis=0) if len(log_returns_SH) else unknown_H
-    place = [known.index(name) if name in known else None for name in names]
-    positive_S = np.array(
-        [
-            bool((b.columns["close"] > 0).all()) if at is None else reference.positive_S[at]
-            for b, at in zip(series, place, strict=True)
-        ]
-    )
-    return reference._replace(
-        center_S=np.array([np.nan if at is None else reference.center_S[at] for at in place]),
-        spread_S=np.array([np.nan if at is None else reference.spread_S[at] for at in place]),
-        move_std_SH=np.array(
-            [
-                (typical_H if positive else unknown_H) if at is None else reference.move_std_SH[at]
-                for at, positive in zip(place, positive_S, strict=True)
-            ]
-        ),
-        positive_S=positive_S,
-    )
+    """The run's reference for these series; of one it did not train, what its bars up to its first origin say.
+
+    The run recorded that of its own test span: it stands in where fewer bars are given than the run had.
+    """
+    trained_S = np.ones(len(run_names), bool) if run.trained_S is None else run.trained_S
+    moves_S = np.zeros(len(run_names)) if run.moves_S is None else run.moves_S
+    starts = np.cumsum([0, *(len(b) for b in series)])
+    row_S: list[int] = []
+    own_names: list[str] = []
+    closes, parts = [], []
+    for s, (bars, fit, name) in enumerate(zip(series, fits, names, strict=True)):
+        recorded = run_names.index(name) if name in run_names else None
+        own_N = origin_N[(origin_N >= starts[s]) & (origin_N < starts[s + 1])] - starts[s]
+        origin = int(own_N.min()) if len(own_N) else -1
+        rows, close_N = moves_until(bars, fit.calendar, task.horizon, origin), bars.columns["close"]
+        if recorded is not None and (trained_S[recorded] or (span == "test" and len(rows) < moves_S[recorded])):
+            row_S.append(recorded)
+            continue
+        row_S.append(len(run_names) + len(own_names))
+        parts.append(outcomes(close_N, bars.close_time_N, np.full(len(bars), len(own_names)), (), rows, task.horizon))
+        closes.append(close_N[: origin + 1])
+        own_names.append(name)
+    if not own_names:
+        return baselines.joined(run, run, row_S)
+    fields = zip(*((p.series_N, p.origin_time_N, p.last_close_N, p.close_NH) for p in parts), strict=True)
+    series_N, time_N, last_N, close_NH = map(np.concatenate, fields)
+    history = Outcomes(series_N, tuple(own_names), time_N, last_N, close_NH)
+    return baselines.joined(run, baselines.fit(history, closes, task, np.zeros(len(own_names), bool)), row_S)
 
 
 def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:
@@ -196,7 +260,8 @@ def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary
     if summary.get("refit_of") and all(b.close_time_N[-1] < cuts.test for b in series):
         return RunError(
             f"{forecaster.run_dir} was refitted on all bars until {_iso(cuts.test)}, so none of these are left to "
-            f"score it with ({last}); give later ones, or evaluate {summary['refit_of']}"
+            f"score it with ({last}); give later ones, score what came after it (new=True, --new), or evaluate "
+            f"{summary['refit_of']}"
         )
     return DataError(
         f"no test window: the test span of the run begins at {_iso(cuts.test)}, and a window there is "

@@ -11,9 +11,11 @@ from zlib import crc32
 import numpy as np
 
 from nextbar import forecasts
+from nextbar.choice import chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
+from nextbar.data.folder import existing_folder
 from nextbar.data.frames import frame_like, is_frame
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.errors import RunError
@@ -22,7 +24,6 @@ from nextbar.history import History, read_histories
 from nextbar.inference import Inference
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.runs import best_run
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.compilation import enable_cache
 from nextbar.train.hosts import require_alone
@@ -61,24 +62,29 @@ class Forecaster:
         self._inference = Inference(config, preparation.spec, params)
 
     @classmethod
-    def load(cls, path: str | Path | Sequence[str | Path], epoch: int | None = None) -> Forecaster:
-        """Open a run folder, or the best run of an experiment folder.
+    def load(
+        cls, path: str | Path | Sequence[str | Path], epoch: int | None = None, *, run: str | None = None
+    ) -> Forecaster:
+        """Open a run folder, or the run that an experiment folder stands for: its latest refit, else the best by
+        validation among its runs on the newest bars.
 
         Args:
             path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
                 ``nextbar.ensemble.Ensemble``).
             epoch: one of the epochs kept (``epochs``); None: the best.
+            run: name of another run of the experiment.
 
         Raises:
+            ConfigError: ``run`` beside several folders.
             RunError: no run, runs that cannot be ranked together, a run without a checkpoint, one that is damaged or
                 of a later version.
         """
         if not isinstance(path, str | Path):
             from nextbar.ensemble import Ensemble
 
-            return Ensemble.load(path, epoch)
+            return Ensemble.load(path, epoch, run=run)
         require_alone("forecasting")
-        run_dir = best_run(path)
+        run_dir = chosen_run(path, run)
         if not (run_dir / "config.yaml").is_file():
             raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
         summary = read_summary(run_dir)
@@ -110,6 +116,17 @@ class Forecaster:
         preparation = read_preparation(run_dir)
         enable_cache()
         return cls(config, preparation, params, run_dir=run_dir, epoch=epoch, epochs=epochs)
+
+    @property
+    def datapath(self) -> str:
+        """Folder of the bars that the run was trained on: where it was then, else where the configuration says, from
+        here.
+
+        Raises:
+            DataError: neither is there; names both.
+        """
+        recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
+        return existing_folder(self.config.dataset_config.datapath, recorded)
 
     @property
     def params(self) -> Any:
@@ -226,8 +243,7 @@ class Forecaster:
 
     def names(self, bars: Sequence[Bars]) -> tuple[str, ...]:
         """What the run's records call these series."""
-        several = len(self.config.dataset_config.resolutions) > 1
-        return tuple(b.name if several else b.ticker for b in bars)
+        return tuple(map(self.preparation.naming, bars))
 
     def _keys(self, histories: Sequence[History], series_N: np.ndarray) -> Keys:
         horizon, several = self.preparation.spec.horizon, len(self.config.dataset_config.resolutions) > 1

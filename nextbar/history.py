@@ -10,7 +10,7 @@ import numpy as np
 
 from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, is_bars, table_bars
-from nextbar.data.calendar import Calendar
+from nextbar.data.calendar import Calendar, shared_zone
 from nextbar.data.columns import FrameNames, Wanted, refuse_names
 from nextbar.data.dataset import usable_origins
 from nextbar.data.dates import instant, read_dates
@@ -95,7 +95,8 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     """What is known of a series: what training learnt, or for an unknown one what its own bars tell.
 
     An unknown series' calendar is learnt from all its bars, its statistics from the first ``n_fit``. Without
-    statistics it can be used where the normalisation is that of the window.
+    statistics it can be used where the normalisation is that of the window. Where its dates do not tell its time zone,
+    it has that of the trained series, whose hours the model learnt.
 
     Raises:
         DataError: a global normalisation, and no statistics; ends with the ``advice`` how to get them.
@@ -104,7 +105,8 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     if known is not None:
         return known
     spec = preparation.spec
-    calendar = Calendar.learn(bars.time_N, bars.step, config.calendar)
+    usual = shared_zone([s.calendar for s in preparation.series])
+    calendar = Calendar.learn(bars.time_N, bars.step, config.calendar, config.timezone, usual)
     fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.unknown(bars, spec, calendar)
     if config.norm_mode in GLOBAL_MODES:
         unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]

@@ -109,6 +109,7 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         rows_RX=tape.rows_RX[row_BL.reshape(-1)],
         # what came after the origins is not there; ``gather`` wants room for it
         close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32),
+        bin_RH=_no_bins(size * spec.seq_len, spec),
         series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
         rank_R=np.tile(np.arange(1, spec.seq_len + 1, dtype=np.int32), size),
         clock_SMC=tape.clock_SMC[series_B[:, None], slot_BM],
@@ -117,6 +118,10 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         return_std_S=tape.return_std_S[series_B],
         spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
     )
+
+
+def _no_bins(rows: int, spec: WindowSpec) -> np.ndarray:
+    return np.zeros((rows, spec.horizon if spec.edges is not None else 0), np.int32)
 
 
 def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
@@ -146,6 +151,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
     blank = Tape(
         rows_RX=np.zeros((spec.seq_len, spec.row_width), np.float32),
         close_R2=np.zeros((spec.seq_len, 2), np.float32),
+        bin_RH=_no_bins(spec.seq_len, spec),
         series_R=np.zeros(spec.seq_len, np.int32),
         rank_R=np.zeros(spec.seq_len, np.int32),
         clock_SMC=np.zeros((1, 1, spec.clock), np.float32),

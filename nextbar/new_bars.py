@@ -14,6 +14,7 @@ from nextbar.config import DatasetConfig, ExperimentConfig
 from nextbar.data.bars import Bars, is_bars, list_series, load_bars, table_bars
 from nextbar.data.columns import FrameNames, Wanted, plain, refuse_names
 from nextbar.data.dataset import series_tickers
+from nextbar.data.folder import existing_folder
 from nextbar.data.frames import frame_tables, has_column
 from nextbar.data.reading import extension_of, read_table
 from nextbar.data.table import Table
@@ -21,23 +22,34 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import is_resolution
 
 
-def own_bars(config: ExperimentConfig, tickers: Sequence[str] | None = None) -> list[Bars]:
-    """The bars a run was scored on, from its first to its last date.
+def own_bars(
+    config: ExperimentConfig,
+    tickers: Sequence[str] | None = None,
+    recorded: str | None = None,
+    *,
+    later: bool = False,
+) -> list[Bars]:
+    """The bars that a run's files hold now of what it was scored on, from its first to its last date.
+
+    Args:
+        config: the run's.
+        tickers: others than those it was scored on.
+        recorded: ``datapath`` in the run's summary: where the files lay, from the root.
+        later: with those after its ``final_date``.
 
     Raises:
         DataError: they are not there any more, or cannot be used.
     """
     dataset = config.dataset_config
     try:
-        series = _load(dataset.datapath, tickers or config.scored_tickers, dataset.resolutions, dataset)
+        folder = existing_folder(dataset.datapath, recorded)
+        series = _load(folder, tickers or config.scored_tickers, dataset.resolutions, dataset)
     except DataError as error:
         raise DataError(f"the run's own bars: {error}\n  give the bars themselves, or name their folder") from None
-    kept = [b.between(dataset.initial_date, dataset.final_date) for b in series]
+    kept = [b.between(dataset.initial_date, None if later else dataset.final_date) for b in series]
     empty = [b.name for b in kept if not len(b)]
     if empty:
-        raise DataError(
-            f"the run's own bars: {', '.join(empty)} in {dataset.datapath!r} has none of its dates any more"
-        )
+        raise DataError(f"the run's own bars: {', '.join(empty)} in {folder!r} has none of its dates any more")
     return kept
 
 

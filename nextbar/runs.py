@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from nextbar.config_file import read_yaml
 from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING
+from nextbar.resolution import seconds
 from nextbar.train.records import NORMALISATION, SUMMARY, read_summary
 
 PARTS = frozenset({"config.yaml", SUMMARY, NORMALISATION, "checkpoints"})
@@ -38,6 +40,8 @@ class RunInfo:
     """of the leading metric on the test span; above 0: better than the baseline"""
     scored_bars: str | None = None
     """hash of the bars that validation and test score; None where the run does not say"""
+    until: str | None = None
+    """when its last bar closed, ISO 8601; None where the run does not say"""
     refit_of: str | None = None
     """name of the run that this one repeats on all bars"""
     bytes: int = 0
@@ -94,7 +98,8 @@ def describe(path: Path) -> RunInfo:
     """What a run folder says of itself; one that cannot be understood is ``damaged``, and no error."""
     size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
     try:
-        mode = read_yaml(path / "config.yaml")["model_config"].get("output_mode", "mean")
+        config = read_yaml(path / "config.yaml")
+        mode = config["model_config"].get("output_mode", "mean")
         summary = read_summary(path)
         metrics: dict[str, Any] = summary["metrics"]
         return RunInfo(
@@ -106,18 +111,20 @@ def describe(path: Path) -> RunInfo:
             ranking=ranking_score(metrics["validation"], mode) if "validation" in metrics else None,
             skill=metrics["test"]["skill"][LEADING[mode]] if "test" in metrics else None,
             scored_bars=summary.get("scored_bars"),
+            until=_until(summary, config["dataset_config"]["resolution"]),
             refit_of=summary.get("refit_of"),
             bytes=size,
         )
     except NextbarError as error:
         return RunInfo(path, "damaged", bytes=size, problem=str(error))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         problem = f"{path}: config.yaml or summary.json lacks {error}; was the run folder copied whole?"
         return RunInfo(path, "damaged", bytes=size, problem=problem)
 
 
 def best_run(folder: str | Path) -> Path:
-    """The run with the best validation score relative to its baseline's; a run folder is its own best.
+    """The run with the best validation score relative to its baseline's, among those on the newest bars; a run folder
+    is its own best.
 
     Chosen among the runs that lie directly in the folder, as an experiment's do; where there are none, among all
     inside it. Runs without metrics (unfinished, failed, refitted on all bars) are passed over.
@@ -132,11 +139,20 @@ def best_run(folder: str | Path) -> Path:
         raise RunError(f"no run {folder}{nearby(folder)}")
     if is_backtest(folder):
         raise RunError(f"{folder} is a backtest and not a run; its folds' runs lie in {folder / 'folds'}")
-    found = list_runs(folder)
-    if not found:
+    return best_among(folder, list_runs(folder)).path
+
+
+def best_among(folder: Path, runs: Sequence[RunInfo]) -> RunInfo:
+    """As ``best_run``, among the runs in a folder and inside it.
+
+    Raises:
+        RunError: as ``best_run``.
+    """
+    if not runs:
         raise RunError(f"{folder} is no run folder and holds none{nearby(folder)}")
-    found = [info for info in found if info.path.parent == folder] or found
-    best = leaders(found)
+    found = [info for info in runs if info.path.parent == folder] or list(runs)
+    newest = max((info.until or "" for info in found if info.ranking is not None), default="")
+    best = leaders([info for info in found if (info.until or "") == newest])
     if not best:
         there = "\n".join(f"  {info.path}: {info.status}" for info in found[:NEARBY])
         raise RunError(f"{folder} holds no run with metrics to choose by; there are\n{there}")
@@ -145,7 +161,7 @@ def best_run(folder: str | Path) -> Path:
             f"the runs in {folder} cannot be ranked together: their output modes or scored bars differ. "
             "Give a run itself; the best of each kind are\n" + "\n".join(_kind(info, found) for info in best)
         )
-    return best[0].path
+    return best[0]
 
 
 def leaders(runs: Sequence[RunInfo]) -> list[RunInfo]:
@@ -156,6 +172,16 @@ def leaders(runs: Sequence[RunInfo]) -> list[RunInfo]:
         if info.ranking is not None and (former is None or info.ranking < _score(former)):
             best[info.group] = info
     return sorted(best.values(), key=lambda info: info.path)
+
+
+def _until(summary: dict[str, Any], resolution: str | list[str]) -> str | None:
+    """When the last bar of a run closed; an earlier version noted only when it opened."""
+    data = summary.get("data") or {}
+    if "until" in data or not data.get("series"):
+        return data.get("until")
+    step = min(seconds(one) for one in ([resolution] if isinstance(resolution, str) else resolution))
+    opened = dt.datetime.fromisoformat(max(one["last"] for one in data["series"]))
+    return f"{opened + dt.timedelta(seconds=step):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _score(info: RunInfo) -> float:

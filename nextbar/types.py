@@ -82,4 +82,11 @@ class Reference(NamedTuple):
     positive_S: np.ndarray
     """True where every training price is above zero"""
     frequencies_HK: np.ndarray | None = None
-    """add-one frequencies of the bins over all training windows; None without bins"""
+    """add-one frequencies of the bins over the moves of all trained series; None without bins"""
+    frequencies_SHK: np.ndarray | None = None
+    """those of each series: the same, or its own where it was not trained, NaN where it has too few moves; None: the
+    same for all"""
+    moves_S: np.ndarray | None = None
+    """moves over H bars that the baseline of each series is fitted on; None: unknown, in runs of earlier versions"""
+    trained_S: np.ndarray | None = None
+    """bool; False where they are the series' own, up to the first origin of a span; None: all True"""

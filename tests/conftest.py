@@ -13,6 +13,15 @@ import pytest
 # The first example compiles, hence no deadline. CI draws the same examples each time, so that only a change can fail
 # it; everybody else draws new ones.
 hypothesis.settings.register_profile("nextbar", deadline=None, derandomize="CI" in os.environ)
+# `make mutants` wants to know that a test fails, not the smallest example of it.
+hypothesis.settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile("nextbar")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

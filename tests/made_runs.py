@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from builders import make_bars, make_config, make_frame
 
-from nextbar import baselines
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, fingerprint
+from nextbar.data.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
 from nextbar.forecaster import Forecaster
 from nextbar.inference import expected_shapes
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.train.checkpoint import Checkpoints
+from nextbar.train.judge import reference_of
 from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.run import Run
 
@@ -55,18 +55,16 @@ def make_run(
     pairs = [(r, t) for r in config.dataset_config.resolutions for t in series_tickers(config)]
     bars = bars or [make_bars(t, r, n, seed=i, price=100 * 10**i) for i, (r, t) in enumerate(pairs)]
     dataset = build_dataset(config, bars)
-    run = Run(config, fingerprint(bars))
+    run = Run(config, dataset.fingerprint)
     best = int(np.argmin(losses)) + 1
     with run.claimed(overwrite=False):
-        run.begin(dataset.preparation, dataset.cuts, {"metrics": {}, "message": ""})
+        run.begin(dataset, {"metrics": {}, "message": ""})
         checkpoints = Checkpoints(run.checkpoints, enabled=config.save_weights)
         for epoch, loss in enumerate(losses, start=1):
             checkpoints.save(epoch, {"params": random_parameters(config, dataset, epoch)}, {}, loss)
         checkpoints.close()
         task = Task.of(config)
-        history = dataset.outcomes_at(dataset.history_N)
-        reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
-        write_reference(run.path, dataset.names, reference)
+        write_reference(run.path, dataset.names, reference_of(dataset, "test", task))
         run.update(status="finished", best_epoch=best)
     made = MadeRun(run.path, config, bars, dataset)
     if task.output_mode == "distribution":

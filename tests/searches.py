@@ -55,22 +55,20 @@ class Pretender:
         folder = Path(config.log_dir) / config.experiment_name / f"{config.digest()[:10]}-bars"
         folder.mkdir(parents=True, exist_ok=True)
         summary = folder / "summary.json"
-        done = json.loads(summary.read_text())["epochs"] if summary.exists() else 0
-        status, message, ranking = "finished", "", 1.0
-        for epoch in range(done + 1, config.num_epochs + 1):
-            ranking = self.score(config, epoch)
+        rankings: list[float] = json.loads(summary.read_text())["rankings"] if summary.exists() else []
+        message = watch(len(rankings), rankings[-1]) if rankings else ""  # told once more, as by the trainer
+        while not message and len(rankings) < config.num_epochs:
+            epoch = len(rankings) + 1
+            rankings.append(self.score(config, epoch))
             self.trained.append((config, epoch))
-            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}}
+            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}, "rankings": rankings}
             summary.write_text(json.dumps(written))
-            message = watch(epoch, ranking)
-            if message and epoch < config.num_epochs:
-                status = "pruned"
-                break
-        else:
-            message = ""
-            ranking = self.score(config, config.num_epochs)
-        metrics = {} if status == "pruned" else {span: _report(ranking) for span in ("validation", "test")}
-        return Result(folder, config.num_epochs, status, metrics, message)
+            message = watch(epoch, rankings[-1])
+        if message and len(rankings) < config.num_epochs:
+            return Result(folder, None, "pruned", {}, message)
+        best = min(rankings)
+        metrics = {span: _report(best) for span in ("validation", "test")}
+        return Result(folder, rankings.index(best) + 1, "finished", metrics)
 
 
 def _report(ranking: float) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_the_overall_verdict_names_whom_the_model_beats(whole: Backtest) -> None
     missed, _, rest = verdict.partition(" by more than luck")
     assert all(name in missed for name in others) and all(name in rest for name in beaten)
     lowest = min(["transformer", *others, *beaten], key=lambda name: whole.scores[name]["pooled"]["nll"])
-    assert f"Lowest nll: {lowest}" in verdict and verdict == whole.scores["transformer"]["verdict"]
+    assert f"Best on nll: {lowest}" in verdict and verdict == whole.scores["transformer"]["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_the_overall_verdict_names_whom_the_model_beats(whole: Backtest) -> None
 def test_to_beat_takes_a_lower_error_and_more_than_luck(
     gain: float, statistic: float, p_value: float, expected: bool
 ) -> None:
-    test = {"statistic": statistic, "p_value": p_value, "lag": 1, "n": 100}
+    test = {"statistic": statistic, "p_value": p_value, "df": 8, "n": 100}
     assert beats({"skill": {"mae": gain}, "diebold_mariano": test}, Task(output_mode="mean")) is expected
     assert not beats({"skill": {"mae": gain}, "diebold_mariano": None}, Task(output_mode="mean"))
 

@@ -16,6 +16,7 @@ from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
 from nextbar.data.bars import Bars
+from nextbar.data.naming import Naming
 from nextbar.errors import ConfigError, DataError
 
 HOUR = 3600
@@ -26,7 +27,7 @@ def folds_of(
 ) -> tuple[list[Fold], list[np.ndarray], Panel]:
     """The folds, their windows as rows of the panel, the panel."""
     config = make_experiment(Path("runs"), **overrides or {})
-    panel = Panel(tuple(bars), config.dataset_config.horizon)
+    panel = Panel(tuple(bars), config.dataset_config.horizon, Naming.of(config.dataset_config))
     asked = BacktestOptions(**options)
     folds = find_folds(panel, config, asked)
     datasets = [fold_dataset(panel, config, fold, asked) for fold in folds]
@@ -124,7 +125,7 @@ def test_between_two_refits_the_last_fit_stays() -> None:
 
 def test_rows_of_parts_are_found_in_the_panel() -> None:
     bars = make_market()
-    panel = Panel(tuple(bars), 1)
+    panel = Panel(tuple(bars), 1, Naming("1h"))
     parts = panel.between(int(bars[0].close_time_N[50]), int(bars[0].close_time_N[90]))
     row_N = np.arange(sum(map(len, parts)))
     found = panel.rows(parts, row_N)
@@ -135,7 +136,7 @@ def test_rows_of_parts_are_found_in_the_panel() -> None:
 
 def test_a_series_without_bars_in_a_part_is_left_out_of_it() -> None:
     bars = make_market()
-    panel = Panel(tuple(bars), 1)
+    panel = Panel(tuple(bars), 1, Naming("1h"))
     early = panel.between(int(bars[0].close_time_N[0]), int(bars[1].close_time_N[0]))
     assert [b.ticker for b in early] == ["aaa"]
     np.testing.assert_array_equal(panel.rows(early, np.array([0, 3])), [0, 3])

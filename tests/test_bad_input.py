@@ -12,7 +12,6 @@ import pytest
 from refusals import BARS, GRID, experiment, refusal, require, save
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import fingerprint
 from nextbar.data.dataset import build_dataset, read_series
 from nextbar.train.run import Run
 
@@ -142,10 +141,10 @@ def begin(folder: Path) -> Run:
     config = ExperimentConfig.load(experiment(folder))
     save(folder)
     bars = read_series(config)
-    run = Run(config, fingerprint(bars))
+    dataset = build_dataset(config, bars)
+    run = Run(config, dataset.fingerprint)
     with run.claimed(overwrite=False):
-        dataset = build_dataset(config, bars)
-        run.begin(dataset.preparation, dataset.cuts, {})
+        run.begin(dataset, {})
         run.update(status="interrupted")
     return run
 

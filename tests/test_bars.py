@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from bar_files import START, bars_table, load, write
+from markets import MARKETS, opening_times
 
 from nextbar.data.bars import Bars, fingerprint, list_series, load_bars
 from nextbar.data.inventory import take_inventory
@@ -55,12 +57,21 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
     good = found["good", ".csv"]
     assert (good.rows, good.holes, good.missing, good.calendar, good.problems) == (58, 1, 2, "24/7", ())
     assert (good.first, good.last) == (START, START + 59 * 3600)
+    assert good.timezone == "UTC"
     partial = found["partial", ".csv"]
     assert partial.rows == 60 and "no column 'open'" in partial.problems[0]
     assert found["bad", ".csv"].rows is None and "UTF-8" in found["bad", ".csv"].problems[0]
     assert all("one of 2 files" in found["twice", suffix].problems[0] for suffix in (".csv", ".parquet"))
     with pytest.raises(DataError, match="no bars in"):
         take_inventory(tmp_path / "1h")
+
+
+def test_the_inventory_tells_the_time_zone(tmp_path: Path):
+    time_N = opening_times(MARKETS["Sydney"], 3_600, dt.date(2020, 1, 6), 364)
+    dates = pd.to_datetime(time_N, unit="s").strftime("%Y-%m-%dT%H:%M:%SZ")
+    write(tmp_path, bars_table(len(time_N)).assign(date=dates))
+    (holding,) = take_inventory(tmp_path)
+    assert (holding.calendar, holding.timezone, holding.holes) == ("sessions", "Australia/Sydney", 0)
 
 
 def test_between_judges_by_the_closing_time(tmp_path: Path):

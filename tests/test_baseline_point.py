@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 
 import numpy as np
@@ -12,12 +13,14 @@ from nextbar import baselines
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Direction, Reversal
-from nextbar.baselines.point import Drift, Persistence, Seasonal
+from nextbar.baselines.point import Drift, Persistence, Seasonal, hour_of_week
+from nextbar.data.bars import Bars
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes
 from tests.builders import make_bars, make_frame, with_columns
+from tests.markets import MARKETS, local_clock, opening_times
 
 EDGES = (-np.inf, -1.0, -0.25, 0.25, 1.0, np.inf)
 TRAIN = 150
@@ -131,6 +134,20 @@ def test_season_is_the_mean_of_the_same_hour_of_the_week(resolution: str) -> Non
             assert row["close"] == pytest.approx(frame["close"][i] * np.exp(total), rel=1e-12)
 
 
+def test_hours_are_counted_from_monday() -> None:
+    dates = pd.DatetimeIndex(["2020-01-06 00:00", "2020-01-06 00:59:59", "2020-01-08 05:30", "2020-01-12 23:59:59"])
+    second_N = dates.as_unit("s").astype("int64").to_numpy()
+    assert hour_of_week(second_N, "UTC").tolist() == [0, 0, 2 * 24 + 5, 167]
+    assert hour_of_week(second_N - 60 * 7 * 86_400 * 52, "UTC").tolist() == [0, 0, 53, 167]  # 60 times 52 weeks earlier
+
+
+def test_an_hour_seen_once_has_the_move_of_then() -> None:
+    bars = make_bars("a", n=169)
+    found = Seasonal(Task(output_mode="mean")).fit(make_frame(bars)).predict(make_frame(bars))
+    close_N = bars.columns["close"]
+    assert found["close"].item() == pytest.approx(close_N[-1] * close_N[1] / close_N[0], rel=1e-12)
+
+
 def test_an_hour_never_seen_has_the_mean_move() -> None:
     bars = make_bars("a", n=60)
     frame = make_frame(bars)
@@ -184,3 +201,21 @@ def test_bins_on_one_side_only_cannot_say_down() -> None:
     fell_N = outcomes.last_close_N < np.concatenate([close_N[TRAIN - 2 : -H - 1] for close_N in closes(frame)])
     np.testing.assert_allclose(downward[~fell_N], np.broadcast_to([1, 0, 0], downward[~fell_N].shape), atol=1e-8)
     np.testing.assert_allclose(downward[fell_N], np.broadcast_to([0, 0.5, 0.5], downward[fell_N].shape), atol=1e-8)
+
+
+def test_a_season_keeps_the_hours_of_the_market_when_its_clocks_change() -> None:
+    """Of an exchange in New York, whose first bar of the day rises; learnt from its dates alone."""
+    time_N = opening_times(MARKETS["New York"], 3_600, dt.date(2020, 1, 6), 2 * 364)
+    opening_N = local_clock(time_N, "America/New_York")[:, 0] == 9.5
+    close_N = 100 * np.exp(np.cumsum(np.where(opening_N, 1e-3, -1e-4)))
+    made = make_bars("a", n=len(time_N))
+    frame = make_frame(Bars("a", "1h", time_N, made.columns | {"close": close_N}))
+    half = len(frame) // 2
+    found = Seasonal(Task(output_mode="mean")).fit(frame[:half]).predict(frame)[:-1]
+    assert found["date"].tolist() == frame["date"][half:].tolist()
+    np.testing.assert_allclose(found["close"], frame["close"][half:], rtol=1e-12)
+    # a ticker that training did not know has the season, by the same clock
+    unknown = Seasonal(Task(output_mode="mean")).fit(frame[:half]).predict(frame[half:].assign(ticker="b"))[:-1]
+    dated = unknown["date"].to_numpy() == frame["date"][half + 1 :].to_numpy()
+    assert 0.5 < dated.mean() < 1, "its nights are not known, its hours are"
+    np.testing.assert_allclose(unknown["close"][dated], frame["close"][half + 1 :][dated], rtol=1e-12)

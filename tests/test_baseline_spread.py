@@ -209,6 +209,13 @@ def test_student_t_is_scipys() -> None:
         assert slope[k] == pytest.approx(difference, rel=1e-6)
 
 
+@pytest.mark.parametrize("unit", [0.01, 100.0])
+def test_a_student_t_of_other_units_is_the_same_law(unit: float) -> None:
+    x_N = 0.3 + np.random.default_rng(3).standard_t(4, 4000)
+    location, scale, df = fit_student_t(x_N)
+    np.testing.assert_allclose(fit_student_t(unit * x_N), (unit * location, unit * scale, df), rtol=1e-3)
+
+
 def test_student_t_always_has_a_spread() -> None:
     rng = np.random.default_rng(4)
     wild, tame = fit_student_t(rng.standard_t(1.2, 3000)), fit_student_t(rng.uniform(-1, 1, 3000))

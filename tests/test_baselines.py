@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nextbar import baselines
+from nextbar.baselines.reference import least_moves
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes
@@ -121,7 +122,6 @@ def test_fit_by_hand() -> None:
     only_first = baselines.fit(training, closes, task, trained_S=np.array([True, False]))
     alone = baselines.fit(Outcomes(*(f[:30] if isinstance(f, np.ndarray) else f for f in training)), closes, task)
     np.testing.assert_array_equal(only_first.frequencies_HK, alone.frequencies_HK)
-    np.testing.assert_array_equal(only_first.move_std_SH, reference.move_std_SH)
 
 
 def test_forecasts_are_what_they_say() -> None:
@@ -153,13 +153,40 @@ def test_changes_take_the_place_of_returns_where_a_price_is_not_positive() -> No
     np.testing.assert_allclose(baselines.forecast(reference, training, task).scale_NH, np.diff(close_N).std())
 
 
-def test_a_series_too_young_to_have_a_spread_takes_the_others_mean() -> None:
+def test_a_series_that_was_not_trained_takes_nothing_from_others() -> None:
+    """100 moves are enough; a single one less gives no spread, no frequencies and no scale."""
     rng = np.random.default_rng(2)
-    last_N = np.full(41, 10.0)
-    close_NH = last_N[:, None] * np.exp(0.01 * rng.normal(size=(41, 1)))
-    training = Outcomes(np.r_[np.repeat([0, 1], 20), 2], ("a", "b", "young"), np.arange(41), last_N, close_NH)
-    reference = baselines.fit(training, [last_N[:20], last_N[:20], last_N[:0]], Task(output_mode="distribution"))
-    assert reference.move_std_SH[2] == pytest.approx(reference.move_std_SH[:2].mean())
+    n = np.array([50, 99, 100])
+    series_N, last_N = np.repeat([0, 1, 2], n), np.full(n.sum(), 10.0)
+    close_NH = last_N[:, None] * np.exp(0.01 * (1 + series_N)[:, None] * rng.normal(size=(n.sum(), 2)))
+    training = Outcomes(series_N, ("trained", "young", "own"), np.arange(n.sum()), last_N, close_NH)
+    closes = [rng.uniform(9, 11, size) for size in n]
+    trained_S = np.array([True, False, False])
+    law = baselines.fit(training, closes, Task(output_mode="distribution", horizon=2), trained_S)
+    move_NH = np.log(close_NH / 10)
+    np.testing.assert_allclose(law.move_std_SH[[0, 2]], [move_NH[series_N == s].std(axis=0) for s in (0, 2)])
+    np.testing.assert_allclose(law.spread_S[[0, 2]], [closes[0].std(), closes[2].std()])
+    assert np.isnan(law.move_std_SH[1]).all() and np.isnan([law.spread_S[1], law.center_S[1]]).all()
+    np.testing.assert_array_equal(law.moves_S, n)
+
+    task = Task(output_mode="discrete_grid", horizon=2, edges=FIVE)
+    bins = baselines.fit(training, closes, task, trained_S)
+    alone = [
+        baselines.fit(
+            Outcomes(series_N[row] * 0, ("a",), np.arange(row.sum()), last_N[row], close_NH[row]), [closes[s]], task
+        )
+        for s, row in ((s, series_N == s) for s in range(3))
+    ]
+    probs_NHK = np.exp(baselines.forecast(bins, training, task).log_probs_NHK)
+    for s, one in ((0, alone[0]), (2, alone[2])):
+        np.testing.assert_allclose(probs_NHK[series_N == s][0], one.frequencies_HK, rtol=1e-12)
+    np.testing.assert_array_equal(bins.frequencies_HK, alone[0].frequencies_HK)
+    assert np.isnan(probs_NHK[series_N == 1]).all()
+
+
+@pytest.mark.parametrize(("horizon", "least"), [(1, 100), (5, 100), (6, 120), (24, 480)])
+def test_moves_over_many_bars_overlap_so_more_are_needed(horizon: int, least: int) -> None:
+    assert least_moves(horizon) == least
 
 
 def test_a_close_that_falls_to_zero_after_training_keeps_a_law() -> None:

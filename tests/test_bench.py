@@ -28,6 +28,7 @@ pytest.importorskip("limit", reason="the measurements are not part of an install
 
 from limit import Product, forward_products, multiplier, step_products  # noqa: E402
 from peers import MISSING, PEERS, Peer, versions  # noqa: E402
+from size import PROCESSES, bartlett, rejections, sizes  # noqa: E402
 
 SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1,
          "use_extra_tokens": True}  # fmt: skip
@@ -138,3 +139,26 @@ def test_peers_that_are_not_there_are_told() -> None:
         command = [sys.executable, str(BENCH / "train.py"), "--peers", peers]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 1 and words in done.stderr
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_forecasts_whose_test_is_measured_are_equally_good(name: str) -> None:
+    """Mean differentials of 2,000 draws, within four standard errors."""
+    rng = np.random.default_rng(0)
+    for horizon in (1, 3):
+        difference_RT = PROCESSES[name](rng, 2000, 60, horizon)
+        mean_R = difference_RT.mean(axis=1)
+        assert difference_RT.shape == (2000, 60)
+        assert abs(mean_R.mean()) < 4 * mean_R.std() / np.sqrt(2000)
+
+
+def test_the_tests_that_are_measured_beside_are_what_they_are_called() -> None:
+    """Newey-West against statsmodels; all of them hold for many origins without memory."""
+    sm = pytest.importorskip("statsmodels.api")
+    difference_RT = np.random.default_rng(1).normal(size=(3, 200)).cumsum(axis=1) / 10
+    for row_T, variance in zip(difference_RT, bartlett(difference_RT, 5), strict=True):
+        fit = sm.OLS(row_T, np.ones(200)).fit(cov_type="HAC", cov_kwds={"maxlags": 5})
+        assert variance / 200 == pytest.approx(fit.bse[0] ** 2, rel=1e-9)
+    for value in sizes(PROCESSES["normal"], 500, 1, draws=2000, seed=0).values():
+        assert value is not None and 3 < value < 7
+    assert rejections(difference_RT[:, :20], 1)["cosine"] is None

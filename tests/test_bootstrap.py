@@ -120,15 +120,37 @@ def test_of_a_density_it_is_the_difference_of_scores() -> None:
 
 
 def test_blocks_are_as_long_as_windows_overlap() -> None:
-    model_TS, baseline_TS = errors(400, seed=7)
+    model_TS, baseline_TS = errors(480, seed=7)
     found = interval(model_TS, baseline_TS, horizon=24)
     assert found is not None and found.block == 24
+    assert interval(model_TS[1:], baseline_TS[1:], horizon=24) is None, "20 windows that share no bar are needed"
 
 
 def test_more_certainty_is_wider_and_a_seed_repeats_it() -> None:
     given = errors(300, seed=8)
     assert width(interval(*given, level=0.8)) < width(interval(*given)) < width(interval(*given, level=0.99))
     assert interval(*given) == interval(*given) != interval(*given, seed=1)
+
+
+def test_the_tails_are_equal() -> None:
+    """An interval of next to no share of the resamples is their median, at both ends."""
+    given = errors(300, seed=8)
+    found = interval(*given, level=1e-9)
+    assert found is not None and found.low == pytest.approx(found.high, abs=1e-9)
+    wide = interval(*given, level=0.8)
+    assert wide is not None and wide.low < found.low < wide.high
+
+
+def test_scores_that_are_differences_are_not_divided_by_the_baselines() -> None:
+    """The length of the blocks follows from the differences alone, whatever is added to both scores of a ticker."""
+    one, two = errors(600, seed=12, correlation=0.8), errors(600, seed=13)
+    model_TS, baseline_TS = np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]])
+    found = interval(model_TS, baseline_TS, mode="distribution")
+    added_S = np.array([0, 1e3])
+    assert_alike(interval(model_TS + added_S, baseline_TS + added_S, mode="distribution"), found)
+    weights = [1, 100]  # in units of the baseline the first ticker decides, as itself the second
+    assert found is not None
+    assert interval(model_TS * weights, baseline_TS * weights, mode="distribution").block < found.block  # type: ignore[union-attr]
 
 
 def test_none_where_it_cannot_be_had() -> None:
@@ -165,3 +187,4 @@ def test_of_a_real_scorer_it_is_the_skill_of_the_report(question: dict[str, Any]
     gains = [part["skill"][metric] for part in report["by_ticker"].values()]
     assert found.metric == metric and found.skill == pytest.approx(np.mean(gains), rel=1e-6)
     assert f"Skill in {metric} {found.skill:+.4f}, 95% interval" in found.in_words()
+    assert found.in_words().endswith("above 0 is better than the baseline.")

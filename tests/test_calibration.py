@@ -10,8 +10,8 @@ from made_up_spans import EDGES, make_scorer, random_bins, random_forecast
 from scipy import stats
 from sklearn.calibration import calibration_curve
 
+from nextbar.data.targets import bin_index
 from nextbar.errors import DataError
-from nextbar.metrics.bins import bin_index, percent_move
 from nextbar.metrics.calibration import (
     by_bin,
     calibration_report,
@@ -111,7 +111,7 @@ def test_reliability_is_scikit_learns_calibration_curve() -> None:
     forecast, outcomes = random_bins(scorer), scorer.outcomes
     found = reliability(outcomes, forecast, scorer.task)
     prob_NHK = np.exp(forecast.log_probs_NHK)
-    bin_NH = bin_index(percent_move(outcomes.last_close_N[:, None], outcomes.close_NH), EDGES)
+    bin_NH = bin_index(outcomes.last_close_N[:, None], outcomes.close_NH, EDGES)
     came_NHK = np.eye(len(EDGES) - 1)[bin_NH]
     frequency, said = calibration_curve(came_NHK.ravel(), prob_NHK.ravel(), n_bins=10, strategy="quantile")
     np.testing.assert_allclose([group["forecast"] for group in found], 100 * said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import chex
 import jax
@@ -18,6 +20,8 @@ import numpy as np
 import optax
 import pytest
 from flax.training.train_state import TrainState
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from nextbar.errors import RunError
 from nextbar.train.checkpoint import Checkpoints
@@ -95,6 +99,28 @@ def test_the_five_best_are_kept_and_ties_go_to_the_earlier(folder: Path) -> None
     assert int(checkpoints.restore(None, state_at(0)).step) == 7
     assert int(checkpoints.restore(9, state_at(0)).step) == 9
     assert int(checkpoints.restore(10, state_at(0)).step) == 10  # the last, by its number
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from([0.1, 0.2, math.nan, math.inf, -math.inf]), max_size=6), st.integers(1, 3))
+@example([math.nan], 5)
+@example([math.inf, 0.2, math.nan, 0.1], 5)
+@example([-math.inf, 0.1, 0.1], 1)
+def test_what_is_not_finite_is_never_among_the_best_however_few_are_kept(values: list[float], keep_best: int) -> None:
+    """After each epoch, in this process and in one that opens the folder; of two equals the earlier comes first."""
+    with TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(Path(folder) / "checkpoints", keep_best=keep_best)
+        for epoch, loss in enumerate(values, start=1):
+            checkpoints.save(epoch, {"params": {"epoch": np.float32(epoch)}}, {}, loss)
+            finite = [(n, past) for n, past in enumerate(values[:epoch], start=1) if math.isfinite(past)]
+            wanted = sorted(finite, key=lambda item: item[1])[:keep_best]
+            assert checkpoints.best() == wanted
+            best = [wanted[0][0]] if wanted else [epoch]  # where none is finite, the last
+            assert [checkpoints.restore_raw()["epoch"]] == best
+        checkpoints.close()
+        again = Checkpoints(Path(folder) / "checkpoints", keep_best=keep_best)
+        assert not values or again.best() == wanted
+        again.close()
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -148,7 +148,7 @@ def test_sample_and_check(tmp_path: Path) -> None:
     checked = run.invoke(app, ["data", "check", str(tmp_path)])
     assert checked.exit_code == 0
     lines = [line.split() for line in checked.stdout.splitlines()]
-    spx = "spx 1d 5,031 1999-01-04 00:00 2018-12-31 00:00 0 0 sessions none"
+    spx = "spx 1d 5,031 1999-01-04 00:00 2018-12-31 00:00 0 0 sessions UTC none"
     assert spx.split() in lines and len(lines) == 4
 
 

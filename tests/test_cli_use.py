@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -246,7 +247,7 @@ def test_report_takes_a_backtest_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_p
     shutil.copytree(run_dir(), tmp_path / "folds" / "1")
     seen = SimpleNamespace()
 
-    def stand_in(source: Path, out: Path | None, *, data: Path | None) -> Path:
+    def stand_in(source: Path, out: Path | None, **options: Any) -> Path:
         seen.source = source
         return source / "report.html"
 

@@ -31,7 +31,7 @@ DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
     initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True,
-    time_feature="none", calendar="auto",
+    time_feature="none", calendar="auto", timezone="auto",
 )  # fmt: skip
 EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
@@ -82,6 +82,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
     "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions"],
+    "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
     "log_dir": [Path("runs")],
     "experiment_name": ["btc 4h, mean", "2018-01-01"],
     "num_epochs": [1],
@@ -138,6 +139,10 @@ REFUSED: dict[str, list[Any]] = {
     "data.clock": FLAG,
     "data.time_feature": ["time", None, True],
     "data.calendar": ["nyse", None],
+    "data.timezone": [
+        "", None, 1, "EST5", "New York", "America", "America/Nowhere", "../UTC", "/etc/localtime", "localtime", "a\0b",
+        "\ud800",
+    ],
     "model_config": [None, 3, "small"],
     "dataset_config": [None, [1]],
     "log_dir": ["", None, 1, "a\0b"],
@@ -180,6 +185,18 @@ def test_dates_out_of_reach_are_told_with_the_limits(name: str) -> None:
             build(name, value)
     with pytest.raises(ConfigError, match="should be a whole second"):
         build(name, dt.datetime(2018, 1, 1, microsecond=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("New York", "America/New_York"), ("America/NewYork", "America/New_York"), ("Asia/Tokio", "Asia/Tokyo"),
+        ("Auto", "auto"), ("utc", "UTC"), ("europe/london", "Europe/London"),
+    ],
+)  # fmt: skip
+def test_a_time_zone_is_found_by_its_city(text: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"timezone: found '{text}', should be auto, UTC.*did you mean '{name}'\?"):
+        build("data.timezone", text)
 
 
 @pytest.mark.parametrize("text", ALLOWED["data.initial_date"][1:] + ALLOWED["data.final_date"])

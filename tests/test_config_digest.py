@@ -32,6 +32,7 @@ OTHER: dict[str, Any] = {
     "dataset_config.features": "close",
     "dataset_config.time_feature": "span",
     "dataset_config.calendar": "24/7",
+    "dataset_config.timezone": "UTC",
     "log_dir": "x",
     "experiment_name": "x",
     "lr_mode": "linear",

@@ -127,7 +127,7 @@ def test_a_series_that_validation_has_not_or_hardly_seen_takes_the_pooled_residu
 def test_too_few_windows_for_a_level_are_told() -> None:
     conformal = Conformal.fit(*spans(0, 18), TASK)
     assert np.isfinite(conformal.factor(0.9, ["a"])).all()
-    with pytest.raises(DataError, match=r"95 % needs at least 19 validation windows, and there are 18"):
+    with pytest.raises(DataError, match=r"interval of 95 % needs at least 19 validation windows, and there are 18"):
         conformal.factor(0.95, ["a"])
     assert [windows_needed(level) for level in (0.5, 0.9, 0.95, 0.99)] == [1, 9, 19, 99]
 

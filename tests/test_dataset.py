@@ -166,6 +166,7 @@ def test_the_description_is_plain_and_complete() -> None:
     assert [s["trained"] for s in facts["series"]] == [True, False]
     assert facts["series"][0]["bars"] == 199
     assert facts["series"][0]["first"] == "2020-01-06T00:00:00Z"
+    assert (facts["series"][0]["calendar"], facts["series"][0]["timezone"]) == ("24/7", "UTC")
     assert facts["dropped_features"] == {"volume": ["b_1h"]}
     assert facts["windows"] == {span: len(rows) for span, rows in dataset.origins.items()}
     assert facts["validation_from"] < facts["test_from"]

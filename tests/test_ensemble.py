@@ -132,10 +132,22 @@ def test_runs_that_do_not_go_together_are_refused(
 ) -> None:
     first = make_run(tmp_path, output_mode="distribution", losses=(0.1,))
     n = {"n": fields.pop("n")} if "n" in fields else {}
-    bars = [make_bars(seed=3)] if n else None
+    bars = [make_bars(n=150, seed=3)] if n else None
     other = make_run(tmp_path / "other", bars, output_mode="distribution", losses=(0.1,), **fields)
     with pytest.raises(RunError, match=rf"cannot be averaged: they differ in .*{named}"):
         Forecaster.load([first.run_dir, other.run_dir])
+
+
+def test_a_run_chosen_by_bars_that_the_first_is_scored_on_is_refused(tmp_path: Path) -> None:
+    """Both learn from the same bars, the first 96; the second's validation goes on where the first's test is."""
+    first = make_run(tmp_path, losses=(0.1,))
+    other = make_run(tmp_path / "other", losses=(0.1,), test_split=0.1, validation_split=39 / 135)
+    cuts = [run.dataset.cuts for run in (first, other)]
+    assert cuts[0].validation == cuts[1].validation and cuts[0].test < cuts[1].test
+    assert first.dataset.preparation.to_dict() == other.dataset.preparation.to_dict()
+    for runs in ([first, other], [other, first]):
+        with pytest.raises(RunError, match=r"cannot be averaged: they differ in where test begins: .*T.* and .*T"):
+            Forecaster.load([run.run_dir for run in runs])
 
 
 def test_what_an_ensemble_has_not_is_said(made: dict[str, list[MadeRun]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bar_files import write
-from builders import make_bars, make_frame
+from builders import MONDAY, make_bars, make_frame
 from made_runs import MadeRun, make_run
 
 from nextbar.data.bars import Bars
@@ -71,16 +72,73 @@ def test_nothing_is_fitted_on_new_bars(made: MadeRun) -> None:
     assert plain.spans["test"].scorer.reference.move_std_SH[0] == changed.spans["test"].scorer.reference.move_std_SH[0]
 
 
-def test_a_series_the_run_did_not_know(made: MadeRun) -> None:
-    """Its baseline spread is the mean of the known ones'; errors in units of training are left out."""
-    known = evaluate(made.run_dir, made.bars).spans["test"].scorer.reference
-    new = evaluate(made.run_dir, [made.bars[0], longer("ccc", 2)])
-    reference = new.spans["test"].scorer.reference
-    np.testing.assert_array_equal(reference.move_std_SH[0], known.move_std_SH[0])
-    np.testing.assert_allclose(reference.move_std_SH[1], known.move_std_SH.mean(axis=0), rtol=1e-12)
-    report = new.metrics["test"]["by_ticker"]
-    assert report["ccc"]["model"]["mse_scaled"] is None and report["aaa"]["model"]["mse_scaled"] is not None
-    assert all(report["ccc"]["baseline"][name] is not None for name in ("mae", "nll", "crps", "r2_return"))
+EARLIER = MONDAY - dt.timedelta(days=10)
+
+
+def test_a_series_the_run_did_not_know_has_a_baseline_of_its_own(made: MadeRun) -> None:
+    """From its bars up to its first scored origin, whatever the others do; later bars change nothing."""
+    run = evaluate(made.run_dir, made.bars).spans["test"].scorer.reference
+    wild = make_bars("ccc", n=500, seed=2, start=EARLIER, move=0.05)
+    new = evaluate(made.run_dir, [made.bars[0], wild])
+    for span, cut in (("validation", made.dataset.cuts.validation), ("test", made.dataset.cuts.test)):
+        reference = new.spans[span].scorer.reference
+        np.testing.assert_array_equal(reference.move_std_SH[0], run.move_std_SH[0])
+        first = int(np.searchsorted(wild.close_time_N, cut)) - 1
+        assert len(made.bars[0]) + first in new.spans[span].origin_N
+        known_N = wild.columns["close"][: first + 1]
+        assert reference.move_std_SH[1] == pytest.approx(np.diff(np.log(known_N)).std(), rel=1e-12)
+        scale = reference.center_S[1], reference.spread_S[1]
+        assert scale == pytest.approx((known_N.mean(), known_N.std()), rel=1e-12)
+        report = new.metrics[span]["by_ticker"]["ccc"]
+        assert report["model"]["mse_scaled"] == pytest.approx(report["model"]["mse"] / known_N.var(), rel=1e-9)
+        assert all(report["baseline"][name] is not None for name in ("mae", "nll", "crps", "r2_return"))
+        columns = {n: np.where(np.arange(500) <= first, v, 3 * v) for n, v in wild.columns.items()}
+        later = evaluate(made.run_dir, [made.bars[0], Bars("ccc", "1h", wild.time_N, columns)])
+        for one, other in zip(later.spans[span].scorer.reference, reference, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_series_that_the_run_scored_only(tmp_path: Path) -> None:
+    """``bbb`` has more of its own bars for test than for validation, and the run remembers those of test."""
+    cut = MONDAY + dt.timedelta(hours=96)
+    bars = [make_bars("aaa", n=400), make_bars("bbb", n=304, seed=1, start=cut)]
+    made = make_run(tmp_path, bars, tickers=["aaa"], test_tickers=["aaa", "bbb"], output_mode="distribution")
+    assert made.dataset.learnt == (True, False)
+    own = evaluate(made.run_dir, bars)
+    first = int(own.spans["test"].origin_N[own.spans["test"].outcomes.series_N == 1][0]) - 400
+    spread = np.diff(np.log(bars[1].columns["close"][: first + 1])).std()
+    assert own.spans["test"].scorer.reference.move_std_SH[1] == pytest.approx(spread, rel=1e-12)
+    late = [bars[0], bars[1].between(initial=int(bars[1].time_N[first - 20]))]
+    again = evaluate(made.run_dir, late)
+    assert again.spans["test"].scorer.reference.move_std_SH[1] == pytest.approx(spread, rel=1e-12)
+
+
+def test_a_series_with_too_few_bars_of_its_own_has_no_verdict(made: MadeRun) -> None:
+    """``ccc`` begins with the run's training, whose span has 95 moves; with validation they are more."""
+    evaluation = evaluate(made.run_dir, [made.bars[0], longer("ccc", 2)])
+    assert evaluation.metrics["test"]["skill"]["nll"] is not None
+    report = json.loads(json.dumps(evaluation.metrics["validation"], allow_nan=False))
+    assert report["verdict"] == (
+        "No verdict: ccc has no baseline of its own: 95 moves before its first forecast, and it takes 100 that are not "
+        "all zero."
+    )
+    assert report["by_ticker"]["ccc"]["baseline"]["nll"] is None and report["skill"]["nll"] is None
+    assert report["by_ticker"]["aaa"]["skill"]["nll"] is not None
+    assert report["by_ticker"]["ccc"]["model"]["mse_scaled"] is None
+
+
+def test_bins_of_a_series_the_run_did_not_know_are_counted_in_its_own_bars(tmp_path: Path) -> None:
+    edges = [-np.inf, -1.0, 0.0, 1.0, np.inf]
+    made = make_run(tmp_path, tickers=TWO, output_mode="discrete_grid", discrete_grid_levels=edges)
+    wild = make_bars("ccc", n=500, seed=2, start=EARLIER, move=0.05)
+    span = evaluate(made.run_dir, [made.bars[0], wild]).spans["test"]
+    first = int(np.searchsorted(wild.close_time_N, made.dataset.cuts.test)) - 1
+    close_N = wild.columns["close"][: first + 1]
+    count_K = np.histogram(100 * (close_N[1:] / close_N[:-1] - 1), [-1e9, -1, 0, 1, 1e9])[0]
+    probs_NHK = np.exp(span.scorer.baseline_forecast.log_probs_NHK)
+    np.testing.assert_allclose(probs_NHK[span.outcomes.series_N == 1][0, 0], (count_K + 1) / (first + 4))
+    run = evaluate(made.run_dir, made.bars).spans["test"].scorer.baseline_forecast.log_probs_NHK
+    np.testing.assert_allclose(probs_NHK[span.outcomes.series_N == 0][0], np.exp(run[0]))
 
 
 def test_a_series_without_global_statistics(tmp_path: Path) -> None:

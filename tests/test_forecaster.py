@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,9 @@ from made_runs import MadeRun, make_run
 from scipy import stats
 
 from nextbar.data.bars import Bars
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, DataError
 from nextbar.forecaster import Forecaster
+from nextbar.history import FEWEST_READ
 from nextbar.train.engine import Engine
 from nextbar.types import Forecast
 
@@ -91,6 +94,37 @@ def test_only_the_last_bars_count(made: dict[str, MadeRun], forecasters: dict[st
         frame = made[name].frame
         whole = forecasters[name].predict(frame)
         pd.testing.assert_frame_equal(whole, forecasters[name].predict(frame.groupby("ticker").tail(6)))
+
+
+FORMS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "aware": lambda frame: frame,
+    "naive": lambda frame: frame.assign(date=frame["date"].dt.tz_localize(None)),
+    "another zone": lambda frame: frame.assign(date=frame["date"].dt.tz_convert("Asia/Tokyo")),
+    "ISO text": lambda frame: frame.assign(date=frame["date"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")),
+    "seconds": lambda frame: frame.assign(date=frame["date"].astype("datetime64[s, UTC]").astype("int64")),
+    "milliseconds": lambda frame: frame.assign(date=frame["date"].astype("datetime64[ms, UTC]").astype("int64")),
+    "index": lambda frame: frame.set_index("date"),
+    "polars": pl.from_pandas,
+}
+
+
+@pytest.mark.parametrize("length", [FEWEST_READ - 1, FEWEST_READ, FEWEST_READ + 1, 2 * FEWEST_READ])
+def test_the_bars_that_are_needed_are_enough(length: int, tmp_path: Path) -> None:
+    """Exactly L bars, some more, and all; also where the last bar is left out. Bit for bit, dates in every form."""
+    run = make_run(tmp_path, seq_len=length, n=5 * length, features="returns", horizon=2)
+    forecaster, frame = run.load(), run.frame
+    last = frame["date"].iloc[-1]
+    expected, without_last = forecaster.predict(frame), forecaster.predict(frame, now=last)
+    assert expected["origin"].unique() == [last] and without_last["origin"].unique() == [frame["date"].iloc[-2]]
+    for form in FORMS.values():
+        for more in (0, FEWEST_READ):
+            for now, answer in ((None, expected), (last, without_last)):
+                said = forecaster.predict(form(frame.tail(length + more + (now is not None))), now=now)
+                if isinstance(said, pl.DataFrame):
+                    said = said.to_pandas().astype(answer.dtypes)
+                pd.testing.assert_frame_equal(said, answer, check_exact=True)
+        with pytest.raises(DataError, match=rf"{length - 1} bars, but the model needs the last {length}"):
+            forecaster.predict(form(frame.tail(length - 1)))
 
 
 @pytest.mark.parametrize("name", RUNS)

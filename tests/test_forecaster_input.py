@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from builders import make_bars, make_frame, with_columns
 from experiments import GRID
 from made_runs import MadeRun, make_run
+from markets import MARKETS, opening_times
 
+from nextbar.data.bars import Bars
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecaster import Forecaster
@@ -116,6 +120,20 @@ def test_a_ticker_never_seen_needs_statistics_in_global_modes(known: MadeRun) ->
     nothing = with_columns(make_bars("new", n=150), volume=np.full(150, np.nan))
     assert "needs statistics of volume, which the first 150 of its bars do not give" in refusal(
         forecaster, [nothing], fit_scaler=True
+    )
+
+
+def test_a_ticker_never_seen_has_the_time_zone_the_model_learnt(tmp_path: Path) -> None:
+    """A few of its dates cannot tell it; the hours of its bars are then those of the trained market."""
+    time_N = opening_times(MARKETS["currencies"], 3_600, dt.date(2020, 1, 6), 280)
+    bars = Bars("made_up", "1h", time_N, make_bars(n=len(time_N)).columns)
+    forecaster = make_run(tmp_path, [bars]).load()
+    assert forecaster.preparation.series[0].calendar.timezone == "America/New_York"
+    few = make_frame(bars).tail(80)
+    pd.testing.assert_frame_equal(
+        forecaster.predict(few.assign(ticker="new"), last_only=False).assign(ticker="made_up"),
+        forecaster.predict(few, last_only=False),
+        rtol=1e-5,
     )
 
 

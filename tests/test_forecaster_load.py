@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -14,10 +15,12 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from builders import make_config, make_frame
+from builders import make_bars, make_config, make_frame
 from experiments import assert_bit_equal, compilations
 from made_runs import MadeRun, make_run, random_parameters
+from markets import MARKETS, opening_times
 
+from nextbar.data.bars import Bars
 from nextbar.errors import RunError
 from nextbar.forecaster import Forecaster
 
@@ -74,11 +77,11 @@ def test_any_epoch_kept_can_be_chosen(run: MadeRun) -> None:
 
 
 def test_an_experiment_is_its_best_run(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path, n=n, losses=(0.1,)) for n in (150, 151, 152)]
+    runs = [make_run(tmp_path, seed=seed, losses=(0.1,)) for seed in range(3)]
     for made, gain in zip(runs, (0.01, 0.03, 0.02), strict=True):
         report = {"by_ticker": {"made_up": {"skill": {"mae": gain}}}, "skill": {"mae": gain}}
         metrics = {"validation": report, "test": report}
-        change(made.run_dir / "summary.json", metrics=metrics, scored_bars="the same")
+        change(made.run_dir / "summary.json", metrics=metrics)
     assert Forecaster.load(tmp_path / "test").run_dir == runs[1].run_dir
     change(runs[0].run_dir / "summary.json", scored_bars="others")
     with pytest.raises(RunError, match="cannot be ranked together"):
@@ -123,7 +126,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a later version": (
         lambda run: change(run / "summary.json", format=99, versions={"nextbar": "7.0"}),
-        r"format 99, written by nextbar 7\.0; this nextbar reads up to 1: update it",
+        r"format 99, written by nextbar 7\.0; this nextbar reads up to 2: update it",
     ),
     "another model": (
         lambda run: make_config(**LAW, num_layers=2).save(run / "config.yaml"),
@@ -173,6 +176,26 @@ def test_conformal_intervals_are_of_the_best_epoch(run: MadeRun, copy: Path) -> 
     (copy / "conformal.json").unlink()
     with pytest.raises(RunError, match=r"has no conformal\.json"):
         Forecaster.load(copy).predict(run.frame, conformal=True)
+
+
+def test_a_run_from_before_there_were_time_zones_keeps_its_hours(tmp_path: Path) -> None:
+    """Those of UTC, also for a market that it was not trained on and whose dates tell its zone."""
+    made = make_run(tmp_path, timezone="UTC")
+    time_N = opening_times(MARKETS["New York"], 3_600, dt.date(2020, 1, 6), 364)
+    new = Bars("new", "1h", time_N, make_bars("new", n=len(time_N)).columns)
+    frame = pd.concat([made.frame, make_frame(new)])
+    expected = made.load().predict(frame, last_only=False)
+    earlier = shutil.copytree(made.run_dir, tmp_path / "earlier")
+    config = (earlier / "config.yaml").read_text()
+    (earlier / "config.yaml").write_text(config.replace("  timezone: UTC\n", ""))
+    preparation = json.loads((earlier / "normalisation.json").read_text())
+    assert [series["calendar"].pop("timezone") for series in preparation["series"]] == ["UTC"]
+    (earlier / "normalisation.json").write_text(json.dumps(preparation))
+    assert "timezone" not in (earlier / "config.yaml").read_text() + (earlier / "normalisation.json").read_text()
+    pd.testing.assert_frame_equal(Forecaster.load(earlier).predict(frame, last_only=False), expected, check_exact=True)
+    (earlier / "config.yaml").write_text(config.replace("timezone: UTC", "timezone: auto"))
+    auto = Forecaster.load(earlier).predict(frame, last_only=False)
+    assert (auto["date"] != expected["date"]).any() and (auto["close"] != expected["close"]).any()
 
 
 def test_a_model_needs_no_folder(run: MadeRun) -> None:

@@ -16,8 +16,9 @@ from made_up_spans import (
 from scipy import integrate, stats
 from sklearn import metrics as sk
 
+from nextbar.data.targets import bin_index
 from nextbar.metrics import density
-from nextbar.metrics.bins import bin_index, percent_move, side
+from nextbar.metrics.bins import side
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
@@ -160,10 +161,9 @@ def test_bin_metrics_equal_scikit_learn(horizon: int) -> None:
 
 
 def test_bins_own_their_lower_edge_and_the_outermost_take_the_rest() -> None:
-    moves = np.array([-50.0, -1.0, -0.2500001, -0.25, 0.0, 0.25, 0.999, 1.0, 50.0])
-    assert bin_index(moves, EDGES).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4]
-    assert bin_index(moves, (-2.0, -1.0, 1.0, 2.0)).tolist() == [0, 1, 1, 1, 1, 1, 1, 2, 2]
-    assert percent_move(np.array([[100.0]]), np.array([[101.0, 99.0]])).tolist() == [[1.0, -1.0]]
+    closes = 100 + np.array([-50.0, -1.0, -0.2500001, -0.25, 0.0, 0.25, 0.999, 1.0, 50.0])
+    assert bin_index(100.0, closes, EDGES).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert bin_index(100.0, closes, (-2.0, -1.0, 1.0, 2.0)).tolist() == [0, 1, 1, 1, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_collect_restores_the_order(n: int, batch: int, part: int, wide: bool, s
     wanted = np.arange(n)[:, None] * np.array([1, 10]) if wide else np.arange(n)
     np.testing.assert_array_equal(found["value"], wanted)
     np.testing.assert_array_equal(found["double"], 2 * wanted)
+    assert found["value"].dtype == value.dtype
 
 
 @pytest.mark.parametrize("epoch", [1, 7])

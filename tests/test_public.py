@@ -39,5 +39,8 @@ def test_constraints_are_plain_pins_of_every_dependency() -> None:
     pins = dict(line.split("==") for line in lines)  # name==version, nothing else
     pinned = {name.lower().replace("_", "-") for name in pins}
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [
+        *project["dependencies"],
+        *(one for name in ("dev", "mutants") for one in project["optional-dependencies"][name]),
+    ]
     assert {requirement.split(">=")[0].lower() for requirement in wanted} <= pinned

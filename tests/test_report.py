@@ -98,6 +98,11 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+def test_the_time_zone_of_hours_is_shown(made):
+    assert "<td>24/7, UTC</td>" in made["law"].html
+    assert all(f"{part} (UTC)" in made["law"].html for part in ("hour", "weekday"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_lies_in_the_folder_and_is_the_same_each_time(made, kind, tmp_path):
     one = made[kind]

@@ -14,6 +14,7 @@ from builders import make_bars, with_columns
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_spans import make_scorer, random_forecast
+from markets import local_clock
 
 from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
 from nextbar.report.figure import packed, script_json
@@ -23,7 +24,7 @@ from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
 from nextbar.report.scores import number, signed
 from nextbar.report.tracks import PRICES, Step, Track, placed
-from nextbar.report.where import Grouping, parts, quintile, volatility
+from nextbar.report.where import Grouping, groupings, parts, quintile, volatility
 
 KINDS = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "u1": "u1"}
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'
@@ -154,6 +155,24 @@ def test_quintiles_are_pandas_qcut_within_each_series():
     for s in range(3):
         expected = pd.qcut(values[series == s], 5, labels=False)
         np.testing.assert_array_equal(found[series == s], expected)
+
+
+def test_hours_and_weekdays_are_those_of_the_market():
+    """Monday 00:00 UTC on; Sunday evening in New York, in Tokyo nine hours later."""
+    bars = [make_bars("dear", n=100), make_bars("cheap", n=100)]
+    scorer = make_scorer(1, output_mode="distribution")
+    origin_N = np.arange(len(scorer.outcomes.series_N)) % 199
+    for zones, clock in (
+        (("America/New_York", "America/New_York"), "America/New_York"),
+        (("UTC", "Asia/Tokyo"), "time of each market"),
+    ):
+        found = {grouping.key: grouping for grouping in groupings(bars, zones, origin_N, scorer)}
+        assert found["by-hour"].axis == f"hour ({clock})" and found["by-weekday"].axis == f"weekday ({clock})"
+        series_N = (origin_N + 1) // 100
+        time_N = np.concatenate([b.time_N for b in bars])[origin_N + 1]
+        local = [local_clock([time], zones[s])[0] for time, s in zip(time_N, series_N, strict=True)]
+        np.testing.assert_array_equal(found["by-hour"].group_N, [hour for hour, _ in local])
+        np.testing.assert_array_equal(found["by-weekday"].group_N, [weekday for _, weekday in local])
 
 
 def test_parts_weighted_by_their_windows_give_the_whole():

@@ -19,7 +19,7 @@ from scipy import stats
 from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import scorer
-from nextbar.metrics.comparison import ranking_score, skill
+from nextbar.metrics.comparison import beats, ranking_score, skill
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
@@ -143,23 +143,112 @@ def test_report_sets_model_baseline_and_skill_side_by_side(horizon: int) -> None
         assert {name: node["windows"] for name, node in report["by_ticker"].items()} == dict(
             zip(NAMES, (301, 37, 120), strict=True)
         )
-        for node in (report, *report["by_ticker"].values()):
+        nodes = report["by_ticker"].values()
+        for node in (report, *nodes):
             assert set(node["model"]) == set(node["baseline"])
             assert ("by_step" in node) == (horizon > 1)
-            for name, value in node["skill"].items():
-                model, baseline = node["model"][name], node["baseline"][name]
-                expected = {"nll": baseline - model, "acc": model - baseline, "acc_dir": model - baseline}
-                assert value == pytest.approx(expected.get(name, 1 - model / baseline))
             if horizon > 1:
                 assert all(len(row) == horizon for side in node["by_step"].values() for row in side.values())
-        nodes = report["by_ticker"].values()
+        for name, value in report["skill"].items():
+            gains = [by_definition(name, node["model"][name], node["baseline"][name]) for node in nodes]
+            assert [node["skill"][name] for node in nodes] == pytest.approx(gains)
+            assert value == pytest.approx(np.mean(gains))
+            for h in range(horizon if horizon > 1 else 0):
+                steps = [node["by_step"] for node in nodes]
+                gains = [by_definition(name, step["model"][name][h], step["baseline"][name][h]) for step in steps]
+                assert [step["skill"][name][h] for step in steps] == pytest.approx(gains)
+                assert report["by_step"]["skill"][name][h] == pytest.approx(np.mean(gains))
         pairs = [(node["model"][leading], node["baseline"][leading]) for node in nodes]
         rank = np.mean([m - b if mode == "distribution" else m / b for m, b in pairs])
         assert ranking_score(report, mode) == pytest.approx(rank)
 
 
+def by_definition(name: str, model: float, baseline: float) -> float:
+    """Skill of one ticker."""
+    return {"nll": baseline - model, "acc": model - baseline, "acc_dir": model - baseline}.get(
+        name, 1 - model / baseline
+    )
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution"])
+def test_the_dearest_ticker_does_not_decide(mode: str) -> None:
+    """A little better on one of 60,000, worse on two of 30 and 0.02: no skill, in no metric and at no step."""
+    scorer = make_scorer(3, output_mode=mode)
+    outcomes = scorer.outcomes
+    change_NH = outcomes.close_NH - outcomes.last_close_N[:, None]
+    share_N1 = np.array([0.02, -0.05, -0.05])[outcomes.series_N, None]
+    scale_NH = baselines.forecast(scorer.reference, outcomes, Task(output_mode="distribution", horizon=3)).scale_NH
+    report = scorer.report(Forecast(location_NH=share_N1 * change_NH, scale_NH=scale_NH))
+    assert report["model"]["mae"] < report["baseline"]["mae"]
+    assert report["skill"]["mae"] == pytest.approx((0.02 - 0.05 - 0.05) / 3)
+    square = (1 - 0.98**2 + 2 * (1 - 1.05**2)) / 3
+    assert report["skill"]["mse"] == pytest.approx(square) and report["skill"]["rmse"] == pytest.approx(
+        report["skill"]["mae"]
+    )
+    assert report["by_step"]["skill"]["mae"] == pytest.approx([(0.02 - 0.05 - 0.05) / 3] * 3)
+    if mode == "mean":
+        assert report["verdict"].startswith("Does not beat persistence: mae ")
+        assert "mean skill -0.0267, better on 1 of 3 tickers" in report["verdict"]
+
+
+def test_a_baseline_without_error_leaves_no_share_of_it() -> None:
+    """A ticker that stands still: skill 0 where the model says so too, else none, and no verdict."""
+    outcomes = make_outcomes(1)
+    still = outcomes.series_N == 1
+    outcomes.close_NH[still] = outcomes.last_close_N[still, None]
+    task = Task(output_mode="mean")
+    scorer = Scorer(outcomes, make_scorer(1, output_mode="mean").reference, task)
+    half_NH = 0.5 * (outcomes.close_NH - outcomes.last_close_N[:, None])
+    good = scorer.report(Forecast(location_NH=half_NH))
+    assert good["by_ticker"]["cheap"]["skill"]["mae"] == 0 and good["skill"]["mae"] == pytest.approx(1 / 3)
+    assert good["by_ticker"]["cheap"]["skill"]["acc_dir"] is None  # nothing moved: left out, as in the metric
+    assert good["skill"]["acc_dir"] == 50
+    bad = scorer.report(Forecast(location_NH=np.where(still[:, None], 0.1, half_NH)))
+    assert bad["skill"]["mae"] is None and bad["by_ticker"]["dear"]["skill"]["mae"] == pytest.approx(0.5)
+    assert bad["verdict"] == "No verdict: mae of persistence is zero on cheap, so there is no share of it."
+    assert ranking_score(bad, "mean") == np.inf and ranking_score(good, "mean") == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("mode", ["distribution", "discrete_grid"])
+def test_without_a_baseline_of_its_own_there_is_no_verdict(mode: str) -> None:
+    """A ticker that was not trained on, with 99 moves of its own, and with 100."""
+    task = Task(output_mode=mode, edges=EDGES if mode == "discrete_grid" else ())
+    closes = [np.ones(9)] * 3
+    reports = []
+    whole = make_outcomes(1, seed=9, sizes=(301, 100, 120))
+    for dropped in (1, 0):
+        row = np.delete(np.arange(521), np.flatnonzero(whole.series_N == 1)[:dropped])
+        history = Outcomes(whole.series_N[row], NAMES, *(array[row] for array in whole[2:]))
+        scorer = Scorer(make_outcomes(1), baselines.fit(history, closes, task, np.array([True, False, True])), task)
+        forecast = random_forecast(scorer) if mode == "distribution" else random_bins(scorer)
+        reports.append(json.loads(json.dumps(scorer.report(forecast), allow_nan=False)))
+    few, enough = reports
+    leading = task.leading
+    assert few["by_ticker"]["cheap"]["baseline"][leading] is None and few["baseline"][leading] is None
+    assert few["by_ticker"]["dear"]["skill"][leading] == enough["by_ticker"]["dear"]["skill"][leading]
+    assert set(few["skill"].values()) == {None} and few["diebold_mariano"] is None
+    assert few["verdict"] == (
+        "No verdict: cheap has no baseline of its own: 99 moves before its first forecast, and it takes 100 that are "
+        "not all zero."
+    )
+    assert enough["skill"][leading] is not None and enough["diebold_mariano"] is not None
+    gains = [few["by_ticker"][name]["skill"][leading] for name in ("dear", "penny")]
+    assert ranking_score(few, mode) == pytest.approx((mode == "discrete_grid") - np.mean(gains))
+
+
+def test_a_span_of_few_origins_has_no_verdict() -> None:
+    outcomes = make_outcomes(1, sizes=(20, 20, 20))
+    task = Task(output_mode="mean")
+    scorer = Scorer(outcomes, make_scorer(1, output_mode="mean").reference, task)
+    report = scorer.report(Forecast(location_NH=0.5 * (outcomes.close_NH - outcomes.last_close_N[:, None])))
+    assert report["origins"] == 20 and report["windows"] == 60 and report["diebold_mariano"] is None
+    assert report["verdict"].startswith("No verdict, too few origins to say: 20, and the test takes 21.")
+    assert not beats(report, task)
+
+
 def test_skill_has_no_value_without_a_baseline() -> None:
     assert skill("mae", 1.0, 0.0) is None
+    assert skill("mae", 0.0, 0.0) == 0.0
     assert skill("mae", None, 1.0) is None
     assert skill("nll", float("inf"), 1.0) is None
 

@@ -295,10 +295,10 @@ def test_a_pruner_ends_what_looks_hopeless_and_nothing_else(pretender: Pretender
     assert len(pruned) >= 4 and len(pruned) + len(finished) == 25
     assert min(one.params["seed"] for one in study.trials) == study.best_trial.params["seed"]
     for one in pruned:
-        assert one.value == one.intermediate_values[max(one.intermediate_values)]
-        assert one.user_attrs[FACTS]["reason"] == (
-            f"pruned after epoch {max(one.intermediate_values)}: ranking score {one.value:.5g}"
-        )
+        last = max(one.intermediate_values)
+        assert one.value == one.intermediate_values[last]
+        said = f"pruned after epoch {last}: best ranking score {one.value:.5g} (epoch {last})"
+        assert one.user_attrs[FACTS]["reason"] == said
     assert all(len(one.intermediate_values) == 9 for one in finished)
     trained = sum(len(one.intermediate_values) for one in study.trials)
     assert trained == len(pretender.trained) < 25 * 9

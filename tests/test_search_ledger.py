@@ -16,7 +16,7 @@ from spaces import make_space
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
 from nextbar.searching.draw import Proposal
-from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN, Claim, LeaseLost, Ledger
 from nextbar.searching.owner import LEASE, Owner, Pulse
 from nextbar.searching.storage import open_storage, open_study
 
@@ -146,9 +146,9 @@ def test_many_at_once(join: Callable[[], Ledger]) -> None:
 def test_whose_worker_lives_is_left_alone_and_whose_was_killed_is_free_at_once(join: Callable[[], Ledger]) -> None:
     one, other = join(), join()
     claimed(one)
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     kill(one)
-    assert [trial.number for trial in other.stale(other.trials())] == [0]
+    assert [trial.number for trial in other.stale()] == [0]
 
 
 def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: Callable[[], Ledger]) -> None:
@@ -157,7 +157,7 @@ def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: C
     kill(one)
     other.owner.close()  # Ctrl-C before it took the trial over
     third = join()
-    assert len(third.stale(third.trials())) == 1
+    assert len(third.stale()) == 1
     third.owner.clear()
     assert [path.stem for path in third.owner._folder.glob("*.lock")] == [third.owner.token]
 
@@ -168,11 +168,11 @@ def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkey
     claim = claimed(one)
     kill(one)
     now = ledgers.time.time()
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     monkeypatch.setattr(ledgers.time, "time", lambda: now + LEASE + 1)
-    assert len(other.stale(other.trials())) == 1
+    assert len(other.stale()) == 1
     one.renew(claim, 7.0)  # it lives after all
-    assert other.stale(other.trials()) == []
+    assert other.stale() == []
     assert other.trials()[0].user_attrs[LEASED]["seconds"] == 7.0
 
 
@@ -182,7 +182,7 @@ def test_one_that_was_let_go_is_free_at_once_anywhere(
     one, other = join(), join()
     elsewhere(monkeypatch, one)
     one.release(claimed(one), 3.0)
-    (trial,) = other.stale(other.trials())
+    (trial,) = other.stale()
     claim = other.take_over(trial, 9)
     assert claim is not None and claim.seconds == 3.0
 
@@ -194,15 +194,17 @@ def test_a_take_over_goes_on_with_what_there_was_and_the_former_owner_hears_of_i
         one.report(lost, epoch, ranking)
     one.renew(lost, 12.5)
     kill(one)
-    claim = other.take_over(other.stale(other.trials())[0], 1)
-    assert claim is not None and claim.proposal == lost.proposal and claim.number == 1
+    claim = other.take_over(other.stale()[0], 1)
+    assert claim is not None and claim.proposal == lost.proposal
+    assert (claim.number, claim.trial_id) == (0, 1)
     assert (claim.seconds, other.values(claim)) == (12.5, {1: 0.9, 2: 0.8})
     (trial,) = require_sound(other, 1)
-    assert trial.number == 1
+    assert (trial.number, trial._trial_id) == (0, 1)
     assert one.study.get_trials()[0].state == TrialState.FAIL and WITHDRAWN in one.study.get_trials()[0].user_attrs
     for action in (
         lambda: one.renew(lost, 1.0),
         lambda: one.report(lost, 3, 0.7),
+        lambda: one.note_verdict(lost, 3, False, {}),
         lambda: one.finish(lost, TrialState.COMPLETE, 0.7, {"ranking": 0.7}),
     ):
         with pytest.raises(LeaseLost):
@@ -217,7 +219,7 @@ def test_two_take_over_at_once_and_one_has_it(join: Callable[[], Ledger], monkey
     one, two, three = join(), join(), join()
     claimed(one)
     kill(one)
-    (stale,) = two.stale(two.trials())
+    (stale,) = two.stale()
     make, answers = two._storage.create_new_trial, []
 
     def late(*given: Any, **named: Any) -> int:
@@ -237,7 +239,7 @@ def test_one_that_ends_while_it_is_taken_over_stays_as_it_ended(
     one, other = join(), join()
     claim = claimed(one)
     kill(one)
-    (stale,) = other.stale(other.trials())
+    (stale,) = other.stale()
     make = other._storage.create_new_trial
 
     def late(*given: Any, **named: Any) -> int:
@@ -273,11 +275,11 @@ def test_killed_between_the_steps_of_a_take_over(
 
     monkeypatch.setattr(other._storage, step, die)
     with pytest.raises(Killed):
-        other.take_over(other.stale(other.trials())[0], 1)
+        other.take_over(other.stale()[0], 1)
     kill(other)
     claims = []
     for _ in range(5):  # each a look of a worker
-        if stale := third.stale(third.trials()):
+        if stale := third.stale():
             claims.append(third.take_over(stale[0], 1))
     assert len([claim for claim in claims if claim]) == 1
     (trial,) = require_sound(third, 1)
@@ -291,7 +293,7 @@ def test_deaths_in_one_epoch_are_counted_and_an_epoch_in_between_ends_the_count(
             worker.report(claim, 1, 0.9)
         kill(worker)
         worker = join()
-        (stale,) = worker.stale(worker.trials())
+        (stale,) = worker.stale()
         again = worker.take_over(stale, 9)
         assert again is not None
         claim = again
@@ -323,6 +325,7 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
         lambda: ledger.claim(proposal(2), 9),
         lambda: ledger.renew(claim, 1.0),
         lambda: ledger.report(claim, 1, 0.5),
+        lambda: ledger.note_verdict(claim, 1, False, {}),
         lambda: ledger.values(claim),
         lambda: ledger.finish(claim, TrialState.FAIL, None, {}),
         lambda: ledger.release(claim, 1.0),
@@ -332,18 +335,64 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
         assert "has failed: server closed the connection; trials that ended are kept" in str(error.value)
 
 
-def test_a_read_after_a_report_that_fails_is_told_too(
+def test_a_trial_keeps_its_place_its_scores_and_its_marks_however_often_it_is_taken_over(
+    join: Callable[[], Ledger],
+) -> None:
+    """And those drawn after it have the place that they would have had."""
+    worker, seeds = join(), range(4)
+    for seed in seeds:
+        claim = claimed(worker, proposal(seed=seed))
+        worker.report(claim, 1, seed / 10)
+        worker.note_verdict(claim, 1, False, {"completed_rung_0": seed / 10})
+        for _ in range(seed):
+            kill(worker)
+            worker = join()
+            taken_over = worker.take_over(worker.stale()[0], 4)
+            assert taken_over is not None and taken_over.number == claim.number == seed
+            claim = taken_over
+        worker.finish(claim, TrialState.COMPLETE, seed / 10, {})
+    trials = require_sound(worker, 4)
+    assert [(trial.number, trial.params["seed"]) for trial in trials] == [(seed, seed) for seed in seeds]
+    assert [trial.intermediate_values for trial in trials] == [{1: seed / 10} for seed in seeds]
+    assert [trial.user_attrs[VERDICT]["marks"] for trial in trials] == [{"completed_rung_0": s / 10} for s in seeds]
+    assert len(worker.study.get_trials()) == 4 + 1 + 2 + 3
+
+
+def test_a_trial_that_was_taken_over_goes_before_one_drawn_meanwhile(join: Callable[[], Ledger]) -> None:
+    """Its worker died, and so did one that had drawn the same experiment and not yet seen that it is there."""
+    one, two, three, four = join(), join(), join(), join()
+    first = claimed(one)
+    one.report(first, 1, 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two, "_all", lambda: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            two.claim(proposal(), 9)
+    require_sound(three, 1)
+    kill(one)
+    kill(two)
+    claims = [three.take_over(trial, 9) for trial in three.stale()]
+    assert [claim is not None for claim in claims] == [True, False]
+    (trial,) = require_sound(four, 1)
+    assert trial.intermediate_values == {1: 0.5} and trial.number == 0 and four.stale() == []
+
+
+def test_no_more_than_asked_where_one_was_taken_over_meanwhile(
     join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = join()
-    claim = claimed(ledger)
+    """What was taken over has a high number in the storage, and counts as drawn when it was drawn."""
+    one, two, three = join(), join(), join()
+    claimed(one, proposal(1), 1)
+    kill(one)
+    make = two._storage.create_new_trial
 
-    def fail(*_: Any) -> None:
-        raise StorageInternalError("gone")
+    def early(*given: Any, **named: Any) -> int:
+        made = make(*given, **named)
+        assert three.take_over(three.stale()[0], 1) is not None
+        return made
 
-    monkeypatch.setattr(ledger._storage, "get_trial", fail)
-    with pytest.raises(RunError, match="has failed: gone"):
-        ledger.report(claim, 1, 0.5)
+    monkeypatch.setattr(two._storage, "create_new_trial", early)
+    assert two.claim(proposal(2), 1) is None
+    require_sound(three, 1)
 
 
 def test_a_pulse_beats_until_it_is_stopped() -> None:

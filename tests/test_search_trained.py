@@ -21,7 +21,7 @@ from trainings import interrupt
 import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
-from nextbar.searching import Study, draw, worker
+from nextbar.searching import Study, draw, pruning
 from nextbar.searching.ledger import FACTS
 from nextbar.train.records import read_cuts, read_summary
 
@@ -199,7 +199,7 @@ def test_a_pruned_trial_is_a_run_that_train_goes_on_with(
         def prune(self, optuna_study: Any, trial: Any) -> bool:
             return trial.number > 0
 
-    monkeypatch.setattr(worker, "make_pruner", lambda name, space: Strict())
+    monkeypatch.setattr(pruning, "make_pruner", lambda name, space: Strict())
     other = searched(tmp_path, SPACE, 2, pruner="median")
     assert [one.state for one in other.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
     name = other.trials[1].user_attrs[FACTS]["run"]

@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from nextbar.data.bars import Bars
-from nextbar.data.splits import Cuts, find_cuts, require_windows, spans, whole_windows
+from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.errors import DataError
 
 SPANS = ("training", "validation", "test")
@@ -103,7 +103,9 @@ def test_windows_go_where_all_their_labels_are(
     for time_N in series:
         hole_N = np.array([random.random() < 0.1 for _ in time_N], bool)  # type: ignore[attr-defined]
         valid_N = np.array([random.random() < 0.9 for _ in time_N], bool)  # type: ignore[attr-defined]
-        found = spans(time_N, whole_windows(hole_N, seq_len, horizon, valid_N), horizon, cuts)
+        whole_N = whole_windows(hole_N, seq_len, horizon, valid_N)
+        assert whole_N.dtype == bool
+        found = spans(time_N, whole_N, horizon, cuts)
         expected: dict[str | None, list[int]] = {name: [] for name in (*SPANS, None)}
         for origin in range(len(time_N)):
             context = range(origin - seq_len + 1, origin + 1)
@@ -195,6 +197,38 @@ def test_nothing_to_train_on_is_told() -> None:
 def test_fewer_bars_than_one_window() -> None:
     with pytest.raises(DataError, match="5 bars"):
         check([bars("btc_usd", 5)], Cuts(validation=3 * HOUR, test=4 * HOUR), [True], [True])
+
+
+def test_one_series_as_long_as_a_window_is_enough_and_one_bar_less_is_not() -> None:
+    require_length([bars("a", 5), bars("b", 6)], seq_len=4, horizon=2)
+    with pytest.raises(DataError) as told:
+        require_length([bars("a", 3), bars("b", 5)], seq_len=4, horizon=2)
+    assert str(told.value) == (
+        "fewer bars than one window, which is 6 (seq_len 4 + horizon 2): a_1h has 3, b_1h has 5; "
+        "use more bars, or a shorter seq_len or horizon"
+    )
+
+
+def test_a_test_is_asked_for_as_soon_as_a_bar_closes_at_its_cut() -> None:
+    """One bar is no window of two labels; while all close earlier, nothing is to be tested."""
+    cuts = Cuts(validation=60 * HOUR, test=80 * HOUR)
+    check([bars("btc_usd", 79)], cuts, [True], [True])
+    with pytest.raises(DataError, match="no test windows of btc_usd"):
+        check([bars("btc_usd", 80)], cuts, [True], [True])
+
+
+def test_each_span_is_told_with_its_ends() -> None:
+    with pytest.raises(DataError) as told:
+        check([bars("btc_usd", 5)], Cuts(validation=3 * HOUR, test=4 * HOUR), [True], [True])
+    assert str(told.value).splitlines()[:6] == [
+        "no training windows",
+        "  btc_usd_1h: 5 bars, 2 in the training span (before 1970-01-01T03:00:00Z), 6 needed",
+        "no validation windows",
+        "  btc_usd_1h: 5 bars, 1 in the validation span (from 1970-01-01T03:00:00Z and before 1970-01-01T04:00:00Z), "
+        "2 needed",
+        "no test windows of btc_usd",
+        "  btc_usd_1h: 5 bars, 2 in the test span (from 1970-01-01T04:00:00Z), 2 needed",
+    ]
 
 
 def test_one_resolution_of_a_ticker_is_enough() -> None:

@@ -1,31 +1,20 @@
-"""Labels against float64, bins against the host's, outcomes against plain indexing."""
+"""Labels against float64, bins and outcomes against plain indexing; bins at their edges are in ``laws``."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nextbar.data.scaling import Pair
-from nextbar.data.targets import label, outcomes
-from nextbar.metrics.bins import bin_index, percent_move
+from nextbar.data.targets import bin_index, bins_ahead, label, outcomes
 
-_label = jax.jit(label, static_argnames=("target", "edges"))
+_label = jax.jit(label, static_argnames="target")
 B, H = 64, 3
 
 
-def labels(
-    last_B: np.ndarray,
-    future_BH: np.ndarray,
-    unit_B: np.ndarray,
-    target: str,
-    edges: Sequence[float] | None = None,
-) -> np.ndarray:
-    return np.asarray(_label(Pair.split(last_B), Pair.split(future_BH), unit_B.astype(np.float32), target, edges))
+def labels(last_B: np.ndarray, future_BH: np.ndarray, unit_B: np.ndarray, target: str) -> np.ndarray:
+    return np.asarray(_label(Pair.split(last_B), Pair.split(future_BH), unit_B.astype(np.float32), target))
 
 
 def walk(price: float, move: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,35 +40,29 @@ def test_labels_are_changes_in_units(price: float, move: float) -> None:
 def test_a_bin_holds_its_lower_edge_and_the_outermost_hold_the_rest(last: float) -> None:
     edges = (-2.0, -1.0, 0.0, 1.0, 2.0)
     percent_H = np.array([-50.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 300.0])
-    future_1H = last + last * percent_H[None] / 100
-    y = labels(np.array([last]), future_1H, np.ones(1), "close", edges)[0]
-    np.testing.assert_array_equal(y, [0, 0, 0, 1, 1, 2, 2, 3, 3, 3])
-    assert y.dtype == np.int32
+    closes = np.array([last, *(last + last * percent_H / 100)])
+    bin_NH = bins_ahead(closes, 10, edges)
+    np.testing.assert_array_equal(bin_NH[0], [0, 0, 0, 1, 1, 2, 2, 3, 3, 3])
+    assert bin_NH.shape == (11, 10) and bin_NH.dtype == np.int32
 
 
-@given(st.data())
-def test_bins_are_those_of_the_metrics(data: st.DataObject) -> None:
-    """Off the edges, where a float32 and a float64 cannot disagree."""
-    last_B = np.array(data.draw(st.lists(st.floats(1e-3, 1e5), min_size=4, max_size=4)))
-    percent_B1 = np.array(data.draw(st.lists(st.floats(-90, 90), min_size=4, max_size=4)))[:, None]
-    edges = (-np.inf, -10.0, -0.5, 0.1, 0.3, 7.0, np.inf)
-    future_B1 = last_B[:, None] * (1 + percent_B1 / 100)
-    move_B1 = percent_move(last_B[:, None], future_B1)
-    clear = np.abs(move_B1[..., None] - np.array(edges[1:-1])).min(axis=-1) > 1e-5
-    y_B1 = labels(last_B, future_B1, np.ones(4), "close", edges)
-    np.testing.assert_array_equal(y_B1[clear], bin_index(move_B1, edges)[clear])
+def test_bins_ahead_are_of_the_bars_that_follow() -> None:
+    closes = np.array([100.0, 101.0, 99.0, 99.0, 110.0])
+    edges = (-np.inf, -0.5, 0.5, np.inf)
+    np.testing.assert_array_equal(bins_ahead(closes, 2, edges)[:3], [[2, 0], [0, 0], [1, 2]])
+    assert bins_ahead(closes, 2, None).shape == (5, 0)
 
 
 def test_a_price_that_stands_still_is_on_the_edge_at_zero() -> None:
     last_B = np.random.default_rng(0).uniform(1e-6, 1e6, B)
     edges = (-np.inf, 0.0, np.inf)
-    assert (labels(last_B, last_B[:, None], np.ones(B), "close", edges) == 1).all()
-    assert (labels(last_B, np.nextafter(last_B[:, None].astype(np.float32), 0), np.ones(B), "close", edges) == 0).all()
+    assert (bin_index(last_B, last_B, edges) == 1).all()
+    assert (bin_index(last_B, last_B * (1 - 1e-14), edges) == 0).all()
 
 
 def test_one_bin_takes_everything() -> None:
-    last_B, future_BH, unit_B = walk(3.0, 0.1)
-    assert not labels(last_B, future_BH, unit_B, "close", (-1.0, 1.0)).any()
+    last_B, future_BH, _ = walk(3.0, 0.1)
+    assert not bin_index(last_B[:, None], future_BH, (-1.0, 1.0)).any()
 
 
 def test_outcomes_are_the_closes_that_followed() -> None:

@@ -229,18 +229,43 @@ def test_series_the_experiment_does_not_know_are_no_bars_of_it(tmp_path: Path) -
     assert [b.name for b in both] == ["made_up_1h"]
 
 
+def test_an_epoch_whose_answer_was_lost_is_told_again_and_may_still_end_the_training(tmp_path: Path) -> None:
+    """A process that dies in between cannot say whether the epoch that it had just committed was heard."""
+    scores: list[tuple[int, float | None]] = []
+
+    def watch(epoch: int, ranking: float | None) -> str:
+        scores.append((epoch, ranking))
+        if len(scores) == 2:
+            raise RuntimeError("here the process ended")
+        return "hopeless" if len(scores) == 3 else ""
+
+    config = make_config(tmp_path, num_epochs=4)
+    with pytest.raises(RuntimeError):
+        Trainer(config, BARS, show=False, watch=watch).train_and_evaluate()
+    ended = Trainer(config, BARS, show=False, watch=watch).train_and_evaluate()
+    assert [epoch for epoch, _ in scores] == [1, 2, 2] and scores[2] == scores[1]
+    assert (ended.status, ended.message) == ("pruned", "hopeless")
+    assert len(read_metrics(ended.run_dir)) == 2
+    whole = Trainer(config, BARS, show=False, watch=watch).train_and_evaluate()
+    assert whole.status == "finished" and [epoch for epoch, _ in scores] == [1, 2, 2, 2, 3, 4]
+
+
 def test_a_watcher_sees_each_epoch_and_may_end_the_training(tmp_path: Path) -> None:
     seen: list[tuple[int, float | None]] = []
 
     def watch(epoch: int, ranking: float | None) -> str:
         seen.append((epoch, ranking))
-        return "hopeless" if epoch == 2 else ""
+        return hopeless if epoch == 2 else ""
 
+    hopeless = "hopeless"
     pruned = Trainer(make_config(tmp_path, num_epochs=4), BARS, show=False, watch=watch).train_and_evaluate()
     assert (pruned.status, pruned.message, pruned.metrics) == ("pruned", "hopeless", {})
     assert [epoch for epoch, _ in seen] == [1, 2]
+    again = Trainer(make_config(tmp_path, num_epochs=4), BARS, show=False, watch=watch).train_and_evaluate()
+    assert again == pruned and len(read_metrics(again.run_dir)) == 2
+    hopeless = ""
     whole = Trainer(make_config(tmp_path, num_epochs=4), BARS, show=False, watch=watch).train_and_evaluate()
-    assert (whole.status, [epoch for epoch, _ in seen]) == ("finished", [1, 2, 3, 4])
+    assert (whole.status, [epoch for epoch, _ in seen]) == ("finished", [1, 2, 2, 2, 3, 4])
     plain = train(tmp_path / "plain", num_epochs=4)
     assert_same_run(whole.run_dir, plain.run_dir)
     ranking = dict(seen)[plain.best_epoch or 0]

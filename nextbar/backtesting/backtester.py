@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Unpack
@@ -17,13 +18,17 @@ from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import fingerprint
+from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.columns import FrameNames
+from nextbar.data.features import asked_volumes
+from nextbar.data.naming import Naming
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
 from nextbar.train.hosts import require_alone
+from nextbar.train.records import write_bars_record
 from nextbar.train.trainer import Trainer
 
 
@@ -91,8 +96,10 @@ def backtest(
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
     others = entrants(task, options.baselines, predictors, Transformer.name)
     panel = _panel(config, bars, **names)
+    # a feature that some series lack may be used in a fold that does not know those yet
+    used = [used_columns(b, config.dataset_config, asked_volumes(config.dataset_config)) for b in panel.bars]
     rounds = plan_rounds(panel, config, options)
-    record = Record.of(config, options.question, fingerprint(panel.bars))
+    record = Record.of(config, options.question, fingerprint(used))
     said = options.to_dict() | {
         "baselines": [e.name for e in others if e.kind == "baseline"],
         "predictors": [e.name for e in others if e.kind == "own"],
@@ -107,7 +114,9 @@ def backtest(
                 "model": Transformer.name,
                 "options": said,
                 "folds": [one.describe() for one in rounds],
+                "datapath": os.path.abspath(config.dataset_config.datapath),
             }
+            write_bars_record(record.path, [SeriesRecord.of(b) for b in used])
             if former.get("status") != "finished":
                 record.begin(config, facts)
             with _noted(record):
@@ -130,7 +139,7 @@ def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> 
         raise DataError(
             f"{', '.join(lacking)}: no bars from initial_date {dataset.initial_date} to final_date {dataset.final_date}"
         )
-    return Panel(kept, dataset.horizon)
+    return Panel(kept, dataset.horizon, Naming.of(dataset))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.data.bars import Bars
+from nextbar.data.naming import Naming
 from nextbar.data.targets import outcomes
 from nextbar.forecasts import Keys
 from nextbar.types import Outcomes
@@ -21,16 +22,18 @@ class Panel:
 
     bars: tuple[Bars, ...]
     horizon: int
+    naming: Naming
+    """that of the experiment"""
 
-    @cached_property
+    @property
     def several(self) -> bool:
-        """True where there is more than one resolution."""
-        return len({b.resolution for b in self.bars}) > 1
+        """True where the experiment has more than one resolution, whichever of them have bars."""
+        return self.naming.implied is None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What reports call the series, as in :class:`nextbar.data.dataset.Dataset`."""
-        return tuple(b.name if self.several else b.ticker for b in self.bars)
+        return tuple(map(self.naming, self.bars))
 
     @cached_property
     def time_R(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from nextbar.backtesting.panel import Panel
 from nextbar.data.dataset import Dataset
 from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report
-from nextbar.metrics.comparison import Score, beats, finite
+from nextbar.metrics.comparison import Score, beats, finite, too_few
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer, Scores
 from nextbar.metrics.task import Task
@@ -27,10 +27,10 @@ DIRECTION = "acc_dir"
 
 def reference(panel: Panel, dataset: Dataset, task: Task) -> Reference:
     """What the first fit's training span says about the panel's series: the unit of the scaled metrics in all folds."""
-    trained = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.trained, strict=True) if used}
+    learnt = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.learnt, strict=True) if used}
     closes = [b.columns["close"][b.close_time_N < dataset.cuts.training_end] for b in panel.bars]
     history = panel.outcomes(panel.rows(dataset.bars, dataset.history_N))
-    return baselines.fit(history, closes, task, np.array([(b.ticker, b.resolution) in trained for b in panel.bars]))
+    return baselines.fit(history, closes, task, np.array([(b.ticker, b.resolution) in learnt for b in panel.bars]))
 
 
 def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
@@ -63,7 +63,8 @@ class Judge:
 
         ``pooled`` {metric: value}, ``by_fold`` a list of such, ``by_ticker`` {name: such}; ``kind``,
         ``direction_only``; ``diebold_mariano`` of the model against it (None for the model, for directions, where the
-        two are identical), ``skill`` of the model over it, ``beaten`` (by more than luck), ``verdict`` in words.
+        two are identical), ``skill`` of the model over it, ``beaten`` (by more than luck; None: too few origins to
+        say), ``verdict`` in words.
 
         Args:
             model: its name.
@@ -119,11 +120,15 @@ class Judge:
             text = f"Right about {ours:.1f} % of the moves, {entrant.name} about {theirs:.1f} %."
             return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
         report = self._scorers(self.task)[0].report(model, scores, entrant.name)
-        beaten = beats(report, self.task)
+        beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, self.task)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 
     def _overall(self, model: str, found: Mapping[str, Mapping[str, Any]]) -> str:
         """Does the model beat the others, and if not, whom not?"""
+        origins = len(np.unique(self.panel.outcomes(self.row_N).origin_time_N))
+        few = too_few(origins, self.task.horizon)
+        if few:
+            return f"No verdict, {few}."
         others = {name: node for name, node in found.items() if node["beaten"] is not None}
         if not others:
             return "No verdict: there was nobody to compare the model with."
@@ -134,12 +139,12 @@ class Judge:
         left = [name for name in others if name not in beaten]
         text = f"Does not beat {_listed(left)} on {error} by more than luck"
         text += f"; beats {_listed(beaten)}." if beaten else "."
-        values = {name: node["pooled"][error] for name, node in {model: found[model], **others}.items()}
-        known = {name: value for name, value in values.items() if value is not None}
-        if known:
-            best = min(known, key=lambda name: known[name])
-            ours = "" if best == model or model not in known else f" ({model} {known[model]:.5g})"
-            text += f" Lowest {error}: {best}, {known[best]:.5g}{ours}."
+        gains = {name: gain for name, node in others.items() if (gain := node["skill"][error]) is not None}
+        if gains:  # by skill, in which the dearest ticker does not decide
+            nearest = min(gains, key=lambda name: gains[name])
+            best = nearest if gains[nearest] < 0 else model
+            ours = "" if best == model else f" ({model} {found[model]['pooled'][error]:.5g})"
+            text += f" Best on {error}: {best}, {found[best]['pooled'][error]:.5g}{ours}."
         return text
 
 

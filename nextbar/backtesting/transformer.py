@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import frame_bars
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.forecaster import Forecaster
 from nextbar.logger import get_logger
+from nextbar.new_bars import read_new_bars
 from nextbar.resolution import seconds
 from nextbar.train.trainer import Plan, Trainer
 
@@ -40,15 +40,7 @@ class Transformer:
             RunError: the training diverged before an epoch was whole.
             TrainingInterrupted: Ctrl-C.
         """
-        dataset = self.config.dataset_config
-        bars = frame_bars(
-            frame,
-            dataset.resolution,
-            dataset.features,
-            target=dataset.target,
-            output_mode=dataset.output_mode,
-            indicators=dataset.indicators or (),
-        )
+        bars = read_new_bars(self.config, frame)  # a resolution may have no bars yet
         result = Trainer(self.config, bars, plan=Plan(cuts=self.cuts), show=self._show).train_and_evaluate()
         if result.best_epoch is None:
             raise RunError(f"the training {result.status}: {result.message}")

@@ -16,11 +16,22 @@ from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.garch import Garch
 from nextbar.baselines.point import Drift, Persistence, Seasonal
 from nextbar.baselines.protocol import Predictor, is_direction_only, name_of
-from nextbar.baselines.reference import NAMES, fit, forecast, not_positive
+from nextbar.baselines.reference import NAMES, fit, forecast, joined, missing, not_positive
 from nextbar.baselines.spread import TAILS, Constant, Ewma
 from nextbar.metrics.task import Task
 
-__all__ = ["NAMES", "Predictor", "fit", "for_task", "forecast", "is_direction_only", "name_of", "not_positive"]
+__all__ = [
+    "NAMES",
+    "Predictor",
+    "fit",
+    "for_task",
+    "forecast",
+    "is_direction_only",
+    "joined",
+    "missing",
+    "name_of",
+    "not_positive",
+]
 
 
 def for_task(task: Task) -> list[Predictor]:

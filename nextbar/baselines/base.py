@@ -11,7 +11,7 @@ import numpy as np
 from nextbar.baselines.history import History, histories
 from nextbar.baselines.reference import fit as fit_reference
 from nextbar.baselines.reference import target_unit
-from nextbar.data.calendar import Calendar
+from nextbar.data.calendar import Calendar, learn_together, shared_zone
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.metrics.task import Task
@@ -23,6 +23,8 @@ class Moves(NamedTuple):
 
     time_N: np.ndarray
     """opening times, seconds since the epoch"""
+    timezone: str
+    """of the market's hours"""
     move_N: np.ndarray
     """the move into each bar, 0 for the first"""
     spread_H: np.ndarray
@@ -72,7 +74,8 @@ class Baseline(ABC, Generic[Learnt]):
         series = histories(frame)
         self._index = {one.key: s for s, one in enumerate(series)}
         self._last = {one.key: int(one.time_N[-1]) for one in series}
-        self._calendars = [Calendar.learn(one.time_N, one.step) for one in series]
+        learnt_together = learn_together([one.time_N for one in series], [one.step for one in series])
+        self._calendars = [calendar for calendar in learnt_together if calendar]  # every series of a frame has bars
         self._reference = _reference(series, self.task)
         self._check_spread({one.name: s for s, one in enumerate(series)})
         needed = self.min_windows + self.task.horizon
@@ -139,7 +142,8 @@ class Baseline(ABC, Generic[Learnt]):
         positive = bool(reference.positive_S[s])
         move_N = one.moves(positive, float(reference.center_S[s])) / unit
         price_N = np.ones(len(move_N)) if positive else np.abs(one.close_N)
-        return Moves(one.time_N, move_N, reference.move_std_SH[s] / unit, np.maximum(price_N, unit) / unit)
+        timezone = self._calendars[s].timezone if s < len(self._calendars) else shared_zone(self._calendars)
+        return Moves(one.time_N, timezone, move_N, reference.move_std_SH[s] / unit, np.maximum(price_N, unit) / unit)
 
     def _unit(self, s: int) -> float:
         unit = float(self._reference.move_std_SH[s, 0])
@@ -175,4 +179,9 @@ def _reference(series: Sequence[History], task: Task) -> Reference:
             [one.close_N[np.arange(n)[:, None] + steps] for one, n in zip(series, n_windows, strict=True)]
         ),
     )
-    return fit_reference(training, [*(one.close_N for one in series), np.empty(0)], task)
+    reference = fit_reference(training, [*(one.close_N for one in series), np.empty(0)], task)
+    young_S = np.isnan(reference.move_std_SH).any(axis=1)
+    if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
+        typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
+        reference.move_std_SH[reference.positive_S & young_S] = typical_H
+    return reference

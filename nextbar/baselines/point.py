@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nextbar.baselines.base import Baseline, Moves
-from nextbar.data.calendar import HOUR, MONDAY, WEEK
+from nextbar.data.slots import HOUR, MONDAY, WEEK
+from nextbar.data.zone import local_time
 from nextbar.types import Forecast
 
 HOURS = WEEK // HOUR
@@ -24,7 +25,7 @@ class Mean(NamedTuple):
 
 
 class Season(NamedTuple):
-    """The mean move into the bars that open in each hour of the week, Monday 00:00 UTC first."""
+    """The mean move into the bars that open in each hour of the market's week, Monday 00:00 first."""
 
     move_W: np.ndarray
 
@@ -58,22 +59,23 @@ class Drift(Baseline[Mean]):
 class Seasonal(Baseline[Season]):
     """The sum of the mean moves, in training, of the hours of the week that lie ahead; of the weekdays for daily bars.
 
-    An hour without a bar in training has the mean move of all bars.
+    Hours are those of the market's time zone, which the dates of training tell, so that a session opens at one hour all
+    year. An hour without a bar in training has the mean move of all bars.
     """
 
     name = "seasonal"
     min_windows = 1
 
     def _learn(self, moves: Moves) -> Season:
-        hour_N, move_N = hour_of_week(moves.time_N[1:]), moves.move_N[1:]
+        hour_N, move_N = hour_of_week(moves.time_N[1:], moves.timezone), moves.move_N[1:]
         count_W = np.bincount(hour_N, minlength=HOURS)
         total_W = np.bincount(hour_N, move_N, minlength=HOURS)
         return Season(np.where(count_W > 0, total_W / np.maximum(count_W, 1), move_N.mean()))
 
     def _forecast(self, learnt: Season, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
-        return Forecast(location_NH=learnt.move_W[hour_of_week(date_NH)].cumsum(axis=1))
+        return Forecast(location_NH=learnt.move_W[hour_of_week(date_NH, moves.timezone)].cumsum(axis=1))
 
 
-def hour_of_week(time: np.ndarray) -> np.ndarray:
-    """Whole hours since Monday 00:00 UTC, 0 ... 167, of seconds since the epoch, any shape."""
-    return (time - MONDAY) % WEEK // HOUR
+def hour_of_week(time: np.ndarray, timezone: str) -> np.ndarray:
+    """Whole hours since Monday 00:00 of a time zone's clock, 0 ... 167, of seconds since the epoch, any shape."""
+    return (local_time(time, timezone) - MONDAY) % WEEK // HOUR

@@ -4,6 +4,9 @@
 - ``distribution``: persistence with the constant standard deviation of the training span; normal, also
   beside a Student-t model
 - ``discrete_grid``: add-one frequencies of the bins in the training span, per horizon step
+
+A series that was not trained has its own spread, frequencies and scale, from its bars up to its first origin in the
+span that is scored; with too few of them it has none, and then there is no verdict.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nextbar.data.targets import bin_index
 from nextbar.errors import DataError
-from nextbar.metrics.bins import bin_index, percent_move
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -23,48 +26,104 @@ NAMES = {
     "discrete_grid": "the training frequencies",
 }
 
+LEAST_MOVES = 100
+"""moves that a series which was not trained must have. A spread from n moves of kurtosis k costs a baseline about
+(k - 1) / (4 n) nats, frequencies of K bins (K - 1) / (2 n): 0.01 and 0.02 for k = 5, K = 5 and n = 100, less than the
+skills that are claimed"""
+LEAST_APART = 20
+"""of them that share no bar: those over H bars overlap"""
+
+
+def least_moves(horizon: int) -> int:
+    """The fewest moves over H bars that a series which was not trained gets a baseline from."""
+    return max(LEAST_MOVES, LEAST_APART * horizon)
+
 
 def fit(training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S: np.ndarray | None = None) -> Reference:
-    """What the training span says about each series.
+    """What the training span says about each series, and of those that were not trained their own earlier bars.
 
-    ``training`` holds all moves over H bars of the training span, whatever context a model needs, so that models with
-    another context have the same baseline, and ``closes`` the training closes of each series, in the order of
-    ``training.names``. A series that is only scored comes with its moves and closes before the first cut and False in
-    ``trained_S`` (S,) bool: its moves fit its own spread, but not the pooled bin frequencies. A positive series too
-    short or too still to have a spread takes the mean of the others'. Raises DataError where log returns or percentage
-    moves are asked of a price that is not above zero.
+    Args:
+        training: all moves over H bars of the training span, whatever context a model needs, so that models with
+            another context have the same baseline; of a series that was not trained those up to its first origin in
+            the span that is scored.
+        closes: the closes behind them, of each series in the order of ``training.names``.
+        task: what is asked.
+        trained_S: (S,) bool; None: all were trained. The bin frequencies of trained series are pooled. A series that
+            was not trained takes nothing from others, and nothing at all with fewer than :func:`least_moves`.
+
+    Raises:
+        DataError: log returns or percentage moves are asked of a price that is not above zero.
     """
     n_series = len(training.names)
+    trained_S = np.ones(n_series, bool) if trained_S is None else np.asarray(trained_S, bool)
     positive_S = np.array([bool(np.all(np.asarray(c) > 0)) for c in closes], bool)
     if task.needs_positive_prices and not positive_S.all():
         raise DataError(not_positive(training.names[int(np.argmin(positive_S))], task))
+    rows = [np.flatnonzero(training.series_N == s) for s in range(n_series)]
+    moves_S = np.array([len(row) for row in rows], float)
+    enough_S = moves_S >= np.where(trained_S, 2, least_moves(task.horizon))
     move_std_SH = np.full((n_series, task.horizon), np.nan)
-    for s in range(n_series):
-        row = training.series_N == s
-        last_N1, close_NH = training.last_close_N[row, None], training.close_NH[row]
-        if len(last_N1) > 1:
-            move_NH = np.log(close_NH / last_N1) if positive_S[s] else close_NH - last_N1
-            move_std_SH[s] = move_NH.std(axis=0)
+    for s in np.flatnonzero(enough_S):
+        last_N1, close_NH = training.last_close_N[rows[s], None], training.close_NH[rows[s]]
+        move_std_SH[s] = (np.log(close_NH / last_N1) if positive_S[s] else close_NH - last_N1).std(axis=0)
     move_std_SH[~(move_std_SH > 0)] = np.nan
-    known_S = ~np.isnan(move_std_SH).any(axis=1)
-    if (positive_S & known_S).any():  # log returns of different series share a unit, changes do not
-        move_std_SH[positive_S & ~known_S] = move_std_SH[positive_S & known_S].mean(axis=0)
+    scaled_S = [c if len(c) and (trained or enough) else [np.nan] for c, trained, enough in zip(
+        closes, trained_S, enough_S, strict=True)]  # fmt: skip
+    bins = task.output_mode == "discrete_grid"
+    pooled_HK = _frequencies(training, task, trained_S[training.series_N]) if bins else None
+    frequencies_SHK = None
+    if pooled_HK is not None and not trained_S.all():
+        frequencies_SHK = np.where(trained_S[:, None, None], pooled_HK, np.nan)
+        for s in np.flatnonzero(~trained_S & enough_S):
+            frequencies_SHK[s] = _frequencies(training, task, rows[s])
     return Reference(
-        center_S=np.array([np.mean(c) if len(c) else np.nan for c in closes], np.float64),
-        spread_S=np.array([np.std(c) if len(c) else np.nan for c in closes], np.float64),
+        center_S=np.array([np.mean(c) for c in scaled_S], np.float64),
+        spread_S=np.array([np.std(c) for c in scaled_S], np.float64),
         move_std_SH=move_std_SH,
         positive_S=positive_S,
-        frequencies_HK=_frequencies(training, task, trained_S) if task.output_mode == "discrete_grid" else None,
+        frequencies_HK=pooled_HK,
+        frequencies_SHK=frequencies_SHK,
+        moves_S=moves_S,
+        trained_S=trained_S,
     )
 
 
-def _frequencies(training: Outcomes, task: Task, trained_S: np.ndarray | None) -> np.ndarray:
-    """(count + 1) / (N + K) of each bin over the moves of all trained series together, (H, K)."""
+def _frequencies(training: Outcomes, task: Task, row: np.ndarray) -> np.ndarray:
+    """(count + 1) / (N + K) of each bin over some moves, (H, K)."""
     n_bins = len(task.edges) - 1
-    row = slice(None) if trained_S is None else np.asarray(trained_S, bool)[training.series_N]
-    bin_NH = bin_index(percent_move(training.last_close_N[row, None], training.close_NH[row]), task.edges)
+    bin_NH = bin_index(training.last_close_N[row, None], training.close_NH[row], task.edges)
     count_HK = np.stack([np.bincount(bin_N, minlength=n_bins) for bin_N in bin_NH.T])
     return (count_HK + 1) / (len(bin_NH) + n_bins)
+
+
+def joined(run: Reference, own: Reference, row_S: Sequence[int]) -> Reference:
+    """Some rows of two references, those of ``own`` counted after those of ``run``, whose pooled frequencies stay."""
+
+    def frequencies(reference: Reference) -> np.ndarray | None:
+        if reference.frequencies_SHK is not None or run.frequencies_HK is None:
+            return reference.frequencies_SHK
+        return np.broadcast_to(run.frequencies_HK, (len(reference.positive_S), *run.frequencies_HK.shape))
+
+    def moves(reference: Reference) -> np.ndarray:
+        return np.full(len(reference.positive_S), np.nan) if reference.moves_S is None else reference.moves_S
+
+    def trained(reference: Reference) -> np.ndarray:
+        return np.ones(len(reference.positive_S), bool) if reference.trained_S is None else reference.trained_S
+
+    def rows(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.concatenate([first, second])[list(row_S)]
+
+    tables = frequencies(run), frequencies(own)
+    return Reference(
+        center_S=rows(run.center_S, own.center_S),
+        spread_S=rows(run.spread_S, own.spread_S),
+        move_std_SH=rows(run.move_std_SH, own.move_std_SH),
+        positive_S=rows(run.positive_S, own.positive_S),
+        frequencies_HK=run.frequencies_HK,
+        frequencies_SHK=None if tables[0] is None or tables[1] is None else rows(tables[0], tables[1]),
+        moves_S=rows(moves(run), moves(own)),
+        trained_S=rows(trained(run), trained(own)),
+    )
 
 
 def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
@@ -72,11 +131,14 @@ def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
 
     The constant spread belongs to the log return: for target ``close`` the standard deviation is spread x
     last close (training mean, where the last close has since fallen to zero or below), for ``log_return`` the
-    spread itself. For a series whose training prices are not all above zero it is the spread of the changes.
+    spread itself. For a series whose training prices are not all above zero it is the spread of the changes. NaN for a
+    series without a baseline, see :func:`missing`.
     """
     shape = (len(outcomes.series_N), task.horizon)
     if task.output_mode == "discrete_grid":
         assert reference.frequencies_HK is not None  # fit() counted them for this very task
+        if reference.frequencies_SHK is not None:
+            return Forecast(log_probs_NHK=np.log(reference.frequencies_SHK)[outcomes.series_N])
         log_probs_HK = np.log(reference.frequencies_HK)
         return Forecast(log_probs_NHK=np.broadcast_to(log_probs_HK, (shape[0], *log_probs_HK.shape)))
     location_NH = np.broadcast_to(0.0, shape)
@@ -84,6 +146,17 @@ def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
         return Forecast(location_NH=location_NH)
     unit_N = target_unit(reference, outcomes.series_N, outcomes.last_close_N, task)
     return Forecast(location_NH=location_NH, scale_NH=reference.move_std_SH[outcomes.series_N] * unit_N[:, None])
+
+
+def missing(reference: Reference, s: int, name: str, task: Task) -> str | None:
+    """Why a series has no baseline, in words; None where it has one."""
+    of_mode = {"distribution": reference.move_std_SH, "discrete_grid": reference.frequencies_SHK}
+    parameters = of_mode.get(task.output_mode)
+    if parameters is None or np.isfinite(parameters[s]).all():
+        return None
+    moves = np.nan if reference.moves_S is None else reference.moves_S[s]
+    there = "" if np.isnan(moves) else f"{moves:.0f} moves before its first forecast, "
+    return f"{name} has no baseline of its own: {there}and it takes {least_moves(task.horizon)} that are not all zero"
 
 
 def target_unit(reference: Reference, series_N: np.ndarray, last_close_N: np.ndarray, task: Task) -> np.ndarray:

@@ -35,7 +35,7 @@ def sample(
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <resolution>/<ticker>_<resolution>.*")],
 ) -> None:
-    """List the series in a folder: rows, span, holes, calendar, problems. Exit code 1 where there are any."""
+    """List the series in a folder: rows, span, holes, hours, problems. Exit code 1 where there are any."""
     with told():
         from nextbar.data.inventory import take_inventory
 
@@ -59,12 +59,12 @@ def _show(holdings: list[Holding]) -> None:
 def _table(holdings: list[Holding]) -> Table:
     from rich.text import Text
 
-    names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "problems")
+    names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "timezone", "problems")
     table = plain_table(names, right=("rows", "holes", "missing"))
     for one in holdings:
         rows, holes, missing = ("" if n is None else f"{n:,}" for n in (one.rows, one.holes, one.missing))
         cells = [one.ticker, one.resolution, rows, _date(one.first), _date(one.last), holes, missing]
-        cells += [one.calendar or "", str(len(one.problems)) if one.problems else "none"]
+        cells += [one.calendar or "", one.timezone or "", str(len(one.problems)) if one.problems else "none"]
         table.add_row(*map(Text, cells))
     return table
 

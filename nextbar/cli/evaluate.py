@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Runs, Tickers, listed
+from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
 from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
@@ -18,28 +18,35 @@ INTERRUPTED = "interrupted; evaluating changes nothing, the same command starts 
 
 
 def evaluate(
-    run: Runs,
+    path: Runs,
+    run: Named = None,
     data: Data = None,
     tickers: Tickers = None,
     fit_scaler: FitScaler = False,
     conformal: Conformal = False,
     epoch: Epoch = None,
+    new: Annotated[bool, typer.Option("--new", help="Score only what came after the run's last bar.")] = False,
+    revised: Revised = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in summary.json.")] = False,
 ) -> None:
     """Score a run beside its baseline, on the bars of its training or on new ones.
 
-    The spans are the run's own, and nothing is fitted: bars later than those of the training count as test.
+    The spans are the run's own, and nothing is fitted. Of files that have grown since, what came later is left out;
+    files whose bars were revised are refused. Bars given with --data count as test from the run's test span on.
     """
     with told(interrupted=INTERRUPTED):
         with at_once(INTERRUPTED):
             from nextbar.evaluation import evaluate as evaluate_run
             from nextbar.train.worker import run_interruptible
 
-        options: Any = {"tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal}
+        options: Any = {
+            "run": run, "tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal,
+            "new": new, "revised": revised,
+        }  # fmt: skip
         reports = run_interruptible(
             lambda: {
                 span: one.report | {"calibration": one.calibration}
-                for span, one in evaluate_run(run if len(run) > 1 else run[0], data=data, **options).spans.items()
+                for span, one in evaluate_run(path if len(path) > 1 else path[0], data=data, **options).spans.items()
             },
             lambda: None,
         )

@@ -13,15 +13,22 @@ from nextbar.errors import ConfigError
 Config = Annotated[Path, typer.Argument(help="Experiment, a YAML file.", metavar="CONFIG.yaml", show_default=False)]
 Run = Annotated[
     Path,
-    typer.Argument(help="A run's folder, or an experiment's: then its best run.", metavar="RUN", show_default=False),
+    typer.Argument(help="A run's folder, or an experiment's: then its run.", metavar="RUN", show_default=False),
 ]
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        help="A run's folder, or an experiment's: then its best run. Several: their forecasts are averaged.",
+        help="A run's folder, or an experiment's: then its run. Several: their forecasts are averaged.",
         metavar="RUN...",
         show_default=False,
     ),
+]
+Named = Annotated[
+    str | None,
+    typer.Option("--run", metavar="NAME", help="Another run of the experiment.", show_default="see nextbar runs"),
+]
+Revised = Annotated[
+    bool, typer.Option("--revised", help="Take the run's own bars as they are now, although they were revised.")
 ]
 Data = Annotated[
     Path | None,

@@ -9,21 +9,22 @@ from typing import Annotated, Any
 import typer
 
 from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
-from nextbar.cli.options import Conformal, Epoch, FitScaler, Runs, Tickers, listed
+from nextbar.cli.options import Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
 
 
 def predict(
-    run: Runs,
+    path: Runs,
+    run: Named = None,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--data",
             metavar="FILE|DIR",
             help="Bars: a file (with a column ticker, or of one series), or a folder that holds "
             "<resolution>/<ticker>_<resolution>.*",
-            show_default=False,
+            show_default="the folder of the training",
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where to: .csv, .csv.gz, .parquet or .json; else CSV on stdout."),
@@ -59,8 +60,8 @@ def predict(
         shares = check_levels(asked)
         if out is not None:
             check_target(out)
-        forecaster = Forecaster.load(run if len(run) > 1 else run[0], epoch=epoch)
-        bars = read_new_bars(forecaster.config, data=data, tickers=listed(tickers))
+        forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
+        bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
         table = run_interruptible(
             lambda: forecaster.predict(
                 bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law

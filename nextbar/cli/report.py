@@ -8,19 +8,21 @@ from typing import Annotated
 import typer
 
 from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
-from nextbar.cli.options import Data
+from nextbar.cli.options import Data, Named, Revised
 
 
 def report(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a run, of a backtest, of a study, or of another experiment: then its best run.",
+            help="Folder of a run, of a backtest, of a study, or of another experiment: then its run.",
             metavar="RUN|BACKTEST|STUDY",
             show_default=False,
         ),
     ],
+    run: Named = None,
     data: Data = None,
+    revised: Revised = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to.", show_default="report.html in the folder")
     ] = None,
@@ -35,7 +37,7 @@ def report(
             from nextbar.report import write_report
             from nextbar.train.worker import run_interruptible
 
-        page = run_interruptible(lambda: write_report(source, out, data=data), lambda: None)
+        page = run_interruptible(lambda: write_report(source, out, run=run, data=data, revised=revised), lambda: None)
         typer.echo(page)
         if show:
             import webbrowser

@@ -12,11 +12,14 @@ from nextbar.errors import RunError
 from nextbar.tables import plain_table, stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from rich.table import Table
 
+    from nextbar.choice import Purpose
     from nextbar.runs import RunInfo
+
+PURPOSES: tuple[Purpose, Purpose] = ("use", "scores")
 
 
 def runs(
@@ -24,26 +27,42 @@ def runs(
 ) -> None:
     """List the runs in a folder: status, epochs, skill on the test span, size.
 
-    A star marks the best of those in one experiment that can be ranked together, chosen by validation. Skill is that of
-    the leading metric (mae, nll or log_loss): above 0 is better than the baseline.
+    A star marks the run that an experiment stands for: its latest refit, else the best by validation on the newest
+    bars. Where forecasts are made with one run and scores are of another, it says which. A question mark: the best of
+    each kind that cannot be ranked together; name one. Skill is that of the leading metric (mae, nll or log_loss):
+    above 0 is better than the baseline.
     """
     with told():
         with at_once():
-            from nextbar.runs import leaders, list_runs, nearby
+            from nextbar.runs import list_runs, nearby
 
         found = list_runs(folder)
         if not found:
             raise RunError(f"{folder} holds no run{nearby(folder)}")
-        experiments = {info.path.parent for info in found}
-        best = {info.path for at in experiments for info in leaders([one for one in found if one.path.parent == at])}
+        marks: dict[Path, str] = {}
+        for at in {info.path.parent for info in found}:
+            marks |= _marks(at, [one for one in found if one.path.parent == at])
         console = stdout()
-        console.print(_table(found, folder, best))
+        console.print(_table(found, folder, marks))
         for info in found:
             if info.problem:
                 console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(found: list[RunInfo], folder: Path, best: Collection[Path]) -> Table:
+def _marks(experiment: Path, runs: list[RunInfo]) -> dict[Path, str]:
+    """What stands beside the runs of an experiment in the last column."""
+    from nextbar.choice import choose
+    from nextbar.runs import leaders
+
+    try:
+        used, scored = (choose(experiment, runs, purpose).path for purpose in PURPOSES)
+    except RunError:
+        best = leaders(runs)
+        return {info.path: "?" for info in best}
+    return {used: "*"} if used == scored else {used: "* predict", scored: "* evaluate"}
+
+
+def _table(found: list[RunInfo], folder: Path, marks: Mapping[Path, str]) -> Table:
     from rich.text import Text
 
     names = ("experiment", "run", "status", "epochs", "best epoch", "output mode", "skill", "size", "best")
@@ -54,7 +73,7 @@ def _table(found: list[RunInfo], folder: Path, best: Collection[Path]) -> Table:
         status = f"{info.status}, refit of {info.refit_of}" if info.refit_of else info.status
         epochs, best_epoch = ("" if n is None else str(n) for n in (info.epochs, info.best_epoch))
         skill = "" if info.skill is None else f"{info.skill:+.4f}"
-        star = "*" if info.path in best else ""
+        mark = marks.get(info.path, "")
         cells = [
             experiment,
             info.path.name,
@@ -64,9 +83,9 @@ def _table(found: list[RunInfo], folder: Path, best: Collection[Path]) -> Table:
             info.output_mode,
             skill,
             _size(info.bytes),
-            star,
+            mark,
         ]
-        table.add_row(*map(Text, cells), style="red" if info.problem else "bold" if star else None)
+        table.add_row(*map(Text, cells), style="red" if info.problem else "bold" if "*" in mark else None)
     return table
 
 

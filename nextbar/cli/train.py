@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Config, Data, Debug, Quiet, Run
+from nextbar.cli.options import Config, Data, Debug, Named, Quiet, Run
 from nextbar.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def train(
 
 
 def refit(
-    run: Run,
+    path: Run,
+    run: Named = None,
     data: Data = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Throw an earlier refit on these bars away first.")
@@ -101,12 +102,12 @@ def refit(
         set_level(quiet)
         with at_once():
             watch_nans(debug)
+            from nextbar.choice import chosen_run
             from nextbar.new_bars import read_new_bars
-            from nextbar.runs import best_run
             from nextbar.train.records import read_config
             from nextbar.train.refit import refit as refit_run
 
-        source, bars, folder = best_run(run), None, data
+        source, bars, folder = chosen_run(path, run, "scores"), None, data
         if data is not None and not data.is_dir():
             bars, folder = read_new_bars(read_config(source), data=data), None
         _conclude(refit_run(source, bars, data=folder, overwrite=overwrite, show=False if quiet else None))

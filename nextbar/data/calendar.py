@@ -2,89 +2,112 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import gcd
 from typing import Any
 
 import numpy as np
 
+from nextbar.data.slots import DAY, HOUR, MONDAY, WEEK, Slots, Tally
+from nextbar.data.zone import MARKET_ZONES, UTC, local_time, offsets
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
 
-WEEK, DAY, HOUR = 604_800, 86_400, 3_600
-MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
-
 KINDS = ("24/7", "sessions")
 CLOSURE_DAYS = 4
+LEAST_GAIN = 0.1
+"""share of the exceptions that a zone must be better by; among bars that miss at random chance alone makes up to 1 %"""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The weekly template of open slots of one series.
+    """The weekly template of open slots of one series, in the time of its market.
 
-    Time is cut into slots of ``step`` seconds, the first beginning Monday 00:00 UTC plus ``phase``.
-    ``open_slots`` are the slots of a week (0 <= slot < cycle, ascending) in which the market is open. A step
-    that does not divide a week has a cycle of several weeks; such steps, and steps of a week or more, are
+    Local time is cut into :class:`~nextbar.data.slots.Slots` of ``step`` seconds, the first beginning Monday 00:00 plus
+    ``phase``. ``open_slots`` are the slots of a week (0 <= slot < cycle, ascending) in which the market is open. A
+    step that does not divide a week has a cycle of several weeks; such steps, and steps of a week or more, are
     always ``24/7``.
 
-    A bar belongs to the slot whose beginning is nearest, so that a market that keeps local time stays on its
-    grid when the clocks change.
+    A bar belongs to the slot whose beginning is nearest.
     """
 
     kind: str
     step: int
     phase: int
     open_slots: tuple[int, ...]
+    timezone: str = UTC
 
     @classmethod
-    def always(cls, step: int, phase: int = 0) -> Calendar:
+    def always(cls, step: int, phase: int = 0, timezone: str = UTC) -> Calendar:
         """A market that never closes."""
-        return cls("24/7", step, phase, tuple(range(_cycle(step))))
+        return cls("24/7", step, phase, tuple(range(Slots(step).cycle)), timezone)
 
     @classmethod
-    def learn(cls, time_N: np.ndarray, step: int, kind: str = "auto") -> Calendar:
+    def learn(
+        cls, time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "auto", usual: str = UTC
+    ) -> Calendar:
         """Template of the weeks seen in the opening times ``time_N`` (int64, ascending) of a training span.
 
         A slot is open when there is a bar in it in at least half of the weeks with any bar; in a span under
-        four weeks, when there is one at all. A slot that a span under one week cannot show is open if the
-        same time of another day is. ``auto`` says ``sessions`` when the template leaves slots out (under four
-        weeks, where a missing bar looks like a closed slot: when it leaves out at least a seventh of the
-        week), else ``24/7``.
+        four weeks, or if no slot has as many, when there is one at all. A slot that a span under one week cannot
+        show is open if the same time of another day is. ``kind="auto"`` says ``sessions`` when the template leaves
+        slots out (under four weeks, where a missing bar looks like a closed slot: when it leaves out at least a
+        seventh of the week), else ``24/7``.
+
+        ``timezone="auto"`` takes the zone of ``MARKET_ZONES`` whose template is the sharpest: the one with the fewest
+        exceptions in the span, which are open slots without a bar, bars in closed slots, and bars that do not open
+        exactly when their slot does. It is ``usual`` unless another has a tenth fewer, hence ``usual`` wherever the
+        clocks do not matter; of equally sharp zones it is the first of the list.
 
         Raises:
-            ConfigError: an unknown ``kind``, or sessions for a step that is no part of a week.
+            ConfigError: an unknown ``kind``, sessions for a step that is no part of a week, or a zone whose time
+                the bars do not keep.
             DataError: no bars.
         """
         if kind not in ("auto", *KINDS):
             raise ConfigError(f"calendar: found {kind!r}, should be one of auto, {', '.join(KINDS)}")
         if not len(time_N):
             raise DataError("no bars to learn a calendar from")
-        offsets, counts = np.unique((time_N - MONDAY) % step, return_counts=True)
-        everyday = cls.always(step, int(offsets[np.argmax(counts)]))
-        if kind == "24/7":
+        if kind == "sessions" and not _is_part_of_week(step):
+            raise ConfigError(
+                f"calendar: found 'sessions' with bars of {span(step)}, should be auto or 24/7: sessions need bars "
+                "that are shorter than a week and divide a week"
+            )
+        if timezone != "auto":
+            return cls._learn_in(timezone, time_N, step, kind)._require_its_time(time_N)
+        best = cls._learn_in(usual, time_N, step, kind)
+        fewest = best._exceptions(time_N)
+        enough = fewest * (1 - LEAST_GAIN)
+        patterns = {offsets(usual).pattern(int(time_N[0]), int(time_N[-1]))}
+        for zone in MARKET_ZONES:
+            pattern = offsets(zone).pattern(int(time_N[0]), int(time_N[-1]))
+            if fewest and pattern not in patterns:
+                patterns.add(pattern)
+                learnt = cls._learn_in(zone, time_N, step, kind)
+                exceptions = learnt._exceptions(time_N)
+                if exceptions < fewest and exceptions <= enough:
+                    best, fewest = learnt, exceptions
+        return best
+
+    @classmethod
+    def _learn_in(cls, timezone: str, time_N: np.ndarray, step: int, kind: str) -> Calendar:
+        begin, counts = np.unique((local_time(time_N, timezone) - MONDAY) % step, return_counts=True)
+        everyday = cls.always(step, int(begin[np.argmax(counts)]), timezone)
+        if kind == "24/7" or not _is_part_of_week(step):
             return everyday
-        if step >= WEEK or WEEK % step:
-            if kind == "sessions":
-                raise ConfigError(
-                    f"calendar: found 'sessions' with bars of {span(step)}, should be auto or 24/7: sessions need bars "
-                    "that are shorter than a week and divide a week"
-                )
-            return everyday
-        is_open = _template(everyday._slot(time_N), _cycle(step), step)
+        is_open = _template(everyday._slots.place(everyday._slots.number(time_N)), everyday._slots.cycle, step)
         if kind == "auto":
             closed = int((~is_open).sum())
             scanty = int(time_N[-1] - time_N[0]) < 4 * WEEK
             if closed == 0 or (scanty and closed * 7 < len(is_open)):
                 return everyday
-        return cls("sessions", step, everyday.phase, tuple(np.flatnonzero(is_open).tolist()))
+        return cls("sessions", step, everyday.phase, tuple(np.flatnonzero(is_open).tolist()), timezone)
 
     def missing(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): open slots without a bar between each bar and the one before it; 0 for the first."""
-        slot_N = self._slot(time_N)
-        out = np.zeros(len(slot_N), np.int64)
-        out[1:] = np.maximum(self._open_before(slot_N[1:]) - self._open_before(slot_N[:-1] + 1), 0)
-        return out
+        return _between(self._open, self._slots.number(time_N))
 
     def hole_before(self, time_N: np.ndarray) -> np.ndarray:
         """bool (N,): True where bars are missing before a bar and that is no closure (night, holiday).
@@ -96,9 +119,7 @@ class Calendar:
         missing_N = self.missing(time_N)
         if self.kind == "24/7":
             return missing_N > 0
-        edges_N = np.zeros(len(missing_N), np.int64)
-        slot_N = self._slot(time_N)
-        edges_N[1:] = self._edges_before(slot_N[1:]) - self._edges_before(slot_N[:-1] + 1)
+        edges_N = _between(self._edges, self._slots.number(time_N))
         day = self._slots_a_day
         closure_N = (missing_N <= CLOSURE_DAYS * day) & ((missing_N >= day) | (edges_N > 0))
         return (missing_N > 0) & ~closure_N
@@ -106,84 +127,143 @@ class Calendar:
     def next_times_after(self, time_N: np.ndarray, n: int) -> np.ndarray:
         """int64 (N, n): opening times of the next n open slots after each of the bars that open at ``time_N``.
 
-        They keep each bar's own distance from the grid, which is 0 but where the clocks have changed.
+        Seconds since the epoch, UTC, like ``time_N``. They keep each bar's own distance from the grid, which is 0 but
+        where the clocks change and the bars do not keep the time of the zone.
         """
-        slot_N1 = self._slot(time_N)[:, None]
-        cycles, ranks = np.divmod(self._open_before(slot_N1 + 1) + np.arange(n), len(self._open))
-        return time_N[:, None] + (cycles * self._cycle + self._open[ranks] - slot_N1) * self.step
+        time_N = np.asarray(time_N, np.int64)
+        number_N = self._slots.number(time_N)
+        ahead_Nn, _ = self._open.nth(self._open.before(number_N + 1)[:, None] + np.arange(n))
+        return self._slots.begin(ahead_Nn) + (time_N - self._slots.begin(number_N))[:, None]
 
     def rank(self, time_N: np.ndarray) -> np.ndarray:
-        """int64 (N,): index into ``open_slots`` of the first open slot after each bar, cyclic."""
-        return self._open_before(self._slot(time_N) + 1) % len(self._open)
+        """int64 (N,): index into ``open_slots`` of the first open slot after each bar.
+
+        The slots after that one have the next indices, cyclic, unless the market is open while its clock is changed
+        by a step or more in between.
+        """
+        return self._open.nth(self._open.before(self._slots.number(time_N) + 1))[1]
 
     def slot_clock(self) -> np.ndarray:
-        """float64 (M, 2): hour of the day with its fraction, and weekday (Monday 0), of each open slot."""
-        begin = self.phase + self._open * self.step
+        """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each open slot."""
+        begin = self.phase + np.asarray(self.open_slots, np.int64) * self.step
         return np.stack([begin % DAY / HOUR, begin // DAY % 7], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; a market that never closes needs no list of slots."""
-        plain: dict[str, Any] = {"kind": self.kind, "step": self.step, "phase": self.phase}
+        plain: dict[str, Any] = {
+            "kind": self.kind, "step": self.step, "phase": self.phase, "timezone": self.timezone
+        }  # fmt: skip
         return plain if self.kind == "24/7" else {**plain, "open_slots": list(self.open_slots)}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Calendar:
+        """Inverse of ``to_dict``; a calendar from before there were time zones is one of UTC."""
+        timezone = plain.get("timezone", UTC)
         if plain["kind"] == "24/7":
-            return cls.always(int(plain["step"]), int(plain["phase"]))
-        return cls(plain["kind"], int(plain["step"]), int(plain["phase"]), tuple(map(int, plain["open_slots"])))
+            return cls.always(int(plain["step"]), int(plain["phase"]), timezone)
+        return cls(
+            plain["kind"], int(plain["step"]), int(plain["phase"]), tuple(map(int, plain["open_slots"])), timezone
+        )
 
-    def _slot(self, time_N: np.ndarray) -> np.ndarray:
-        """Number of the slot of each time, counted from 1970-01-05."""
-        return (np.asarray(time_N, np.int64) - MONDAY - self.phase + self.step // 2) // self.step
+    def _exceptions(self, time_N: np.ndarray) -> int:
+        """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
+        number_N = self._slots.number(time_N)
+        first, last = number_N[:1], number_N[-1:]
+        number_N = number_N[np.diff(number_N, prepend=first - 1) > 0]
+        is_open = np.zeros(self._slots.cycle, bool)
+        is_open[list(self.open_slots)] = True
+        in_open = int(is_open[self._slots.place(number_N) % self._slots.cycle].sum())
+        expected = int((self._open.before(last + 1) - self._open.before(first))[0])
+        return expected - in_open + len(number_N) - in_open + self._off_grid(time_N)
 
-    def _open_before(self, slot_N: np.ndarray) -> np.ndarray:
-        """Open slots with a number below each slot's, counted from 1970-01-05 (negative before)."""
-        return _count_before(self._open, self._cycle, slot_N)
+    def _off_grid(self, time_N: np.ndarray) -> int:
+        """Bars that do not open exactly when their slot does."""
+        return int((self._slots.begin(self._slots.number(time_N)) != time_N).sum())
 
-    def _edges_before(self, slot_N: np.ndarray) -> np.ndarray:
-        return _count_before(self._edges, self._cycle, slot_N)
+    def _require_its_time(self, time_N: np.ndarray) -> Calendar:
+        """Refuse bars that keep UTC and not the time of the zone, which only a change of its clocks shows."""
+        in_utc = Calendar._learn_in(UTC, time_N, self.step, "24/7")
+        off, off_utc = self._off_grid(time_N), in_utc._off_grid(time_N)
+        if off > off_utc:
+            raise ConfigError(
+                f"timezone: found {self.timezone!r}, whose time the bars do not keep: after its clock changes {off} of "
+                f"{len(time_N)} bars of {span(self.step)} open at another hour than the others (in UTC {off_utc}); "
+                "should be auto or UTC"
+            )
+        return self
 
     @cached_property
-    def _cycle(self) -> int:
-        return _cycle(self.step)
+    def _slots(self) -> Slots:
+        return Slots(self.step, self.phase, self.timezone)
 
     @cached_property
-    def _open(self) -> np.ndarray:
-        return np.asarray(self.open_slots, np.int64)
+    def _open(self) -> Tally:
+        return Tally(self._slots, np.asarray(self.open_slots, np.int64))
 
     @cached_property
-    def _edges(self) -> np.ndarray:
+    def _edges(self) -> Tally:
         """Open slots with a closed neighbour: where a session begins or ends."""
-        is_open = np.zeros(self._cycle, bool)
-        is_open[self._open] = True
-        return np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1)))
+        is_open = np.zeros(self._slots.cycle, bool)
+        is_open[list(self.open_slots)] = True
+        return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
 
     @cached_property
     def _slots_a_day(self) -> float:
-        weekday = (self.phase + self._open * self.step) // DAY % 7
+        weekday = (self.phase + np.asarray(self.open_slots, np.int64) * self.step) // DAY % 7
         return float(np.median(np.unique(weekday, return_counts=True)[1]))
 
 
-def _cycle(step: int) -> int:
-    """Slots until the week's pattern repeats."""
-    return WEEK // gcd(step, WEEK)
+def learn_together(
+    time_SN: Sequence[np.ndarray], steps: Sequence[int], kind: str = "auto", timezone: str = "auto"
+) -> list[Calendar | None]:
+    """The calendar of each of S series, learnt from its own dates; None for a series without any.
+
+    With ``timezone="auto"`` a series whose dates fit UTC as well as the zone that others have takes that one: it may be
+    too young to have seen its clocks change, and a model that is trained on all of them should know one clock.
+
+    Raises:
+        ConfigError: as ``Calendar.learn``.
+    """
+    series = list(zip(time_SN, steps, strict=True))
+    learnt = [Calendar.learn(time_N, step, kind, timezone) if len(time_N) else None for time_N, step in series]
+    shared = shared_zone([calendar for calendar in learnt if calendar])
+    if timezone != "auto" or shared == UTC:
+        return learnt
+    return [
+        Calendar.learn(time_N, step, kind, usual=shared) if calendar and calendar.timezone == UTC else calendar
+        for (time_N, step), calendar in zip(series, learnt, strict=True)
+    ]
 
 
-def _count_before(slots: np.ndarray, cycle: int, slot_N: np.ndarray) -> np.ndarray:
-    cycles, inside = np.divmod(slot_N, cycle)
-    return cycles * len(slots) + np.searchsorted(slots, inside, side="left")
+def shared_zone(calendars: Sequence[Calendar]) -> str:
+    """The zone other than UTC that most of these have, of several the first; UTC where none has another."""
+    others = Counter(calendar.timezone for calendar in calendars if calendar.timezone != UTC)
+    return others.most_common(1)[0][0] if others else UTC
 
 
-def _template(slot_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
+def _is_part_of_week(step: int) -> bool:
+    return step < WEEK and WEEK % step == 0
+
+
+def _between(tally: Tally, number_N: np.ndarray) -> np.ndarray:
+    """int64 (N,): slots of a tally that lie between each bar's slot and that of the bar before it; 0 for the first."""
+    between_N = np.zeros(len(number_N), np.int64)
+    between_N[1:] = np.maximum(tally.before(number_N[1:]) - tally.before(number_N[:-1] + 1), 0)
+    return between_N
+
+
+def _template(place_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
     """bool (cycle,): the slots of the week that are open."""
-    slot_N = np.unique(slot_N)
-    in_week = np.bincount(slot_N % cycle, minlength=cycle)
-    length = int(slot_N[-1] - slot_N[0]) + 1
+    place_N = np.sort(place_N, kind="stable")  # nearly sorted; np.unique takes ten times as long
+    place_N = place_N[np.diff(place_N, prepend=place_N[0] - 1) > 0]
+    in_week = np.bincount(place_N % cycle, minlength=cycle)
+    length = int(place_N[-1] - place_N[0]) + 1
     if length >= 4 * cycle:
-        return in_week * 2 >= len(np.unique(slot_N // cycle))
+        mostly = in_week * 2 >= 1 + np.count_nonzero(np.diff(place_N // cycle))
+        return mostly if mostly.any() else in_week > 0
     is_open = in_week > 0
     if length < cycle and DAY % step == 0 and step < DAY:
-        shown = (np.arange(cycle) - slot_N[0]) % cycle < length
+        shown = (np.arange(cycle) - place_N[0]) % cycle < length
         at_time = is_open.reshape(7, -1).any(axis=0)
         is_open |= ~shown & np.tile(at_time, 7)
     return is_open

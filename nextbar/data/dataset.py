@@ -12,14 +12,16 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.calendar import Calendar
+from nextbar.data.bars_record import SeriesRecord, used_columns
+from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
-from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
-from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.naming import Naming
+from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads, require_fits
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
+from nextbar.data.zone import UTC
 from nextbar.errors import DataError
 from nextbar.types import Outcomes
 
@@ -38,17 +40,31 @@ class Dataset:
     """row of the last known bar of every window of a span, over all series end to end"""
     history_N: np.ndarray
     """rows whose next H bars close in the training span, whatever their context, of every series, also those that are
-    only scored: what baselines are fitted on"""
+    only scored: what baselines are fitted on, see ``baseline_history``"""
     scored: tuple[bool, ...]
     trained: tuple[bool, ...]
+    learnt: tuple[bool, ...]
+    """trained, with windows to learn from"""
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
+    used: tuple[Bars, ...]
+    """the bars within the dates asked for, with those columns of their source alone that something follows from: what
+    the run is named by"""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the bars that are used."""
+        return fingerprint(self.used)
+
+    @cached_property
+    def records(self) -> tuple[SeriesRecord, ...]:
+        """What a run keeps of the bars that are used."""
+        return tuple(map(SeriesRecord.of, self.used))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What reports call the series: the ticker, with its resolution where there are several."""
-        several = len({b.resolution for b in self.bars}) > 1
-        return tuple(b.name if several else b.ticker for b in self.bars)
+        """What reports call the series."""
+        return tuple(map(self.preparation.naming, self.bars))
 
     @cached_property
     def close_R(self) -> np.ndarray:
@@ -88,6 +104,23 @@ class Dataset:
         """Closes of each series before the first cut."""
         return [b.columns["close"][b.close_time_N < self.cuts.training_end] for b in self.bars]
 
+    def baseline_history(self, span: str) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Rows of the moves over H bars, and the closes of each series, that the baselines of a span are fitted on.
+
+        Those before the first cut; of a series without training windows its own up to its first origin in the span.
+        """
+        rows, closes, start = [], self.training_closes(), 0
+        for s, (b, calendar, learnt) in enumerate(zip(self.bars, self.calendars, self.learnt, strict=True)):
+            origin_N = self.origins[span][self.series_R[self.origins[span]] == s]
+            if learnt or not len(origin_N):
+                rows.append(self.history_N[self.series_R[self.history_N] == s])
+            else:
+                origin = int(origin_N.min()) - start
+                rows.append(start + moves_until(b, calendar, self.preparation.spec.horizon, origin))
+                closes[s] = b.columns["close"][: origin + 1]
+            start += len(b)
+        return np.concatenate(rows), closes
+
     def scored_digest(self) -> str:
         """Hash of the bars that validation and test are made of, whatever the model sees of them."""
         judged = []
@@ -107,6 +140,7 @@ class Dataset:
                     "first": _iso(b.time_N[0]),
                     "last": _iso(b.time_N[-1]),
                     "calendar": calendar.kind,
+                    "timezone": calendar.timezone,
                     "holes": int(calendar.hole_before(b.time_N).sum()),
                     "trained": trained,
                     "scored": scored,
@@ -126,6 +160,7 @@ class Dataset:
             "features": list(self.preparation.spec.columns),
             "indicators": list(self.preparation.spec.indicators),
             "dropped_features": self.dropped,
+            "until": _iso(self.close_time_R.max()),
             "validation_from": _iso(self.cuts.validation),
             "test_from": _iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
@@ -168,7 +203,8 @@ def build_dataset(
             cannot be fitted.
     """
     dataset = config.dataset_config
-    bars = [_prepare(b, config) for b in bars]
+    source = [_within_dates(b, config) for b in bars]
+    bars = [add_indicators(b, dataset.indicators or ()) for b in source]
     require_length(bars, dataset.seq_len, dataset.horizon)
     whole = cuts is not None and all(b.close_time_N[-1] < cuts.validation for b in bars)
     scored = tuple(b.ticker in config.scored_tickers and not whole for b in bars)
@@ -183,12 +219,12 @@ def build_dataset(
             f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
-    calendars = _calendars(bars, n_train, dataset.calendar)
+    calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
     empty = empty_features(dataset, bars, n_train)
     spec = window_spec(dataset, bars, empty, layout)
     bars = [with_all_columns(b, spec, empty) for b in bars]
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
-    _require_fits(fits, n_train, spec, dataset.norm_mode)
+    require_fits(fits, n_train, spec, dataset.norm_mode)
     windows = [
         spans(b.close_time_N, usable_origins(b, calendar, spec, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -211,6 +247,7 @@ def build_dataset(
         int(max(t[-1] for t in times)),
         fits,
         fit_spreads(bars, fits, learnt, spec),
+        Naming.of(dataset),
     )
     moves = [
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
@@ -226,11 +263,13 @@ def build_dataset(
         history_N,
         scored,
         trained,
+        tuple(used and len(w["training"]) > 0 for used, w in zip(trained, windows, strict=True)),
         {name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in n_train)},
+        tuple(used_columns(b, dataset, spec.volumes) for b in source),
     )
 
 
-def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
+def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
     dataset = config.dataset_config
     kept = bars.between(dataset.initial_date, dataset.final_date)
     if len(kept) == 0:
@@ -240,35 +279,31 @@ def _prepare(bars: Bars, config: ExperimentConfig) -> Bars:
             f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
             f"to {_iso(bars.time_N[-1])}"
         )
-    return add_indicators(kept, dataset.indicators or ())
+    return kept
 
 
-def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str) -> tuple[Calendar, ...]:
+def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
     """Learnt from the training dates; a series that begins later takes the one of its resolution's first other."""
-    learnt = [Calendar.learn(b.time_N[:n], b.step, kind) if n else None for b, n in zip(bars, n_train, strict=True)]
+    times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
+    learnt = learn_together(times, [b.step for b in bars], kind, timezone)
     by_step = {b.step: found for b, found in reversed(list(zip(bars, learnt, strict=True))) if found}
-    return tuple(found or by_step.get(b.step, Calendar.always(b.step)) for b, found in zip(bars, learnt, strict=True))
-
-
-def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
-    if norm_mode not in GLOBAL_MODES:
-        return
-    for fit, n in zip(fits, n_train, strict=True):
-        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
-        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
-            unknown.append("return")
-        if n < 2 or unknown:
-            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
-            raise DataError(
-                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
-                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
-            )
+    zone = UTC if timezone == "auto" else timezone
+    return tuple(
+        found or by_step.get(b.step, Calendar.always(b.step, timezone=zone))
+        for b, found in zip(bars, learnt, strict=True)
+    )
 
 
 def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: int) -> np.ndarray:
     """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
     valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
     return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+
+
+def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np.ndarray:
+    """Rows whose next ``horizon`` bars follow without a hole and are known at the row ``origin``."""
+    rows = np.flatnonzero(whole_windows(calendar.hole_before(bars.time_N), 1, horizon))
+    return rows[rows + horizon <= origin]
 
 
 def _rows(

@@ -17,6 +17,16 @@ from nextbar.logger import get_logger
 DAY = 86_400
 
 
+def own_prices(config: DatasetConfig) -> tuple[str, ...]:
+    """Price columns of the feature set; indicators may add others."""
+    return ("close",) if config.features == "close" else PRICES
+
+
+def asked_volumes(config: DatasetConfig) -> tuple[str, ...]:
+    """Columns beside the prices that the feature set wants."""
+    return AMOUNTS if config.features in ("ohlcv", "returns") else ()
+
+
 def empty_features(config: DatasetConfig, bars: Sequence[Bars], n_train: Sequence[int]) -> dict[str, list[str]]:
     """Volume and trades that the feature set wants and some series lack: name -> the series without it.
 
@@ -24,7 +34,7 @@ def empty_features(config: DatasetConfig, bars: Sequence[Bars], n_train: Sequenc
     A series without any bar in the training span lacks nothing.
     """
     learners = [(b, n) for b, n in zip(bars, n_train, strict=True) if n]
-    lacking = {name: [b.name for b, n in learners if _empty(b, name, n)] for name in _amounts(config)}
+    lacking = {name: [b.name for b, n in learners if _empty(b, name, n)] for name in asked_volumes(config)}
     return {name: names for name, names in lacking.items() if names}
 
 
@@ -32,7 +42,7 @@ def window_spec(
     config: DatasetConfig, bars: Sequence[Bars], empty: Mapping[str, Sequence[str]], layout: int = LAYOUT
 ) -> WindowSpec:
     """What the windows of these series consist of: not of the features that are ``empty_features``."""
-    own = ("close",) if config.features == "close" else PRICES
+    own = own_prices(config)
     indicators = tuple(config.indicators or ())
     edges = config.discrete_grid_levels if config.output_mode == "discrete_grid" else None
     return WindowSpec(
@@ -43,7 +53,7 @@ def window_spec(
         returns=config.features == "returns",
         prices=own + tuple(name for name in indicators if price_valued(name)),
         own_prices=len(own),
-        volumes=tuple(name for name in _amounts(config) if name not in empty),
+        volumes=tuple(name for name in asked_volumes(config) if name not in empty),
         plain=tuple(name for name in indicators if not price_valued(name)),
         indicators=indicators,
         clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
@@ -77,8 +87,3 @@ def device_column(bars: Bars, name: str, spec: WindowSpec) -> np.ndarray:
 
 def _empty(bars: Bars, name: str, n: int) -> bool:
     return name not in bars.columns or bool(np.isnan(bars.columns[name][:n]).all())
-
-
-def _amounts(config: DatasetConfig) -> tuple[str, ...]:
-    """Columns beside the prices that the feature set wants."""
-    return AMOUNTS if config.features in ("ohlcv", "returns") else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,26 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
             if extension and path.name.lower().endswith(ending) and not path.name.startswith(("_", ".")):
                 found.append((sub.name, path.name[: -len(ending)], path))
     return found
+
+
+def existing_folder(written: str, recorded: str | None) -> str:
+    """The folder of a run's bars: where it was when the run was trained, else where the configuration says, from here.
+
+    Args:
+        written: the configuration's ``datapath``.
+        recorded: the same from the root, as the run noted it; None: it noted none.
+
+    Raises:
+        DataError: neither is there; names both.
+    """
+    if recorded is None or os.path.abspath(written) == recorded:
+        return written
+    for folder in (recorded, written):
+        if Path(folder).is_dir():
+            return folder
+    raise DataError(
+        f"no folder {recorded!r}, where the bars were when the run was trained, and no {written!r} in {os.getcwd()!r}"
+    )
 
 
 def find_series(

@@ -33,6 +33,7 @@ class Holding:
     holes: int | None = None
     missing: int | None = None
     calendar: str | None = None
+    timezone: str | None = None
     problems: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -77,6 +78,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
         int(hole.sum()),
         int(calendar.missing(time)[hole].sum()),
         calendar.kind,
+        calendar.timezone,
         tuple(problems),
         checked.notices,
     )

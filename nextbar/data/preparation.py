@@ -11,10 +11,13 @@ import numpy as np
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.features import device_column
-from nextbar.data.scaling import GlobalScale, Pair, Statistics
+from nextbar.data.naming import Naming
+from nextbar.data.scaling import GLOBAL_MODES, GlobalScale, Pair, Statistics
 from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import SpreadBins, typical, window_spreads
+from nextbar.data.targets import bins_ahead
 from nextbar.data.windows import Tape, WindowSpec
+from nextbar.errors import DataError
 
 FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
 """fields of the window spec that runs of before do not have, and what they had instead"""
@@ -70,6 +73,8 @@ class Preparation:
     last_time: int
     series: tuple[SeriesFit, ...]
     spreads: SpreadBins
+    naming: Naming
+    """what records, forecasts and reports call the series"""
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -95,6 +100,7 @@ class Preparation:
         return Tape(
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
+            bin_RH=np.concatenate([bins_ahead(b.columns["close"], spec.horizon, spec.edges) for b in bars]),
             series_R=np.repeat(np.arange(len(bars), dtype=np.int32), [len(b) for b in bars]),
             rank_R=np.concatenate([f.calendar.rank(b.time_N) for b, f in zip(bars, fits, strict=True)]).astype(
                 np.int32
@@ -112,6 +118,7 @@ class Preparation:
             "spec": asdict(self.spec) | {"edges": self.spec.edges and [str(edge) for edge in self.spec.edges]},
             "first_time": self.first_time,
             "last_time": self.last_time,
+            "implied_resolution": self.naming.implied,
             "series": [
                 {
                     "ticker": s.ticker,
@@ -131,7 +138,7 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Preparation:
-        """Inverse of ``to_dict``, also for runs of layout 1, which do not say so."""
+        """Inverse of ``to_dict``, also for runs of layout 1, which do not say so, and those that saved no naming."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["spec"].items()}
         fields["edges"] = fields["edges"] and tuple(map(float, fields["edges"]))  # infinities travel as text
         spec = WindowSpec(**FIRST_LAYOUT | fields)
@@ -152,7 +159,24 @@ class Preparation:
             bins = SpreadBins(
                 tuple(map(_number, data["spreads"]["typical"])), tuple(map(tuple, data["spreads"]["edges"]))
             )
-        return cls(spec, data["first_time"], data["last_time"], tuple(series), bins)
+        naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
+        return cls(spec, data["first_time"], data["last_time"], tuple(series), bins, naming)
+
+
+def require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
+    """Raise DataError where a global normalisation lacks statistics that it needs."""
+    if norm_mode not in GLOBAL_MODES:
+        return
+    for fit, n in zip(fits, n_train, strict=True):
+        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
+        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
+            unknown.append("return")
+        if n < 2 or unknown:
+            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
+            raise DataError(
+                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
+                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
+            )
 
 
 def fit_spreads(

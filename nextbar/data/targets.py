@@ -1,6 +1,8 @@
 """The only file that looks ahead: what happens after an origin.
 
-``label`` runs on the device inside the compiled epoch, ``outcomes`` on the host in float64 for the metrics.
+``label`` runs on the device inside the compiled epoch, ``outcomes`` on the host in float64 for the metrics. Bins are
+told on the host alone, by ``bin_index``, for labels, metrics and baselines alike: a move that meets an edge exactly, as
+prices of a coarse tick do, is then on one side of it everywhere.
 """
 
 from __future__ import annotations
@@ -12,32 +14,60 @@ import numpy as np
 from nextbar.data.scaling import Pair
 from nextbar.types import Array, Outcomes
 
+EDGE_TOLERANCE = 2e-15
+"""of 100 % and the edge together: a move that falls short of an edge by less has reached it. Two decimal prices in
+float64 are off by half a unit in the last place each, which moves their percentage by up to 5.6e-16 (100 + |move|)."""
+
+
+def bin_index(last_close: np.ndarray, close: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """Bin of each simple move 100 (close - last_close) / last_close, percent; int64 in 0 ... K-1, the common shape.
+
+    The lower edge belongs to a bin, the upper to the next; a move outside all edges falls into the outermost bin.
+    Moves of decimal prices are told as in exact arithmetic, as long as price / tick x the edge's denominator stays
+    below 5e12 (a price of 1e6 in hundredths, edges of four decimals).
+
+    Args:
+        last_close: above zero.
+        close: as many, or of a shape that broadcasts.
+        edges: K+1, ascending, in percent.
+    """
+    inner = np.asarray(edges, np.float64)[1:-1]
+    reached = inner - EDGE_TOLERANCE * (100 + np.abs(inner))
+    with np.errstate(divide="ignore", invalid="ignore"):  # prices that are not above zero are refused elsewhere
+        return np.searchsorted(reached, 100 * (close - last_close) / last_close, side="right")
+
+
+def bins_ahead(close_N: np.ndarray, horizon: int, edges: Sequence[float] | None) -> np.ndarray:
+    """Bins of the moves over the next 1 ... H bars from each bar of a series, int32 (N, H); (N, 0) without edges.
+
+    Past the end of the series the last close stands in; no window reaches there.
+    """
+    n = len(close_N)
+    if edges is None:
+        return np.empty((n, 0), np.int32)
+    ahead_NH = np.minimum(np.arange(n)[:, None] + np.arange(1, horizon + 1), n - 1)
+    return bin_index(close_N[:, None], close_N[ahead_NH], edges).astype(np.int32)
+
 
 def label(
     last: Pair,
     future: Pair,
     unit_B: Array,
     target: str,
-    edges: Sequence[float] | None,
 ) -> Array:
-    """What the model is asked for, (B, H).
+    """The change the model is asked for, (B, H) float32.
 
     Args:
         last: last known close, (B,).
         future: the next closes, (B, H).
         unit_B: label unit: price units for target ``close``, log return for ``log_return``.
         target: ``close`` or ``log_return``.
-        edges: K+1 ascending bin edges in percent; then the label is the int32 bin of the simple percentage move.
     """
     import jax.numpy as jnp
 
     change_BH = future.minus(Pair(last.high[:, None], last.low[:, None]))
-    move_BH = change_BH / last.high[:, None]
-    if edges is not None:
-        inner = jnp.asarray(edges[1:-1], jnp.float32)[None, None]
-        return jnp.sum(100 * move_BH[..., None] >= inner, axis=-1, dtype=jnp.int32)
     if target == "log_return":
-        return jnp.log1p(move_BH) / unit_B[:, None]
+        return jnp.log1p(change_BH / last.high[:, None]) / unit_B[:, None]
     return change_BH / unit_B[:, None]
 
 

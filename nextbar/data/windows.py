@@ -94,6 +94,8 @@ class Tape(NamedTuple):
     float32"""
     close_R2: Array
     """high and low part of the close"""
+    bin_RH: Array
+    """bins of the next H moves, int32; (R, 0) without bins"""
     series_R: Array
     rank_R: Array
     """position of the next open slot in the series' week"""
@@ -126,7 +128,6 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     plain_BLE = rows_BLX[..., 2 * n + spec.spans_time :]
     time_BL = rows_BLX[..., 2 * n] if spec.spans_time else _positions(rows_BLX)
     series_B = tape.series_R[origin_B]
-    future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
 
     scaled, scales, deviation_BG = _normalise(tape, pair, series_B, norm_mode, spec)
     close = spec.own_prices - 1
@@ -149,7 +150,6 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         deviation_BG = [moved_B, *deviation_BG[1:]]
     tokens_BG, spread_BG = _spreads(tape.spreads, groups, deviation_BG, series_B, spec)
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
-    future_pair = Pair(future[..., 0], future[..., 1])
     return Batch(
         x_BLF=jnp.concatenate([*groups, *times, *indicators], axis=-1),
         time_BL=time_BL if spec.layout == 1 else _positions(rows_BLX),
@@ -157,10 +157,18 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         tokens_BG=tokens_BG,
         spread_BG=spread_BG,
         clock_BHC=_clock(tape, origin_B, series_B, spec),
-        y_BH=label(last, future_pair, unit_B, spec.target, spec.edges),
+        y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,
     )
+
+
+def _labels(tape: Tape, origin_B: Array, last: Pair, unit_B: Array, spec: WindowSpec) -> Array:
+    """What the model is asked for: bins, or changes in units."""
+    if spec.edges is not None:
+        return tape.bin_RH[origin_B]
+    future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
+    return label(last, Pair(future[..., 0], future[..., 1]), unit_B, spec.target)
 
 
 def _column(array_BLX: Array, i: int) -> Array:

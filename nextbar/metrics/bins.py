@@ -6,27 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nextbar.data.targets import bin_index
 from nextbar.metrics.truth import Truth, hit, ratio
 
 EQUAL_MASS = 1e-6  # probabilities come in float32: masses closer than its rounding are equal
-
-
-def bin_index(percent_move: np.ndarray, edges: Sequence[float]) -> np.ndarray:
-    """Bin of each move, any shape, int64 in 0 ... K-1 for K+1 ascending edges.
-
-    The lower edge belongs to a bin, the upper to the next; a move outside all edges falls into the outermost
-    bin.
-    """
-    return np.searchsorted(np.asarray(edges, np.float64)[1:-1], percent_move, side="right")
-
-
-def percent_move(last_close_N1: np.ndarray, close_NH: np.ndarray) -> np.ndarray:
-    """Simple move 100 (c(t+h) - c(t)) / c(t), percent.
-
-    The difference comes first: it is exact for prices within a factor of two, so that a move of 1 % meets an
-    edge at 1.
-    """
-    return 100 * (close_NH - last_close_N1) / last_close_N1
 
 
 def side(edges: Sequence[float]) -> np.ndarray:
@@ -46,8 +29,7 @@ def elements(log_probs_NHK: np.ndarray, truth: Truth, edges: Sequence[float]) ->
     ... 2 (Brier 1950). Direction follows the larger mass above or below zero, a straddling bin giving half to
     each, which cancels; equal masses are a flat forecast.
     """
-    move_NH = percent_move(truth.last_close_N1, truth.close_NH)
-    bin_NH = bin_index(move_NH, edges)
+    bin_NH = bin_index(truth.last_close_N1, truth.close_NH, edges)
     chosen_NH = np.take_along_axis(log_probs_NHK, bin_NH[..., None], axis=-1)[..., 0]
     probs_NHK = np.exp(log_probs_NHK)
     sides = side(edges)

@@ -12,6 +12,8 @@ from nextbar.types import Forecast
 
 RESAMPLES = 2_000
 LEAST_ORIGINS = 30
+LEAST_APART = 20
+"""of them whose windows share no bar: with fewer, blocks as long as the horizon are too few to draw from"""
 
 
 class SkillInterval(NamedTuple):
@@ -43,7 +45,8 @@ def skill_interval(
     Origins are resampled in blocks of random length (Politis and Romano 1994), all tickers of a moment together, since
     neighbouring windows overlap and tickers move together. The mean length of a block follows from the loss
     differentials (Politis and White 2004, corrected 2009), and is at least the horizon. None for fewer than
-    ``LEAST_ORIGINS`` origins, where an error is not finite, or where the baseline does not err in a resample.
+    ``LEAST_ORIGINS`` origins or ``LEAST_APART`` horizons, where an error is not finite, or where the baseline does not
+    err in a resample.
 
     Args:
         scorer: the span.
@@ -61,7 +64,7 @@ def skill_interval(
     _, moment_N = np.unique(scorer.outcomes.origin_time_N, return_inverse=True)
     series, series_N = np.unique(scorer.outcomes.series_N, return_inverse=True)
     moments = int(moment_N.max()) + 1
-    if moments < LEAST_ORIGINS:
+    if moments < max(LEAST_ORIGINS, LEAST_APART * scorer.task.horizon):
         return None
 
     def laid_out(values_N: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.metrics.bins import bin_index, percent_move
+from nextbar.data.targets import bin_index
 from nextbar.metrics.conformal import Conformal, covered, require_distribution, windows_needed
 from nextbar.metrics.density import LEVELS
 from nextbar.metrics.intervals import quantile
@@ -214,4 +214,4 @@ def _effect(
 
 def _bins_that_came(outcomes: Outcomes, task: Task) -> np.ndarray:
     last_N1 = np.asarray(outcomes.last_close_N, np.float64)[:, None]
-    return bin_index(percent_move(last_N1, outcomes.close_NH), task.edges)
+    return bin_index(last_N1, outcomes.close_NH, task.edges)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nextbar.baselines import NAMES
-from nextbar.metrics.significance import DieboldMariano
+from nextbar.metrics.significance import DieboldMariano, least_origins
 from nextbar.metrics.task import Task
 
 ERRORS = ("mae", "mse", "rmse", "mape", "crps", "log_loss", "brier")
@@ -34,31 +34,51 @@ def finite(value: float | None) -> float | None:
 
 
 def skill(name: str, model: float | None, baseline: float | None) -> float | None:
-    """1 - model / baseline for errors, the difference for nll and accuracies; positive is better."""
+    """1 - model / baseline for errors, the difference for nll and accuracies; positive is better.
+
+    0 where neither errs; None where the baseline alone does not, since then there is no share of its error.
+    """
     model, baseline = finite(model), finite(baseline)
     if model is None or baseline is None:
         return None
     if name in ERRORS:
-        return finite(1 - model / baseline) if baseline else None
+        if not baseline:
+            return None if model else 0.0
+        return finite(1 - model / baseline)
     return DIFFERENCES[name] * (model - baseline)
 
 
-def skills(model: Mapping[str, float | None], baseline: Mapping[str, float | None]) -> Values:
-    """Skill of every metric that has one; r2, the scaled errors and coverage have none."""
-    return {name: skill(name, model[name], baseline[name]) for name in model if name in (*ERRORS, *DIFFERENCES)}
+def mean_skill(name: str, pairs: Sequence[tuple[float | None, float | None]]) -> float | None:
+    """Skill of (model, baseline) pairs, one for each ticker, taken one by one and then averaged.
+
+    A ticker for which the metric is undefined (percentages of prices that are not above zero, directions where nothing
+    moved) is left out, as in the mean of the metric. None where any other has no skill: its model or baseline is not
+    finite, or its baseline alone does not err.
+    """
+    gains = [skill(name, *pair) for pair in pairs if None not in pair]
+    if not gains or None in gains:
+        return None
+    return math.fsum(gain for gain in gains if gain is not None) / len(gains)
 
 
-def beside(model: Score, baseline: Score) -> dict[str, Any]:
-    """{"model", "baseline", "skill"}: {metric: value}; when H > 1 the same with H values as "by_step"."""
-    pairs = {"model": model, "baseline": baseline}
+def beside(model: Score, baseline: Score, tickers: Sequence[tuple[Score, Score]] = ()) -> dict[str, Any]:
+    """{"model", "baseline", "skill"}: {metric: value}; when H > 1 the same with H values as "by_step".
+
+    Skills are those of each of ``tickers``, pairs of model and baseline, averaged; without them, of the two themselves.
+    r2, the scaled errors and coverage have none.
+    """
+    pairs, tickers = {"model": model, "baseline": baseline}, tickers or [(model, baseline)]
+    names = [name for name in model.pooled if name in (*ERRORS, *DIFFERENCES)]
     node: dict[str, Any] = {key: {name: finite(v) for name, v in s.pooled.items()} for key, s in pairs.items()}
-    node["skill"] = skills(model.pooled, baseline.pooled)
-    if len(next(iter(model.by_step.values()))) > 1:
+    node["skill"] = {name: mean_skill(name, [(m.pooled[name], b.pooled[name]) for m, b in tickers]) for name in names}
+    horizon = len(next(iter(model.by_step.values())))
+    if horizon > 1:
         steps = {key: {name: [finite(v) for v in row] for name, row in s.by_step.items()} for key, s in pairs.items()}
         steps["skill"] = {
-            name: [skill(name, m, b) for m, b in zip(model.by_step[name], baseline.by_step[name], strict=True)]
-            for name in node["skill"]
-        }
+            name: [mean_skill(name, [(m.by_step[name][h], b.by_step[name][h]) for m, b in tickers])
+                   for h in range(horizon)]
+            for name in names
+        }  # fmt: skip
         node["by_step"] = steps
     return node
 
@@ -69,27 +89,44 @@ def beats(report: Mapping[str, Any], task: Task) -> bool:
     return bool(test and gain and gain > 0 and test["statistic"] > 0 and test["p_value"] < SIGNIFICANT)
 
 
+def too_few(origins: int, horizon: int) -> str | None:
+    """Why no verdict can be given of so few origins, in words; None where there are enough."""
+    least = least_origins(horizon)
+    if origins >= least:
+        return None
+    ahead = "" if horizon == 1 else f" for forecasts over {horizon} bars"
+    return f"too few origins to say: {origins}, and the test takes {least}{ahead}"
+
+
 def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
     """One or two plain sentences: is the baseline, or who else is called ``name``, beaten on the leading error, and was
     it more than luck?"""
     error, name = task.leading, name or NAMES[task.output_mode]
     model, baseline, gain = (report[key][error] for key in ("model", "baseline", "skill"))
+    tickers = report["by_ticker"]
+    without = [node["no_baseline"] for node in tickers.values() if "no_baseline" in node]
+    if without:
+        return f"No verdict: {'; '.join(without)}."
     if gain is None:
+        still = [ticker for ticker, node in tickers.items() if node["baseline"][error] == 0 and node["model"][error]]
+        if still:
+            return f"No verdict: {error} of {name} is zero on {', '.join(still)}, so there is no share of it."
         return f"No verdict: {error} of the model or of {name} is not a finite number."
     numbers = f"{error} {model:.5g} against {baseline:.5g}"
     test: DieboldMariano | None = report["diebold_mariano"]
     if test is None and abs(gain) <= 1e-6:
         return f"Does not beat {name}: it forecasts the same ({numbers})."
-    tickers = report["by_ticker"]
     if len(tickers) > 1:
         better = sum((node["skill"][error] or 0.0) > 0 for node in tickers.values())
-        numbers += f", better on {better} of {len(tickers)} tickers"
+        numbers += f", mean skill {gain:+.4f}, better on {better} of {len(tickers)} tickers"
+    few = too_few(report["origins"], task.horizon)
+    if few:
+        return f"No verdict, {few}. {name.capitalize()} is what it is held against: {numbers}."
+    opening = "Lower error than" if gain > 0 else "Does not beat"
     if test is None:
-        opening = "Lower error than" if gain > 0 else "Does not beat"
-        return f"{opening} {name}: {numbers}. Too few origins to rule out luck."
+        return f"{opening} {name}: {numbers}. The difference does not vary, so it cannot be tested."
     judged = f"Diebold-Mariano {test['statistic']:+.2f}, p = {test['p_value']:.2g}, {test['n']} origins"
     if test["p_value"] >= SIGNIFICANT:
-        opening = "Lower error than" if gain > 0 else "Does not beat"
         return f"{opening} {name}: {numbers}. The difference cannot be told from luck ({judged})."
     if (gain > 0) == (test["statistic"] > 0):
         opening, how = ("Beats", "better") if gain > 0 else ("Does not beat", "worse")
@@ -105,11 +142,12 @@ def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:
     It compares across normalisations, horizons and targets.
 
     ``mean``: mae / baseline's; ``discrete_grid``: log_loss / baseline's; ``distribution``: nll - baseline's.
-    Taken per ticker and then averaged, so that the dearest ticker does not decide. Infinity where it cannot
-    be computed, which ranks last. 1 (0 for ``distribution``) is the baseline itself.
+    Taken per ticker and then averaged, so that the dearest ticker does not decide; a ticker without a baseline, which
+    no run on these bars has, is left out. Infinity where it cannot be computed, which ranks last. 1 (0 for
+    ``distribution``) is the baseline itself.
     """
     error = Task(output_mode=output_mode).leading
-    gains = [node["skill"][error] for node in report["by_ticker"].values()]
+    gains = [node["skill"][error] for node in report["by_ticker"].values() if "no_baseline" not in node]
     if not gains or any(gain is None for gain in gains):
         return math.inf
     mean = math.fsum(gains) / len(gains)

@@ -11,7 +11,7 @@ import numpy as np
 from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import bins, density, point
-from nextbar.metrics.comparison import Score, beside, ranking_score, skills, verdict
+from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
@@ -122,8 +122,8 @@ class Scorer:
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
         by_ticker = {
-            name: {"skill": skills(score.pooled, self.baseline.by_ticker[name].pooled)}
-            for name, score in scores.by_ticker.items()
+            series.name: self._beside(series, scores.by_ticker[series.name], self.baseline.by_ticker[series.name])
+            for series in self._series
         }
         return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
@@ -132,25 +132,32 @@ class Scorer:
 
         ``against``, called ``name``, takes the place of the baseline.
 
-        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}
+        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}; a skill is the mean of the tickers' skills
         - ``by_step``, when H > 1: the same three, with a list of H values for each metric
-        - ``by_ticker``: {name: the same again, and ``windows``}
-        - ``windows``: N; ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
+        - ``by_ticker``: {name: the same again, ``windows``, and where it has no baseline ``no_baseline``, why}
+        - ``windows``: N; ``origins``: distinct times of their last known bars
+        - ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
         baseline = against or self.baseline
-        report = beside(scores.mean, baseline.mean)
+        pairs = [(scores.by_ticker[series.name], baseline.by_ticker[series.name]) for series in self._series]
+        report = beside(scores.mean, baseline.mean, pairs)
         report["windows"] = len(self.outcomes.series_N)
+        report["origins"] = len(np.unique(self.outcomes.origin_time_N))
         report["by_ticker"] = {
-            series.name: {
-                **beside(scores.by_ticker[series.name], baseline.by_ticker[series.name]),
-                "windows": len(series.row_M),
-            }
-            for series in self._series
+            series.name: self._beside(series, *pair, own=against is None) | {"windows": len(series.row_M)}
+            for series, pair in zip(self._series, pairs, strict=True)
         }
         report["diebold_mariano"] = self.significance(scores, baseline)
         report["verdict"] = verdict(report, self.task, name)
         return report
+
+    def _beside(self, series: _Series, model: Score, baseline: Score, own: bool = True) -> dict[str, Any]:
+        """A ticker's part of a report; ``own``: the baseline is the reference's."""
+        node = beside(model, baseline)
+        s = int(self.outcomes.series_N[series.row_M[0]])
+        reason = baselines.missing(self.reference, s, series.name, self.task) if own else None
+        return node | ({"no_baseline": reason} if reason else {})
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
         task, outcomes = self.task, self.outcomes

@@ -9,6 +9,7 @@ from typing import Any
 from nextbar.backtesting import Backtest
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.naming import Naming
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
@@ -23,6 +24,7 @@ from nextbar.report.price import price_figure
 from nextbar.report.scores import number, p_value, signed, tone, verdict_box
 from nextbar.report.trained import config_facts
 from nextbar.report.words import METRICS, UNITS, how_to_read
+from nextbar.run_bars import hold
 from nextbar.train.records import read_config
 
 DIRECTION = "acc_dir"
@@ -43,7 +45,7 @@ def backtest_page(path: Path, bars: Any = None, data: str | Path | None = None) 
     found = Backtest.load(path)
     task = Task.of(config)
     model, scores = found.summary["model"], found.scores
-    series = _bars(config, bars, data)
+    series = _bars(path, found.summary.get("datapath"), config, bars, data)
     forecasts = found.forecasts
     rows = forecasts[forecasts["model"] == model]
     explorer = backtest_explorer(rows, series, config, found.summary["options"]["conformal"])
@@ -59,11 +61,11 @@ def backtest_page(path: Path, bars: Any = None, data: str | Path | None = None) 
     return page(title, _opening(found, scores, model, task.leading), sections, f"{path.name}.")
 
 
-def _bars(config: ExperimentConfig, bars: Any, data: str | Path | None) -> list[Bars]:
+def _bars(path: Path, recorded: str | None, config: ExperimentConfig, bars: Any, data: str | Path | None) -> list[Bars]:
     if bars is not None or data is not None:
         return read_new_bars(config, bars, data, scored_only=True)
     try:
-        return own_bars(config)
+        return hold(path, own_bars(config, recorded=recorded)).bars
     except DataError as error:
         get_logger().warning("the report is without candles: %s", error)
         return []
@@ -96,8 +98,7 @@ def _overall(scores: Mapping[str, Any], leading: str) -> str | None:
 def _folds(config: ExperimentConfig, found: Backtest, series: Sequence[Bars], task: Task) -> list[Any]:
     price: Figure | None = None
     if series:
-        several = len({b.resolution for b in series}) > 1
-        names = [b.name if several else b.ticker for b in series]
+        names = list(map(Naming.of(config.dataset_config), series))
         price = price_figure(names, series, [fold_bands(found.folds)] * len(series), FOLDS, "Price and folds")
     values = _values(found.scores, found.summary["model"], task.leading)
     return [facts(config_facts(config)), price, fold_table(found.folds, values, task.leading)]

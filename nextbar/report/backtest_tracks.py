@@ -9,8 +9,8 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.targets import bin_index
 from nextbar.forecasts import bin_columns, interval_column
-from nextbar.metrics.bins import bin_index, percent_move
 from nextbar.metrics.task import Task
 from nextbar.report.explorer import Explorer, bin_labels, captions
 from nextbar.report.run_tracks import LEVEL
@@ -67,7 +67,7 @@ def _step(part: Any, at_M: np.ndarray, h: int, n: int, task: Task) -> Step:
     if task.edges:
         probs_MK = part[bin_columns(task.edges)].to_numpy(np.float64)
         last_M, close_M = (part[one].to_numpy(np.float64) for one in ("last_close", "actual"))
-        bin_M = bin_index(percent_move(last_M, close_M), task.edges)
+        bin_M = bin_index(last_M, close_M, task.edges)
         came_N = np.nan_to_num(placed(n, at_M, bin_M), nan=len(task.edges) - 1)
         return Step(h, probs_NK=placed(n, at_M, probs_MK), bin_N=came_N)
     return Step(h, column("close"), column(interval_column("lo", LEVEL)), column(interval_column("hi", LEVEL)))

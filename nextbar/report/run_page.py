@@ -30,21 +30,21 @@ NEEDED = frozenset({"run", "status", "data", "metrics", "fingerprint", "versions
 """what every run says in its summary before its first epoch"""
 
 
-def run_page(path: Path, bars: Any = None, data: str | Path | None = None) -> str:
+def run_page(path: Path, bars: Any = None, data: str | Path | None = None, revised: bool = False) -> str:
     """The HTML of a run folder.
 
     A run without a checkpoint, or with nothing scored, gives the page that can be had of it, and says what is missing.
 
     Raises:
         RunError: a damaged folder, or a run of which no epoch was finished.
-        DataError: the bars cannot be read.
+        DataError: the bars cannot be read, or were revised and that is not asked for.
     """
     config = read_config(path)
     summary = read_summary(path)
     if not summary.keys() >= NEEDED:
         raise RunError(f"{path} has no summary.json, or not a whole one; was the run folder copied whole?")
     epochs = _epochs(path, summary)
-    evaluation, note = _evaluate(path, summary, bars, data)
+    evaluation, note = _evaluate(path, summary, bars, data, revised)
     task = Task.of(config)
     reports = evaluation.metrics if evaluation else summary["metrics"]
     test = evaluation.spans.get("test") if evaluation else None
@@ -76,7 +76,7 @@ def _epochs(path: Path, summary: Mapping[str, Any]) -> list[dict[str, float]]:
 
 
 def _evaluate(
-    path: Path, summary: Mapping[str, Any], bars: Any, data: str | Path | None
+    path: Path, summary: Mapping[str, Any], bars: Any, data: str | Path | None, revised: bool
 ) -> tuple[Evaluation | None, str]:
     """The run's forecasts of its spans, or None; and what to say of that."""
     from nextbar.evaluation import evaluate
@@ -90,11 +90,13 @@ def _evaluate(
     residuals = read_conformal(path)
     adjust = residuals is not None and residuals[0] == summary.get("best_epoch")
     try:
-        evaluation = evaluate(path, bars, data=data, conformal=adjust)
+        evaluation = evaluate(path, bars, data=data, conformal=adjust, revised=revised)
     except RunError as error:
         get_logger().warning("the report is without forecasts: %s", error)
         return None, f"Without forecasts, errors by part and calibration: {error}."
-    return evaluation, "" if own else _handed_in(evaluation)
+    if not own:
+        return evaluation, _handed_in(evaluation)
+    return evaluation, f"Bars: {'; '.join(evaluation.notices)}." if evaluation.notices else ""
 
 
 def _handed_in(evaluation: Evaluation) -> str:
@@ -140,7 +142,7 @@ def _where(evaluation: Evaluation | None, test: SpanEvaluation | None) -> list[A
         return []
     metric = shown_metric(test.scorer)
     figures = []
-    for grouping in groupings(evaluation.bars, test.origin_N, test.scorer):
+    for grouping in groupings(evaluation.bars, evaluation.timezones, test.origin_N, test.scorer):
         found = parts(grouping, test.scorer, test.forecast, metric)
         if len(found) > 1:
             figures.append(where_figure(grouping, found, metric, UNITS[metric]))

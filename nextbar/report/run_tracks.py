@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nextbar.data.targets import bin_index
 from nextbar.forecasts import central
-from nextbar.metrics.bins import bin_index, percent_move
 from nextbar.metrics.task import Task
 from nextbar.report.explorer import Explorer, bin_labels, captions
 from nextbar.report.tracks import PRICES, Step, Track, placed
@@ -45,7 +45,7 @@ def _step(span: SpanEvaluation, row_M: np.ndarray, at_M: np.ndarray, h: int, n: 
     last_M, close_M = span.outcomes.last_close_N[row_M], span.outcomes.close_NH[row_M, h - 1]
     if forecast.log_probs_NHK is not None:
         probs_MK = np.exp(np.asarray(forecast.log_probs_NHK[:, h - 1], np.float64))
-        bin_M = bin_index(percent_move(last_M, close_M), task.edges)
+        bin_M = bin_index(last_M, close_M, task.edges)
         came_N = np.nan_to_num(placed(n, at_M + h, bin_M), nan=len(task.edges) - 1)
         return Step(h, probs_NK=placed(n, at_M + h, probs_MK), bin_N=came_N)
 

@@ -82,14 +82,19 @@ def term(metric: str) -> Html:
 
 
 def significance(test: Mapping[str, float] | None) -> Html:
-    """The Diebold–Mariano test in a sentence."""
+    """The Diebold–Mariano test in a sentence; runs of earlier versions say a lag in place of degrees of freedom."""
     if test is None:
-        return element("p", "No Diebold–Mariano test: the forecasts are identical, or too few.", class_="quiet")
+        return element("p", "No Diebold–Mariano test: see the verdict.", class_="quiet")
     statistic = minus(format(test["statistic"], "+.2f"))
+    law = (
+        f"Newey–West lag {test['lag']:.0f}"
+        if "lag" in test
+        else f"Student-t law of {test['df']:.0f} degrees of freedom"
+    )
     return element(
         "p",
         f"Diebold–Mariano {statistic} (above 0: the model is better), p = {test['p_value']:.2g}, "
-        f"{test['n']:,.0f} origins, Newey–West lag {test['lag']:.0f}.",
+        f"{test['n']:,.0f} origins, {law}.",
         class_="quiet",
     )
 

@@ -76,12 +76,17 @@ def _training_facts(config: ExperimentConfig, summary: Mapping[str, Any]) -> lis
 
 def _series(series: list[Mapping[str, Any]]) -> Html:
     rows = [
-        (one["name"], date(one["first"]), date(one["last"]), one["calendar"], _role(one), f"{one['bars']:,}",
+        (one["name"], date(one["first"]), date(one["last"]), _calendar(one), _role(one), f"{one['bars']:,}",
          f"{one['holes']:,}")
         for one in series
     ]  # fmt: skip
     head = ("series", "first bar", "last bar", "calendar", "used for", "bars", "holes")
     return table(head, rows, caption="Series (UTC)", text_columns=5)
+
+
+def _calendar(series: Mapping[str, Any]) -> str:
+    """Summaries of earlier runs do not tell the time zone: it was UTC."""
+    return f"{series['calendar']}, {series.get('timezone', 'UTC')}"
 
 
 def _role(series: Mapping[str, Any]) -> str:

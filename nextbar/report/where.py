@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nextbar.data.bars import Bars
+from nextbar.data.zone import local_time
 from nextbar.metrics.scorer import Scorer
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.types import Forecast
@@ -47,25 +48,28 @@ def shown_metric(scorer: Scorer) -> str:
     return "mape" if scorer.reference.positive_S.all() else "mae_scaled"
 
 
-def groupings(bars: Sequence[Bars], origin_N: np.ndarray, scorer: Scorer) -> list[Grouping]:
+def groupings(bars: Sequence[Bars], timezones: Sequence[str], origin_N: np.ndarray, scorer: Scorer) -> list[Grouping]:
     """Every way to look at a span that has at least two groups.
 
     Args:
         bars: all series, in the order of the rows.
+        timezones: of each series' market, whose hours and weekdays its bars are grouped by.
         origin_N: row of each window's last known bar, over all series end to end.
         scorer: of the span.
     """
     outcomes = scorer.outcomes
-    opened_N = np.concatenate([b.time_N for b in bars])[origin_N + 1]
+    local_R = np.concatenate([local_time(b.time_N, zone) for b, zone in zip(bars, timezones, strict=True)])
+    opened_N = local_R[origin_N + 1]
+    clock = timezones[0] if len(set(timezones)) == 1 else "time of each market"
     which = "first predicted bar" if scorer.task.horizon > 1 else "predicted bar"
     found = [Grouping("by-ticker", "By series", "series", outcomes.names, outcomes.series_N)]
     if min(b.step for b in bars) < _DAY:
         hours = tuple(f"{hour:02d}" for hour in range(24))
-        found.append(Grouping("by-hour", "By hour of the day", "hour (UTC)", hours, opened_N % _DAY // 3600,
+        found.append(Grouping("by-hour", "By hour of the day", f"hour ({clock})", hours, opened_N % _DAY // 3600,
                               f"The hour in which the {which} opens."))  # fmt: skip
     if min(b.step for b in bars) <= _DAY:
         weekday_N = (opened_N // _DAY + 3) % 7
-        found.append(Grouping("by-weekday", "By weekday", "weekday (UTC)", WEEKDAYS, weekday_N,
+        found.append(Grouping("by-weekday", "By weekday", f"weekday ({clock})", WEEKDAYS, weekday_N,
                               f"The day on which the {which} opens."))  # fmt: skip
     found.append(
         Grouping(

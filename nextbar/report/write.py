@@ -5,15 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nextbar.errors import RunError
+from nextbar.choice import chosen_run
+from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
-from nextbar.runs import best_run, is_backtest, is_study
+from nextbar.runs import is_backtest, is_study
 
 NAME = "report.html"
 
 
 def write_report(
-    source: str | Path, out: str | Path | None = None, *, bars: Any = None, data: str | Path | None = None
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    run: str | None = None,
+    bars: Any = None,
+    data: str | Path | None = None,
+    revised: bool = False,
 ) -> Path:
     """Write the report of a run, a backtest or a study: one HTML page that needs no network and no other file.
 
@@ -21,19 +28,25 @@ def write_report(
 
     Args:
         source: the folder of a run, of a backtest or of a study (the page of its best run is written too, and linked);
-            of another experiment: its best run.
+            of another experiment: its run, see :func:`nextbar.choice.chosen_run`.
         out: the file, or a folder for it; None: ``report.html`` in the folder that is reported.
+        run: name of another run of the experiment.
         bars: a frame of bars instead of the files the configuration names.
         data: a file of bars, or a folder as ``datapath``, instead of the configuration's.
+        revised: report a run on its own bars as the files hold them now, although they were revised.
 
     Returns:
         The path of the page.
 
     Raises:
         RunError: no such folder, one of which there is nothing to report, or a page that cannot be written.
-        DataError: the bars cannot be read.
+        ConfigError: ``run`` beside a backtest or a study, ``revised`` beside other bars than a run's own.
+        DataError: the bars cannot be read, or were revised.
     """
-    path = Path(source) if is_backtest(source) or is_study(source) else best_run(source)
+    whole = is_backtest(source) or is_study(source)
+    if whole and (run is not None or revised):
+        raise ConfigError(f"run and revised are about the report of a run; {source} is a backtest or a study")
+    path = Path(source) if whole else chosen_run(source, run, "scores")
     target = path / NAME if out is None else Path(out)
     if target.is_dir():
         target /= NAME
@@ -48,7 +61,7 @@ def write_report(
     else:
         from nextbar.report.run_page import run_page
 
-        page = run_page(path, bars, data)
+        page = run_page(path, bars, data, revised)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, page)

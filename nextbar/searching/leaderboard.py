@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nextbar.errors import ConfigError
 from nextbar.files import write_whole
 from nextbar.searching.ledger import FACTS, LEASED
+from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space import Space
 from nextbar.tables import plain_table
 
@@ -27,6 +28,7 @@ SCORES = ("ranking_score", "validation", "validation_baseline", "validation_skil
 COLUMNS = ("rank", "trial", "status", *SCORES)
 """what stands before the fields; the scores are of the leading metric (mae, nll, log_loss)"""
 END = ("epochs", "best_epoch", "seconds", "run", "reason")
+"""what stands after them; the ranking score is that of ``best_epoch``"""
 SHOWN = 30
 """rows on a terminal"""
 
@@ -54,7 +56,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def leaderboard(trials: Sequence[FrozenTrial], space: Space) -> list[Row]:
     """A row for each trial that counts: finished ones by ranking score, then pruned, failed and running ones.
 
-    Two trials of one score stand in the order in which they were drawn.
+    Two trials of one score stand in the order in which they were drawn. Only finished ones have a rank: a pruned trial
+    has a score, the best of its epochs, but was not trained to its end.
     """
     order = {TrialState.COMPLETE: 0, TrialState.PRUNED: 1, TrialState.FAIL: 2}
 
@@ -84,6 +87,8 @@ def row_of(trial: FrozenTrial, space: Space) -> Row:
     except ConfigError:
         row |= {name: dimension.value(trial.params[name]) for name, dimension in space.dimensions.items()}
     row |= {name: facts.get(name) for name in END}
+    if trial.state == TrialState.RUNNING and (so_far := best_so_far(trial.intermediate_values)):
+        row |= {"ranking_score": so_far.score, "best_epoch": so_far.epoch, "epochs": max(trial.intermediate_values)}
     if row["seconds"] is None:
         row["seconds"] = trial.user_attrs.get(LEASED, {}).get("seconds")
     return row
@@ -106,10 +111,12 @@ def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> T
     fields = short_names(list(space.dimensions))
     scores = ("ranking_score", "test", "test_baseline", "test_skill")
     told = any(row["reason"] for row in rows[:most])
-    head = ["rank", "trial", "status", *scores, *fields.values(), "seconds", *(["reason"] if told else [])]
-    table = plain_table(head, right=("rank", "trial", "seconds", *scores))
+    head = ["rank", "trial", "status", scores[0], "best_epoch", *scores[1:], *fields.values(), "seconds",
+            *(["reason"] if told else [])]  # fmt: skip
+    table = plain_table(head, right=("rank", "trial", "best_epoch", "seconds", *scores))
     for row in rows[:most]:
-        cells = [row["rank"], row["trial"], row["status"], *(_rounded(row[name]) for name in scores[:3])]
+        cells = [row["rank"], row["trial"], row["status"], _rounded(row["ranking_score"]), row["best_epoch"]]
+        cells += [_rounded(row[name]) for name in scores[1:3]]
         cells += ["" if row["test_skill"] is None else f"{row['test_skill']:+.4f}"]
         cells += [_rounded(row[name]) for name in fields]
         cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if told else [])]

@@ -3,10 +3,14 @@
 Nothing here needs more of a storage than that trials are numbered in the order in which they are made, which all of
 Optuna's keep. A trial is made whole, with its combination, its owner and its lease. Whoever has made one looks which
 came before it: where one of those has the same experiment, or there are enough without it, it withdraws.
+
+A trial that is taken over is a new one to the storage, so that its former owner can no longer write to it. Everywhere
+else it is the same one: it keeps its place among the trials drawn, its scores, and what the pruner noted of it.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,8 +27,8 @@ from nextbar.searching.owner import LEASE, Owner
 from nextbar.searching.space import Space
 from nextbar.searching.storage import told
 
-CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER = (
-    "configuration", "owner", "lease", "withdrawn", "facts", "taken_over",
+CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, VERDICT = (
+    "configuration", "owner", "lease", "withdrawn", "facts", "taken_over", "verdict",
 )  # fmt: skip
 """attributes of a trial"""
 
@@ -38,7 +42,9 @@ class Claim:
     """A trial that is this worker's to train."""
 
     number: int
+    """its place among the trials that count, also after it was taken over; see ``counted``"""
     trial_id: int
+    """the storage's, another one after each take-over"""
     proposal: Proposal
     seconds: float = 0.0
     """trained before it was taken over"""
@@ -58,15 +64,18 @@ class Ledger:
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     def trials(self) -> list[FrozenTrial]:
-        """Those that count, in order; none that was withdrawn."""
+        """Those that count; see ``counted``."""
         return counted(self._all())
 
-    def stale(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Unfinished trials that nobody works on any more: let go, their worker gone, or its lease run out."""
+    def stale(self) -> list[FrozenTrial]:
+        """Unfinished trials, as the storage has them, that nobody works on any more.
+
+        They were let go, their worker is gone, or its lease has run out.
+        """
         now = time.time()
         return [
             t
-            for t in trials
+            for t in sorted(_standing(self._all()), key=_rank)
             if t.state == TrialState.RUNNING
             and (t.user_attrs[LEASED]["until"] < now or self.owner.gone(t.user_attrs[OWNER]))
         ]
@@ -77,43 +86,28 @@ class Ledger:
         Args:
             proposal: what to train.
             n_trials: how many may count.
-            former: the trial that this one goes on with.
+            former: the trial that this one goes on with, as the storage has it.
         """
-        seconds, again, done = 0.0, 0, 0
-        if former:
-            seconds = former.user_attrs[LEASED]["seconds"]
-            done = len(former.intermediate_values)
-            before = former.user_attrs.get(TAKEN_OVER, {"times": 0, "epochs": -1})
-            again = before["times"] + 1 if before["epochs"] == done else 1
-        made = create_trial(
-            state=TrialState.RUNNING,
-            params=proposal.params,
-            distributions={name: d.distribution for name, d in self.space.dimensions.items()},
-            intermediate_values=dict(former.intermediate_values) if former else {},
-            user_attrs={
-                CONFIGURATION: proposal.digest,
-                OWNER: self.owner.name,
-                LEASED: _lease(seconds),
-                **({TAKEN_OVER: {"times": again, "epochs": done}} if former else {}),
-            },
-        )
+        made = self._made(proposal, former)
         with told():
             trial_id = self._storage.create_new_trial(self._study_id, template_trial=made)
-            number = self._storage.get_trial(trial_id).number
-            goes_on_with = former.number if former else None
-            earlier = [t for t in counted(self._all()) if t.number < number and t.number != goes_on_with]
-            if any(t.user_attrs[CONFIGURATION] == proposal.digest for t in earlier):
+            mine = self._storage.get_trial(trial_id)
+            former_id = former._trial_id if former else None
+            senior = [t for t in _standing(self._all()) if _rank(t) < _rank(mine) and t._trial_id != former_id]
+            experiments = {t.user_attrs[CONFIGURATION] for t in senior}
+            if proposal.digest in experiments:
                 if former:  # whoever took it over did not come to withdraw it
                     self._withdraw(former._trial_id, "another worker went on with it")
                 self._withdraw(trial_id, "another worker has the same experiment")
                 return None
-            if len(earlier) >= n_trials and not former:
+            if len(experiments) >= n_trials and not former:
                 self._withdraw(trial_id, "there are enough trials")
                 return None
-            if former and not self._withdraw(former._trial_id, f"trial {number} goes on with it"):
+            if former and not self._withdraw(former._trial_id, f"trial {mine.number} goes on with it"):
                 self._withdraw(trial_id, "its owner has ended it after all")
                 return None
-        return Claim(number, trial_id, proposal, seconds, again)
+        again = mine.user_attrs[TAKEN_OVER]["times"] if former else 0
+        return Claim(len(experiments), trial_id, proposal, mine.user_attrs[LEASED]["seconds"], again)
 
     def take_over(self, trial: FrozenTrial, n_trials: int) -> Claim | None:
         """Go on with a stale trial; None where another worker was first."""
@@ -127,18 +121,25 @@ class Ledger:
         """
         self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, LEASED, _lease(seconds)))
 
-    def report(self, claim: Claim, epoch: int, ranking: float) -> FrozenTrial:
-        """Note the ranking score of an epoch; the trial as it stands then.
+    def report(self, claim: Claim, epoch: int, score: float) -> None:
+        """Note the best ranking score until an epoch.
 
         Raises:
             LeaseLost: another worker has the trial.
         """
-        self._update(lambda: self._storage.set_trial_intermediate_value(claim.trial_id, epoch, ranking))
-        with told():
-            return self._storage.get_trial(claim.trial_id)
+        self._update(lambda: self._storage.set_trial_intermediate_value(claim.trial_id, epoch, score))
+
+    def note_verdict(self, claim: Claim, epoch: int, pruned: bool, marks: Mapping[str, Any]) -> None:
+        """Note, in one write, what the pruner said of a trial after an epoch and all that it noted of it so far.
+
+        Raises:
+            LeaseLost: another worker has the trial.
+        """
+        verdict = {"epoch": epoch, "pruned": pruned, "marks": dict(marks)}
+        self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, VERDICT, verdict))
 
     def values(self, claim: Claim) -> dict[int, float]:
-        """The ranking scores of the epochs that were reported."""
+        """The scores that were reported, by epoch."""
         with told():
             return self._storage.get_trial(claim.trial_id).intermediate_values
 
@@ -162,6 +163,25 @@ class Ledger:
                 lambda: self._storage.set_trial_user_attr(claim.trial_id, LEASED, {"until": 0.0, "seconds": seconds})
             )
 
+    def _made(self, proposal: Proposal, former: FrozenTrial | None) -> FrozenTrial:
+        """The trial of a proposal as the storage gets it, with all that there is of the former one."""
+        attributes: dict[str, Any] = {CONFIGURATION: proposal.digest, OWNER: self.owner.name, LEASED: _lease(0.0)}
+        if former:
+            done = len(former.intermediate_values)
+            before = former.user_attrs.get(TAKEN_OVER, {"times": 0, "epochs": -1})
+            again = before["times"] + 1 if before["epochs"] == done else 1
+            attributes[LEASED] = _lease(former.user_attrs[LEASED]["seconds"])
+            attributes[TAKEN_OVER] = {"first": _first(former), "times": again, "epochs": done}
+            attributes |= {VERDICT: former.user_attrs[VERDICT]} if VERDICT in former.user_attrs else {}
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=proposal.params,
+            distributions={name: d.distribution for name, d in self.space.dimensions.items()},
+            intermediate_values=dict(former.intermediate_values) if former else {},
+            user_attrs=attributes,
+            system_attrs=dict(former.system_attrs) if former else {},
+        )
+
     def _all(self) -> list[FrozenTrial]:
         with told():
             return self.study.get_trials(deepcopy=False)
@@ -184,8 +204,40 @@ class Ledger:
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that were not withdrawn, in order; none that somebody else put into the study."""
+    """Trials that count, in the order drawn, each once; their numbers are their places, 0, 1, 2, ...
+
+    None that was withdrawn, none that is about to be, none that somebody else put into the study. The storage's own
+    numbers count those too, so they say how often a search was killed; nothing may depend on that.
+
+    Args:
+        trials: as the storage has them; they stay as they are.
+    """
+    senior: dict[str, FrozenTrial] = {}
+    for trial in sorted(_standing(trials), key=_rank):
+        senior.setdefault(trial.user_attrs[CONFIGURATION], trial)
+    return [_numbered(trial, place) for place, trial in enumerate(senior.values())]
+
+
+def _standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [t for t in trials if WITHDRAWN not in t.user_attrs and CONFIGURATION in t.user_attrs]
+
+
+def _first(trial: FrozenTrial) -> int:
+    """The storage's number of the trial that this one, perhaps at several removes, goes on with; else its own."""
+    first: int = trial.user_attrs.get(TAKEN_OVER, {}).get("first", trial.number)
+    return first
+
+
+def _rank(trial: FrozenTrial) -> tuple[int, int]:
+    """Of two trials with one experiment the lower one has it: the one drawn first, or who took it over first."""
+    return _first(trial), trial.number
+
+
+def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
+    if trial.number != number:
+        trial = copy.copy(trial)
+        trial.number = number
+    return trial
 
 
 def _lease(seconds: float) -> dict[str, float]:

@@ -23,7 +23,7 @@ class SearchOptions(Checked):
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     """Who draws combinations: by the results so far; evenly; every one there is, in random order."""
     pruner: Literal["none", "median", "hyperband"] = "none"
-    """Who ends trials that look hopeless: nobody; the median of the others at that epoch; successive halving."""
+    """Who ends trials by their best score so far: nobody; the median of others at that epoch; successive halving."""
     storage: Text | None = None
     """Where the study is kept: a database URL, or a journal file; None: a file in the study's folder."""
     study_name: FolderName | None = None

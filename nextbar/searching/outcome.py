@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import optuna
@@ -29,6 +30,20 @@ class Outcome(NamedTuple):
     """what a leaderboard says; plain values"""
 
 
+class BestSoFar(NamedTuple):
+    """The lowest ranking score that a trial had until some epoch."""
+
+    score: float
+    epoch: int
+    """the first that had it"""
+
+
+def best_so_far(scores: Mapping[int, float]) -> BestSoFar | None:
+    """The lowest of ranking scores by epoch; None where none of them is finite."""
+    finite = [BestSoFar(score, epoch) for epoch, score in scores.items() if math.isfinite(score)]
+    return min(finite, default=None)
+
+
 def failed(reason: str, seconds: float) -> Outcome:
     """A trial that came to nothing."""
     return Outcome(TrialState.FAIL, None, {"status": "failed", "reason": reason, "seconds": round(seconds, 3)})
@@ -43,13 +58,15 @@ def judged(
         result: of the training.
         config: what was trained.
         study: its trials are scored on the same bars; the first one says which.
-        values: ranking scores by epoch, as they were reported.
+        values: best ranking scores by epoch, as they were reported.
         seconds: that it took.
     """
     facts = _facts_of(result, config) | {"seconds": round(seconds, 3)}
     if result.status == "pruned":
-        last = values[max(values)] if values else None
-        return Outcome(TrialState.PRUNED, last, facts | {"ranking": last})
+        best = best_so_far(values)
+        if best is None:
+            return Outcome(TrialState.PRUNED, None, facts)
+        return Outcome(TrialState.PRUNED, best.score, facts | {"ranking": best.score, "best_epoch": best.epoch})
     if result.status == "diverged":
         return Outcome(TrialState.FAIL, None, facts)
     wrong = _not_comparable(result, study)

@@ -55,7 +55,7 @@ def search(
             range ``{low, high, log, step}``, or an expression of other fields such as ``"[2, 4] * d_model"``.
         n_trials: different combinations in all; a smaller space ends when it is used up.
         sampler: ``tpe`` (by the results so far), ``random``, or ``grid`` (every combination, in random order).
-        pruner: ``none``, ``median`` or ``hyperband``, on the ranking score after each epoch.
+        pruner: ``none``, ``median`` or ``hyperband``, after each epoch on the best ranking score so far.
         storage: a database URL, or the path of a journal file; None: ``journal.log`` in the study's folder.
         study_name: its name in the storage; None: the experiment's.
         seed: of what is drawn.

@@ -15,6 +15,7 @@ from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.run_bars import hold
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
@@ -75,7 +76,7 @@ class Study:
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
-        """The trials as Optuna keeps them, in order; none that another worker went on with."""
+        """The trials in the order drawn; see ``counted``, also for their numbers."""
         with told():
             return counted(self.optuna.get_trials(deepcopy=False))
 
@@ -144,7 +145,7 @@ class Study:
 
         Raises:
             RunError: no trial has finished, or the winner's run cannot be loaded.
-            DataError: the bars are gone, or a study of a frame was loaded without it.
+            DataError: the bars are gone or were revised, or a study of a frame was loaded without it.
         """
         from nextbar.evaluation import evaluate
 
@@ -153,7 +154,7 @@ class Study:
             span = evaluate(self.best).spans["test"]
         else:
             dates = config.dataset_config.initial_date, config.dataset_config.final_date
-            bars = [one.between(*dates) for one in self._bars(config)]
+            bars = hold(self.best, [one.between(*dates) for one in self._bars(config)]).bars
             span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 
@@ -180,7 +181,11 @@ class Study:
             interval = self.winner_interval
         except (NextbarError, OSError) as error:  # bars that are gone
             return f"No interval: {error}"
-        return interval.in_words() if interval else "No interval: there are too few windows, or errors without end."
+        return (
+            interval.in_words()
+            if interval
+            else "No interval: there are too few windows, a ticker has no baseline, or an error is not finite."
+        )
 
     def show(self, out: Console | None = None) -> None:
         """Print the leaderboard, importances and what must be known beside.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-import optuna
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
@@ -17,7 +14,7 @@ from nextbar.logger import get_logger
 from nextbar.searching.ledger import Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import Outcome, failed, judged
 from nextbar.searching.owner import Pulse
-from nextbar.searching.storage import told
+from nextbar.searching.pruning import Pruning
 from nextbar.train.population import population_key, train_population
 from nextbar.train.trainer import Result, Watch
 
@@ -32,7 +29,7 @@ class Trials:
 
     Args:
         ledger: where they are written down.
-        pruner: ends those that look hopeless.
+        pruning: ends those that look hopeless.
         bars: the series of an experiment, read before.
         progress: told of every epoch.
         ended: told of each that has ended and is written down.
@@ -41,14 +38,15 @@ class Trials:
     def __init__(
         self,
         ledger: Ledger,
-        pruner: optuna.pruners.BasePruner,
+        pruning: Pruning,
         bars: Callable[[ExperimentConfig], Any],
         progress: Callable[[Claim, int], None] = lambda claim, epoch: None,
         ended: Callable[[Claim], None] = lambda claim: None,
     ) -> None:
-        self._ledger, self._pruner, self._bars = ledger, pruner, bars
+        self._ledger, self._pruning, self._bars = ledger, pruning, bars
         self._progress, self._ended = progress, ended
         self._lost: set[int] = set()
+        """ids of trials, as those of ``_spent``: a number may come back to a worker, and is another trial then"""
         self._spent: dict[int, float] = {}
         self._group: Sequence[Claim] = ()
         self._began = 0.0
@@ -64,14 +62,14 @@ class Trials:
             NextbarError: nothing that lies in a trial, such as a full disk: they are left for the next command.
             TrainingInterrupted: Ctrl-C; they are left as they stand.
         """
-        open_ = {claim.number: claim for claim in claims}
+        open_ = {claim.trial_id: claim for claim in claims}
 
         def beat() -> None:
             for claim in list(open_.values()):
                 try:
                     self._ledger.renew(claim, self._seconds(claim))
                 except LeaseLost:
-                    self._lost.add(claim.number)
+                    self._lost.add(claim.trial_id)
                 except (NextbarError, OSError) as error:  # the next beat may come through
                     get_logger().warning("%s", error)
 
@@ -80,7 +78,7 @@ class Trials:
                 for group in side_by_side(claims, size):
                     self._train(group)
                     for claim in group:
-                        del open_[claim.number]
+                        del open_[claim.trial_id]
         finally:
             for claim in open_.values():
                 self._ledger.release(claim, self._seconds(claim))
@@ -114,25 +112,20 @@ class Trials:
             return self._write(first, failed(said, self._seconds(first)))
         self._stop_clock()
         for claim, config, result in zip(group, configs, results, strict=True):
-            if claim.number not in self._lost:
+            if claim.trial_id not in self._lost:
                 values = self._ledger.values(claim)
                 self._write(claim, judged(result, config, self._ledger.study, values, self._seconds(claim)))
 
     def _watch(self, claim: Claim) -> Watch:
         def watch(epoch: int, ranking: float | None) -> str:
-            if claim.number in self._lost:
+            if claim.trial_id in self._lost:
                 return LOST
             self._progress(claim, epoch)
-            if ranking is None or not math.isfinite(ranking):
-                return ""
             try:
-                so_far = self._ledger.report(claim, epoch, ranking)
+                return self._pruning.reason(claim, epoch, ranking)
             except LeaseLost:
-                self._lost.add(claim.number)
+                self._lost.add(claim.trial_id)
                 return LOST
-            with told():
-                hopeless = self._pruner.prune(self._ledger.study, so_far)
-            return f"pruned after epoch {epoch}: ranking score {ranking:.5g}" if hopeless else ""
 
         return watch
 
@@ -146,12 +139,12 @@ class Trials:
     def _seconds(self, claim: Claim) -> float:
         """A claim's share of the time spent; those that are trained side by side share it evenly."""
         now = (time.monotonic() - self._began) / len(self._group) if claim in self._group else 0.0
-        return claim.seconds + self._spent.get(claim.number, 0.0) + now
+        return claim.seconds + self._spent.get(claim.trial_id, 0.0) + now
 
     def _stop_clock(self) -> None:
         share = (time.monotonic() - self._began) / len(self._group)
         for claim in self._group:
-            self._spent[claim.number] = self._spent.get(claim.number, 0.0) + share
+            self._spent[claim.trial_id] = self._spent.get(claim.trial_id, 0.0) + share
         self._group = ()
 
 

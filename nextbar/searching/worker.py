@@ -6,11 +6,9 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial
 
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.contradictions import most_epochs
 from nextbar.searching.draw import STARTUP, Proposal, propose
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
@@ -18,6 +16,7 @@ from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import CONFIGURATION, Claim, Ledger
 from nextbar.searching.options import SearchOptions
 from nextbar.searching.progress import Progress
+from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import Sizes
 from nextbar.searching.space import Space
 from nextbar.searching.trial import Trials
@@ -50,8 +49,8 @@ class Worker:
         self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
         self._progress = progress
         self._sizes = Sizes(options.population, space, bars)
-        pruner = make_pruner(options.pruner, space)
-        self._trials = Trials(ledger, pruner, bars, progress.epoch, self._ended)
+        pruning = Pruning(ledger, options.pruner)
+        self._trials = Trials(ledger, pruning, bars, progress.epoch, self._ended)
 
     def work(self) -> bool:
         """Train until there are as many trials as asked; True where no further combination was found before.
@@ -63,7 +62,7 @@ class Worker:
         while True:
             trials = self._ledger.trials()
             self._progress.show(trials)
-            if claims := self._take_over(trials) or self._claim(trials):
+            if claims := self._take_over() or self._claim(trials):
                 self._trials.run(claims, partial(self._sizes, left=len(claims)))
             elif self._complete(self._ledger.trials()):
                 return len(trials) < self._options.n_trials
@@ -76,9 +75,9 @@ class Worker:
             len(trials) >= self._options.n_trials or self._propose(trials) is None
         )
 
-    def _take_over(self, trials: Sequence[FrozenTrial]) -> list[Claim]:
+    def _take_over(self) -> list[Claim]:
         """Trials whose workers are gone."""
-        taken = (self._ledger.take_over(trial, self._options.n_trials) for trial in self._ledger.stale(trials))
+        taken = (self._ledger.take_over(trial, self._options.n_trials) for trial in self._ledger.stale())
         return [claim for claim in taken if claim is not None]
 
     def _claim(self, trials: Sequence[FrozenTrial]) -> list[Claim]:
@@ -114,13 +113,3 @@ class Worker:
             self._progress.ended(mine, trials)
             write_hparams(self._folder.path, self._space, mine)
         write_leaderboard(self._folder.leaderboard, trials, self._space)
-
-
-def make_pruner(name: str, space: Space) -> BasePruner:
-    """The pruner of this name, for trainings as long as the space has; the median waits for a tenth of the epochs."""
-    epochs = most_epochs(space)
-    if name == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
-    if name == "hyperband":
-        return HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=3)
-    return NopPruner()

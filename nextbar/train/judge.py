@@ -13,7 +13,7 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.train.engine import Evaluation
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Reference
 
 SCORED = ("validation", "test")
 
@@ -27,6 +27,12 @@ class Report(NamedTuple):
     """the validation residuals of a ``distribution``"""
 
 
+def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
+    """What the baselines of a span are fitted on; spans differ in the series without training windows only."""
+    row_N, closes = dataset.baseline_history(span)
+    return baselines.fit(dataset.outcomes_at(row_N), closes, task, np.array(dataset.learnt))
+
+
 class Judge:
     """The scored spans of a dataset, what came in them, and the baseline beside.
 
@@ -37,12 +43,14 @@ class Judge:
 
     def __init__(self, config: ExperimentConfig, dataset: Dataset) -> None:
         self.task = task = Task.of(config)
-        history = dataset.outcomes_at(dataset.history_N)
-        self.reference = baselines.fit(history, dataset.training_closes(), task, np.array(dataset.trained))
+        self.reference = reference_of(dataset, "test", task)
         self.scored = [span for span in SCORED if len(dataset.origins[span])]
+        references = {
+            span: self.reference if all(dataset.learnt) else reference_of(dataset, span, task) for span in self.scored
+        }
         self.scorers = {
             "train": Scorer(dataset.outcomes("training"), self.reference, task),
-            **{span: Scorer(dataset.outcomes(span), self.reference, task) for span in self.scored},
+            **{span: Scorer(dataset.outcomes(span), references[span], task) for span in self.scored},
         }
         self.rows = np.concatenate([dataset.origins[span] for span in SCORED])
         """validation and test, evaluated in one pass"""

@@ -52,15 +52,13 @@ class Member:
 
     def begin(self, dataset: Dataset, plan: Plan) -> None:
         """Write what is known before the first epoch."""
-        facts = {
-            "data": dataset.describe(),
-            "scored_bars": dataset.scored_digest(),
+        facts: dict[str, Any] = {
             "refit_of": plan.refit_of,
             "best_epoch": None,
             "metrics": {},
             "message": "",
         }
-        by_first(lambda: self.run.begin(dataset.preparation, dataset.cuts, facts))
+        by_first(lambda: self.run.begin(dataset, facts))
 
     def take_up(self, training: Training, dataset: Dataset, name: str = "") -> None:
         """Write down the epochs of this training from now on; log lines begin with the name."""
@@ -144,8 +142,8 @@ def announce(runs: list[Run], facts: dict[str, Any]) -> None:
         log.info("run %s", run.path)
     for series in facts["series"]:
         log.info(
-            "%s: %d bars, %s to %s, calendar %s, %d holes",
-            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "holes")),
+            "%s: %d bars, %s to %s, calendar %s in %s, %d holes",
+            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "timezone", "holes")),
         )
         if series["trained"] and not series["training_windows"]:
             log.warning("%s has no training window: nothing is learnt from it", series["name"])

@@ -70,7 +70,6 @@ def train_population(
     strictest = next((c for c in configs if c.dataset_config.norm_mode in GLOBAL_MODES), configs[0])
     return train_together(
         configs,
-        series,
         build_dataset(strictest, series),
         plan=Plan(),
         watches=watches,

@@ -13,9 +13,10 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.config_file import read_yaml
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import RunError
+from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_json
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
@@ -23,14 +24,30 @@ from nextbar.types import Reference
 FORMAT = 2
 """of the run folder; a later nextbar that changes what its files mean counts it up"""
 
-EARLIER = {"dataset_config.time_feature": "span"}
-"""fields that configurations of earlier runs do not have, and what these runs did"""
-
-CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
+BARS = "bars.json"
+
+EARLIER = {"dataset_config": {"timezone": "UTC", "time_feature": "span"}}
+"""fields that ``config.yaml`` of earlier runs does not have, where the default is not what those runs did"""
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """``config.yaml`` of a run folder, with what the run did where a field is younger than the run.
+
+    Raises:
+        ConfigError: the file is missing, damaged or not a configuration.
+    """
+    source = path / "config.yaml"
+    data = read_yaml(source)
+    try:
+        return ExperimentConfig.from_dict(
+            data | {name: fields | data[name] for name, fields in EARLIER.items() if isinstance(data.get(name), dict)}
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -54,20 +71,14 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary
 
 
-def read_config(path: Path) -> ExperimentConfig:
-    """``config.yaml`` of a run folder; a field that the run is older than has the value that it was trained with.
-
-    Raises:
-        ConfigError: the file is missing, not YAML, or no configuration.
-    """
-    written = read_yaml(path / CONFIG)
-    absent = {name: value for name, value in EARLIER.items() if _lacks(written, name)}
-    return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
-
-
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
     """What the run learnt from its training span, and where that ended."""
     write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
+
+
+def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
+    """What the run keeps of the bars it uses, so that others can be held against them."""
+    write_json(path / BARS, {"series": [record.to_dict() for record in records]})
 
 
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
@@ -101,6 +112,18 @@ def read_cuts(path: Path) -> Cuts:
         return Cuts(**found["cuts"])
 
 
+def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
+    """What the run kept of its bars; None where it kept nothing, as earlier versions did.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / BARS).is_file():
+        return None
+    with _whole(path / BARS) as found:
+        return tuple(map(SeriesRecord.from_dict, found["series"]))
+
+
 def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
     """Names of the run's series, and what its baselines were fitted on.
 
@@ -109,9 +132,11 @@ def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
     """
     with _whole(path / REFERENCE) as found:
         names = tuple(found.pop("names"))
-        positive_S = np.array(found.pop("positive_S"), bool)
-        arrays: dict[str, Any] = {name: None if a is None else np.array(a, float) for name, a in found.items()}
-        return names, Reference(positive_S=positive_S, **arrays)
+        arrays: dict[str, Any] = {
+            name: None if a is None else np.array(a, bool if name in ("positive_S", "trained_S") else float)
+            for name, a in found.items()
+        }
+        return names, Reference(**arrays)
 
 
 def read_conformal(path: Path) -> tuple[int, Conformal] | None:
@@ -133,13 +158,6 @@ def _whole(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(path.read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
-
-
-def _lacks(data: Any, name: str) -> bool:
-    """Whether a mapping of mappings has the section of a field, named with dots, but not the field."""
-    section, _, leaf = name.rpartition(".")
-    inside = data.get(section)
-    return isinstance(inside, dict) and leaf not in inside
 
 
 def _jsonable(value: Any) -> Any:

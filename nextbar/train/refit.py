@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
+from nextbar.data.folder import existing_folder
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
@@ -36,7 +37,8 @@ def refit(
     Args:
         run_dir: a finished run.
         bars: a frame instead of files, or a sequence of ``Bars``.
-        data: folder of the files; None: the run's ``datapath``.
+        data: folder of the files; None: where the run's own lay, or its ``datapath`` from here. All bars in them are
+            taken, also those that came after the run.
         overwrite: throw an earlier refit on these bars away first.
         show: progress bar; None: on a terminal.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
@@ -64,6 +66,8 @@ def refit(
             "train it with true"
         )
     config = replace(config, log_dir=str(path.parent.parent), experiment_name=path.parent.name)
+    if data is None:
+        data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
     found = Trainer(config, bars, **names).read()

@@ -50,4 +50,5 @@ class Plan:
 
 Watch = Callable[[int, float | None], str]
 """told each epoch that is done and its ranking score (lower is better; None where nothing is validated); what it
-answers, where it answers something, is why the training ends there, with status ``pruned``"""
+answers, where it answers something, is why the training ends there, with status ``pruned``. A
+training that is gone on with tells its last epoch once more, as the process may have ended before the answer came"""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,11 +15,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.preparation import Preparation
-from nextbar.data.splits import Cuts
+from nextbar.data.bars import Bars
+from nextbar.data.bars_record import changes
+from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.files import write_json
-from nextbar.train.records import FORMAT, SUMMARY, read_summary, write_preparation
+from nextbar.train.records import (
+    FORMAT,
+    SUMMARY,
+    read_bars_record,
+    read_summary,
+    write_bars_record,
+    write_preparation,
+)
 
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
 """statuses after which the same command reports instead of training"""
@@ -34,7 +43,7 @@ class Run:
 
     Args:
         config: the experiment.
-        fingerprint: hash of the bars it reads.
+        fingerprint: hash of the bars it uses.
         plan: what else decides what is trained, where it is not the configuration alone.
     """
 
@@ -52,8 +61,12 @@ class Run:
         return self.path / "checkpoints"
 
     @contextmanager
-    def claimed(self, overwrite: bool) -> Iterator[None]:
+    def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:
         """Make the folder, or take it up again; no other process may until the block ends.
+
+        Args:
+            overwrite: throw what is there away first.
+            used: the bars, to say what has changed in them where an unfinished run began on others.
 
         Raises:
             RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
@@ -75,7 +88,7 @@ class Run:
             if overwrite:
                 self._throw_away()
             else:
-                self._refuse_changed_data()
+                self._refuse_changed_data(used)
             self.path.mkdir(exist_ok=True)
             yield
 
@@ -90,30 +103,41 @@ class Run:
                 "delete it yourself, or choose another log_dir"
             ) from None
 
-    def _refuse_changed_data(self) -> None:
+    def _refuse_changed_data(self, used: Sequence[Bars]) -> None:
         if self.read_summary():  # begun anew on these bars, by choice
             return
         for other in self.experiment.glob(f"{self._prefix}-*"):
             if other != self.path and read_summary(other).get("status") in UNFINISHED:
+                records = read_bars_record(other)
+                if records is None:
+                    raise RunError(
+                        f"an unfinished run of this configuration was begun by an earlier nextbar, which named runs by "
+                        f"all that their files hold: {other}. Finish it with that one, or train anew (overwrite=True, "
+                        "--overwrite)"
+                    )
                 raise RunError(
                     f"an unfinished run of this configuration began on other bars: {other}. Its data have "
-                    "changed since it was interrupted; restore them to go on, or train anew on these "
-                    "(overwrite=True, --overwrite)"
+                    f"changed since it was interrupted ({'; '.join(changes(records, used))}); restore them to go "
+                    "on, or train anew on these (overwrite=True, --overwrite). With final_date set, a file may grow"
                 )
 
     def read_summary(self) -> dict[str, Any]:
         """What the last writer said; empty where there is nothing yet."""
         return read_summary(self.path)
 
-    def begin(self, preparation: Preparation, cuts: Cuts, facts: dict[str, Any]) -> None:
+    def begin(self, dataset: Dataset, facts: dict[str, Any]) -> None:
         """Write what is known before the first epoch, with status ``running``."""
         self.config.save(self.path / "config.yaml")
-        write_preparation(self.path, preparation, cuts)
+        write_preparation(self.path, dataset.preparation, dataset.cuts)
+        write_bars_record(self.path, dataset.records)
         self.update(
             format=FORMAT,
             status="running",
             run=self.path.name,
             fingerprint=self.fingerprint,
+            datapath=os.path.abspath(self.config.dataset_config.datapath),
+            data=dataset.describe(),
+            scored_bars=dataset.scored_digest(),
             versions=_versions(),
             **facts,
         )

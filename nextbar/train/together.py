@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, fingerprint
 from nextbar.data.dataset import Dataset
 from nextbar.errors import ConfigError, OutOfMemory, TrainingInterrupted
 from nextbar.logger import get_logger
@@ -26,7 +25,6 @@ from nextbar.train.worker import run_interruptible
 
 def train_together(
     configs: Sequence[ExperimentConfig],
-    bars: Sequence[Bars],
     dataset: Dataset,
     *,
     plan: Plan,
@@ -38,8 +36,7 @@ def train_together(
 
     Args:
         configs: experiments that share a program.
-        bars: the series of all of them.
-        dataset: their windows.
+        dataset: the windows of all of them.
         plan: cuts and epochs that are not the configurations'.
         watches: look on after each epoch of their training.
         show: progress bar; None: where it can be seen.
@@ -50,14 +47,13 @@ def train_together(
         RunError: a folder that cannot be used.
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
-    hashed = fingerprint(bars)
-    runs = [Run(config, hashed, plan.name) for config in configs]
+    runs = [Run(config, dataset.fingerprint, plan.name) for config in configs]
     _require_different(runs)
     require_same(" ".join(run.path.name for run in runs))
     with ExitStack() as claims:
         claims.enter_context(first_talks())
         for run in runs:
-            by_first(partial(claims.enter_context, run.claimed(overwrite)))
+            by_first(partial(claims.enter_context, run.claimed(overwrite, dataset.used)))
         members = [Member(run, watch) for run, watch in zip(runs, watches, strict=True)]
         to_do = [member for member in members if not member.had_ended]
         for member in members:
@@ -121,7 +117,8 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
     longest = _longest(live)
     show = show if leads() else False
     with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
-        pruned: dict[Member, str] = {}
+        # what a process that was killed may not have come to hear
+        pruned = _looked_on([member for member in live if _training(member).epoch])
         while True:
             _conclude(cohort, live, pruned)
             if not live:
@@ -129,10 +126,13 @@ def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
             run_interruptible(lambda: cohort.run_epoch(trackers, bar.progress), cohort.cancel)
             longest = _longest(live)
             bar.epoch(longest.epoch, longest.epochs)
-            for member in live:
-                training = _training(member)
-                if training.diverged is None and (reason := member.look_on()):
-                    pruned[member] = reason
+            pruned = _looked_on(live)
+
+
+def _looked_on(members: Sequence[Member]) -> dict[Member, str]:
+    """Why those end whose watch answers the epoch done last; others are not in it."""
+    answers = {member: member.look_on() for member in members if _training(member).diverged is None}
+    return {member: reason for member, reason in answers.items() if reason}
 
 
 def _conclude(cohort: Cohort, live: list[Member], pruned: dict[Member, str]) -> None:

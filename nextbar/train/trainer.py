@@ -61,7 +61,6 @@ class Trainer:
         bars = self.read()
         (result,) = train_together(
             [self.config],
-            bars,
             build_dataset(self.config, bars, self._plan.cuts, self._plan.layout),
             plan=self._plan,
             watches=[self._watch],

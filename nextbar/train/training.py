@@ -115,6 +115,7 @@ class Training:
         leaves, params = tree_from_first(held[0] if held else None, [jax.tree.leaves(start), start.params])
         self.stopper = EarlyStopper(**notes["early_stopper"])
         self.best = Best(notes["best_epoch"], notes["best_loss"], params)
+        self.ranking = notes.get("ranking")
         get_logger().info("going on after epoch %d of %d", self.epoch, self.config.num_epochs)
         return jax.tree.unflatten(jax.tree.structure(start), leaves)
 
@@ -172,6 +173,7 @@ class Training:
             "early_stopper": asdict(self.stopper),
             "best_epoch": self.best.epoch,
             "best_loss": self.best.loss,
+            "ranking": self.ranking,
         }
         self.checkpoints.save(self.epoch, state, notes, math.nan if loss is None else loss)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 from builders import make_bars, make_config
+from markets import MARKETS, opening_times
 from window_reference import MODES, gather_all
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
+from nextbar.data.calendar import Calendar
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES
 from nextbar.types import Batch
@@ -97,6 +100,44 @@ def test_no_window_before_a_cut_knows_what_follows_it(name: str, cut: str) -> No
     assert (changed.x_BLF != unchanged.x_BLF).mean() > 0.5, "the later bars are others"
     for one, other in zip(before.training_closes(), after.training_closes(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("later", ["always", "Sydney"])
+@pytest.mark.parametrize("cut", ["validation", "test"])
+def test_dates_after_a_cut_change_nothing_before_it(cut: str, later: str) -> None:
+    """As many bars with the same values, but the market keeps other hours from then on: those of another place."""
+    day = dt.date(2019, 9, 2)  # two changes of New York's clocks lie in the training span
+    hours = opening_times(MARKETS["New York"], 3_600, day, 400)
+    made = [make_bars(ticker, n=len(hours), seed=seed) for seed, ticker in enumerate("ab")]
+    bars = [Bars(b.ticker, "1h", hours, b.columns) for b in made]
+    bars[1] = bars[1].between(initial="2019-12-01")
+    config = make_config(
+        tickers=["a", "b"], test_tickers=["a"], norm_mode="global_meanstd", features="returns", target="log_return",
+        test_split=0.4,
+    )  # fmt: skip
+    before = build_dataset(config, bars)
+    assert [(c.kind, c.timezone) for c in before.calendars] == [("sessions", "America/New_York")] * 2
+    at = getattr(before.cuts, cut)
+    moved = []
+    for b in bars:
+        kept_N = b.close_time_N <= at  # the first bar of a span says where it begins
+        date = dt.datetime.fromtimestamp(at, dt.UTC).date() + dt.timedelta(days=2)
+        other = opening_times(MARKETS[later], 3_600, date, 400)[: int((~kept_N).sum())]
+        moved.append(Bars(b.ticker, "1h", np.concatenate([b.time_N[kept_N], other]), b.columns))
+        assert len(moved[-1]) == len(b) and len(other) > 200
+    after = build_dataset(config, moved)
+    assert getattr(after.cuts, cut) == at and after.cuts.validation == before.cuts.validation
+    assert after.calendars == before.calendars
+    assert after.preparation == before.preparation
+    assert after.preparation.to_dict() == before.preparation.to_dict()
+    earlier = ["training"] if cut == "validation" else ["training", "validation"]
+    for span in earlier:
+        np.testing.assert_array_equal(after.origins[span], before.origins[span])
+        rows = last_ones(before.origins[span], before)
+        equal(batches(before, rows), batches(after, rows), Batch._fields)
+    np.testing.assert_array_equal(after.history_N, before.history_N)
+    for b, calendar in zip(moved, before.calendars, strict=True):
+        assert Calendar.learn(b.time_N, b.step) != calendar, "all dates would tell another"
 
 
 @pytest.mark.parametrize("name", SETS)

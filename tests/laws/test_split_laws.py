@@ -84,25 +84,43 @@ def test_each_span_holds_exactly_its_windows(market: Market) -> None:
     first_valid = 2 if config.dataset_config.indicators else 0  # the third bar has the first ema of 3
     expected: dict[str, list[int]] = {span: [] for span in SPANS}
     history, start = [], 0
-    for bars in market.bars:
+    fitted: dict[str, list[int]] = {span: [] for span in SPANS}
+    own: dict[str, list[tuple[int, int]]] = {span: [] for span in SPANS}
+    for s, bars in enumerate(market.bars):
         opens = bars.time_N.tolist()
+        moves = []
         for origin in range(len(opens)):
             rows = range(origin - length + 1, origin + horizon + 1)
             if rows[-1] >= len(opens):
                 continue
             spans_hole = {row for row in rows[:-1] if row >= 0 and opens[row + 1] - opens[row] != bars.step}
             span = span_of([opens[row] + bars.step for row in rows[length:]], dataset)
-            if span == "training" and not spans_hole & set(rows[length - 1 :]):
-                history.append(start + origin)  # a move of the training span, with a context or without
+            if not spans_hole & set(rows[length - 1 :]):
+                moves.append(start + origin)  # with a context or without
+                history += moves[-1:] if span == "training" else []
             if rows[0] < first_valid or spans_hole:
                 continue
             wanted = config.dataset_config.tickers if span == "training" else config.scored_tickers
             if span is not None and bars.ticker in wanted:
                 expected[span].append(start + origin)
+        for span in SPANS[1:]:
+            origins = [row for row in expected[span] if row >= start]
+            if origins and not any(row >= start for row in expected["training"]):
+                own[span].append((s, origins[0] - start + 1))
+                fitted[span] += [row for row in moves if row + horizon <= origins[0]]
+            else:
+                fitted[span] += [row for row in history if row >= start]
         start += len(opens)
     for span in SPANS:
         assert dataset.origins[span].tolist() == expected[span], span
     assert dataset.history_N.tolist() == history
+    for span in SPANS[1:]:  # a series without training windows is known by its own bars up to its first origin
+        rows_N, closes = dataset.baseline_history(span)
+        assert rows_N.tolist() == fitted[span]
+        before = dict(enumerate(map(len, dataset.training_closes()))) | dict(own[span])
+        assert [close_N.tolist() for close_N in closes] == [
+            b.columns["close"][: before[s]].tolist() for s, b in enumerate(market.bars)
+        ]
 
 
 @law

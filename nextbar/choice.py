@@ -1,0 +1,100 @@
+"""Which of its runs an experiment stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from nextbar.errors import RunError
+from nextbar.logger import get_logger
+from nextbar.runs import RunInfo, best_among, best_run, is_backtest, is_run, list_runs
+
+Purpose = Literal["use", "scores"]
+"""``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
+
+WHOLE = frozenset({"finished", "stopped_early"})
+"""statuses of a refit that may be used"""
+
+
+class Choice(NamedTuple):
+    """A run, and why it is the one."""
+
+    path: Path
+    reason: str
+
+
+def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "use") -> Path:
+    """The run that an experiment stands for; a run folder stands for itself. Logs which it is, and why.
+
+    To be used: the latest refit, else the best by validation among the runs on the newest bars. To be scored: the run
+    that the latest refit repeats, where no run is on newer bars; else that same best.
+
+    Args:
+        folder: of a run or an experiment.
+        run: name of another run in the experiment's folder, or how it begins.
+        purpose: what it is chosen for.
+
+    Raises:
+        RunError: no run to choose from, no such run, or runs that cannot be ranked together (see ``best_run``).
+    """
+    folder = Path(folder)
+    if run is not None:
+        return _named(folder, run)
+    if is_run(folder) or not folder.is_dir() or is_backtest(folder):
+        return best_run(folder)
+    choice = choose(folder, list_runs(folder), purpose)
+    get_logger().info("%s: run %s, %s", folder, choice.path.relative_to(folder), choice.reason)
+    return choice.path
+
+
+def choose(folder: Path, runs: Sequence[RunInfo], purpose: Purpose) -> Choice:
+    """As ``chosen_run``, among the runs in an experiment's folder and inside it.
+
+    Raises:
+        RunError: as ``best_run``.
+    """
+    own = [info for info in runs if info.path.parent == folder]
+    refit = _latest_refit(own)
+    ranked = [info for info in own if info.ranking is not None]
+    newest = max((info.until or "" for info in ranked), default="")
+    if refit is None:
+        return _best(folder, runs)
+    original = next((info for info in ranked if info.path.name == refit.refit_of), None)
+    if purpose == "use":
+        reason = f"the latest refit, of {refit.refit_of}, on bars until {refit.until or 'a date unknown'}"
+        if newest > (refit.until or ""):
+            reason += f"; another run is on bars until {newest}: refit it, or name it (run=, --run)"
+        return Choice(refit.path, reason)
+    if original is not None and (original.until or "") == newest:
+        return Choice(original.path, f"which the latest refit, {refit.path.name}, repeats on all bars")
+    return _best(folder, runs)
+
+
+def _best(folder: Path, runs: Sequence[RunInfo]) -> Choice:
+    best = best_among(folder, runs)
+    until = f", until {best.until}" if best.until else ""
+    return Choice(best.path, f"the best by validation of those on the newest bars{until}")
+
+
+def _latest_refit(runs: Sequence[RunInfo]) -> RunInfo | None:
+    """On the newest bars; of several there, that of the run with the best validation score."""
+    refits = [info for info in runs if info.refit_of and info.status in WHOLE and info.best_epoch]
+    newest = max((info.until or "" for info in refits), default="")
+    score = {info.path.name: info.ranking for info in runs if info.ranking is not None}
+    latest = [info for info in refits if (info.until or "") == newest]
+    return min(latest, key=lambda info: (score.get(info.refit_of or "", float("inf")), info.path), default=None)
+
+
+def _named(folder: Path, run: str) -> Path:
+    if is_run(folder):
+        raise RunError(f"{folder} is a run itself, so it holds no run {run!r}; name the experiment's folder, or no run")
+    if is_run(folder / run):
+        return folder / run
+    runs = [info.path for info in list_runs(folder) if info.path.parent == folder]
+    alike = [path for path in runs if run and path.name.startswith(run)]
+    if len(alike) == 1:
+        return alike[0]
+    names = ", ".join(path.name for path in alike or runs) or "none"
+    which = f"{len(alike)} runs of {folder} begin with {run!r}" if alike else f"no run {run!r} in {folder}"
+    raise RunError(f"{which}; there are {names}")
