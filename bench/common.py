@@ -84,6 +84,7 @@ def experiment(shape: str, tickers: int, log_dir: str, **changes: Any) -> Experi
                 **sizes,
                 "max_seq_len": seq_len,
                 "dropout": DROPOUT,
+                "use_extra_tokens": True,
                 "precision": changes.pop("precision", "fp32"),
             },
             "dataset_config": {

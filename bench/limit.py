@@ -49,6 +49,7 @@ def forward_products(config: ExperimentConfig, spec: WindowSpec, batch: int) -> 
         yield Product(1, batch * queries, d, f)
         yield Product(1, batch * queries, f, d)
     vector = d * (tokens if c.flatten_encoder_output else 1) + spec.horizon * spec.clock
+    vector += len(spec.groups) if c.use_extra_tokens else 0
     for _ in range(c.head_layers):
         yield Product(1, batch, vector, d)
         vector = d

@@ -18,6 +18,7 @@ import numpy as np
 from common import dataset_of
 
 from nextbar import ExperimentConfig
+from nextbar.data.spreads import BINS
 from nextbar.data.windows import gather
 from nextbar.model.layers import sinusoidal_encoding
 from nextbar.train.state import HyperParameters
@@ -42,9 +43,13 @@ def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Cal
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     cast = torch.autocast(device.type, torch.bfloat16, enabled=config.model_config.precision == "bf16")
-    model = _network(config.model_config, windows).to(device)
+    joined = np.concatenate([windows.clock_BHC.reshape(len(windows.y_BH), -1), windows.spread_BG], axis=1)
+    tokens_BG = windows.tokens_BG
+    if not config.model_config.use_extra_tokens:
+        joined, tokens_BG = joined[:, : -tokens_BG.shape[1]], tokens_BG[:, :0]
+    inputs = [torch.from_numpy(np.array(a)).to(device) for a in (windows.x_BLF, tokens_BG, joined)]
+    model = _network(config.model_config, windows, *(a.shape[1] for a in (tokens_BG, joined))).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    inputs = [torch.from_numpy(np.array(a)).to(device) for a in (windows.x_BLF, windows.tokens_BG, windows.clock_BHC)]
     labels = torch.from_numpy(np.array(windows.y_BH)).to(device)
 
     def step(rows: Any) -> Any:
@@ -70,7 +75,7 @@ def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Cal
     return epoch
 
 
-def _network(c: Any, windows: Batch) -> Any:
+def _network(c: Any, windows: Batch, groups: int, joined: int) -> Any:
     import torch
     from torch import nn
 
@@ -78,8 +83,7 @@ def _network(c: Any, windows: Batch) -> Any:
         c.d_model, c.n_heads, c.dim_feedforward, c.dropout, "gelu", batch_first=True, norm_first=True
     )
     length, features = windows.x_BLF.shape[1:]
-    clock = int(np.prod(windows.clock_BHC.shape[1:]))
-    widths = [c.d_model + clock] + [c.d_model] * c.head_layers
+    widths = [c.d_model + joined] + [c.d_model] * c.head_layers
     head: list[nn.Module] = []
     for a, b in pairwise(widths):
         head += [nn.Linear(a, b), nn.GELU(), nn.Dropout(c.dropout)]
@@ -88,16 +92,16 @@ def _network(c: Any, windows: Batch) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.extract = nn.Linear(features, c.d_model)
-            self.tokens = nn.ModuleList(nn.Embedding(101, c.d_model) for _ in range(windows.tokens_BG.shape[1]))
+            self.tokens = nn.ModuleList(nn.Embedding(BINS, c.d_model) for _ in range(groups))
             self.register_buffer("positions", torch.from_numpy(sinusoidal_encoding(length, c.d_model)))
             self.drop = nn.Dropout(c.dropout)
             self.encoder = nn.TransformerEncoder(layer, c.num_layers, nn.LayerNorm(c.d_model), False)
             self.head = nn.Sequential(*head, nn.Linear(widths[-1], windows.y_BH.shape[1]))
 
-        def forward(self, x_BLF: Any, tokens_BG: Any, clock_BHC: Any) -> Any:
+        def forward(self, x_BLF: Any, tokens_BG: Any, joined_BX: Any) -> Any:
             x = self.drop(self.extract(x_BLF) + self.positions)
             tokens = [table(tokens_BG[:, i])[:, None] for i, table in enumerate(self.tokens)]
             x = self.encoder(torch.cat([*tokens, x], dim=1))
-            return self.head(torch.cat([x[:, -1], clock_BHC.flatten(1)], dim=-1))
+            return self.head(torch.cat([x[:, -1], joined_BX], dim=-1))
 
     return Network()

@@ -69,11 +69,11 @@ class ModelConfig(Checked):
     use_resblocks_in_head: Flag = False
     """Residual blocks instead of plain dense layers in the head."""
     use_time2vec: Flag = False
-    """Time2Vec embedding of the time column instead of the sinusoidal positional encoding."""
+    """Time2Vec embedding of the bar's place in the window and of its clock, instead of the sinusoidal encoding."""
     norm_encoder_prev: Flag = True
     """Layer norm before attention and feed-forward (pre-norm) instead of after (post-norm)."""
-    use_extra_tokens: Flag = True
-    """Embed the window's spread tokens and join them to the sequence."""
+    use_extra_tokens: Flag = False
+    """Tell the model how widely the window varies: tokens in front of the sequence, and numbers for the head."""
     output_mode: OutputMode = "mean"
     """What is predicted: a value, a distribution, or the bin of the next move."""
     tail: Literal["normal", "student_t"] = "normal"
@@ -126,6 +126,8 @@ class DatasetConfig(Checked):
     """Columns the model sees; with ``close`` any numeric series will do."""
     clock: Flag = True
     """Tell the model the hour and weekday of the bar it predicts."""
+    time_feature: Literal["none", "position", "span"] = "none"
+    """Column of time: the bar's place in the window, or the share of the training span that has passed; both 0 to 1."""
     calendar: Literal["auto", "24/7", "sessions"] = "auto"
     """Whether the market closes at nights and weekends; ``auto`` decides from the training dates."""
     timezone: TimeZone = "auto"

@@ -95,6 +95,9 @@ def _require_same(first: Forecaster, other: Forecaster) -> None:
     if first.task.output_mode == "distribution" and tails[0] != tails[1]:
         differing.append(f"model_config.tail: {tails[0]} and {tails[1]}")
     differing += _cuts_apart(first, other)
+    layouts = [f.preparation.spec.layout for f in (first, other)]
+    if layouts[0] != layouts[1]:
+        differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (1 is of an earlier nextbar)")
     if not differing and first.preparation.to_dict() != other.preparation.to_dict():
         differing.append("the bars of their training spans")
     if differing:

@@ -16,7 +16,7 @@ from nextbar.data.dataset import usable_origins
 from nextbar.data.dates import instant, read_dates
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.scaling import GLOBAL_MODES, Statistics
+from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.table import Table
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
@@ -107,9 +107,7 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     spec = preparation.spec
     usual = shared_zone([s.calendar for s in preparation.series])
     calendar = Calendar.learn(bars.time_N, bars.step, config.calendar, config.timezone, usual)
-    fit = SeriesFit(bars.ticker, bars.resolution, calendar, (Statistics(*[np.nan] * 4),) * len(spec.groups), np.nan)
-    if n_fit >= 2:
-        fit = SeriesFit.fit(bars, n_fit, spec, calendar)
+    fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.unknown(bars, spec, calendar)
     if config.norm_mode in GLOBAL_MODES:
         unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
         if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):

@@ -18,10 +18,10 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair
+from nextbar.data.spreads import SpreadScale
 from nextbar.data.windows import Tape, WindowSpec, gather
 from nextbar.errors import RunError
-from nextbar.model.heads import head_for
-from nextbar.model.transformer import Transformer, architecture
+from nextbar.model.transformer import Transformer, model_of
 from nextbar.types import Array, Batch, Forecast
 
 BATCH = {"cpu": 16, "gpu": 256}
@@ -55,7 +55,7 @@ class Inference:
             )
         self.params = jax.device_put(params)
         self._norm_mode = np.int32(NORM_MODES.index(config.dataset_config.norm_mode))
-        self._call = _compiled(_model(config), spec)
+        self._call = _compiled(model_of(config, spec), spec)
 
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
         """Forecasts of one or more windows; a few batches of them are in memory at a time.
@@ -83,11 +83,7 @@ class Inference:
 
 def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
     """Shapes of an experiment's parameters, as nested dicts."""
-    return _shapes(_model(config), spec)
-
-
-def _model(config: ExperimentConfig) -> Transformer:
-    return Transformer(architecture(config.model_config), head_for(config))
+    return _shapes(model_of(config, spec), spec)
 
 
 def _turns(place_N: np.ndarray) -> np.ndarray:
@@ -103,19 +99,24 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
     """The windows that end at the origins, each a series of its own."""
     size = len(origin_B)
     series_B = tape.series_R[origin_B]
-    slot_BH = (tape.rank_R[origin_B][:, None] + np.arange(spec.horizon)) % tape.slots_S[series_B][:, None]
     row_BL = origin_B[:, None] + np.arange(1 - spec.seq_len, 1)
+    # the slots of the context's bars, then those ahead
+    rank_BM = np.concatenate(
+        [tape.rank_R[row_BL] - 1, tape.rank_R[origin_B][:, None] + np.arange(spec.horizon)], axis=1
+    )
+    slot_BM = rank_BM % tape.slots_S[series_B][:, None]
     return Tape(
         rows_RX=tape.rows_RX[row_BL.reshape(-1)],
         # what came after the origins is not there; ``gather`` wants room for it
         close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32),
         bin_RH=_no_bins(size * spec.seq_len, spec),
         series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
-        rank_R=np.zeros(size * spec.seq_len, np.int32),
-        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BH],
-        slots_S=np.full(size, spec.horizon, np.int32),
+        rank_R=np.tile(np.arange(1, spec.seq_len + 1, dtype=np.int32), size),
+        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BM],
+        slots_S=np.full(size, spec.seq_len + spec.horizon, np.int32),
         fitted=jax.tree.map(lambda fitted_SG: fitted_SG[series_B], tape.fitted),
         return_std_S=tape.return_std_S[series_B],
+        spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
     )
 
 
@@ -144,11 +145,11 @@ def _compiled(model: Transformer, spec: WindowSpec) -> Any:
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
 def _shapes(model: Transformer, spec: WindowSpec) -> Any:
-    width = 2 * len(spec.columns) + 1 + len(spec.plain)
-    nothing_1G = np.zeros((1, len(spec.groups)), np.float32)
+    groups = len(spec.groups)
+    nothing_1G = np.zeros((1, groups), np.float32)
     pair = Pair(nothing_1G, nothing_1G)
     blank = Tape(
-        rows_RX=np.zeros((spec.seq_len, width), np.float32),
+        rows_RX=np.zeros((spec.seq_len, spec.row_width), np.float32),
         close_R2=np.zeros((spec.seq_len, 2), np.float32),
         bin_RH=_no_bins(spec.seq_len, spec),
         series_R=np.zeros(spec.seq_len, np.int32),
@@ -157,6 +158,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         slots_S=np.ones(1, np.int32),
         fitted=GlobalScale(pair, pair, nothing_1G, nothing_1G),
         return_std_S=np.zeros(1, np.float32),
+        spreads=SpreadScale(nothing_1G + 1, np.zeros((groups, spec.tokens - 1), np.float32)),
     )
     tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
 

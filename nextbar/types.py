@@ -23,9 +23,13 @@ class Batch(NamedTuple):
     x_BLF: Array
     """normalised features, float32"""
     time_BL: Array
-    """the time column on its own, for Time2Vec; float32"""
+    """each bar's place in the window, 0 to 1, for Time2Vec (layout 1: the share of the training span); float32"""
+    clock_BLC: Array
+    """sines and cosines of each bar's own hour and weekday, for Time2Vec; C may be 0"""
     tokens_BG: Array
-    """spread tokens 0..100, int32"""
+    """spread tokens: the bins of ``spread_BG`` (0..31; layout 1: 0..100), int32"""
+    spread_BG: Array
+    """log of each group's spread in the window over that of training; layout 1: (B, 0)"""
     clock_BHC: Array
     """sines and cosines of the predicted bars' hour and weekday; C may be 0"""
     y_BH: Array

@@ -17,7 +17,8 @@ import pytest
 from experiments import make_dataset
 from jax.extend.core import jaxprs_in_params
 
-from nextbar.data.windows import MAX_TOKEN, gather
+from nextbar.data.spreads import BINS
+from nextbar.data.windows import gather
 from nextbar.train.engine import Engine
 from nextbar.train.epoch import train_step
 
@@ -29,7 +30,8 @@ from limit import Product, forward_products, multiplier, step_products  # noqa: 
 from peers import MISSING, PEERS, Peer, versions  # noqa: E402
 from size import PROCESSES, bartlett, rejections, sizes  # noqa: E402
 
-SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1}
+SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1,
+         "use_extra_tokens": True}  # fmt: skip
 
 
 def dot_flops(jaxpr: Any) -> Iterator[float]:
@@ -62,7 +64,7 @@ def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) 
     last_only = not (c.flatten_encoder_output or c.average_encoder_output)
     tokens = program.spec.seq_len + len(program.spec.groups) * c.use_extra_tokens
     one = 2.0 * n * tokens * width * last_only  # a product of all heads with one query
-    look_up = 2.0 * n * len(program.spec.groups) * (MAX_TOKEN + 1) * width * c.use_extra_tokens
+    look_up = 2.0 * n * len(program.spec.groups) * BINS * width * c.use_extra_tokens
 
     forward = jax.make_jaxpr(lambda params: program.model.apply({"params": params}, batch))(state.params)
     wanted = sum(p.flops for p in forward_products(config, program.spec, n))

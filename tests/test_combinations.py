@@ -15,6 +15,7 @@ from experiments import GRID, leaves, make_dataset
 from test_transformer import B, make_batch, make_config
 
 from nextbar.config import ModelConfig
+from nextbar.data.spreads import BINS
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import Transformer, architecture
 from nextbar.train.engine import Engine
@@ -47,6 +48,7 @@ MODEL_OPTIONS: dict[str, list[Any]] = {
     "target": ["close", "log_return"],
     "features": ["ohlcv", "ohlc", "close", "returns"],
     "clock": [True, False],
+    "time_feature": ["none", "position", "span"],
     "norm_mode": ["window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none"],
     "indicators": [None, ["rsi", "ema_3", "bb_upper"]],
     "gradient_clip": [None, 1.0],
@@ -114,7 +116,7 @@ def test_every_combination_of_shapes_can_be_built() -> None:
             flat |= value if isinstance(value, dict) else {name: value}
         config = make_config(**flat)
         batch = make_batch(config)
-        model = Transformer(architecture(config.model_config), head_for(config))
+        model = Transformer(architecture(config.model_config), head_for(config), BINS)
         params = jax.eval_shape(model.init, jax.random.key(0), batch)["params"]
         program = Program(model, None, B, False, 1)  # type: ignore[arg-type]  # one step looks at no spec
         hyper = jax.eval_shape(lambda c=config: HyperParameters.from_config(c))

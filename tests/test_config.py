@@ -24,14 +24,14 @@ REQUIRED = object()
 MODEL_FIELDS = dict(
     d_model=128, num_layers=2, head_layers=2, n_heads=4, dim_feedforward=512, dropout=0.05, max_seq_len=24,
     flatten_encoder_output=False, average_encoder_output=False, fe_blocks=0, use_resblocks_in_fe=False,
-    use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=True,
+    use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=False,
     output_mode="mean", tail="normal", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
-    initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True, calendar="auto",
-    timezone="auto",
+    initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True,
+    time_feature="none", calendar="auto", timezone="auto",
 )  # fmt: skip
 EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
@@ -80,6 +80,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.final_date": ["2199-12-31", "2200-01-01T00:59:59+01:00"],
     "data.indicators": [None, [], ["rsi"]],
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
+    "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions"],
     "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
     "log_dir": [Path("runs")],
@@ -136,6 +137,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.indicators": ["rsi", [1], ["rsi", "rsi"]],
     "data.features": ["ohlcvt"],
     "data.clock": FLAG,
+    "data.time_feature": ["time", None, True],
     "data.calendar": ["nyse", None],
     "data.timezone": [
         "", None, 1, "EST5", "New York", "America", "America/Nowhere", "../UTC", "/etc/localtime", "localtime", "a\0b",

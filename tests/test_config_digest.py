@@ -30,6 +30,7 @@ OTHER: dict[str, Any] = {
     "dataset_config.final_date": "2018-01-01",
     "dataset_config.indicators": ["rsi"],
     "dataset_config.features": "close",
+    "dataset_config.time_feature": "span",
     "dataset_config.calendar": "24/7",
     "dataset_config.timezone": "UTC",
     "log_dir": "x",

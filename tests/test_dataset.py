@@ -13,7 +13,7 @@ import pytest
 from builders import MONDAY, make_bars, make_config, make_frame, with_columns
 from experiments import series
 
-from nextbar.data.bars import Bars
+from nextbar.data.bars import Bars, frame_bars
 from nextbar.data.dataset import build_dataset, read_series, series_tickers
 from nextbar.data.splits import Cuts
 from nextbar.errors import DataError
@@ -204,14 +204,6 @@ def test_a_trained_series_after_the_cut_is_refused_by_global_modes_only() -> Non
     assert set(dataset.series_R[dataset.origins["training"]]) == {0}
 
 
-def test_a_volume_that_begins_after_the_cut_is_refused_by_global_modes() -> None:
-    bars = make_bars(n=200)
-    bars = with_columns(bars, volume=np.where(np.arange(200) < 150, np.nan, 1.0))
-    other = make_bars("other", n=200)
-    with pytest.raises(DataError, match=r"made_up_1h: no volume is known before"):
-        build_dataset(make_config(tickers=["made_up", "other"], norm_mode="global_minmax"), [bars, other])
-
-
 def test_nothing_to_train_on_is_said() -> None:
     late = make_bars("late", n=50, start=MONDAY + dt.timedelta(hours=180))
     config = make_config(tickers="late", test_tickers=["made_up"])
@@ -225,15 +217,46 @@ def test_a_scored_ticker_without_test_windows_is_named() -> None:
         build_dataset(make_config(tickers=["made_up", "short"]), [make_bars(n=200), short])
 
 
-def test_a_volume_that_is_empty_in_the_dates_asked_for_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_volume_that_is_empty_in_the_training_span_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     bars = make_bars(n=200)
-    bars.columns["volume"][50:] = np.nan
+    bars.columns["volume"][:150] = np.nan  # the training span ends after 128 bars
     with caplog.at_level("WARNING", "nextbar"):
-        dataset = build_dataset(make_config(initial_date="2020-01-10"), [bars])
+        dataset = build_dataset(make_config(), [bars])
     assert dataset.preparation.spec.volumes == ()
-    assert dataset.describe()["series"][0]["notices"] == ["volume is empty in the dates asked for and left out"]
-    assert "volume is empty in the dates" in caplog.text
-    assert build_dataset(make_config(final_date="2020-01-07"), [bars]).preparation.spec.volumes == ("volume",)
+    facts = dataset.describe()
+    assert facts["series"][0]["notices"] == ["volume is empty in the training span and left out"]
+    assert facts["dropped_features"] == {}, "no other series has it"
+    assert "volume is empty in the training span" in caplog.text
+    assert build_dataset(make_config(initial_date="2020-01-10"), [bars]).preparation.spec.volumes == ("volume",)
+
+
+@pytest.mark.parametrize("norm_mode", ["window_minmax", "global_minmax"])
+def test_what_one_series_lacks_in_training_none_has(norm_mode: str) -> None:
+    bars = [make_bars("a", n=200), make_bars("b", n=200)]
+    bars[1].columns["volume"][:150] = np.nan
+    for fields in ({"tickers": ["a", "b"]}, {"tickers": ["a"], "test_tickers": ["a", "b"]}):
+        dataset = build_dataset(make_config(norm_mode=norm_mode, **fields), bars)
+        assert dataset.preparation.spec.volumes == ()
+        assert dataset.describe()["dropped_features"] == {"volume": ["b_1h"]}
+
+
+def test_a_series_after_the_training_span_has_no_say_in_the_features() -> None:
+    late = make_bars("late", n=72, start=MONDAY + dt.timedelta(hours=128), volume=False)
+    fields = {"tickers": ["made_up"], "test_tickers": ["made_up", "late"], "validation_split": 0.45}
+    with pytest.raises(DataError, match=r"no test windows of late(.|\n)*volume is empty in 72 of 72 bars of late_1h"):
+        build_dataset(make_config(**fields), [make_bars(n=200), late])
+    late.columns["volume"] = np.where(np.arange(72) < 40, np.nan, 1.0)
+    dataset = build_dataset(make_config(**fields), [make_bars(n=200), late])
+    assert dataset.preparation.spec.volumes == ("volume",)
+    assert late.close_time_N[0] >= dataset.cuts.validation
+
+
+def test_an_own_indicator_counts_as_there_though_it_is_empty() -> None:
+    """Else values that come after the training span would decide whether it is computed."""
+    for first in (150, 200):
+        own = with_columns(make_bars(n=200), rsi=np.where(np.arange(200) < first, np.nan, 0.5))
+        with pytest.raises(DataError, match=r"no training windows(.|\n)*rsi is empty in \d+ of 200 bars"):
+            build_dataset(make_config(indicators=["rsi"]), frame_bars(make_frame(own), "1h", indicators=["rsi"]))
 
 
 def test_a_trained_ticker_that_begins_too_late_has_no_training_windows() -> None:

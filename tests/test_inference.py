@@ -14,8 +14,7 @@ from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather
 from nextbar.errors import RunError
 from nextbar.inference import Inference
-from nextbar.model.heads import head_for
-from nextbar.model.transformer import Transformer, architecture
+from nextbar.model.transformer import model_of
 from nextbar.types import Forecast
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -23,6 +22,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "odd": {
         "seq_len": 37, "d_model": 40, "num_layers": 2, "n_heads": 5, "dim_feedforward": 77, "horizon": 7,
         "output_mode": "distribution", "tail": "student_t", "target": "log_return", "features": "returns",
+        "use_time2vec": True, "time_feature": "span", "use_extra_tokens": True,
     },
     "wide, bins": {
         "seq_len": 24, "d_model": 128, "num_layers": 2, "n_heads": 4, "dim_feedforward": 512,
@@ -74,7 +74,7 @@ def test_forecasts_are_the_models_own(name: str) -> None:
     rows = dataset.origins["test"][:20]
     norm_mode = np.int32(NORM_MODES.index(config.dataset_config.norm_mode))
     batch = gather(jax.device_put(dataset.tape()), jax.numpy.asarray(rows), np.ones(len(rows)), norm_mode, spec)
-    model = Transformer(architecture(config.model_config), head_for(config))
+    model = model_of(config, spec)
     wanted = Forecast(**model.head.read(model.apply({"params": params}, batch), batch.unit_B))
     made = Inference(config, spec, params)(dataset.tape(), rows, rows)
     for a, b in zip(made, wanted, strict=True):

@@ -254,23 +254,28 @@ def test_positions_are_the_sines_and_cosines_of_the_paper(width: int) -> None:
 
 
 def test_time2vec_is_one_line_and_sines() -> None:
-    time_BL = np.linspace(0, 1, 12).reshape(3, 4)
-    layer = Time2Vec(6)
-    variables = layer.init(jax.random.key(0), jnp.float32(time_BL))
     rng = np.random.default_rng(0)
-    frequency, phase = rng.normal(0, 5, 6), rng.normal(size=6)
-    started = variables["params"]["frequency"]
-    assert started.shape == (6,) and len(np.unique(started)) == 6
-    variables = {"params": {"frequency": jnp.float32(frequency), "phase": jnp.float32(phase)}}
-    wanted = time_BL[..., None] * frequency + phase
+    time_BL, clock_BLC = np.linspace(0, 1, 12).reshape(3, 4), rng.normal(size=(3, 4, 2))
+    layer, seen = Time2Vec(6, 10.0), (jnp.float32(time_BL), jnp.float32(clock_BLC))
+    started = layer.init(jax.random.key(0), *seen)["params"]
+    np.testing.assert_allclose(started["frequency"][1:] / (2 * np.pi), np.geomspace(1, 10, 5), rtol=1e-5)
+    assert started["clock"].shape == (2, 6) and not started["clock"].any()
+    frequency, phase, clock = rng.normal(0, 5, 6), rng.normal(size=6), rng.normal(size=(2, 6))
+    drawn = {"frequency": jnp.float32(frequency), "phase": jnp.float32(phase), "clock": jnp.float32(clock)}
+    wanted = time_BL[..., None] * frequency + clock_BLC @ clock + phase
     wanted[..., 1:] = np.sin(wanted[..., 1:])
-    np.testing.assert_allclose(layer.apply(variables, jnp.float32(time_BL)), wanted, atol=1e-5)
+    np.testing.assert_allclose(layer.apply({"params": drawn}, *seen), wanted, atol=1e-5)
+    assert "clock" not in layer.init(jax.random.key(0), seen[0], jnp.zeros((3, 4, 0)))["params"]
 
 
-def test_time2vec_tells_neighbouring_bars_apart_from_the_start() -> None:
-    time_BL = jnp.float32(np.arange(24) / 75_000)[None]  # one window of a long training span
-    layer = Time2Vec(16)
-    out = np.asarray(layer.apply(layer.init(jax.random.key(0), time_BL), time_BL))[0]
+@pytest.mark.parametrize(
+    ("time_L", "turns"),
+    [(np.linspace(0, 1, 24), 12), (np.linspace(0, 1, 2), 1), (np.arange(24) / 75_000, 1e4)],
+    ids=["a window", "two bars", "a window of a long training span"],
+)
+def test_time2vec_tells_neighbouring_bars_apart_from_the_start(time_L: np.ndarray, turns: float) -> None:
+    layer, seen = Time2Vec(16, turns), (jnp.float32(time_L)[None], jnp.zeros((1, len(time_L), 0)))
+    out = np.asarray(layer.apply(layer.init(jax.random.key(0), *seen), *seen))[0]
     assert np.abs(np.diff(out, axis=0)).max(axis=1).min() > 0.1
 
 

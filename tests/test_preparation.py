@@ -12,15 +12,18 @@ from builders import MONDAY, make_bars, make_config, with_columns
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.dataset import build_dataset
-from nextbar.data.preparation import Preparation, SeriesFit, device_column, dropped_features, window_spec
+from nextbar.data.features import device_column, empty_features, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.data.scaling import Statistics
+from nextbar.data.spreads import SpreadBins
 from nextbar.data.windows import WindowSpec
 
 HOUR = 3600
 
 
 def spec_of(bars: list[Bars], **fields: object) -> WindowSpec:
-    return window_spec(make_config(**fields).dataset_config, bars)
+    config = make_config(**fields).dataset_config
+    return window_spec(config, bars, empty_features(config, bars, [len(b) for b in bars]))
 
 
 def prepared(**fields: object) -> Preparation:
@@ -30,10 +33,10 @@ def prepared(**fields: object) -> Preparation:
 @pytest.mark.parametrize(
     ("features", "own", "volumes", "n"),
     [
-        ("ohlcv", ("open", "high", "low", "close"), ("volume", "trades"), 4 + 2 + 1 + 2),
-        ("ohlc", ("open", "high", "low", "close"), (), 4 + 1 + 2),
-        ("close", ("close",), (), 1 + 1 + 2),
-        ("returns", ("open", "high", "low", "close"), ("volume", "trades"), 5 + 2 + 1 + 2),
+        ("ohlcv", ("open", "high", "low", "close"), ("volume", "trades"), 4 + 2 + 2),
+        ("ohlc", ("open", "high", "low", "close"), (), 4 + 2),
+        ("close", ("close",), (), 1 + 2),
+        ("returns", ("open", "high", "low", "close"), ("volume", "trades"), 5 + 2 + 2),
     ],
 )
 def test_the_layout_follows_the_feature_set(features: str, own: tuple, volumes: tuple, n: int) -> None:
@@ -43,6 +46,9 @@ def test_the_layout_follows_the_feature_set(features: str, own: tuple, volumes: 
     assert spec.volumes == volumes
     assert spec.plain == ("rsi",)
     assert spec.n_features == n
+    for time_feature in ("position", "span"):
+        other = spec_of([make_bars(trades=True)], features=features, time_feature=time_feature)
+        assert other.n_features == n - 2 + 1, "no indicators, a column of time"
     assert spec.groups == ("price", *volumes)
     assert hash(spec) == hash(spec_of([make_bars(trades=True)], features=features, indicators=["rsi", "ema_9"]))
 
@@ -50,14 +56,25 @@ def test_the_layout_follows_the_feature_set(features: str, own: tuple, volumes: 
 def test_a_feature_some_series_lack_is_dropped_and_named() -> None:
     bars = [make_bars("a"), make_bars("b", volume=False), make_bars("c", trades=True)]
     assert spec_of(bars).volumes == ()
+    config, n_train = make_config().dataset_config, [200, 200, 200]
+    assert empty_features(config, bars, n_train) == {"volume": ["b_1h"], "trades": ["a_1h", "b_1h"]}
+    assert empty_features(config, bars[:1], [200]) == {"trades": ["a_1h"]}
+
+
+def test_only_the_training_span_says_what_a_series_lacks() -> None:
+    late, early = (make_bars(name) for name in ("late", "early"))
+    late.columns["volume"][:100] = np.nan
+    early.columns["volume"][1:] = np.nan
     config = make_config().dataset_config
-    assert dropped_features(config, bars) == {"volume": ["b_1h"], "trades": ["a_1h", "b_1h"]}
-    assert dropped_features(config, bars[:1]) == {}, "what nobody has is not dropped"
+    assert empty_features(config, [late, early], [101, 100])["trades"] == ["late_1h", "early_1h"]
+    assert "volume" not in empty_features(config, [late, early], [101, 100])
+    assert empty_features(config, [late, early], [100, 100])["volume"] == ["late_1h"]
+    assert empty_features(config, [late, early], [0, 100]) == {"trades": ["early_1h"]}, "without bars it has no say"
 
 
 def test_features_that_were_not_asked_for_are_not_called_dropped() -> None:
     bars = [make_bars("a"), make_bars("b", volume=False)]
-    assert dropped_features(make_config(features="ohlc").dataset_config, bars) == {}
+    assert empty_features(make_config(features="ohlc").dataset_config, bars, [200, 200]) == {}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +144,8 @@ def test_volumes_enter_as_logs_with_returns_only() -> None:
 def test_the_tape_holds_every_bar_of_every_series() -> None:
     late = MONDAY + dt.timedelta(days=10)
     bars = [make_bars("a", n=120, start=late, price=60_000, move=1e-5), make_bars("b", "4h", n=90, seed=1)]
-    dataset = build_dataset(make_config(tickers=["a", "b"], resolution=["1h", "4h"], indicators=["ema_3", "rsi"]), bars)
+    fields = {"tickers": ["a", "b"], "resolution": ["1h", "4h"], "indicators": ["ema_3", "rsi"]}
+    dataset = build_dataset(make_config(**fields, time_feature="span"), bars)
     tape = dataset.tape()
     assert tape.rows_RX.shape == (210, 2 * 6 + 1 + 1)
     assert all(np.isfinite(part).all() for part in (tape.rows_RX, tape.close_R2, tape.clock_SMC))
@@ -144,6 +162,9 @@ def test_the_tape_holds_every_bar_of_every_series() -> None:
     assert tape.return_std_S.shape == (2,)
     np.testing.assert_array_equal(tape.slots_S, [168, 42])
     assert tape.clock_SMC.shape == (2, 168, 4)
+    for time_feature in ("none", "position"):
+        other = build_dataset(make_config(**fields, time_feature=time_feature), bars).tape()
+        np.testing.assert_array_equal(other.rows_RX, np.delete(tape.rows_RX, 12, axis=1))
 
 
 @pytest.mark.parametrize(
@@ -165,14 +186,22 @@ def test_json_keeps_what_is_unknown() -> None:
     unknown = Statistics.fit(np.empty(0))
     one = prepared()
     fit = SeriesFit(
-        "a", "1h", Calendar("sessions", HOUR, 60, (1, 5, 100)), (unknown, Statistics(0, 1, 0.5, 0.1)), np.nan
+        "a",
+        "1h",
+        Calendar("sessions", HOUR, 60, (1, 5, 100)),
+        (unknown, Statistics(0, 1, 0.5, 0.1)),
+        np.nan,
+        (np.nan, 2.5),
     )
-    before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming)
+    bins = SpreadBins((np.nan, 1.0), one.spreads.edges)
+    before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming, bins)
     after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
     assert np.isnan(after.series[0].statistics[0]).all()
     assert np.isnan(after.series[0].return_std)
     assert after.series[0].statistics[1] == fit.statistics[1]
     assert after.series[0].calendar == fit.calendar
+    assert np.isnan(after.series[0].spreads[0]) and after.series[0].spreads[1] == 2.5
+    assert np.isnan(after.spreads.typical[0]) and after.spreads.edges == one.spreads.edges
     assert after.to_dict() == before.to_dict()
 
 

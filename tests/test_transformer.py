@@ -15,6 +15,7 @@ from experiments import GRID, make_dataset
 from nextbar import baselines
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.dataset import Dataset
+from nextbar.data.spreads import BINS
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
@@ -29,7 +30,7 @@ B, L, F, G, H = 4, 6, 5, 2, 2
 def make_config(**overrides: Any) -> ExperimentConfig:
     if overrides.get("output_mode") == "discrete_grid":
         overrides["discrete_grid_levels"] = GRID
-    return builders_config(**{"horizon": H, **overrides})
+    return builders_config(**{"horizon": H, "use_extra_tokens": True, **overrides})
 
 
 def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
@@ -38,7 +39,9 @@ def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
     return Batch(
         x_BLF=jnp.float32(rng.normal(size=(B, L, F))),
         time_BL=jnp.float32(np.sort(rng.uniform(size=(B, L)), axis=1)),
-        tokens_BG=jnp.int32(rng.integers(0, 101, (B, G))),
+        clock_BLC=jnp.float32(rng.normal(size=(B, L, 4))),
+        tokens_BG=jnp.int32(rng.integers(0, BINS, (B, G))),
+        spread_BG=jnp.float32(rng.normal(size=(B, G))),
         clock_BHC=jnp.float32(rng.normal(size=(B, H, 4))),
         y_BH=jnp.int32(rng.integers(0, len(GRID) - 1, (B, H))) if grid else jnp.float32(rng.normal(size=(B, H))),
         unit_B=jnp.ones(B),
@@ -49,7 +52,7 @@ def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
 def shapes(**overrides: Any) -> dict[str, tuple[int, ...]]:
     """Parameter names and shapes, nothing computed."""
     config = make_config(**overrides)
-    model = Transformer(config.model_config, head_for(config))
+    model = Transformer(config.model_config, head_for(config), BINS)
     made = jax.eval_shape(model.init, jax.random.key(0), make_batch(config))["params"]
     return {"/".join(key.key for key in path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(made)}
 
@@ -67,8 +70,8 @@ def test_the_plain_model_has_the_parts_of_the_description() -> None:
     ]  # fmt: skip
     assert PLAIN["extract/kernel"] == (F, 8)
     assert PLAIN["encoder_0/attention/query/kernel"] == (8, 8)
-    assert PLAIN["token_0/embedding"] == (101, 8)
-    assert PLAIN["head_0/Dense_0/kernel"] == (8 + H * 4, 8)  # the clock is joined to the encoder's vector
+    assert PLAIN["token_0/embedding"] == (32, 8)
+    assert PLAIN["head_0/Dense_0/kernel"] == (8 + H * 4 + G, 8)  # clock and spreads are joined to the encoder's vector
     assert PLAIN["head/location/kernel"] == (8, H)
     assert not [path for path in PLAIN if path.startswith("encoder_0/attention") and path.endswith("bias")]
 
@@ -79,13 +82,13 @@ def test_sizes() -> None:
     assert wide["encoder_0/project/kernel"] == (20, 12)
     assert blocks(shapes(num_layers=3), "encoder") == ["encoder_0", "encoder_1", "encoder_2"]
     assert blocks(shapes(head_layers=0), "head_") == []
-    assert shapes(head_layers=0)["head/location/kernel"] == (8 + H * 4, H)
+    assert shapes(head_layers=0)["head/location/kernel"] == (8 + H * 4 + G, H)
     assert blocks(shapes(head_layers=3), "head_") == ["head_0", "head_1", "head_2"]
 
 
 def test_vector_of_the_encoder() -> None:
     flat = shapes(flatten_encoder_output=True)
-    assert flat["head_0/Dense_0/kernel"] == ((G + L) * 8 + H * 4, 8)
+    assert flat["head_0/Dense_0/kernel"] == ((G + L) * 8 + H * 4 + G, 8)
     without = shapes(flatten_encoder_output=True, use_extra_tokens=False)
     assert without["head_0/Dense_0/kernel"] == (L * 8 + H * 4, 8)
     assert shapes(average_encoder_output=True) == PLAIN
@@ -97,11 +100,12 @@ def test_feature_extractor() -> None:
     assert [two[f"extract_{i}/Dense_0/kernel"] for i in range(3)] == [(5, 10), (10, 15), (15, 20)]
     residual = shapes(fe_blocks=1, use_resblocks_in_fe=True)
     assert residual["extract_0/DenseBlock_0/Dense_0/kernel"] == (5, 8)
-    assert shapes(use_resblocks_in_head=True)["head_0/DenseBlock_0/Dense_0/kernel"] == (8 + H * 4, 8)
+    assert shapes(use_resblocks_in_head=True)["head_0/DenseBlock_0/Dense_0/kernel"] == (8 + H * 4 + G, 8)
 
 
 def test_time2vec_tokens_and_norm() -> None:
-    assert shapes(use_time2vec=True)["time2vec/frequency"] == (8,)
+    time2vec = shapes(use_time2vec=True)
+    assert (time2vec["time2vec/frequency"], time2vec["time2vec/clock"]) == ((8,), (4, 8))
     assert blocks(PLAIN, "time2vec") == []
     assert blocks(shapes(use_extra_tokens=False), "token") == []
     assert blocks(shapes(norm_encoder_prev=False), "norm_output") == []
@@ -122,7 +126,7 @@ def blocks_of_head(mode: str, **overrides: Any) -> set[str]:
 
 def apply(config: ExperimentConfig, batch: Batch, params: Any = None, seed: int = 0) -> np.ndarray:
     """Location of a model whose output layer says something."""
-    model = Transformer(config.model_config, head_for(config))
+    model = Transformer(config.model_config, head_for(config), BINS)
     if params is None:
         params = randomised(model.init(jax.random.key(seed), batch)["params"])
     return np.asarray(model.apply({"params": params}, batch)["location"])
@@ -142,7 +146,7 @@ def test_options_without_parameters_change_the_computation(overrides: dict[str, 
     """The same parameters, another answer."""
     plain, other = make_config(), make_config(**overrides)
     batch = make_batch(plain)
-    params = randomised(Transformer(plain.model_config, head_for(plain)).init(jax.random.key(0), batch)["params"])
+    params = randomised(Transformer(plain.model_config, head_for(plain), BINS).init(jax.random.key(0), batch)["params"])
     a, b = apply(plain, batch, params), apply(other, batch, params)
     assert np.abs(a - b).max() > 1e-4
     if "precision" in overrides:
@@ -166,13 +170,16 @@ def test_what_the_model_reads(overrides: dict[str, Any]) -> None:
     """Every input counts; labels, units and weights are not looked at."""
     config = make_config(**overrides)
     batch, other = make_batch(config), make_batch(config, seed=1)
-    params = randomised(Transformer(config.model_config, head_for(config)).init(jax.random.key(0), batch)["params"])
+    params = randomised(
+        Transformer(config.model_config, head_for(config), BINS).init(jax.random.key(0), batch)["params"]
+    )
     said = apply(config, batch, params)
     for name in Batch._fields:
         changed = apply(
             config, batch._replace(**{name: getattr(other, name) * (1 if name != "weight_B" else 0)}), params
         )
-        reads = name in ("x_BLF", "tokens_BG", "clock_BHC") or (name == "time_BL" and bool(overrides))
+        reads = name in ("x_BLF", "tokens_BG", "spread_BG", "clock_BHC")
+        reads = reads or (name in ("time_BL", "clock_BLC") and bool(overrides))
         assert np.array_equal(said, changed) != reads, name
 
 
@@ -180,7 +187,9 @@ def test_positions_count() -> None:
     """Bars in another order are another window."""
     config = make_config()
     batch = make_batch(config)
-    params = randomised(Transformer(config.model_config, head_for(config)).init(jax.random.key(0), batch)["params"])
+    params = randomised(
+        Transformer(config.model_config, head_for(config), BINS).init(jax.random.key(0), batch)["params"]
+    )
     swapped = batch._replace(x_BLF=batch.x_BLF[:, np.array([1, 0, 2, 3, 4, 5])])
     assert np.abs(apply(config, batch, params) - apply(config, swapped, params)).max() > 1e-4
 
@@ -204,7 +213,7 @@ def test_last_only_is_the_last_row_of_the_whole_block(norm_first: bool, precisio
 @pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
 def test_half_precision_ends_in_float32(mode: str) -> None:
     config = make_config(precision="bf16", output_mode=mode)
-    model, batch = Transformer(config.model_config, head_for(config)), make_batch(config)
+    model, batch = Transformer(config.model_config, head_for(config), BINS), make_batch(config)
     params = jax.eval_shape(model.init, jax.random.key(0), batch)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
     outputs = jax.eval_shape(model.apply, params, batch)
@@ -216,7 +225,7 @@ def test_half_precision_ends_in_float32(mode: str) -> None:
 def test_a_window_longer_than_the_model_accepts_is_refused() -> None:
     config = make_config(seq_len=4)
     with pytest.raises(ValueError, match="6 bars, but max_seq_len is 4"):
-        Transformer(config.model_config, head_for(config)).init(jax.random.key(0), make_batch(config))
+        Transformer(config.model_config, head_for(config), BINS).init(jax.random.key(0), make_batch(config))
 
 
 def test_architecture_forgets_only_the_rate_of_dropout() -> None:

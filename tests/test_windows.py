@@ -91,7 +91,9 @@ def expected(dataset: Dataset, config: ExperimentConfig, norm_mode: str, row: in
 )
 def test_a_window_is_what_float64_says(features: str, target: str, horizon: int) -> None:
     indicators = INDICATORS if target != "bins" else None
-    config = config_for(features, target, horizon, indicators=indicators, clock=target != "log_return")
+    time_feature = {"close": "none", "log_return": "span", "bins": "position"}[target]
+    fields = {"indicators": indicators, "time_feature": time_feature, "clock": target != "log_return"}
+    config = config_for(features, target, horizon, **fields)
     dataset = build_dataset(config, market())
     origin_B = some_origins(dataset)
     got = batches(dataset, origin_B)
@@ -101,12 +103,14 @@ def test_a_window_is_what_float64_says(features: str, target: str, horizon: int)
         assert got.x_BLF[m].shape == want.x_LF.shape
         relative = 1e-5 if norm_mode == "none" else 2e-6  # far from 0 only the digits of float32 count
         np.testing.assert_allclose(got.x_BLF[m], want.x_LF, atol=1e-5, rtol=relative, err_msg=norm_mode)
-        np.testing.assert_allclose(got.time_BL[m], want.time_L, atol=1e-6)
-        apart = 1.01 if norm_mode == "none" else 0.51  # half a unit is rounding; float32 at 60,000 adds its own
-        assert np.abs(got.tokens_BG[m] - want.tokens_G).max() <= apart, norm_mode
+        np.testing.assert_allclose(got.time_BL[m], np.tile(np.arange(8) / 7, (N_WINDOWS, 1)), atol=1e-6)
+        typical = np.array([fit.spreads for fit in dataset.preparation.series])[dataset.series_R[origin_B]]
+        np.testing.assert_allclose(got.spread_BG[m], np.log(want.spread_G / typical), atol=1e-3, err_msg=norm_mode)
         if config.dataset_config.clock:
             np.testing.assert_allclose(got.clock_BHC[m], want.clock_HC, atol=1e-6)
+            np.testing.assert_allclose(got.clock_BLC[m], want.clock_LC, atol=1e-6)
         else:
+            assert got.clock_BLC[m].shape == (N_WINDOWS, 8, 0)
             assert got.clock_BHC[m].shape == (N_WINDOWS, horizon, 0)
         if target == "bins":
             np.testing.assert_array_equal(got.y_BH[m], np.digitize(want.percent_H, EDGES[1:-1]))
@@ -249,6 +253,24 @@ def test_one_program_serves_all_modes_and_equals_the_population() -> None:
         for field, value in alone[m]._asdict().items():
             np.testing.assert_allclose(getattr(together, field)[m], value, rtol=1e-5, atol=1e-5, err_msg=field)
     assert len({alone[m].x_BLF.tobytes() for m in MODES}) == len(MODES)
+
+
+@pytest.mark.parametrize("time_feature", ["none", "position", "span"])
+def test_the_same_bars_a_year_later_are_the_same_window(time_feature: str) -> None:
+    """Unless the model is asked to know how much of the training span has passed."""
+    bars = make_bars(n=240)
+    dataset = build_dataset(make_config(seq_len=8, time_feature=time_feature), [bars])
+    later = Bars(bars.ticker, bars.resolution, bars.time_N + 52 * 7 * 86_400, bars.columns)
+    origin_B = some_origins(dataset)
+    spec, weight_B = dataset.preparation.spec, np.ones(N_WINDOWS, np.float32)
+    tape = dataset.preparation.tape([later], dataset.preparation.series)
+    moved = jax.device_get(gather_all(tape, origin_B.astype(np.int32), weight_B, MODES, spec))
+    same = {
+        name
+        for name in Batch._fields
+        if np.array_equal(getattr(moved, name), getattr(batches(dataset, origin_B), name))
+    }
+    assert set(Batch._fields) - same == ({"x_BLF"} if time_feature == "span" else set())
 
 
 def test_a_batch_says_its_weights_and_types() -> None:

@@ -23,13 +23,14 @@ class Window(NamedTuple):
     """What the model should see and be asked at one origin."""
 
     x_LF: np.ndarray
-    tokens_G: np.ndarray
-    """before rounding"""
+    spread_G: np.ndarray
+    """in the group's own units"""
     y_H: np.ndarray
     change_H: np.ndarray
     percent_H: np.ndarray
-    time_L: np.ndarray
     clock_HC: np.ndarray
+    clock_LC: np.ndarray
+    """of the context's own bars"""
 
 
 def normalise(value: np.ndarray, known: np.ndarray, norm_mode: str) -> tuple[np.ndarray, float]:
@@ -68,6 +69,9 @@ def reference_window(
     spans = {"window": context, "global": known}
     deviation = np.std(np.diff(np.log(close[spans[mode.split("_")[0]]]))) if mode != "none" else 1.0
     groups = [prices_LC]
+    spreads = [np.std(np.diff(np.log(close[context])))]
+    if config.features == "close" and config.target == "close" and config.output_mode != "discrete_grid":
+        spreads = [np.std(close[context])]
     if config.features == "returns":
         o, h, low, c = (np.log(column[name][context]) for name in own)
         before = np.concatenate([o[:1], c[:-1]])  # the close before the context is not known: its first open
@@ -84,8 +88,13 @@ def reference_window(
                 )
             span = known if mode.startswith("global") else context
             groups.append(normalise(amount[context, None], amount[span], amount_mode)[0])
+            spreads.append(np.std(amount[context]))
     closes_at = bars.time_N + bars.step
-    time_L = (closes_at[context] - run_times[0]) / (run_times[1] - run_times[0])
+    times = {
+        "none": [],
+        "position": [np.arange(length)[:, None] / (length - 1)],
+        "span": [(closes_at[context, None] - run_times[0]) / (run_times[1] - run_times[0])],
+    }[config.time_feature]
     indicators = [
         scaled([name], own)[0] if name.startswith(("bb_", "ema_")) else column[name][context, None]
         for name in config.indicators or ()
@@ -96,13 +105,13 @@ def reference_window(
     else:
         y_H = (future_H - close[i]) / price_scale
     return Window(
-        x_LF=np.concatenate([*groups, time_L[:, None], *indicators], axis=1),
-        tokens_G=np.clip([500 * group.std() for group in groups], 0, 100),
+        x_LF=np.concatenate([*groups, *times, *indicators], axis=1),
+        spread_G=np.array(spreads),
         y_H=y_H,
         change_H=future_H - close[i],
         percent_H=100 * (future_H - close[i]) / close[i],
-        time_L=time_L,
         clock_HC=clock(next_times, bars.step),
+        clock_LC=clock(bars.time_N[context].tolist(), bars.step),
     )
 
 

@@ -20,8 +20,8 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import fingerprint
 from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.columns import FrameNames
+from nextbar.data.features import asked_volumes
 from nextbar.data.naming import Naming
-from nextbar.data.preparation import asked_volumes
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger

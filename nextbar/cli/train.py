@@ -103,13 +103,13 @@ def refit(
         with at_once():
             watch_nans(debug)
             from nextbar.choice import chosen_run
-            from nextbar.config import ExperimentConfig
             from nextbar.new_bars import read_new_bars
+            from nextbar.train.records import read_config
             from nextbar.train.refit import refit as refit_run
 
         source, bars, folder = chosen_run(path, run, "scores"), None, data
         if data is not None and not data.is_dir():
-            bars, folder = read_new_bars(ExperimentConfig.load(source / "config.yaml"), data=data), None
+            bars, folder = read_new_bars(read_config(source), data=data), None
         _conclude(refit_run(source, bars, data=folder, overwrite=overwrite, show=False if quiet else None))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, fingerprint
-from nextbar.data.preparation import own_prices
+from nextbar.data.features import own_prices
 
 FEWEST, BLOCKS = 32, 512
 """bars of a block at least, blocks of a series at most: a record takes 10 kB or less, however long the series"""

@@ -73,8 +73,8 @@ def _numbers(
             if wanted.positive:
                 faults.append((~wrong & (values <= 0), f"is not above 0{wanted.why_positive}"))
                 faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
-        elif empty.all():
-            if name in AMOUNTS or name in asked:
+        elif empty.all() and name not in asked:
+            if name in AMOUNTS:
                 notices.append(f"{name} is empty and left out")
             continue
         elif name in wanted.amounts or name in asked:

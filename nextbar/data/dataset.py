@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,17 +14,16 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.calendar import Calendar, learn_together
-from nextbar.data.columns import AMOUNTS
+from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
 from nextbar.data.naming import Naming
-from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
+from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
-from nextbar.data.windows import Tape, WindowSpec
+from nextbar.data.windows import LAYOUT, Tape, WindowSpec
 from nextbar.data.zone import UTC
 from nextbar.errors import DataError
-from nextbar.logger import get_logger
 from nextbar.types import Outcomes
 
 SPANS = ("training", "validation", "test")
@@ -48,7 +47,7 @@ class Dataset:
     learnt: tuple[bool, ...]
     """trained, with windows to learn from"""
     dropped: dict[str, list[str]]
-    """features some series lack, so that none has them: name -> those series"""
+    """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
     """the bars within the dates asked for, with those columns of their source alone that something follows from: what
     the run is named by"""
@@ -188,7 +187,9 @@ def read_series(config: ExperimentConfig) -> list[Bars]:
     )
 
 
-def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | None = None) -> Dataset:
+def build_dataset(
+    config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | None = None, layout: int = LAYOUT
+) -> Dataset:
     """Split, fit and window the series of an experiment.
 
     Args:
@@ -196,6 +197,7 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         bars: its series.
         cuts: where validation and test begin, instead of where the configuration's shares put them. With the test
             cut after the last bar there is no test; with both, everything is training and nothing is scored.
+        layout: of the windows; that of an earlier run where it is trained once more.
 
     Raises:
         DataError: a series without bars in the dates asked for, a span without windows, a series whose statistics
@@ -212,16 +214,18 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         pooled = [b.close_time_N for b, wanted in zip(bars, scored, strict=True) if wanted]
         cuts = find_cuts(pooled, config.test_split, config.validation_split)
     n_train = [int(np.searchsorted(b.close_time_N, cuts.training_end)) for b in bars]
-    calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
-    spec = window_spec(dataset, bars)
-    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
-    _require_fits(fits, n_train, spec, dataset.norm_mode)
     times = [b.close_time_N[:n] for b, n, wanted in zip(bars, n_train, trained, strict=True) if wanted and n]
     if not times:
         raise DataError(
             f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
+    calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
+    empty = empty_features(dataset, bars, n_train)
+    spec = window_spec(dataset, bars, empty, layout)
+    bars = [with_all_columns(b, spec, empty) for b in bars]
+    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
+    _require_fits(fits, n_train, spec, dataset.norm_mode)
     windows = [
         spans(b.close_time_N, usable_origins(b, calendar, spec, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -237,8 +241,14 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         columns=spec.columns + spec.plain,
     )
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
+    learnt_from = [w["training"] if used else w["training"][:0] for w, used in zip(windows, trained, strict=True)]
     preparation = Preparation(
-        spec, int(min(t[0] for t in times)), int(max(t[-1] for t in times)), fits, Naming.of(dataset)
+        spec,
+        int(min(t[0] for t in times)),
+        int(max(t[-1] for t in times)),
+        fits,
+        Naming.of(dataset),
+        fit_spreads(bars, fits, learnt_from, spec),
     )
     moves = [
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
@@ -254,8 +264,8 @@ def build_dataset(config: ExperimentConfig, bars: Sequence[Bars], cuts: Cuts | N
         history_N,
         scored,
         trained,
-        tuple(used and len(w["training"]) > 0 for used, w in zip(trained, windows, strict=True)),
-        dropped_features(dataset, bars),
+        tuple(len(rows) > 0 for rows in learnt_from),
+        {name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in n_train)},
         tuple(used_columns(b, dataset, spec.volumes) for b in source),
     )
 
@@ -270,19 +280,7 @@ def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
             f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
             f"to {_iso(bars.time_N[-1])}"
         )
-    return _without_empty(kept)
-
-
-def _without_empty(bars: Bars) -> Bars:
-    """The bars without a volume or trades column that is empty within the dates asked for."""
-    empty = [name for name in AMOUNTS if name in bars.columns and np.isnan(bars.columns[name]).all()]
-    if not empty:
-        return bars
-    columns = {name: values for name, values in bars.columns.items() if name not in empty}
-    notices = tuple(f"{name} is empty in the dates asked for and left out" for name in empty)
-    for notice in notices:
-        get_logger().warning("%s: %s", bars.name, notice)
-    return replace(bars, columns=columns, notices=bars.notices + notices)
+    return kept
 
 
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
-from nextbar.data.indicators import price_valued
+from nextbar.data.features import device_column
 from nextbar.data.naming import Naming
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
+from nextbar.data.splits import whole_windows
+from nextbar.data.spreads import SpreadBins, typical, window_spreads
 from nextbar.data.targets import bins_ahead
 from nextbar.data.windows import Tape, WindowSpec
 
-PRICES = ("open", "high", "low", "close")
-VOLUMES = ("volume", "trades")
-DAY = 86_400
+FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
+"""fields of the window spec that runs of before do not have, and what they had instead"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class SeriesFit:
     """one for each group of the window spec"""
     return_std: float
     """standard deviation of one-bar log returns; NaN where a price is not positive"""
+    spreads: tuple[float, ...]
+    """spread of each group in the middle one of its training windows; NaN where it has none that varies"""
 
     @classmethod
     def fit(cls, bars: Bars, n_train: int, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
@@ -46,7 +48,18 @@ class SeriesFit:
             # a move across a hole is no one-bar return
             moves = np.diff(np.log(close))[~calendar.hole_before(bars.time_N[:n_train])[1:]]
             std = float(np.std(moves)) if moves.size else np.nan
-        return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std)
+        hole_N = calendar.hole_before(bars.time_N[:n_train])
+        origins = np.flatnonzero(whole_windows(hole_N, spec.seq_len, horizon=0))
+        spread_NG = spreads_at(bars, origins, spec)
+        middle = tuple(typical(spread_NG).tolist())
+        return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std, middle)
+
+    @classmethod
+    def unknown(cls, bars: Bars, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
+        """Of a series of which nothing but the calendar is known."""
+        groups = len(spec.groups)
+        nothing = (Statistics(*[np.nan] * 4),) * groups
+        return cls(bars.ticker, bars.resolution, calendar, nothing, np.nan, (np.nan,) * groups)
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class Preparation:
     series: tuple[SeriesFit, ...]
     naming: Naming
     """what records, forecasts and reports call the series"""
+    spreads: SpreadBins
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -72,7 +86,8 @@ class Preparation:
             np.concatenate([np.stack([device_column(b, c, spec) for c in spec.columns], axis=1) for b in bars])
         )
         time_R = np.concatenate([b.close_time_N for b in bars])
-        time_R1 = ((time_R - self.first_time) / max(self.last_time - self.first_time, 1)).astype(np.float32)[:, None]
+        share_R = ((time_R - self.first_time) / max(self.last_time - self.first_time, 1)).astype(np.float32)
+        times = [share_R[:, None]] if spec.spans_time else []
         plain = np.concatenate(
             [
                 np.stack([b.columns[c] for c in spec.plain], axis=1) if spec.plain else np.empty((len(b), 0))
@@ -82,7 +97,7 @@ class Preparation:
         close = spec.own_prices - 1
         longest = max(len(f.calendar.open_slots) for f in fits)
         return Tape(
-            rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, time_R1, plain], axis=1)),
+            rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
             bin_RH=np.concatenate([bins_ahead(b.columns["close"], spec.horizon, spec.edges) for b in bars]),
             series_R=np.repeat(np.arange(len(bars), dtype=np.int32), [len(b) for b in bars]),
@@ -93,6 +108,7 @@ class Preparation:
             slots_S=np.array([len(f.calendar.open_slots) for f in fits], np.int32),
             fitted=GlobalScale.stack([list(f.statistics) for f in fits]),
             return_std_S=np.array([f.return_std for f in fits], np.float32),
+            spreads=self.spreads.scale([f.spreads for f in fits]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,16 +125,23 @@ class Preparation:
                     "calendar": s.calendar.to_dict(),
                     "statistics": [{k: _known(v) for k, v in group._asdict().items()} for group in s.statistics],
                     "return_std": _known(s.return_std),
+                    "spreads": [_known(v) for v in s.spreads],
                 }
                 for s in self.series
             ],
+            "spreads": {
+                "typical": [_known(v) for v in self.spreads.typical],
+                "edges": [list(edges) for edges in self.spreads.edges],
+            },
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Preparation:
-        """Inverse of ``to_dict``; where no naming was saved, names are as they were given then."""
-        spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["spec"].items()}
-        spec["edges"] = spec["edges"] and tuple(map(float, spec["edges"]))  # infinities travel as text
+        """Inverse of ``to_dict``, also for runs of layout 1, which say neither that nor how their series are named."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["spec"].items()}
+        fields["edges"] = fields["edges"] and tuple(map(float, fields["edges"]))  # infinities travel as text
+        spec = WindowSpec(**FIRST_LAYOUT | fields)
+        groups = len(spec.groups)
         series = [
             SeriesFit(
                 s["ticker"],
@@ -126,53 +149,34 @@ class Preparation:
                 Calendar.from_dict(s["calendar"]),
                 tuple(Statistics(**{k: _number(v) for k, v in values.items()}) for values in s["statistics"]),
                 _number(s["return_std"]),
+                tuple(map(_number, s.get("spreads", [None] * groups))),
             )
             for s in data["series"]
         ]
+        bins = SpreadBins.none(groups)
+        if "spreads" in data:
+            bins = SpreadBins(
+                tuple(map(_number, data["spreads"]["typical"])), tuple(map(tuple, data["spreads"]["edges"]))
+            )
         naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
-        return cls(WindowSpec(**spec), data["first_time"], data["last_time"], tuple(series), naming)
+        return cls(spec, data["first_time"], data["last_time"], tuple(series), naming, bins)
 
 
-def window_spec(config: DatasetConfig, bars: Sequence[Bars]) -> WindowSpec:
-    """The layout of the windows of these series: the features that all of them have."""
-    own = own_prices(config)
-    indicators = tuple(config.indicators or ())
-    edges = config.discrete_grid_levels if config.output_mode == "discrete_grid" else None
-    return WindowSpec(
-        seq_len=config.seq_len,
-        horizon=config.horizon,
-        target=config.target,
-        edges=tuple(edges) if edges else None,
-        returns=config.features == "returns",
-        prices=own + tuple(name for name in indicators if price_valued(name)),
-        own_prices=len(own),
-        volumes=tuple(name for name in asked_volumes(config) if all(name in b.columns for b in bars)),
-        plain=tuple(name for name in indicators if not price_valued(name)),
-        indicators=indicators,
-        clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
-    )
+def fit_spreads(
+    bars: Sequence[Bars], fits: Sequence[SeriesFit], origins: Sequence[np.ndarray], spec: WindowSpec
+) -> SpreadBins:
+    """Where the spreads of the training windows lie; ``origins`` are the rows that they end at in each series."""
+    if spec.layout == 1:
+        return SpreadBins.none(len(spec.groups))
+    spreads = [spreads_at(b, rows, spec) for b, rows in zip(bars, origins, strict=True)]
+    own = [np.tile(f.spreads, (len(rows), 1)) for f, rows in zip(fits, origins, strict=True)]
+    return SpreadBins.fit(np.concatenate(spreads), np.concatenate(own))
 
 
-def own_prices(config: DatasetConfig) -> tuple[str, ...]:
-    """Price columns of the feature set; indicators may add others."""
-    return ("close",) if config.features == "close" else PRICES
-
-
-def dropped_features(config: DatasetConfig, bars: Sequence[Bars]) -> dict[str, list[str]]:
-    """Volume and trades that are asked for and that some series have but not all: name -> the series without it."""
-    missing = {name: [b.name for b in bars if name not in b.columns] for name in asked_volumes(config)}
-    return {name: lacking for name, lacking in missing.items() if 0 < len(lacking) < len(bars)}
-
-
-def asked_volumes(config: DatasetConfig) -> tuple[str, ...]:
-    """Columns beside the prices that the feature set wants."""
-    return VOLUMES if config.features in ("ohlcv", "returns") else ()
-
-
-def device_column(bars: Bars, name: str, spec: WindowSpec) -> np.ndarray:
-    """A column as the device keeps it: with features ``returns`` volume and trades as ln(1 + v), else as it is."""
-    values = bars.columns[name]
-    return np.log1p(values) if spec.returns and name in spec.volumes else values
+def spreads_at(bars: Bars, origin_N: np.ndarray, spec: WindowSpec) -> np.ndarray:
+    """float64 (N, G): spreads of the windows that end at the origins; see ``window_spreads``."""
+    columns = {name: device_column(bars, name, spec) for name in spec.columns}
+    return window_spreads(columns, origin_N, spec)
 
 
 def _clock_table(calendar: Calendar, rows: int, width: int) -> np.ndarray:

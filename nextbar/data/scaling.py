@@ -94,6 +94,16 @@ class Scale(NamedTuple):
         return (x_BLC - shift) * scale + offset
 
 
+def deviation(value_BLC: Array) -> Array:
+    """(B,): population standard deviation of each window, all columns together."""
+    import jax.numpy as jnp
+
+    # in units of the range, since float32 has no room for the squares of very large and very small numbers
+    range_B = jnp.max(value_BLC, axis=(1, 2)) - jnp.min(value_BLC, axis=(1, 2))
+    unit_B = jnp.where(range_B == 0, 1.0, range_B)
+    return unit_B * jnp.std(value_BLC / unit_B[:, None, None], axis=(1, 2))
+
+
 def fit_windows(difference_BLC: Array, reference: Pair, fitted: GlobalScale, norm_mode: Array) -> Scale:
     """The map of each window under the mode of number ``norm_mode`` (traced: changing it compiles nothing).
 
@@ -108,9 +118,7 @@ def fit_windows(difference_BLC: Array, reference: Pair, fitted: GlobalScale, nor
     low = jnp.min(difference_BLC, axis=(1, 2))
     spread = jnp.max(difference_BLC, axis=(1, 2)) - low
     mean = jnp.mean(difference_BLC, axis=(1, 2))
-    # in units of the spread, since float32 has no room for the squares of very large and very small numbers
-    unit = jnp.where(spread == 0, 1.0, spread)
-    std = unit * jnp.std(difference_BLC / unit[:, None, None], axis=(1, 2))
+    std = deviation(difference_BLC)
     level = reference.high + mean
     zero, one = jnp.zeros_like(low), jnp.ones_like(low)
     # one column for each of NORM_MODES, in its order

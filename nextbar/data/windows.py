@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair, Scale, fit_windows
+from nextbar.data import spreads
+from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair, Scale, deviation, fit_windows
+from nextbar.data.spreads import SpreadScale
 from nextbar.data.targets import label
 from nextbar.types import Array, Batch
 
-MAX_TOKEN = 100
-"""largest spread token"""
+LAYOUT = 2
+"""of the windows of new runs. In layout 1, of earlier ones, Time2Vec reads the share of the training span that has
+passed, and spread tokens tell the deviation of what was just normalised"""
 
 _STANDARDISED = tuple(
     NORM_MODES.index({"window": "window_meanstd", "global": "global_meanstd", "none": "none"}[mode.split("_")[0]])
@@ -40,7 +43,11 @@ class WindowSpec:
     indicators: tuple[str, ...]
     """all indicators in the order asked for"""
     clock: int
-    """numbers that tell the clock of one predicted bar: 0, 2 or 4"""
+    """numbers that tell the clock of one bar: 0, 2 or 4"""
+    time_feature: str
+    """``none``, ``position`` or ``span``"""
+    layout: int
+    """``LAYOUT``; 1 in earlier runs"""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -54,15 +61,37 @@ class WindowSpec:
 
     @property
     def n_features(self) -> int:
-        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time, indicators."""
-        return (5 if self.returns else self.own_prices) + len(self.volumes) + 1 + len(self.indicators)
+        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time if asked for, indicators."""
+        own = 5 if self.returns else self.own_prices
+        return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators)
+
+    @property
+    def log_prices(self) -> bool:
+        """Whether prices are above 0 by what is asked, so that their logarithms can be told."""
+        return self.own_prices > 1 or self.target == "log_return" or self.edges is not None
+
+    @property
+    def spans_time(self) -> bool:
+        """Whether the share of the training span that has passed is kept with each bar."""
+        return self.time_feature == "span"
+
+    @property
+    def tokens(self) -> int:
+        """Spread tokens of a group that there are."""
+        return spreads.FORMER_TOKENS if self.layout == 1 else spreads.BINS
+
+    @property
+    def row_width(self) -> int:
+        """Numbers that the device keeps of each bar."""
+        return 2 * len(self.columns) + self.spans_time + len(self.plain)
 
 
 class Tape(NamedTuple):
     """All bars of all series, end to end, on the device."""
 
     rows_RX: Array
-    """high parts of the columns, low parts, the time column, plain indicators; float32"""
+    """high parts of the columns, low parts, the share of the training span (``time_feature`` span), plain indicators;
+    float32"""
     close_R2: Array
     """high and low part of the close"""
     bin_RH: Array
@@ -78,6 +107,7 @@ class Tape(NamedTuple):
     """training statistics, (S, G)"""
     return_std_S: Array
     """standard deviation of one-bar log returns in training"""
+    spreads: SpreadScale
 
 
 def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec) -> Batch:
@@ -95,32 +125,37 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     n = len(spec.columns)
     rows_BLX = _slices(tape.rows_RX, origin_B - spec.seq_len + 1, spec.seq_len)
     pair = Pair(rows_BLX[..., :n], rows_BLX[..., n : 2 * n])
-    time_BL = rows_BLX[..., 2 * n]
+    plain_BLE = rows_BLX[..., 2 * n + spec.spans_time :]
+    time_BL = rows_BLX[..., 2 * n] if spec.spans_time else _positions(rows_BLX)
     series_B = tape.series_R[origin_B]
 
-    scaled, scales = _normalise(tape, pair, series_B, norm_mode, spec)
+    scaled, scales, deviation_BG = _normalise(tape, pair, series_B, norm_mode, spec)
     close = spec.own_prices - 1
     last = Pair(pair.high[:, -1, close], pair.low[:, -1, close])
     change_BL = Pair(pair.high[..., close], pair.low[..., close]).minus(Pair(last.high[:, None], last.low[:, None]))
-    log_BL = jnp.log1p(change_BL / last.high[:, None]) if _needs_logs(spec) else change_BL
-    deviation_B = _return_deviation(
-        jnp.std(log_BL[:, 1:] - log_BL[:, :-1], axis=1), tape.return_std_S[series_B], norm_mode
-    )
+    log_BL = jnp.log1p(change_BL / last.high[:, None]) if spec.log_prices else change_BL
+    moved_B = jnp.std(log_BL[:, 1:] - log_BL[:, :-1], axis=1)
+    deviation_B = _return_deviation(moved_B, tape.return_std_S[series_B], norm_mode)
 
     own_BLF = _returns(pair, last, log_BL, deviation_B, spec) if spec.returns else scaled[0][..., : spec.own_prices]
     groups = [own_BLF, *scaled[1:]]
-    plain_BLE = rows_BLX[..., 2 * n + 1 :]
     indicators = [
         _column(plain_BLE, spec.plain.index(name))
         if name in spec.plain
         else _column(scaled[0], spec.prices.index(name))
         for name in spec.indicators
     ]
+    times = [] if spec.time_feature == "none" else [time_BL[..., None]]
+    if spec.log_prices:
+        deviation_BG = [moved_B, *deviation_BG[1:]]
+    tokens_BG, spread_BG = _spreads(tape.spreads, groups, deviation_BG, series_B, spec)
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
     return Batch(
-        x_BLF=jnp.concatenate([*groups, time_BL[..., None], *indicators], axis=-1),
-        time_BL=time_BL,
-        tokens_BG=jnp.stack([_spread_token(group) for group in groups], axis=-1),
+        x_BLF=jnp.concatenate([*groups, *times, *indicators], axis=-1),
+        time_BL=time_BL if spec.layout == 1 else _positions(rows_BLX),
+        clock_BLC=_own_clock(tape, origin_B, series_B, spec),
+        tokens_BG=tokens_BG,
+        spread_BG=spread_BG,
         clock_BHC=_clock(tape, origin_B, series_B, spec),
         y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
@@ -147,14 +182,22 @@ def _slices(array_RX: Array, start_B: Array, length: int) -> Array:
     return jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(array_RX, start, length))(start_B)
 
 
+def _positions(rows_BLX: Array) -> Array:
+    """(B, L): each bar's place in its window, 0 to 1."""
+    import jax.numpy as jnp
+
+    size, length = rows_BLX.shape[:2]
+    return jnp.broadcast_to(jnp.linspace(0, 1, length, dtype=jnp.float32)[None], (size, length))
+
+
 def _normalise(
     tape: Tape, pair: Pair, series_B: Array, norm_mode: Array, spec: WindowSpec
-) -> tuple[list[Array], list[Scale]]:
-    """Normalised columns and scale of each group; a group's reference is its last bar's last own column."""
+) -> tuple[list[Array], list[Scale], list[Array]]:
+    """Normalised columns, scale and deviation of each group; its reference is its last bar's last own column."""
     import jax
     import jax.numpy as jnp
 
-    scaled, scales = [], []
+    scaled, scales, deviations = [], [], []
     start = 0
     for g, name in enumerate(spec.groups):
         width, own = (len(spec.prices), spec.own_prices) if name == "price" else (1, 1)
@@ -169,11 +212,21 @@ def _normalise(
         scale = fit_windows(difference_BLC[..., :own], reference, fitted, mode)
         scaled.append(scale.apply(difference_BLC))
         scales.append(scale)
-    return scaled, scales
+        deviations.append(deviation(difference_BLC[..., :own]))
+    return scaled, scales, deviations
 
 
-def _needs_logs(spec: WindowSpec) -> bool:
-    return spec.returns or spec.target == "log_return"
+def _spreads(
+    scale: SpreadScale, groups: list[Array], deviation_BG: list[Array], series_B: Array, spec: WindowSpec
+) -> tuple[Array, Array]:
+    """Spread tokens, int32 (B, G), and the numbers behind them, float32 (B, G); in layout 1 there are none of these."""
+    import jax.numpy as jnp
+
+    if spec.layout == 1:
+        tokens_BG = jnp.stack([spreads.former_token(group) for group in groups], axis=-1)
+        return tokens_BG, jnp.zeros((len(series_B), 0), jnp.float32)
+    number_BG = spreads.numbers(jnp.stack(deviation_BG, axis=-1), scale.typical_SG[series_B], jnp)
+    return spreads.tokens(number_BG, scale.edges_GT), number_BG
 
 
 def _return_deviation(window_B: Array, training_B: Array, norm_mode: Array) -> Array:
@@ -201,12 +254,14 @@ def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: Wi
     return jnp.stack(columns, axis=-1) / deviation_B[:, None, None]
 
 
-def _spread_token(group_BLC: Array) -> Array:
-    """Integer 0..100: standard deviation of the normalised group in the window, times 500."""
+def _own_clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -> Array:
+    """(B, L, C) clock of the context's bars; in a closed slot that of the open one before. Layout 1: none."""
     import jax.numpy as jnp
 
-    spread_B = jnp.std(group_BLC, axis=(1, 2)) * 5 * 100
-    return jnp.clip(jnp.round(spread_B), 0, MAX_TOKEN).astype(jnp.int32)
+    if spec.layout == 1:
+        return jnp.zeros((len(origin_B), spec.seq_len, 0), jnp.float32)
+    rank_BL = tape.rank_R[origin_B[:, None] + jnp.arange(1 - spec.seq_len, 1)[None]]
+    return tape.clock_SMC[series_B[:, None], (rank_BL - 1) % tape.slots_S[series_B][:, None]]
 
 
 def _clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -> Array:

@@ -180,21 +180,25 @@ def sinusoidal_encoding(length: int, width: int) -> np.ndarray:
 
 
 class Time2Vec(nn.Module):
-    """One linear and D - 1 sine components of the time column (Kazemi et al. 2019, equation 1).
+    """One linear and D - 1 sine components of a time that runs from 0 to 1 (Kazemi et al. 2019, equation 1).
 
-    The time column runs from 0 to 1 over the whole training span; the frequencies start on a logarithmic grid from one
-    to ten thousand turns of it, so that neighbouring bars can be told apart from the first step on.
+    The frequencies start on a logarithmic grid from one to ``turns`` turns, so that neighbouring bars can be told apart
+    from the first step on. A bar's clock shifts the components' phases by weights that start at zero.
     """
 
     width: int
+    turns: float
 
     @nn.compact
-    def __call__(self, time_BL: Array) -> Array:
+    def __call__(self, time_BL: Array, clock_BLC: Array) -> Array:
         def grid(_key: Array, shape: tuple[int, ...]) -> Array:
-            turns = 2 * np.pi * np.geomspace(1, 1e4, shape[0] - 1)
+            turns = 2 * np.pi * np.geomspace(1, self.turns, shape[0] - 1)
             return jnp.asarray(np.concatenate([[1.0], turns]), jnp.float32)
 
         frequency_D = self.param("frequency", grid, (self.width,))
         phase_D = self.param("phase", nn.initializers.zeros, (self.width,))
         angle_BLD = time_BL[..., None] * frequency_D[None, None] + phase_D[None, None]
+        if clock_BLC.shape[-1]:
+            clock_CD = self.param("clock", nn.initializers.zeros, (clock_BLC.shape[-1], self.width))
+            angle_BLD = angle_BLD + product(clock_BLC, clock_CD)
         return jnp.concatenate([angle_BLD[..., :1], jnp.sin(angle_BLD[..., 1:])], axis=-1)

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nextbar.config import ModelConfig
-from nextbar.data.windows import MAX_TOKEN
-from nextbar.model.heads import Head
+from nextbar.config import ExperimentConfig, ModelConfig
+from nextbar.data.windows import LAYOUT, WindowSpec
+from nextbar.model.heads import Head, head_for
 from nextbar.model.layers import Attention, Dense, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
 from nextbar.types import Array, Batch
 
@@ -49,10 +49,14 @@ class Transformer(nn.Module):
     Attributes:
         config: the architecture; ``dropout`` only says whether there is any (see ``architecture``).
         head: output layers and loss of the output mode.
+        tokens: spread tokens of a group that there are.
+        layout: of the windows.
     """
 
     config: ModelConfig
     head: Head
+    tokens: int
+    layout: int = LAYOUT
 
     @nn.compact
     def __call__(self, batch: Batch, rate: Array | None = None) -> dict[str, Array]:
@@ -69,7 +73,9 @@ class Transformer(nn.Module):
             raise ValueError(f"windows of {length} bars, but max_seq_len is {c.max_seq_len}")
         x = self._extract(batch.x_BLF.astype(dtype), rate, dtype)
         if c.use_time2vec:
-            x = x + Time2Vec(c.d_model, name="time2vec")(batch.time_BL).astype(dtype)
+            # turns from the start of what it reads to the end: two bars each at the most, or those of a training span
+            turns = max(length / 2, 1) if self.layout > 1 else 1e4
+            x = x + Time2Vec(c.d_model, turns, name="time2vec")(batch.time_BL, batch.clock_BLC).astype(dtype)
         else:
             x = x + jnp.asarray(sinusoidal_encoding(length, c.d_model), dtype)[None]
         x = Dropout()(x, rate)
@@ -85,8 +91,10 @@ class Transformer(nn.Module):
             vector = x.reshape(x.shape[0], -1)
         else:
             vector = jnp.mean(x, axis=1) if c.average_encoder_output else x[:, -1]
-        clock = batch.clock_BHC.reshape(vector.shape[0], -1).astype(dtype)
-        vector = jnp.concatenate([vector, clock], axis=-1)
+        joined = [batch.clock_BHC.reshape(vector.shape[0], -1)]
+        if c.use_extra_tokens:
+            joined.append(batch.spread_BG)
+        vector = jnp.concatenate([vector, *(numbers.astype(dtype) for numbers in joined)], axis=-1)
         block = ResidualBlock if c.use_resblocks_in_head else DenseBlock
         for i in range(c.head_layers):
             vector = block(c.d_model, dtype, name=f"head_{i}")(vector, rate)
@@ -104,9 +112,9 @@ class Transformer(nn.Module):
 
     def _embed_tokens(self, tokens_BG: Array, dtype: jnp.dtype) -> Array:
         """(B, G, D); by one-hot products, since the gradient of a look-up adds in no fixed order on a GPU."""
-        one_hot_BGT = jax.nn.one_hot(tokens_BG, MAX_TOKEN + 1, dtype=dtype)
+        one_hot_BGT = jax.nn.one_hot(tokens_BG, self.tokens, dtype=dtype)
         tables = [
-            nn.Embed(MAX_TOKEN + 1, self.config.d_model, name=f"token_{g}").embedding.astype(dtype)
+            nn.Embed(self.tokens, self.config.d_model, name=f"token_{g}").embedding.astype(dtype)
             for g in range(tokens_BG.shape[1])
         ]
         return jnp.einsum("bgt,gtd->bgd", one_hot_BGT, jnp.stack(tables))
@@ -115,3 +123,8 @@ class Transformer(nn.Module):
 def architecture(config: ModelConfig) -> ModelConfig:
     """The part of a model's configuration that compiled code depends on: of dropout only whether there is any."""
     return replace(config, dropout=0.5 if config.dropout > 0 else 0.0)
+
+
+def model_of(config: ExperimentConfig, spec: WindowSpec) -> Transformer:
+    """The model of an experiment for its windows."""
+    return Transformer(architecture(config.model_config), head_for(config), spec.tokens, spec.layout)

@@ -25,6 +25,7 @@ from nextbar.report.scores import number, p_value, signed, tone, verdict_box
 from nextbar.report.trained import config_facts
 from nextbar.report.words import METRICS, UNITS, how_to_read
 from nextbar.run_bars import hold
+from nextbar.train.records import read_config
 
 DIRECTION = "acc_dir"
 FOLDS = (
@@ -40,7 +41,7 @@ def backtest_page(path: Path, bars: Any = None, data: str | Path | None = None) 
         RunError: it is damaged or was not finished.
         DataError: bars that were handed in cannot be read. The backtest's own are done without where they are gone.
     """
-    config = ExperimentConfig.load(path / "config.yaml")
+    config = read_config(path)
     found = Backtest.load(path)
     task = Task.of(config)
     model, scores = found.summary["model"], found.scores

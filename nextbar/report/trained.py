@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nextbar.config import ExperimentConfig
+from nextbar.config import DatasetConfig, ExperimentConfig
 from nextbar.report.figure import Figure
 from nextbar.report.markup import Html, element, facts, table
 from nextbar.report.price import Band, price_figure, spans
@@ -42,13 +42,21 @@ def config_facts(config: ExperimentConfig, said: Mapping[str, Any] | None = None
     return [
         ("asked for", f"{law} of {dataset.target}, {dataset.horizon} bar{'s' * (dataset.horizon > 1)} ahead"),
         ("context", f"{dataset.seq_len} bars"),
-        ("features", features + (", clock" if dataset.clock else "")),
+        ("features", ", ".join((features, *_further(dataset)))),
         ("normalisation", dataset.norm_mode),
         ("model", f"{model.num_layers} blocks, width {model.d_model}, {model.n_heads} heads"),
         ("dropout, weight decay", f"{model.dropout:g}, {config.weight_decay:g}"),
         ("learning rate", f"{config.learning_rate:g}, {config.lr_mode}"),
         ("batch, seed", f"{config.batch_size}, {config.seed}"),
     ]
+
+
+def _further(dataset: DatasetConfig) -> Iterator[str]:
+    """What the model is told beside the bars' columns."""
+    if dataset.time_feature != "none":
+        yield f"time ({dataset.time_feature})"
+    if dataset.clock:
+        yield "clock"
 
 
 def date(iso: str) -> str:

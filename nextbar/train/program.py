@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import jax
 
-from nextbar.config import ExperimentConfig
+from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.windows import WindowSpec
-from nextbar.model.heads import head_for
-from nextbar.model.transformer import Transformer, architecture
+from nextbar.model.transformer import Transformer, model_of
 from nextbar.train.devices import ONE, Devices
 
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
@@ -51,10 +50,10 @@ class Program:
     @classmethod
     def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
-        model = Transformer(architecture(config.model_config), head_for(config))
+        model = model_of(config, spec)
         batch_size = min(config.batch_size, n_windows)
         steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
-        slices = _slices(batch_size, _tokens(spec))
+        slices = _slices(batch_size, _positions(model.config, spec))
         return cls(model, spec, batch_size, config.gradient_clip is not None, steps_a_call, slices, devices)
 
     @property
@@ -67,22 +66,22 @@ class Program:
     def members_at_once(self) -> int:
         """Members of a population that are computed side by side, at most."""
         c, windows = self.model.config, self.batch_size // self.slices
-        each = windows * _tokens(self.spec) * max(c.d_model, c.dim_feedforward)
+        each = windows * _positions(c, self.spec) * max(c.d_model, c.dim_feedforward)
         return max(1, ACTIVATIONS.get(jax.default_backend(), sys.maxsize) // each)
 
 
 def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:
     """About the arithmetic of one training step; backward is twice forward."""
     c = config.model_config
-    tokens = _tokens(spec)
+    tokens = _positions(c, spec)
     weights = 4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward
     scores = tokens * (12 * c.d_model + SCORE_FLOPS * c.n_heads)
     return STEP_FLOPS + c.num_layers * batch_size * tokens * (6 * weights + scores)
 
 
-def _tokens(spec: WindowSpec) -> int:
-    """Positions of a window, spread tokens included."""
-    return spec.seq_len + len(spec.groups)
+def _positions(c: ModelConfig, spec: WindowSpec) -> int:
+    """Positions that the encoder sees of a window, spread tokens included."""
+    return spec.seq_len + (len(spec.groups) if c.use_extra_tokens else 0)
 
 
 def _slices(batch_size: int, tokens: int) -> int:

@@ -14,7 +14,7 @@ from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.train.hosts import require_alone
-from nextbar.train.records import read_config, read_summary
+from nextbar.train.records import read_config, read_preparation, read_summary
 from nextbar.train.result import Plan, Result
 from nextbar.train.run import ENDED
 from nextbar.train.trainer import Trainer
@@ -73,7 +73,8 @@ def refit(
     found = Trainer(config, bars, **names).read()
     end = _end(found, config) + 1
     get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
-    plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name)
+    layout = read_preparation(path).spec.layout
+    plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name, layout=layout)
     return Trainer(config, found, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.data.splits import Cuts
+from nextbar.data.windows import LAYOUT
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,16 @@ class Plan:
     """end after so many, on the configuration's schedule"""
     refit_of: str | None = None
     """name of the run whose configuration this is"""
+    layout: int = LAYOUT
+    """of the windows"""
 
     @property
     def name(self) -> str:
         """What tells its run folder from that of the configuration; empty where there is no difference."""
-        return "" if self == Plan() else repr((self.cuts, self.epochs))
+        if self == Plan():
+            return ""
+        earlier = () if self.layout == LAYOUT else (self.layout,)
+        return repr((self.cuts, self.epochs, *earlier))
 
 
 Watch = Callable[[int, float | None], str]

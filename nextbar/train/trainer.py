@@ -61,7 +61,7 @@ class Trainer:
         bars = self.read()
         (result,) = train_together(
             [self.config],
-            build_dataset(self.config, bars, self._plan.cuts),
+            build_dataset(self.config, bars, self._plan.cuts, self._plan.layout),
             plan=self._plan,
             watches=[self._watch],
             show=self._show,

@@ -25,7 +25,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "returns, student_t, horizon 3": {
         "features": "returns", "target": "log_return", "norm_mode": "global_meanstd", "output_mode": "distribution",
-        "tail": "student_t", "horizon": 3,
+        "tail": "student_t", "horizon": 3, "use_extra_tokens": True,
     },
     "grid, scored but not trained": {
         "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "test_tickers": ["bbb"], "tickers": ["aaa"],
@@ -145,3 +145,35 @@ def test_what_is_fitted_before_training_does_not_know_later_bars(overrides: dict
     assert plain.preparation.to_dict() == other.preparation.to_dict()
     for span in SPANS:
         np.testing.assert_array_equal(plain.origins[span], other.origins[span])
+
+
+AMOUNTS = {
+    "single": {},
+    "two trained": {"tickers": ["aaa", "bbb"]},
+    "scored only": {"tickers": ["aaa"], "test_tickers": ["aaa", "bbb"]},
+    "global returns": {"features": "returns", "target": "log_return", "norm_mode": "global_meanstd"},
+}
+
+
+@pytest.mark.parametrize("has", [True, False], ids=["vanishes", "appears"])
+@pytest.mark.parametrize("overrides", AMOUNTS.values(), ids=AMOUNTS)
+def test_the_choice_of_features_does_not_know_whether_there_is_volume_later(
+    overrides: dict[str, Any], has: bool
+) -> None:
+    """Where the training span of the last series has volume and trades, or has none, later values change nothing."""
+    config = make_config(**overrides)
+    series = make_series(config)
+    cuts = build_dataset(config, series).cuts
+
+    def facts(later: bool) -> tuple[Any, ...]:
+        *others, last = series
+        time_N = last.close_time_N
+        # each scored span needs a window: where volume vanishes, ten bars are left of each
+        left_N = np.any([(time_N >= cut) & (time_N < cut + 10 * last.step) for cut in (cuts.validation, cuts.test)], 0)
+        kept_N = np.where(time_N < cuts.validation, has, later | (has & left_N))
+        amounts = {name: np.where(kept_N, last.columns[name], np.nan) for name in ("volume", "trades")}
+        dataset = build_dataset(config, [*others, with_columns(last, **amounts)])
+        return dataset.preparation.to_dict(), dataset.origins["training"].tolist(), dataset.dropped
+
+    assert facts(True) == facts(False)
+    assert facts(True)[0]["spec"]["volumes"] == (("volume", "trades") if has else ())

@@ -1,0 +1,137 @@
+"""Spread tokens and numbers: what they are, that they are told apart, and what they may know."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from builders import MONDAY, make_bars, make_config, with_columns
+from window_reference import MODES, gather_all
+
+from nextbar.data.bars import Bars
+from nextbar.data.dataset import Dataset, build_dataset
+from nextbar.data.preparation import spreads_at
+from nextbar.data.spreads import BINS, LIMIT, SpreadBins, numbers, typical, window_spreads
+from nextbar.types import Batch
+
+CLOSE: dict[str, Any] = {"features": "close"}
+SETS: dict[str, dict[str, Any]] = {
+    "ohlcv": {},
+    "returns": {"features": "returns", "target": "log_return"},
+    "close": CLOSE,
+    "close, log return": CLOSE | {"target": "log_return"},
+}
+
+
+def market(n: int = 1200) -> list[Bars]:
+    """Two series whose volatility and turnover wander, of very different price and volume."""
+    made = []
+    for ticker, seed, price in (("a", 1, 60_000.0), ("b", 2, 0.02)):
+        rng = np.random.default_rng(seed)
+        volatility_N = 0.01 * np.exp(np.convolve(rng.normal(size=n), np.ones(50) / 12, "same"))
+        close_N = price * np.exp(np.cumsum(volatility_N * rng.normal(size=n)))
+        factor_N = close_N / make_bars(ticker, n=n, seed=seed).columns["close"]
+        bars = make_bars(ticker, n=n, seed=seed, trades=True)
+        prices = {name: factor_N * bars.columns[name] for name in ("open", "high", "low", "close")}
+        made.append(with_columns(bars, **prices, volume=price * bars.columns["volume"]))
+    return made
+
+
+@cache
+def built(name: str) -> Dataset:
+    return build_dataset(make_config(tickers=["a", "b"], seq_len=12, **SETS[name]), market())
+
+
+def batches(dataset: Dataset, rows: np.ndarray, tape: Any = None) -> Batch:
+    """The windows in all six modes, with a leading axis of six; host arrays."""
+    weight_B, spec = np.ones(len(rows), np.float32), dataset.preparation.spec
+    return jax.device_get(gather_all(tape or dataset.tape(), rows.astype(np.int32), weight_B, MODES, spec))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_token_has_its_share_of_the_training_windows(name: str) -> None:
+    """In every normalisation at least one window in a hundred, where equal counts would be one in 32."""
+    dataset = built(name)
+    rows = dataset.origins["training"]
+    assert len(rows) > 1000
+    tokens_MBG = batches(dataset, rows).tokens_BG
+    for tokens_BG in tokens_MBG:
+        for g, group in enumerate(dataset.preparation.spec.groups):
+            share_T = np.bincount(tokens_BG[:, g], minlength=BINS) / len(rows)
+            assert len(share_T) == BINS and share_T.min() >= 0.01 and share_T.max() < 0.05, group
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_device_says_what_float64_says_whatever_the_normalisation(name: str) -> None:
+    dataset = built(name)
+    spec, rows = dataset.preparation.spec, np.concatenate(list(dataset.origins.values()))
+    starts = np.cumsum([0, *(len(b) for b in dataset.bars)])
+    number_NG = []
+    for row in rows:
+        s = int(dataset.series_R[row])
+        bars, end = dataset.bars[s], int(row - starts[s]) + 1
+        context = slice(end - 12, end)
+        close_L = bars.columns["close"][context]
+        logs = spec.own_prices > 1 or spec.target == "log_return"
+        spread = [np.std(np.diff(np.log(close_L)) if logs else close_L)]
+        for volume in spec.volumes:
+            amount_L = bars.columns[volume][context]
+            spread.append(np.std(np.log1p(amount_L) if spec.returns else amount_L))
+        number_NG.append(np.log(spread) - np.log(dataset.preparation.series[s].spreads))
+    got = batches(dataset, rows)
+    for m in MODES:
+        np.testing.assert_allclose(got.spread_BG[m], number_NG, atol=2e-4)
+        np.testing.assert_array_equal(got.tokens_BG[m], got.tokens_BG[0])
+    for g, edges in enumerate(dataset.preparation.spreads.edges):
+        number_N = np.array(number_NG)[:, g]
+        clear = np.abs(number_N[:, None] - edges).min(axis=1) > 1e-3
+        assert clear.mean() > 0.9
+        np.testing.assert_array_equal(got.tokens_BG[0][clear, g], np.digitize(number_N, edges)[clear])
+
+
+def test_spreads_of_many_windows_are_those_of_each() -> None:
+    """Also where they do not fit into one piece of work, and where a volume is empty."""
+    bars = market(400)[0]
+    bars.columns["volume"][50] = np.nan
+    spec = dataclasses.replace(built("ohlcv").preparation.spec, seq_len=300)
+    rows = np.arange(299, 400)
+    got = spreads_at(bars, rows, spec)
+    for row, spread in zip(rows, got, strict=True):
+        context = slice(row - 299, row + 1)
+        np.testing.assert_allclose(spread[0], np.std(np.diff(np.log(bars.columns["close"][context]))), rtol=1e-12)
+        np.testing.assert_allclose(spread[2], np.std(bars.columns["trades"][context]), rtol=1e-12)
+        assert np.isnan(spread[1]) == (row - 299 <= 50)
+    assert window_spreads(bars.columns, rows[:0], spec).shape == (0, 3)
+
+
+def test_what_does_not_vary_is_the_least_and_finite() -> None:
+    spread_NG = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])
+    np.testing.assert_array_equal(typical(spread_NG), [2.0, np.nan])
+    bins = SpreadBins.fit(spread_NG, np.tile(typical(spread_NG), (4, 1)))
+    scale = bins.scale([[np.nan, np.nan]])
+    np.testing.assert_array_equal(scale.typical_SG, [[2.0, 1.0]])
+    assert np.isfinite(scale.edges_GT).all()
+    said = numbers(np.array([0.0, 1e-30, 1.0, 1e30]), 1.0)
+    np.testing.assert_array_equal(said, [-LIMIT, -LIMIT, 0, LIMIT])
+
+
+def test_a_series_without_training_bars_has_the_pooled_spread() -> None:
+    """One that is scored only has its own, of its bars before the cut, and no part in the bins."""
+    a, b = market()
+    late = make_bars("late", n=200, trades=True, start=MONDAY + dt.timedelta(hours=1000))
+    config = make_config(tickers=["a"], test_tickers=["a", "b", "late"], seq_len=12)
+    dataset = build_dataset(config, [a, b, late])
+    fits, bins = dataset.preparation.series, dataset.preparation.spreads
+    assert late.close_time_N[0] >= dataset.cuts.validation
+    alone = build_dataset(make_config(tickers=["a"], seq_len=12), [a], dataset.cuts).preparation
+    assert (fits[0], bins) == (alone.series[0], alone.spreads)
+    assert np.isnan(fits[2].spreads).all() and np.isfinite(fits[1].spreads).all()
+    np.testing.assert_allclose(dataset.tape().spreads.typical_SG[2], bins.typical, rtol=1e-6)
+    n = int(np.searchsorted(b.close_time_N, dataset.cuts.validation))
+    rows = np.arange(11, n)
+    np.testing.assert_allclose(fits[1].spreads, np.median(spreads_at(b, rows, dataset.preparation.spec), axis=0))
