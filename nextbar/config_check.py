@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from nextbar.arguments import strict_arguments
 from nextbar.errors import ConfigError
 
 _RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
@@ -47,6 +48,7 @@ class Checked:
         """Problems between fields that are each right on their own."""
         yield from ()
 
+    @strict_arguments
     def to_dict(self) -> dict[str, Any]:
         """Mappings, lists and scalars only, ready for YAML and JSON."""
         return _open({name: getattr(self, name) for name in self.__dataclass_fields__})  # type: ignore[attr-defined]
@@ -70,7 +72,8 @@ def checked(cls: type[T]) -> type[T]:
             title = ":" if len(found) == 1 else f" has {len(found)} problems:\n "
             raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(found)) from None
 
-    built.__init__ = __init__
+    strict_arguments(built)
+    built.__init__ = __init__  # which tells unknown fields among all other problems
     return built
 
 

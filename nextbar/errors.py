@@ -11,6 +11,10 @@ class ConfigError(NextbarError):
     """A configuration that cannot mean anything."""
 
 
+class ArgumentError(ConfigError, TypeError):
+    """An argument that a callable does not have: a TypeError, as Python's own is."""
+
+
 class DataError(NextbarError):
     """Bars that are missing, malformed or too few."""
 

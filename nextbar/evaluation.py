@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from nextbar.arguments import strict_arguments
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
@@ -79,6 +80,7 @@ class Evaluation:
         return {name: span.report for name, span in self.spans.items()}
 
 
+@strict_arguments
 def evaluate(
     run: str | Path | Sequence[str | Path],
     bars: Any = None,

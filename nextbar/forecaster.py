@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from nextbar import forecasts
+from nextbar.arguments import strict_arguments
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
@@ -30,6 +31,7 @@ from nextbar.train.records import read_conformal, read_preparation, read_summary
 from nextbar.types import Forecast
 
 
+@strict_arguments
 class Forecaster:
     """Forecasts of a trained model.
 

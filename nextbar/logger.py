@@ -6,6 +6,8 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nextbar.arguments import strict_arguments
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -13,6 +15,7 @@ _LOGGER = logging.getLogger("nextbar")
 _LOGGER.addHandler(logging.NullHandler())
 
 
+@strict_arguments
 def get_logger() -> logging.Logger:
     """Return the logger ``nextbar``, shown at INFO on standard error unless logging was configured before."""
     show_info()

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.config_file import read_yaml
 from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
@@ -78,6 +79,7 @@ def is_study(path: str | Path) -> bool:
     return (Path(path) / STUDY).is_file()
 
 
+@strict_arguments
 def list_runs(folder: str | Path) -> list[RunInfo]:
     """Every run in a folder and the folders inside it, by path; those that begin with a dot are passed over, and
     so are backtests, whose folds' runs are found in their own folder only.
@@ -116,6 +118,7 @@ def describe(path: Path) -> RunInfo:
         return RunInfo(path, "damaged", bytes=size, problem=problem)
 
 
+@strict_arguments
 def best_run(folder: str | Path) -> Path:
     """The run with the best validation score relative to its baseline's; a run folder is its own best.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.backtesting.record import FORECASTS, Record
 from nextbar.errors import RunError
 from nextbar.logger import console
@@ -25,6 +26,7 @@ HIGHER = frozenset({"acc", "acc_dir"})
 """those of which more is better"""
 
 
+@strict_arguments
 @dataclass(frozen=True)
 class Backtest:
     """A finished backtest: its folder and what ``summary.json`` says."""

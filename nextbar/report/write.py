@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.errors import RunError
 from nextbar.files import write_whole
 from nextbar.runs import best_run, is_backtest, is_study
@@ -12,6 +13,7 @@ from nextbar.runs import best_run, is_backtest, is_study
 NAME = "report.html"
 
 
+@strict_arguments
 def write_report(
     source: str | Path, out: str | Path | None = None, *, bars: Any = None, data: str | Path | None = None
 ) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from nextbar.arguments import strict_arguments
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
@@ -19,6 +20,7 @@ from nextbar.train.run import ENDED
 from nextbar.train.trainer import Trainer
 
 
+@strict_arguments
 def refit(
     run_dir: str | Path,
     bars: Any = None,

@@ -10,7 +10,8 @@ from typing import Any, Unpack
 
 from rich.table import Table
 
-from nextbar.config import ExperimentConfig
+from nextbar.arguments import strict_arguments
+from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.columns import FrameNames
 from nextbar.errors import ConfigError
 from nextbar.logger import console, get_logger
@@ -42,8 +43,9 @@ class Seeds:
         return {span: _summary([metrics[span] for metrics in judged]) for span in spans}
 
 
+@strict_arguments
 def train_seeds(
-    config: ExperimentConfig,
+    config: Experiment,
     seeds: int,
     bars: Any = None,
     *,
@@ -56,7 +58,7 @@ def train_seeds(
     Every seed is a run of its own in the experiment's folder, the same that ``Trainer`` makes of that seed.
 
     Args:
-        config: the experiment.
+        config: the experiment, as for ``Trainer``.
         seeds: how many.
         bars: as for ``Trainer``.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
@@ -71,8 +73,9 @@ def train_seeds(
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ConfigError(f"seeds: found {seeds!r}, should be how many to train, a whole number ≥ 1")
-    numbers = tuple(config.seed + i for i in range(seeds))
-    configs = [replace(config, seed=number) for number in numbers]
+    experiment = ExperimentConfig.of(config)
+    numbers = tuple(experiment.seed + i for i in range(seeds))
+    configs = [replace(experiment, seed=number) for number in numbers]
     results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
     found = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
