@@ -16,6 +16,7 @@ from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import usable_origins
 from nextbar.data.preparation import SeriesFit
+from nextbar.data.present import Present
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
 from nextbar.errors import DataError, NextbarError, RunError
@@ -101,7 +102,8 @@ def evaluate(
     Args:
         run: run folder, or an experiment folder: its best run. Or several, whose forecasts are averaged (a deep
             ensemble); spans, statistics and baselines are then those of the first.
-        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count.
+        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count, but for a last bar that has
+            not closed by the clock, which is no outcome yet.
         data: a file of bars, or a folder as ``datapath``, instead. Neither: what the run was trained and scored on.
         tickers: those to score; None: all of a frame or a file, the run's scored ones of a folder.
         epoch: one of the epochs kept; None: the best.
@@ -125,7 +127,10 @@ def evaluate(
         refuse_names(names)
         given = own_bars(config, tickers)
     else:
-        given = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
+        present = Present()
+        new = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
+        given = [present.closed_bars(b) for b in new]
+        present.tell()
     series = tuple(with_features(b, dataset, spec) for b in given)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]

@@ -145,3 +145,8 @@ def instant(value: object, *, end: bool = False) -> int:
     if not dates.good_N[0]:
         raise ConfigError(f"found {value!r}, which {dates.mistakes[0][1]}")
     return int(dates.seconds_N[0]) + (DAY if end and re.fullmatch(_DAY, text) else 0)
+
+
+def iso(time: int) -> str:
+    """A second since the epoch as ISO 8601 text, UTC."""
+    return f"{np.datetime64(int(time), 's')}Z"
