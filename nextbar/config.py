@@ -32,7 +32,7 @@ from nextbar.config_values import (
     Share,
     instant,
 )
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 
 @checked
@@ -220,7 +220,7 @@ class ExperimentConfig(Checked):
         if isinstance(source, str | os.PathLike):
             return cls.load(source)
         raise ConfigError(
-            f"experiment: found {_kind(source)}, should be an ExperimentConfig, a mapping of its fields, or the path "
+            f"experiment: found {short(source)}, should be an ExperimentConfig, a mapping of its fields, or the path "
             "of a YAML file"
         )
 
@@ -261,13 +261,6 @@ class ExperimentConfig(Checked):
 
 Experiment = ExperimentConfig | Mapping[str, Any] | str | os.PathLike[str]
 """what callables that want an experiment accept: the configuration, a mapping of its fields, or a YAML file"""
-
-
-def _kind(value: object) -> str:
-    """What a value is, for a message; short whatever it holds."""
-    text = repr(value)
-    name = type(value).__name__
-    return f"{name} {text}" if len(text) <= 40 else f"an object of type {name}"
 
 
 def _canonical(value: Any) -> Any:

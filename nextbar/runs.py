@@ -87,6 +87,8 @@ def list_runs(folder: str | Path) -> list[RunInfo]:
     Raises:
         RunError: no such folder.
     """
+    if Path(folder).is_file():
+        raise RunError(f"{folder} is a file, should be a folder that holds runs{nearby(Path(folder))}")
     if not Path(folder).is_dir():
         raise RunError(f"no folder {folder}{nearby(Path(folder))}")
     return [describe(path) for path in _find(Path(folder))]
@@ -131,6 +133,8 @@ def best_run(folder: str | Path) -> Path:
     folder = Path(folder)
     if is_run(folder):
         return folder
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, should be the folder of a run or of an experiment{nearby(folder)}")
     if not folder.is_dir():
         raise RunError(f"no run {folder}{nearby(folder)}")
     if is_backtest(folder):

@@ -56,8 +56,8 @@ def refit(
         raise RunError(f"{run_dir} is itself a refit, of {summary['refit_of']}; refit that one")
     if summary.get("status") not in ENDED or not summary.get("best_epoch"):
         raise RunError(
-            f"{run_dir} has status {summary.get('status')} and best epoch {summary.get('best_epoch')}; "
-            "only a run that has ended says how long to train: finish it first"
+            f"{run_dir} has status {summary.get('status', 'unknown')} and {_best_in_words(summary)}; "
+            "only a run that has ended, with a whole epoch, says how long to train: finish it first"
         )
     config = ExperimentConfig.load(path / "config.yaml")
     if not config.save_weights:
@@ -73,6 +73,11 @@ def refit(
     get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
     plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name)
     return Trainer(config, found, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
+
+
+def _best_in_words(summary: dict[str, Any]) -> str:
+    best = summary.get("best_epoch")
+    return "no best epoch" if best is None else f"best epoch {best}"
 
 
 def _end(bars: list[Bars], config: ExperimentConfig) -> int:

@@ -13,7 +13,7 @@ from rich.table import Table
 from nextbar.arguments import strict_arguments
 from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.columns import FrameNames
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
@@ -72,7 +72,7 @@ def train_seeds(
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ConfigError(f"seeds: found {seeds!r}, should be how many to train, a whole number ≥ 1")
+        raise ConfigError(f"seeds: found {short(seeds)}, should be how many to train, a whole number ≥ 1")
     experiment = ExperimentConfig.of(config)
     numbers = tuple(experiment.seed + i for i in range(seeds))
     configs = [replace(experiment, seed=number) for number in numbers]

@@ -115,7 +115,7 @@ class Training:
         leaves, params = tree_from_first(held[0] if held else None, [jax.tree.leaves(start), start.params])
         self.stopper = EarlyStopper(**notes["early_stopper"])
         self.best = Best(notes["best_epoch"], notes["best_loss"], params)
-        get_logger().info("going on after epoch %d of %d", self.epoch, self.config.num_epochs)
+        get_logger().info("going on after epoch %d of %d", self.epoch, self.epochs)
         return jax.tree.unflatten(jax.tree.structure(start), leaves)
 
     def _kept(self, start: TrainState) -> tuple[int, dict[str, Any], list[jax.Array], Any] | None:
