@@ -142,21 +142,24 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: found {_short(error['input'])}, should be {_allowed(annotation, metadata)}{hint}"
 
 
-def _hidden_conflicts(cls: Any, given: Mapping[str, Any], error: ValidationError) -> list[str]:
+def _hidden_conflicts(cls: Any, given: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
     """Conflicts that pydantic does not come to look for, because some other field is wrong; none about such a field."""
     wrong = [_dotted(item["loc"][:2]) for item in error.errors() if item["type"] != "conflicts"]
-    unsure = re.compile("|".join(rf"(?<![\w.]){re.escape(name)}\b" for name in wrong if name) or r"(?!)")
-    return [text for text in _conflicts_of(cls, given) if not unsure.search(text)]
+    return _conflicts_of(cls, given, wrong)
 
 
-def _conflicts_of(cls: Any, given: Any, prefix: str = "") -> Iterator[str]:
-    """Conflicts between fields, where each that cannot be used has its default."""
-    stand_in = _stand_in(cls, given)
+def _conflicts_of(cls: Any, given: Any, wrong: Sequence[str], prefix: str = "") -> Iterator[str]:
+    """Conflicts between fields that are right; ``wrong`` names the others, with dots."""
+    if prefix.rstrip(".") in wrong:
+        return
     for name, field in cls.__pydantic_fields__.items():
         if _is_config(field.annotation):
-            yield from _conflicts_of(field.annotation, _inside(given, name), f"{prefix}{name}.")
+            yield from _conflicts_of(field.annotation, _inside(given, name), wrong, f"{prefix}{name}.")
+    unsure = [name.removeprefix(prefix) for name in wrong if name.startswith(prefix)]
     try:
-        yield from (prefix + text for text in stand_in._conflicts())
+        for text in _stand_in(cls, given)._conflicts():
+            if not any(re.search(rf"(?<![\w.]){re.escape(name)}\b", text) for name in unsure):
+                yield prefix + text
     except (TypeError, ValueError, AttributeError):  # a field without a default that is missing
         return
 

@@ -31,8 +31,7 @@ def plain_table(names: Sequence[str], right: Sequence[str] = ()) -> Table:
 
 def print_whole(out: Console, table: Table) -> None:
     """Print a table with no cell cut off; a terminal that is too narrow breaks its lines."""
-    from rich.console import Console
     from rich.measure import Measurement
 
     wide = Measurement.get(out, out.options.update(width=10_000), table).maximum
-    Console(file=out.file, width=max(out.width, wide)).print(table)
+    type(out)(file=out.file, width=max(out.width, wide)).print(table)

@@ -308,8 +308,8 @@ def test_problems_of_all_configurations_are_one_list() -> None:
         "model_config.n_heads: found 3, should divide d_model (8)",
         "dataset_config.seq_len: found 60, should be at most model_config.max_seq_len (6)",
     ]
-    found = problems(model_config__n_heads=3, dataset_config__initial_date="2020-01-02",
-                     dataset_config__final_date="2020-01-01", dataset_config__resolution="1x", num_epochs=0)  # fmt: skip
+    dates = {"dataset_config__initial_date": "2020-01-02", "dataset_config__final_date": "2020-01-01"}
+    found = problems(model_config__n_heads=3, **dates, dataset_config__resolution="1x", num_epochs=0)
     assert [line.partition(":")[0] for line in found] == [
         "model_config.n_heads", "dataset_config.resolution", "num_epochs", "dataset_config.initial_date"
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunBusy, RunError
-from nextbar.files import write_json
+from nextbar.files import PATIENCE, lock_of, write_json
 from nextbar.train.records import FORMAT, SUMMARY, read_summary, write_preparation
 
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
@@ -61,8 +61,8 @@ class Run:
         """
         try:
             self.experiment.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.experiment / f".{self.path.name}.lock")
-            lock.acquire(timeout=0)
+            lock = FileLock(lock_of(self.path))
+            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
         except Timeout:
             raise RunBusy(
                 f"{self.path} is being trained by another process; wait for it, or change the configuration"
