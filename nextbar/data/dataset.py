@@ -14,7 +14,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.columns import AMOUNTS
-from nextbar.data.indicators import add_indicators
+from nextbar.data.indicators import add_indicators, is_computed
 from nextbar.data.preparation import Preparation, SeriesFit, dropped_features, window_spec
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
@@ -113,6 +113,7 @@ class Dataset:
                     "scored": scored,
                     "training_windows": int(windows),
                     "notices": list(b.notices),
+                    **lost_windows(b, calendar, self.preparation.spec),
                 }
                 for name, b, calendar, trained, scored, windows in zip(
                     self.names,
@@ -270,6 +271,31 @@ def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: in
     """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
     valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
     return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+
+
+def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, Any]:
+    """What empty values in the source cost a series; the first bars of computed indicators are no loss.
+
+    Returns:
+        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any;
+        ``windows_lost``: how many windows, of all spans together, are left out for that.
+    """
+    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in spec.columns + spec.plain}
+    empty = {name: empty_N for name, empty_N in empty.items() if empty_N.any()}
+    if not empty:
+        return {"empty_bars": {}, "windows_lost": 0}
+    hole_N = calendar.hole_before(bars.time_N)
+    whole, used = (
+        int(whole_windows(hole_N, spec.seq_len, spec.horizon, valid_N).sum())
+        for valid_N in (None, ~np.any(list(empty.values()), axis=0))
+    )
+    return {"empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()}, "windows_lost": whole - used}
+
+
+def _empty(value_N: np.ndarray, computed: bool) -> np.ndarray:
+    """bool (N,): NaN; of a computed column only after its first value."""
+    empty_N = np.isnan(value_N)
+    return empty_N & (np.cumsum(~empty_N) > 0) if computed else empty_N
 
 
 def _rows(

@@ -153,6 +153,10 @@ def announce(runs: list[Run], facts: dict[str, Any]) -> None:
         )
         if series["trained"] and not series["training_windows"]:
             log.warning("%s has no training window: nothing is learnt from it", series["name"])
+    for series in facts["series"]:
+        if series["windows_lost"]:
+            columns = ", ".join(f"{name} is empty in {n} bars" for name, n in series["empty_bars"].items())
+            log.warning("%s: %d windows are left out: %s", series["name"], series["windows_lost"], columns)
     _warn_of_warmup([run.config for run in runs])
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))

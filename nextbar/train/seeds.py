@@ -15,6 +15,7 @@ from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.columns import FrameNames
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
+from nextbar.tables import plain_table, print_whole
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
 from nextbar.train.tracking import rounded
@@ -80,7 +81,7 @@ def train_seeds(
     found = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         for span, report in found.metrics.items():
-            console().print(seeds_table(span, report))
+            print_whole(console(), seeds_table(span, report))
     return found
 
 
@@ -91,10 +92,8 @@ def seeds_table(span: str, report: dict[str, Any]) -> Table:
         span: name of the span.
         report: of ``Seeds.metrics``.
     """
-    table = Table(title=f"{span}: {report['seeds']} seeds", title_justify="left", title_style="bold")
-    table.add_column("metric")
-    for name in (*STATISTICS, "baseline", "skill", "± std"):
-        table.add_column(name, justify="right")
+    numbers = (*STATISTICS, "baseline", "skill", "± std")
+    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['seeds']} seeds")
     for name, values in report["model"].items():
         skill = report["skill"].get(name)
         table.add_row(
