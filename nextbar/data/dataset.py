@@ -15,7 +15,7 @@ from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.features import empty_features, window_spec, with_all_columns
-from nextbar.data.indicators import add_indicators
+from nextbar.data.indicators import add_indicators, is_computed
 from nextbar.data.naming import Naming
 from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
@@ -147,6 +147,7 @@ class Dataset:
                     "scored": scored,
                     "training_windows": int(windows),
                     "notices": list(b.notices),
+                    **lost_windows(b, calendar, self.preparation.spec),
                 }
                 for name, b, calendar, trained, scored, windows in zip(
                     self.names,
@@ -320,6 +321,31 @@ def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np
     """Rows whose next ``horizon`` bars follow without a hole and are known at the row ``origin``."""
     rows = np.flatnonzero(whole_windows(calendar.hole_before(bars.time_N), 1, horizon))
     return rows[rows + horizon <= origin]
+
+
+def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, Any]:
+    """What empty values in the source cost a series; the first bars of computed indicators are no loss.
+
+    Returns:
+        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any;
+        ``windows_lost``: how many windows, of all spans together, are left out for that.
+    """
+    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in spec.columns + spec.plain}
+    empty = {name: empty_N for name, empty_N in empty.items() if empty_N.any()}
+    if not empty:
+        return {"empty_bars": {}, "windows_lost": 0}
+    hole_N = calendar.hole_before(bars.time_N)
+    whole, used = (
+        int(whole_windows(hole_N, spec.seq_len, spec.horizon, valid_N).sum())
+        for valid_N in (None, ~np.any(list(empty.values()), axis=0))
+    )
+    return {"empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()}, "windows_lost": whole - used}
+
+
+def _empty(value_N: np.ndarray, computed: bool) -> np.ndarray:
+    """bool (N,): NaN; of a computed column only after its first value."""
+    empty_N = np.isnan(value_N)
+    return empty_N & (np.cumsum(~empty_N) > 0) if computed else empty_N
 
 
 def _rows(

@@ -17,7 +17,7 @@ from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
-from nextbar.files import write_json
+from nextbar.files import is_claimed, write_json
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
 
@@ -29,6 +29,8 @@ EARLIER = {"dataset_config.time_feature": "span", "dataset_config.timezone": "UT
 
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
+GONE = "the process that trained it has gone; the same command goes on from its last whole epoch"
+"""what is said of a run whose process could not say anything itself"""
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
@@ -37,6 +39,8 @@ BARS = "bars.json"
 
 def read_summary(path: Path) -> dict[str, Any]:
     """``summary.json`` of a run folder; empty where there is none.
+
+    A run that was ``running`` when its process was killed is ``interrupted``: nobody holds its lock any more.
 
     Raises:
         RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
@@ -53,6 +57,8 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} has format {written}, written by nextbar {version}; this nextbar reads up to {FORMAT}: update it"
         )
+    if summary.get("status") == "running" and not is_claimed(path):
+        summary |= {"status": "interrupted", "message": GONE}
     return summary
 
 
