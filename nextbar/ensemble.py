@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.data.bars import Bars
-from nextbar.data.bars_record import iso
+from nextbar.data.dates import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, RunError
 from nextbar.forecaster import Forecaster

@@ -17,6 +17,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import moves_until, usable_origins
+from nextbar.data.dates import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.present import Present
 from nextbar.data.splits import Cuts, spans
@@ -214,7 +215,7 @@ def _later(origin_N: np.ndarray, series: Sequence[Bars], ends_S: Sequence[int]) 
 
 
 def _nothing_new(series: Sequence[Bars], run_dir: Path) -> DataError:
-    last = ", ".join(f"{b.name} until {_iso(int(b.close_time_N[-1]))}" for b in series)
+    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
     return DataError(
         f"nothing new: no window of these bars ({last}) lies after those that {run_dir} was trained and scored on. "
         "Give later bars, with those before them that a context needs"
@@ -263,19 +264,15 @@ def _reference_of(
 
 def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:
     spec = forecaster.preparation.spec
-    last = ", ".join(f"{b.name} until {_iso(int(b.close_time_N[-1]))}" for b in series)
+    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
     if summary.get("refit_of") and all(b.close_time_N[-1] < cuts.test for b in series):
         return RunError(
-            f"{forecaster.run_dir} was refitted on all bars until {_iso(cuts.test)}, so none of these are left to "
+            f"{forecaster.run_dir} was refitted on all bars until {iso(cuts.test)}, so none of these are left to "
             f"score it with ({last}); give later ones, score what came after it (new=True, --new), or evaluate "
             f"{summary['refit_of']}"
         )
     return DataError(
-        f"no test window: the test span of the run begins at {_iso(cuts.test)}, and a window there is "
+        f"no test window: the test span of the run begins at {iso(cuts.test)}, and a window there is "
         f"{spec.seq_len + spec.horizon} bars without a hole or an empty value, of which the last {spec.horizon} close "
         f"in it; the bars: {last}. Give later bars, with the {spec.seq_len} before them"
     )
-
-
-def _iso(time: int) -> str:
-    return f"{np.datetime64(time, 's')}Z"

@@ -10,6 +10,7 @@ import numpy as np
 
 from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, fingerprint
+from nextbar.data.dates import iso
 from nextbar.data.features import own_prices
 
 FEWEST, BLOCKS = 32, 512
@@ -141,11 +142,6 @@ def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
         if revision := record.revision(bars):
             said.append(revision)
     return said + [f"{name} is not there any more" for name in by_name]
-
-
-def iso(time: int) -> str:
-    """Seconds since the epoch as text."""
-    return f"{np.datetime64(int(time), 's')}Z"
 
 
 def _rows(bars: Bars, begin: int, end: int) -> Bars:

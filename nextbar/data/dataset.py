@@ -14,6 +14,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
 from nextbar.data.bars_record import SeriesRecord, used_columns
 from nextbar.data.calendar import Calendar, learn_together
+from nextbar.data.dates import iso
 from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators, is_computed
 from nextbar.data.naming import Naming
@@ -138,8 +139,8 @@ class Dataset:
                 {
                     "name": name,
                     "bars": len(b),
-                    "first": _iso(b.time_N[0]),
-                    "last": _iso(b.time_N[-1]),
+                    "first": iso(b.time_N[0]),
+                    "last": iso(b.time_N[-1]),
                     "calendar": calendar.kind,
                     "timezone": calendar.timezone,
                     "holes": int(calendar.hole_before(b.time_N).sum()),
@@ -162,9 +163,9 @@ class Dataset:
             "features": list(self.preparation.spec.columns),
             "indicators": list(self.preparation.spec.indicators),
             "dropped_features": self.dropped,
-            "until": _iso(self.close_time_R.max()),
-            "validation_from": _iso(self.cuts.validation),
-            "test_from": _iso(self.cuts.test),
+            "until": iso(self.close_time_R.max()),
+            "validation_from": iso(self.cuts.validation),
+            "test_from": iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
         }
 
@@ -218,7 +219,7 @@ def build_dataset(
     times = [b.close_time_N[:n] for b, n, wanted in zip(bars, n_train, trained, strict=True) if wanted and n]
     if not times:
         raise DataError(
-            f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
+            f"no bars of {', '.join(dataset.tickers)} close before the validation span ({iso(cuts.validation)}); "
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
     calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
@@ -278,8 +279,7 @@ def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
         limits = {"initial_date": dataset.initial_date, "final_date": dataset.final_date}
         asked = " and ".join(f"{name} {date}" for name, date in limits.items() if date)
         raise DataError(
-            f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
-            f"to {_iso(bars.time_N[-1])}"
+            f"{bars.name}: no bars within {asked}; the series runs from {iso(bars.time_N[0])} to {iso(bars.time_N[-1])}"
         )
     return kept
 
@@ -355,7 +355,3 @@ def _rows(
     starts = np.cumsum([0, *(len(b) for b in bars)])
     parts = [w[span] + start for w, start, use in zip(windows, starts, wanted, strict=False) if use]
     return np.concatenate([np.empty(0, np.int64), *parts])
-
-
-def _iso(seconds: float) -> str:
-    return str(np.datetime64(int(seconds), "s")) + "Z"
