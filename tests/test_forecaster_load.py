@@ -126,7 +126,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a later version": (
         lambda run: change(run / "summary.json", format=99, versions={"nextbar": "7.0"}),
-        r"format 99, written by nextbar 7\.0; this nextbar reads up to 1: update it",
+        r"format 99, written by nextbar 7\.0; this nextbar reads up to 2: update it",
     ),
     "another model": (
         lambda run: make_config(**LAW, num_layers=2).save(run / "config.yaml"),

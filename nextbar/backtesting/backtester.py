@@ -19,10 +19,11 @@ from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
 from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.bars import fingerprint
-from nextbar.data.bars_record import SeriesRecord, used_columns
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.columns import FrameNames
 from nextbar.data.features import asked_volumes
 from nextbar.data.naming import Naming
+from nextbar.data.selection import used_columns
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, fingerprint
 from nextbar.data.dates import iso
-from nextbar.data.features import own_prices
 
 FEWEST, BLOCKS = 32, 512
 """bars of a block at least, blocks of a series at most: a record takes 10 kB or less, however long the series"""
@@ -114,12 +112,6 @@ class SeriesRecord:
             tuple(map(int, data["block_starts"].split())),
             tuple(text[at : at + _DIGITS] for at in range(0, len(text), _DIGITS)),
         )
-
-
-def used_columns(bars: Bars, config: DatasetConfig, volumes: Iterable[str]) -> Bars:
-    """The bars of a source with the columns alone that prices, these volumes and indicators come from."""
-    names = {*own_prices(config), *volumes, *(name.lower() for name in config.indicators or ())}
-    return replace(bars, columns={name: values for name, values in bars.columns.items() if name in names}, notices=())
 
 
 def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:

@@ -12,14 +12,16 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.bars_record import SeriesRecord, used_columns
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.calendar import Calendar, learn_together
 from nextbar.data.dates import iso
+from nextbar.data.emptiness import lost_windows
 from nextbar.data.features import empty_features, window_spec, with_all_columns
-from nextbar.data.indicators import add_indicators, is_computed
+from nextbar.data.indicators import add_indicators
 from nextbar.data.naming import Naming
 from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.selection import used_columns, within_dates
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
@@ -50,8 +52,7 @@ class Dataset:
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
-    """the bars within the dates asked for, with those columns of their source alone that something follows from: what
-    the run is named by"""
+    """the bars within the dates asked for, with the columns of their source that are used: what the run is named by"""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -206,7 +207,7 @@ def build_dataset(
             cannot be fitted.
     """
     dataset = config.dataset_config
-    source = [_within_dates(b, config) for b in bars]
+    source = [within_dates(b, config.dataset_config) for b in bars]
     bars = [add_indicators(b, dataset.indicators or ()) for b in source]
     require_length(bars, dataset.seq_len, dataset.horizon)
     whole = cuts is not None and all(b.close_time_N[-1] < cuts.validation for b in bars)
@@ -272,26 +273,13 @@ def build_dataset(
     )
 
 
-def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
-    dataset = config.dataset_config
-    kept = bars.between(dataset.initial_date, dataset.final_date)
-    if len(kept) == 0:
-        limits = {"initial_date": dataset.initial_date, "final_date": dataset.final_date}
-        asked = " and ".join(f"{name} {date}" for name, date in limits.items() if date)
-        raise DataError(
-            f"{bars.name}: no bars within {asked}; the series runs from {iso(bars.time_N[0])} to {iso(bars.time_N[-1])}"
-        )
-    return kept
-
-
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
     """Learnt from the training dates; a series that begins later takes the one of its resolution's first other."""
     times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
     learnt = learn_together(times, [b.step for b in bars], kind, timezone)
     by_step = {b.step: found for b, found in reversed(list(zip(bars, learnt, strict=True))) if found}
-    zone = UTC if timezone == "auto" else timezone
     return tuple(
-        found or by_step.get(b.step, Calendar.always(b.step, timezone=zone))
+        found or by_step.get(b.step, Calendar.always(b.step, timezone=UTC if timezone == "auto" else timezone))
         for b, found in zip(bars, learnt, strict=True)
     )
 
@@ -321,31 +309,6 @@ def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np
     """Rows whose next ``horizon`` bars follow without a hole and are known at the row ``origin``."""
     rows = np.flatnonzero(whole_windows(calendar.hole_before(bars.time_N), 1, horizon))
     return rows[rows + horizon <= origin]
-
-
-def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, Any]:
-    """What empty values in the source cost a series; the first bars of computed indicators are no loss.
-
-    Returns:
-        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any;
-        ``windows_lost``: how many windows, of all spans together, are left out for that.
-    """
-    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in spec.columns + spec.plain}
-    empty = {name: empty_N for name, empty_N in empty.items() if empty_N.any()}
-    if not empty:
-        return {"empty_bars": {}, "windows_lost": 0}
-    hole_N = calendar.hole_before(bars.time_N)
-    whole, used = (
-        int(whole_windows(hole_N, spec.seq_len, spec.horizon, valid_N).sum())
-        for valid_N in (None, ~np.any(list(empty.values()), axis=0))
-    )
-    return {"empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()}, "windows_lost": whole - used}
-
-
-def _empty(value_N: np.ndarray, computed: bool) -> np.ndarray:
-    """bool (N,): NaN; of a computed column only after its first value."""
-    empty_N = np.isnan(value_N)
-    return empty_N & (np.cumsum(~empty_N) > 0) if computed else empty_N
 
 
 def _rows(
