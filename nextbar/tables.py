@@ -39,20 +39,21 @@ def print_whole(out: Console, shown: RenderableType) -> None:
     lines itself. Elsewhere a row is one line.
     """
     from rich.console import Group
-    from rich.measure import Measurement
     from rich.table import Table
 
-    unlimited = out.options.update(width=10_000)
-    for table in shown.renderables if isinstance(shown, Group) else [shown]:
-        if isinstance(table, Table):
-            _fix_widths(out, table)
-    needed = Measurement.get(out, unlimited, shown)
-    width = max(out.width, needed.minimum if out.is_terminal else needed.maximum)
-    type(out)(file=out.file, width=width).print(shown)
+    parts = shown.renderables if isinstance(shown, Group) else [shown]
+    width = max([out.width, *(_fix_widths(out, part) for part in parts if isinstance(part, Table))])
+    if width > out.width:
+        out = type(out)(file=out.file, width=width)
+    out.print(shown)
 
 
-def _fix_widths(out: Console, table: Table) -> None:
-    """Give columns the width of their cells; less on a terminal that is too narrow, but room for numbers and words."""
+def _fix_widths(out: Console, table: Table) -> int:
+    """Give columns the width of their cells; less on a terminal that is too narrow, but room for numbers and words.
+
+    Returns:
+        The width of the table.
+    """
     from rich.measure import Measurement
 
     unlimited = out.options.update(width=10_000)
@@ -70,3 +71,4 @@ def _fix_widths(out: Console, table: Table) -> None:
         widths[spare.index(max(spare))] -= 1
     for column, width in zip(table.columns, widths, strict=True):
         column.width = width
+    return sum(widths) + gaps
