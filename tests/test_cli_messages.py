@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bar_files import bars_table
+from bar_files import WRITERS, bars_table
 from refusals import command, experiment, save
 from typer.testing import CliRunner, Result
 
@@ -36,7 +36,7 @@ def test_a_file_where_something_else_is_meant_is_not_printed(name: str, tmp_path
     """Whichever command gets it: as a configuration, a run, a study, a folder of bars or of logs."""
     bars = tmp_path / name
     table = bars_table(3_000)
-    {"csv": table.to_csv, "json": table.to_json, "parquet": table.to_parquet}[bars.suffix[1:]](bars)
+    WRITERS[bars.suffix[1:]](table, bars)
     save(tmp_path)
     config = experiment(tmp_path)
     for arguments in (

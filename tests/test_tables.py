@@ -63,7 +63,7 @@ def holdings() -> Any:
 def runs() -> Any:
     info = RunInfo(Path("runs") / NAME / "81d8cb739c-b8ee221fe4", "stopped_early", "discrete_grid", 50, 44, skill=TINY,
                    bytes=12_300, refit_of="81d8cb739c-b8ee221fe5")  # fmt: skip
-    return cli_runs._table([info], Path("runs"), [info.path])
+    return cli_runs._table([info], Path("runs"), {info.path: "*"})
 
 
 TABLES: dict[str, tuple[Any, list[str]]] = {
