@@ -33,7 +33,7 @@ from nextbar.config_values import (
     TimeZone,
     instant,
 )
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 
 @checked
@@ -212,6 +212,24 @@ class ExperimentConfig(Checked):
             )
 
     @classmethod
+    def of(cls, source: Experiment) -> ExperimentConfig:
+        """The experiment itself, or the one in a mapping of its fields or in a YAML file.
+
+        Raises:
+            ConfigError: it is none of these, or not a configuration (see ``from_dict`` and ``load``).
+        """
+        if isinstance(source, cls):
+            return source
+        if isinstance(source, Mapping):
+            return cls.from_dict(source)
+        if isinstance(source, str | os.PathLike):
+            return cls.load(source)
+        raise ConfigError(
+            f"experiment: found {short(source)}, should be an ExperimentConfig, a mapping of its fields, or the path "
+            "of a YAML file"
+        )
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ExperimentConfig:
         """The configuration whose ``to_dict`` is ``data``; fields left out have their defaults."""
         return cls(**{str(name): value for name, value in data.items()})
@@ -244,6 +262,10 @@ class ExperimentConfig(Checked):
         data["dataset_config"]["resolution"] = list(self.dataset_config.resolutions)
         text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+Experiment = ExperimentConfig | Mapping[str, Any] | str | os.PathLike[str]
+"""what callables that want an experiment accept: the configuration, a mapping of its fields, or a YAML file"""
 
 
 def _canonical(value: Any) -> Any:

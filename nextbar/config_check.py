@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticUndefined
 
-from nextbar.errors import ConfigError
+from nextbar.arguments import strict_arguments
+from nextbar.errors import ConfigError, short
 
 _RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 _WORDS = {
@@ -47,6 +49,7 @@ class Checked:
         """Problems between fields that are each right on their own."""
         yield from ()
 
+    @strict_arguments
     def to_dict(self) -> dict[str, Any]:
         """Mappings, lists and scalars only, ready for YAML and JSON."""
         return _open({name: getattr(self, name) for name in self.__dataclass_fields__})  # type: ignore[attr-defined]
@@ -67,10 +70,12 @@ def checked(cls: type[T]) -> type[T]:
             build(self, *args, **kwargs)
         except ValidationError as error:
             found = [problem for item in error.errors() for problem in _problems(built, item)]
+            found += [text for text in _hidden_conflicts(built, kwargs, error) if text not in found]
             title = ":" if len(found) == 1 else f" has {len(found)} problems:\n "
             raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(found)) from None
 
-    built.__init__ = __init__
+    strict_arguments(built)
+    built.__init__ = __init__  # which tells unknown fields among all other problems
     return built
 
 
@@ -137,6 +142,56 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: found {_short(error['input'])}, should be {_allowed(annotation, metadata)}{hint}"
 
 
+def _hidden_conflicts(cls: Any, given: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
+    """Conflicts that pydantic does not come to look for, because some other field is wrong; none about such a field."""
+    wrong = [_dotted(item["loc"][:2]) for item in error.errors() if item["type"] != "conflicts"]
+    return _conflicts_of(cls, given, wrong)
+
+
+def _conflicts_of(cls: Any, given: Any, wrong: Sequence[str], prefix: str = "") -> Iterator[str]:
+    """Conflicts between fields that are right; ``wrong`` names the others, with dots."""
+    if prefix.rstrip(".") in wrong:
+        return
+    for name, field in cls.__pydantic_fields__.items():
+        if _is_config(field.annotation):
+            yield from _conflicts_of(field.annotation, _inside(given, name), wrong, f"{prefix}{name}.")
+    unsure = [name.removeprefix(prefix) for name in wrong if name.startswith(prefix)]
+    try:
+        for text in _stand_in(cls, given)._conflicts():
+            if not any(re.search(rf"(?<![\w.]){re.escape(name)}\b", text) for name in unsure):
+                yield prefix + text
+    except (TypeError, ValueError, AttributeError):  # a field without a default that is missing
+        return
+
+
+def _stand_in(cls: Any, given: Any) -> Any:
+    """A configuration whose fields are those given, and their defaults where they are missing or wrong."""
+    stand_in = object.__new__(cls)
+    for name, field in cls.__pydantic_fields__.items():
+        value = _inside(given, name)
+        if _is_config(field.annotation):
+            value = _stand_in(field.annotation, value)
+        else:
+            try:
+                value = _field_alone(cls, name).validate_python(plain(value))
+            except ValidationError:
+                value = None if field.is_required() else field.default
+        object.__setattr__(stand_in, name, value)
+    return stand_in
+
+
+@functools.cache
+def _field_alone(cls: Any, name: str) -> TypeAdapter[Any]:
+    field = cls.__pydantic_fields__[name]
+    kind: Any = Annotated[field.annotation, *field.metadata, Field()]
+    return TypeAdapter(kind)
+
+
+def _inside(given: Any, name: str) -> Any:
+    """A field's value of a mapping or a configuration; one that is not there fits no type."""
+    return given.get(name, PydanticUndefined) if isinstance(given, Mapping) else getattr(given, name, PydanticUndefined)
+
+
 def _type_at(cls: Any, path: Sequence[str | int]) -> tuple[Any, Sequence[Any]]:
     """Annotation and constraints of the value at ``path`` inside configuration ``cls``."""
     annotation, metadata = cls, ()
@@ -193,8 +248,7 @@ def _dotted(path: Sequence[str | int]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(_open(value))  # lists as they were written
-    return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
+    return short(_open(value))  # lists as they were written
 
 
 def _open(value: Any) -> Any:

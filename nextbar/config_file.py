@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from nextbar.config_check import nearest
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 from nextbar.files import write_whole
 
 # PyYAML follows YAML 1.1, where 1e-4 (no dot, or no sign in the exponent) is text; YAML 1.2 reads a number.
@@ -77,7 +77,7 @@ def read_yaml(path: str | os.PathLike[str], mend: Callable[[bytes], bytes] = byt
     if data is None:
         raise ConfigError(f"{path}: the file is empty, should hold a mapping of configuration fields")
     if not isinstance(data, dict):
-        kind = "a list" if isinstance(data, list) else repr(data)
+        kind = "a list" if isinstance(data, list) else short(data)
         raise ConfigError(f"{path}: found {kind} at the top, should be a mapping such as 'num_epochs: 50'")
     return data
 
@@ -99,24 +99,37 @@ def override(data: Mapping[str, Any], overrides: Iterable[str], names: Iterable[
     """A copy of ``data`` with each ``section.field=value`` put in; values are read by the rules of the files.
 
     Raises:
-        ConfigError: no ``=``, a value that is not YAML, or a name not among ``names`` (the nearest is told).
+        ConfigError: no ``=``, a value that is not YAML, or a name not among ``names`` (the nearest is told); of several
+            wrong ones all are told.
     """
     changed, names = {**data}, tuple(names)
+    problems = []
     for text in overrides:
-        name, equals, value = text.partition("=")
-        name = name.strip()
-        if not equals:
-            raise ConfigError(f"override {text!r}: should be name=value, such as num_epochs=3")
-        if name not in names:
-            raise ConfigError(f"override {text!r}: no field {name!r}{nearest(name, names)}")
-        *sections, leaf = name.split(".")
-        inside: dict[str, Any] = changed
-        for section in sections:
-            inner = inside.get(section, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(f"override {text!r}: {section} is {inner!r}, should be a mapping")
-            inside[section] = inside = {**inner}
-        inside[leaf] = _parse(value, f"override {text!r}")
+        try:
+            changed = _put_in(changed, text, names)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return changed
+
+
+def _put_in(data: Mapping[str, Any], text: str, names: tuple[str, ...]) -> dict[str, Any]:
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals:
+        raise ConfigError(f"override {text!r}: should be name=value, such as num_epochs=3")
+    if name not in names:
+        raise ConfigError(f"override {text!r}: no field {name!r}{nearest(name, names)}")
+    *sections, leaf = name.split(".")
+    changed = {**data}
+    inside: dict[str, Any] = changed
+    for section in sections:
+        inner = inside.get(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"override {text!r}: {section} is {short(inner)}, should be a mapping")
+        inside[section] = inside = {**inner}
+    inside[leaf] = _parse(value, f"override {text!r}")
     return changed
 
 

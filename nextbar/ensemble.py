@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.data.bars import Bars
-from nextbar.data.bars_record import iso
+from nextbar.data.dates import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, RunError
 from nextbar.forecaster import Forecaster
@@ -94,10 +94,10 @@ def _require_same(first: Forecaster, other: Forecaster) -> None:
     tails = [f.config.model_config.tail for f in (first, other)]
     if first.task.output_mode == "distribution" and tails[0] != tails[1]:
         differing.append(f"model_config.tail: {tails[0]} and {tails[1]}")
+    differing += _cuts_apart(first, other)
     layouts = [f.preparation.spec.layout for f in (first, other)]
     if layouts[0] != layouts[1]:
         differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (1 is of an earlier nextbar)")
-    differing += _cuts_apart(first, other)
     if not differing and first.preparation.to_dict() != other.preparation.to_dict():
         differing.append("the bars of their training spans")
     if differing:

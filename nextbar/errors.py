@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+LONGEST = 120
+"""characters of a value in a message; longer ones are cut"""
+
+MOST = 20
+"""names that a message lists"""
+
+
+def short(value: object) -> str:
+    """A value as Python writes it, for a message; a long one is cut and its length told."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}... ({len(text):,} characters)"
+
+
+def listed(names: Iterable[object], most: int = MOST) -> str:
+    """Names for a message, with commas; of many the first and how many more there are."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
 
 class NextbarError(Exception):
     """Base of every error whose message says what was found, what is allowed and what to do."""
@@ -9,6 +29,10 @@ class NextbarError(Exception):
 
 class ConfigError(NextbarError):
     """A configuration that cannot mean anything."""
+
+
+class ArgumentError(ConfigError, TypeError):
+    """An argument that a callable does not have: a TypeError, as Python's own is."""
 
 
 class DataError(NextbarError):

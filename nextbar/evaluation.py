@@ -11,12 +11,15 @@ from typing import Any, Unpack
 import numpy as np
 
 from nextbar import baselines
+from nextbar.arguments import strict_arguments
 from nextbar.choice import Purpose, chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import moves_until, usable_origins
+from nextbar.data.dates import iso
 from nextbar.data.preparation import SeriesFit
+from nextbar.data.present import Present
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
@@ -88,6 +91,7 @@ class Evaluation:
         return {name: span.report for name, span in self.spans.items()}
 
 
+@strict_arguments
 def evaluate(
     path: str | Path | Sequence[str | Path],
     bars: Any = None,
@@ -114,7 +118,8 @@ def evaluate(
         path: run folder, or an experiment folder: the run it stands for, see :func:`nextbar.choice.chosen_run` (where
             that is a refit, the run that it repeats; with ``new`` the refit itself). Or several, whose forecasts are
             averaged (a deep ensemble); spans, statistics and baselines are then those of the first.
-        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count.
+        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count, but for a last bar that has
+            not closed by the clock, which is no outcome yet.
         run: name of another run of the experiment.
         data: a file of bars, or a folder as ``datapath``, instead. Neither: what the run was trained and scored on.
         tickers: those to score; None: all of a frame or a file, the run's scored ones of a folder.
@@ -154,7 +159,10 @@ def evaluate(
     elif revised:
         raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
-        given = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
+        present = Present()
+        others = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
+        given = [present.closed_bars(b) for b in others]
+        present.tell()
     series = tuple(with_features(b, dataset, spec) for b in given)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
@@ -207,7 +215,7 @@ def _later(origin_N: np.ndarray, series: Sequence[Bars], ends_S: Sequence[int]) 
 
 
 def _nothing_new(series: Sequence[Bars], run_dir: Path) -> DataError:
-    last = ", ".join(f"{b.name} until {_iso(int(b.close_time_N[-1]))}" for b in series)
+    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
     return DataError(
         f"nothing new: no window of these bars ({last}) lies after those that {run_dir} was trained and scored on. "
         "Give later bars, with those before them that a context needs"
@@ -256,19 +264,15 @@ def _reference_of(
 
 def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:
     spec = forecaster.preparation.spec
-    last = ", ".join(f"{b.name} until {_iso(int(b.close_time_N[-1]))}" for b in series)
+    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
     if summary.get("refit_of") and all(b.close_time_N[-1] < cuts.test for b in series):
         return RunError(
-            f"{forecaster.run_dir} was refitted on all bars until {_iso(cuts.test)}, so none of these are left to "
+            f"{forecaster.run_dir} was refitted on all bars until {iso(cuts.test)}, so none of these are left to "
             f"score it with ({last}); give later ones, score what came after it (new=True, --new), or evaluate "
             f"{summary['refit_of']}"
         )
     return DataError(
-        f"no test window: the test span of the run begins at {_iso(cuts.test)}, and a window there is "
+        f"no test window: the test span of the run begins at {iso(cuts.test)}, and a window there is "
         f"{spec.seq_len + spec.horizon} bars without a hole or an empty value, of which the last {spec.horizon} close "
         f"in it; the bars: {last}. Give later bars, with the {spec.seq_len} before them"
     )
-
-
-def _iso(time: int) -> str:
-    return f"{np.datetime64(time, 's')}Z"

@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from nextbar import forecasts
+from nextbar.arguments import strict_arguments
 from nextbar.choice import chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
@@ -18,6 +19,7 @@ from nextbar.data.columns import FrameNames
 from nextbar.data.folder import existing_folder
 from nextbar.data.frames import frame_like, is_frame
 from nextbar.data.preparation import Preparation, SeriesFit
+from nextbar.data.present import Present
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS, Keys
 from nextbar.history import History, read_histories
@@ -31,6 +33,7 @@ from nextbar.train.records import read_config, read_conformal, read_preparation,
 from nextbar.types import Forecast
 
 
+@strict_arguments
 class Forecaster:
     """Forecasts of a trained model.
 
@@ -42,6 +45,8 @@ class Forecaster:
         epoch: the epoch its parameters are of.
         epochs: epochs whose parameters are kept.
     """
+
+    _said_stale = False
 
     def __init__(
         self,
@@ -156,8 +161,10 @@ class Forecaster:
                 of ``Bars``.
             levels: central intervals of a ``distribution``, shares in (0, 1).
             last_only: False: forecast from every bar whose context is whole, not only from the last.
-            now: a date, datetime or epoch seconds; bars that close later, such as one that is still being traded,
-                are left out.
+            now: a date, datetime or epoch seconds, or ``"now"``, the clock's time; bars that close later, such as one
+                that is still being traded, are left out, which is logged. None: the clock's time for a series whose
+                last bar opens within one step of it, so that no forecast is made from an unfinished bar. Bars that end
+                long before it are called stale.
             fit_scaler: let tickers that training did not know have statistics of their own, fitted on all their bars
                 in the frame, where the normalisation is global. Forecasts from early bars then know later ones.
             conformal: adjust the intervals by the residuals of the validation span.
@@ -180,15 +187,18 @@ class Forecaster:
         """
         levels = forecasts.check_levels(levels)
         corrected = self.conformal() if conformal else None
+        present = Present(now)
         histories = read_histories(
             frame,
             self.config.dataset_config,
             self.preparation,
+            present=present,
             last_only=last_only,
-            now=now,
             fit_scaler=fit_scaler,
             **names,
         )
+        # of bars that may be meant to be history, which a loop goes through, once is enough
+        self._said_stale |= present.tell(stale=present.given or not self._said_stale)
         starts = np.cumsum([0, *(len(h.bars) for h in histories)])[:-1]
         bars, fits = [h.bars for h in histories], [h.fit for h in histories]
         origin_N = np.concatenate([h.origin_N + start for h, start in zip(histories, starts, strict=True)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -13,9 +13,10 @@ from nextbar.data.bars import Bars, is_bars, table_bars
 from nextbar.data.calendar import Calendar, shared_zone
 from nextbar.data.columns import FrameNames, Wanted, refuse_names
 from nextbar.data.dataset import usable_origins
-from nextbar.data.dates import instant, read_dates
+from nextbar.data.dates import iso, read_dates
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit
+from nextbar.data.present import Present
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.table import Table
 from nextbar.data.windows import WindowSpec
@@ -44,8 +45,8 @@ def read_histories(
     config: DatasetConfig,
     preparation: Preparation,
     *,
+    present: Present,
     last_only: bool = True,
-    now: object = None,
     fit_scaler: bool = False,
     **names: Unpack[FrameNames],
 ) -> list[History]:
@@ -55,27 +56,29 @@ def read_histories(
         frame: pandas or polars, long or of one series, or a list of ``Bars``.
         config: what the model was trained on.
         preparation: what it learnt there.
+        present: bars that close later are left out; it takes note of them, and of series that end long before.
         last_only: forecast from the last bar alone; then only the last bars are looked at, unless indicators or an
             unknown series need the others. Otherwise from every bar whose context is whole.
-        now: bars that close later are left out; a date in any form.
         fit_scaler: fit the statistics of series that training did not know on all their bars.
         names: what the frame calls its columns.
 
     Raises:
         DataError: no bars, or a series that nothing can be forecast for.
-        ConfigError: ``now`` is no date; names of columns, but no frame.
+        ConfigError: names of columns, but no frame.
     """
-    end = None if now is None else instant(now)
+    series: Sequence[Bars] | Iterator[Bars]
     if is_bars(frame):
         refuse_names(names)
-        series = _given(frame, end)
+        series = frame
     else:
-        series = _read(frame, config, preparation, last_only, end, **names)
+        series = _read(frame, config, preparation, last_only, present, **names)
     histories = []
-    for bars in series:
+    for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
         histories.append(_last(full, fit, preparation.spec) if last_only else _all(full, fit, preparation.spec))
+        if last_only:
+            present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
     return histories
 
 
@@ -131,39 +134,40 @@ def _read(
     config: DatasetConfig,
     preparation: Preparation,
     last_only: bool,
-    end: int | None,
+    present: Present,
     **names: Unpack[FrameNames],
 ) -> Iterator[Bars]:
     wanted = wanted_of(config, **names)
     for resolution, ticker, table in tables_of(frame, config, **names):
         known = preparation.find(ticker, resolution) is not None
         enough = max(config.seq_len, FEWEST_READ) if last_only and known and not config.indicators else None
-        table = _latest(table, wanted, seconds(resolution), enough, end)
+        table = _latest(table, f"{ticker}_{resolution}", wanted, seconds(resolution), enough, present)
         with trained_on(config):
             yield table_bars(table, ticker, resolution, wanted)
 
 
-def _latest(table: Table, wanted: Wanted, step: int, n: int | None, end: int | None) -> Table:
-    """The rows that close by ``end``; of those the last ``n``, where that can be told without reading them all."""
+def _latest(table: Table, name: str, wanted: Wanted, step: int, n: int | None, present: Present) -> Table:
+    """The rows that have closed; of those the last ``n``, where that can be told without reading them all.
+
+    What an unfinished bar holds must not forbid a forecast, so it is left out before anything is checked.
+    """
     at = wanted.match(list(table.frame.columns))[0].get("date")
-    # dates that are text take as long to read as the rest of the table
-    if at is None or (end is None and (n is None or table.frame.dtypes.iloc[at].kind != "M")):
+    if at is None or not len(table):
         return table
-    dates = read_dates(table.frame.iloc[:, at])
-    kept = np.flatnonzero(~dates.good_N | (end is None or dates.seconds_N + step <= end))
+    column = table.frame.iloc[:, at]
+    ends = read_dates(column.iloc[[0, -1]])
+    # dates that are text take as long to read as the rest of the table
+    if not present.near(ends.seconds_N[ends.good_N], step) and (n is None or column.dtype.kind != "M"):
+        return table
+    dates = read_dates(column)
+    closed_N = ~dates.good_N
+    closed_N[dates.good_N] = present.closed(name, dates.seconds_N[dates.good_N], step)
+    kept = np.flatnonzero(closed_N)
     if n is not None and dates.good_N.all() and (np.diff(dates.seconds_N) > 0).all():
         kept = kept[-n:]
     if not len(kept):
-        raise DataError(f"{table.source}: {_none_closed(end)}")
+        raise present.nothing_closed(table.source)
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
-
-
-def _given(series: list[Bars], end: int | None) -> Iterator[Bars]:
-    for bars in series:
-        kept = bars if end is None else bars.between(final=end)
-        if not len(kept):
-            raise DataError(f"{bars.name}: {_none_closed(end)}")
-        yield kept
 
 
 def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
@@ -175,7 +179,7 @@ def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
     recent = Bars(bars.ticker, bars.resolution, bars.time_N[-length:], columns)
     holes = fit.calendar.hole_before(recent.time_N)
     if holes.any():
-        at = _iso(recent.time_N[np.argmax(holes)])
+        at = iso(recent.time_N[np.argmax(holes)])
         raise DataError(f"{bars.name}: bars are missing before {at}, within the last {length}; fill them in")
     for name in spec.columns + spec.plain:
         if np.isnan(recent.columns[name]).any():
@@ -188,11 +192,3 @@ def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
     if not len(origin_N):
         _last(bars, fit, spec)  # says what is wrong with one of them
     return History(bars, fit, origin_N)
-
-
-def _none_closed(end: int | None) -> str:
-    return f"no bar has closed by now, {_iso(end or 0)}"
-
-
-def _iso(time: int) -> str:
-    return f"{np.datetime64(int(time), 's')}Z"

@@ -6,6 +6,8 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nextbar.arguments import strict_arguments
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -13,6 +15,7 @@ _LOGGER = logging.getLogger("nextbar")
 _LOGGER.addHandler(logging.NullHandler())
 
 
+@strict_arguments
 def get_logger() -> logging.Logger:
     """Return the logger ``nextbar``, shown at INFO on standard error unless logging was configured before."""
     show_info()
@@ -36,10 +39,17 @@ def show_info() -> None:
 
 @cache
 def console() -> Console:
-    """Return the console on standard error that log lines, progress bars and tables share."""
+    """Return the console on standard error that log lines, progress bars and tables share.
+
+    Where nobody reads any more (``2>&1 | head``) it falls silent: what is being done goes on.
+    """
     from rich.console import Console
 
-    return Console(stderr=True)
+    class Patient(Console):
+        def on_broken_pipe(self) -> None:  # rich's own ends the process
+            self.quiet = True
+
+    return Patient(stderr=True)
 
 
 class _ConsoleHandler(logging.Handler):

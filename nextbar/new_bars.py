@@ -18,7 +18,7 @@ from nextbar.data.folder import existing_folder
 from nextbar.data.frames import frame_tables, has_column
 from nextbar.data.reading import extension_of, read_table
 from nextbar.data.table import Table
-from nextbar.errors import ConfigError, DataError
+from nextbar.errors import ConfigError, DataError, listed
 from nextbar.resolution import is_resolution
 
 
@@ -94,7 +94,7 @@ def read_new_bars(
             series = [table_bars(table, ticker, resolution, wanted) for resolution, ticker, table in tables]
     absent = [ticker for ticker in tickers or () if ticker not in {b.ticker for b in series}]
     if absent:
-        raise DataError(f"no ticker {', '.join(absent)}; there are {', '.join(b.ticker for b in series)}")
+        raise DataError(f"no ticker {', '.join(absent)}; there are {listed(b.ticker for b in series)}")
     return [b for b in series if tickers is None or b.ticker in tickers]
 
 
@@ -141,9 +141,9 @@ def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, 
         found = [ticker for ticker in usual if (resolution, ticker) in there]
         series += _load(folder, found, (resolution,), config) if found else []
     if not series:
-        names = ", ".join(sorted(f"{ticker}_{resolution}" for resolution, ticker in there)) or "no bars at all"
+        names = listed(sorted(f"{ticker}_{resolution}" for resolution, ticker in there)) or "no bars at all"
         raise DataError(
-            f"{folder}: no bars of {', '.join(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
+            f"{folder}: no bars of {listed(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
             f"there are {names}. Name the tickers (tickers=, --tickers), if it is others you mean"
         )
     return series
@@ -186,7 +186,7 @@ def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
         return resolution, ticker
     if len(config.tickers) == len(config.resolutions) == 1:
         return config.resolutions[0], config.tickers[0]
-    known = f"{', '.join(config.tickers)} at {' and '.join(config.resolutions)}"
+    known = f"{listed(config.tickers)} at {' and '.join(config.resolutions)}"
     raise DataError(
         f"{path}: which series is it? The model knows {known}; call the file <ticker>_<resolution>, such as "
         f"{config.tickers[0]}_{config.resolutions[0]}.csv, or add a column 'ticker'"

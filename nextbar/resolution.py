@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _FORM = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
@@ -20,7 +20,7 @@ def seconds(resolution: str) -> int:
     """
     form = _FORM.fullmatch(resolution) if isinstance(resolution, str) else None
     if form is None:
-        raise ConfigError(f"resolution: found {resolution!r}, should be {ALLOWED}")
+        raise ConfigError(f"resolution: found {short(resolution)}, should be {ALLOWED}")
     return int(form[1]) * _SECONDS[form[2]]
 
 

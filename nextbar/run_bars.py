@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nextbar.data.bars import Bars
-from nextbar.data.bars_record import SeriesRecord, iso
+from nextbar.data.bars_record import SeriesRecord
+from nextbar.data.dates import iso
 from nextbar.errors import DataError, RunError
 from nextbar.train.records import read_bars_record
 

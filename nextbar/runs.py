@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.config_file import read_yaml
 from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
@@ -82,6 +83,7 @@ def is_study(path: str | Path) -> bool:
     return (Path(path) / STUDY).is_file()
 
 
+@strict_arguments
 def list_runs(folder: str | Path) -> list[RunInfo]:
     """Every run in a folder and the folders inside it, by path; those that begin with a dot are passed over, and
     so are backtests, whose folds' runs are found in their own folder only.
@@ -89,6 +91,8 @@ def list_runs(folder: str | Path) -> list[RunInfo]:
     Raises:
         RunError: no such folder.
     """
+    if Path(folder).is_file():
+        raise RunError(f"{folder} is a file, should be a folder that holds runs{nearby(Path(folder))}")
     if not Path(folder).is_dir():
         raise RunError(f"no folder {folder}{nearby(Path(folder))}")
     return [describe(path) for path in _find(Path(folder))]
@@ -122,6 +126,7 @@ def describe(path: Path) -> RunInfo:
         return RunInfo(path, "damaged", bytes=size, problem=problem)
 
 
+@strict_arguments
 def best_run(folder: str | Path) -> Path:
     """The run with the best validation score relative to its baseline's, among those on the newest bars; a run folder
     is its own best.
@@ -135,6 +140,8 @@ def best_run(folder: str | Path) -> Path:
     folder = Path(folder)
     if is_run(folder):
         return folder
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, should be the folder of a run or of an experiment{nearby(folder)}")
     if not folder.is_dir():
         raise RunError(f"no run {folder}{nearby(folder)}")
     if is_backtest(folder):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbar.data.bars import Bars
-from nextbar.data.bars_record import BLOCKS, FEWEST, SeriesRecord, changes, iso
+from nextbar.data.bars_record import BLOCKS, FEWEST, SeriesRecord, changes
+from nextbar.data.dates import iso
 
 N = 150
 LONGER = make_bars("abc", n=N + 40)

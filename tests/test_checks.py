@@ -33,7 +33,8 @@ def test_nothing_said_in_words_is_nothing_but_in_a_price(tmp_path: Path, extensi
     write(tmp_path, bars_table().assign(volume=word, trades=word, ema_3=[word, word, *"123456"]), extension)
     bars = load(tmp_path, indicators=["ema_3"])
     assert list(bars.columns) == ["open", "high", "low", "close", "ema_3"]
-    assert bars.notices == ("volume is empty and left out", "trades is empty and left out")
+    assert bars.notices[:2] == ("volume is empty and left out", "trades is empty and left out")
+    assert [notice.partition(" (")[0] for notice in bars.notices[2:]] == ["ema_3 is empty in 2 of 8 rows"]
     np.testing.assert_array_equal(bars.columns["ema_3"], [np.nan, np.nan, 1, 2, 3, 4, 5, 6])
     write(tmp_path, bars_table().assign(volume=["1", "2", word, *"45678"]), extension)
     bars = load(tmp_path)

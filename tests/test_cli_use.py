@@ -122,6 +122,12 @@ def test_the_options_of_predict_reach_the_library(tmp_path: Path) -> None:
     assert found["origin"].max() < pd.Timestamp(now)
 
 
+def test_now_may_be_the_clocks_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbar.data.present.clock", lambda: int(pd.Timestamp("2020-01-11T00:00Z").timestamp()))
+    command = ["predict", run_dir(), "--data", "bars"]
+    assert answer(*command, "--now", "now") == answer(*command, "--now", "2020-01-11T00:00Z") != answer(*command)
+
+
 def test_unknown_tickers_need_fit_scaler_where_the_normalisation_is_global(tmp_path: Path) -> None:
     bars("new").assign(ticker="new").to_csv(tmp_path / "new.csv", index=False)
     command = ["predict", run_dir("discrete_grid"), "--data", tmp_path / "new.csv"]

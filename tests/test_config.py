@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import make_config
 from sample_configs import DATA, experiment
 
 from nextbar import config_values
@@ -308,3 +309,39 @@ def test_a_grid_may_end_in_infinities_and_be_an_array() -> None:
 def test_empty_lists_that_mean_nothing_become_none() -> None:
     built = DatasetConfig(**DATA, discrete_grid_levels=[], indicators=[])
     assert built.discrete_grid_levels is None and built.indicators is None
+
+
+def test_problems_of_all_configurations_are_one_list() -> None:
+    """Also those between fields, which are looked for once each field is right; none about a field that is wrong."""
+    good = make_config().to_dict()
+
+    def problems(**fields: Any) -> list[str]:
+        data = {name: dict(value) if isinstance(value, dict) else value for name, value in good.items()}
+        for name, value in fields.items():
+            section, _, leaf = name.rpartition("__")
+            (data[section] if section else data)[leaf] = value
+        with pytest.raises(ConfigError) as error:
+            ExperimentConfig.from_dict(data)
+        return str(error.value).replace(":\n", "\n").partition("problems")[2].split("\n  ")[1:]
+
+    assert problems(model_config__n_heads=3, dataset_config__seq_len=60) == [
+        "model_config.n_heads: found 3, should divide d_model (8)",
+        "dataset_config.seq_len: found 60, should be at most model_config.max_seq_len (6)",
+    ]
+    dates = {"dataset_config__initial_date": "2020-01-02", "dataset_config__final_date": "2020-01-01"}
+    found = problems(model_config__n_heads=3, **dates, dataset_config__resolution="1x", num_epochs=0)
+    assert [line.partition(":")[0] for line in found] == [
+        "model_config.n_heads", "dataset_config.resolution", "num_epochs", "dataset_config.initial_date"
+    ]  # fmt: skip
+    # heads may divide a width that is no number, and a context may fit a length that is none
+    found = problems(model_config__d_model="x", model_config__n_heads=3, model_config__max_seq_len="y",
+                     dataset_config__seq_len=60, dataset_config__discrete_grid_levels=[])  # fmt: skip
+    assert [line.partition(":")[0] for line in found] == ["model_config.d_model", "model_config.max_seq_len"]
+    found = problems(model_config=3, dataset_config__output_mode="distribution", dataset_config__resolution="1x")
+    assert [line.partition(":")[0] for line in found] == ["model_config", "dataset_config.resolution"]
+
+
+def test_a_long_value_is_cut_in_a_message() -> None:
+    with pytest.raises(ConfigError) as error:
+        ExperimentConfig.of({**make_config().to_dict(), "num_epochs": "x" * 100_000})
+    assert len(str(error.value)) < 300 and "(100,002 characters)" in str(error.value)

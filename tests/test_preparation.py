@@ -194,7 +194,7 @@ def test_json_keeps_what_is_unknown() -> None:
         (np.nan, 2.5),
     )
     bins = SpreadBins((np.nan, 1.0), one.spreads.edges)
-    before = Preparation(one.spec, one.first_time, one.last_time, (fit,), bins, one.naming)
+    before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming, bins)
     after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
     assert np.isnan(after.series[0].statistics[0]).all()
     assert np.isnan(after.series[0].return_std)

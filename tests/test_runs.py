@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import make_config
+from filelock import FileLock
 from trainings import train
 
 from nextbar.errors import RunError
+from nextbar.files import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
+from nextbar.train.records import read_summary
+from nextbar.train.run import Run
 
 LEADING = {"mean": "mae", "distribution": "nll"}
 
@@ -189,3 +197,63 @@ def test_where_there_is_no_run_at_all_that_is_said(tmp_path: Path) -> None:
         RunError, match=rf"no run with metrics to choose by; there are\n  {tmp_path / 'b'}: interrupted"
     ):
         best_run(tmp_path)
+
+
+def status(run: Path) -> tuple[str, ...]:
+    """What every reader of a run says of it: the list, the best-run error, the summary."""
+    with pytest.raises(RunError) as error:
+        best_run(run.parent)
+    said = {describe(run).status, list_runs(run.parent)[0].status, read_summary(run)["status"]}
+    return (*said, *[name for name in ("running", "interrupted") if f"{run}: {name}" in str(error.value)])
+
+
+def test_a_run_whose_process_was_killed_is_interrupted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", status="running", metrics={}, best_epoch=None)
+    code = (
+        "import sys, time\nfrom filelock import FileLock\nfrom nextbar.files import lock_of\nfrom pathlib import Path\n"
+        f"lock = FileLock(lock_of(Path({str(run)!r})))\nlock.acquire()\nprint('here', flush=True)\ntime.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None and process.stdout.readline()
+        assert status(run) == ("running", "running")
+    finally:
+        process.kill()
+        process.communicate()
+    assert status(run) == ("interrupted", "interrupted")
+    assert "goes on from its last whole epoch" in read_summary(run)["message"]
+    assert json.loads((run / "summary.json").read_text())["status"] == "running"  # reading writes nothing
+    with FileLock(lock_of(run)):
+        assert status(run) == ("running", "running")
+    assert status(run) == ("interrupted", "interrupted")
+
+
+def test_asking_for_the_lock_does_not_keep_a_training_out(tmp_path: Path) -> None:
+    """Somebody lists runs again and again while another takes one up."""
+    run = Run(make_config(log_dir=str(tmp_path)), "f" * 64)
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            is_claimed(run.path)
+            time.sleep(0.001)
+
+    with run.claimed(overwrite=False):
+        pass
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20):
+            with run.claimed(overwrite=False):
+                assert is_claimed(run.path)
+    finally:
+        ended.set()
+        asking.join()
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "bars.csv").write_text("date,close\n" * 50_000)
+    for call in (best_run, list_runs):
+        with pytest.raises(RunError, match=r"bars\.csv is a file, should be") as error:
+            call(tmp_path / "bars.csv")
+        assert len(str(error.value)) < 500

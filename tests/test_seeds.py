@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import statistics
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,9 @@ def test_the_table_shows_spread_baseline_and_skill() -> None:
     report = made(1.0, 3.0).metrics["test"]
     report["baseline"]["r2"] = None
     Console(file=text, width=100).print(seeds_table("test", report))
-    lines = [
-        [cell.strip() for cell in line.strip("│").split("│")] for line in text.getvalue().splitlines() if "│" in line
-    ]
+    lines = [re.split(" {2,}", line.strip()) for line in text.getvalue().splitlines() if re.match("(mae|r2)", line)]
     assert "test: 2 seeds" in text.getvalue()
-    assert lines == [["mae", "2", "1.4142", "1", "3", "4", "-2.0000", "1.4142"], ["r2", *[""] * 7]]
+    assert lines == [["mae", "2", "1.4142", "1", "3", "4", "-2.0000", "1.4142"], ["r2"]]
 
 
 @pytest.mark.parametrize("seeds", [0, -1, True, 2.0])

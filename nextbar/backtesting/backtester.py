@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Unpack
 
+from nextbar.arguments import strict_arguments
 from nextbar.backtesting.entrants import entrants
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
@@ -16,12 +17,13 @@ from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.transformer import Transformer
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
-from nextbar.config import ExperimentConfig
+from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.bars import fingerprint
-from nextbar.data.bars_record import SeriesRecord, used_columns
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.columns import FrameNames
 from nextbar.data.features import asked_volumes
 from nextbar.data.naming import Naming
+from nextbar.data.selection import used_columns
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
@@ -32,8 +34,9 @@ from nextbar.train.records import write_bars_record
 from nextbar.train.trainer import Trainer
 
 
+@strict_arguments
 def backtest(
-    config: ExperimentConfig,
+    config: Experiment,
     bars: Any = None,
     *,
     folds: int = 5,
@@ -60,7 +63,7 @@ def backtest(
     ``predictors`` too, because their code may have changed.
 
     Args:
-        config: the experiment; ``test_split`` says how long the out-of-sample period is.
+        config: the experiment, as for ``Trainer``; ``test_split`` says how long the out-of-sample period is.
         bars: a pandas or polars frame, or a list of ``Bars``, instead of the files under ``datapath``.
         folds: parts of the out-of-sample period, cut by wall clock so that each holds as many scored bars.
         window: ``expanding``: all bars before a fold are its history; ``sliding``: as long a stretch as the first has.
@@ -89,6 +92,7 @@ def backtest(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
         levels=levels,
     )  # fmt: skip
+    config = ExperimentConfig.of(config)
     task = Task.of(config)
     if options.conformal:
         require_distribution(task)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nextbar import baselines
 from nextbar.baselines import Predictor, is_direction_only, name_of
-from nextbar.errors import ConfigError, NextbarError, RunError
+from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
@@ -85,7 +85,7 @@ def entrants(task: Task, wanted: bool | Sequence[str], predictors: Sequence[Pred
     """
     found = [Entrant(one, "baseline") for one in _baselines(task, wanted)]
     if not isinstance(predictors, (list, tuple)):
-        raise ConfigError(f"predictors: found {predictors!r}, should be a list of objects with fit and predict")
+        raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
     for place, one in enumerate(predictors, start=1):
         lacking = [name for name in ("fit", "predict") if not callable(getattr(one, name, None))]
         if lacking or isinstance(one, type):

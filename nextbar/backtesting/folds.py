@@ -16,6 +16,7 @@ from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
+from nextbar.data.dates import iso
 from nextbar.data.splits import Cuts, find_cuts, start_of_last
 from nextbar.errors import DataError
 
@@ -125,11 +126,6 @@ def fold_rows(panel: Panel, dataset: Dataset, fold: Fold) -> np.ndarray:
     """Origins of the windows that are scored in the fold, as rows of the panel; by series, ascending."""
     row_N = panel.rows(dataset.bars, dataset.origins["test"])
     return row_N[panel.close_time_R[row_N + 1] >= fold.start]
-
-
-def iso(seconds: int) -> str:
-    """An instant as text."""
-    return f"{np.datetime64(int(seconds), 's')}Z"
 
 
 def _require_history(panel: Panel, config: ExperimentConfig, fold: Fold) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import RunError
-from nextbar.files import write_json, write_whole
+from nextbar.files import PATIENCE, is_claimed, lock_of, write_json, write_whole
 
 FORMAT = 1
 """of the folder; a later nextbar that changes what its files mean counts it up"""
@@ -57,8 +57,8 @@ class Record:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path.parent / f".{self.path.name}.lock")
-            lock.acquire(timeout=0)
+            lock = FileLock(lock_of(self.path))
+            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
         except Timeout:
             raise RunError(f"{self.path} is being written by another process; wait for it") from None
         except OSError as error:
@@ -96,6 +96,11 @@ class Record:
             raise RunError(f"{self.path} is no backtest: its {SUMMARY} is of another kind")
         if written > FORMAT:
             raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
+        if summary.get("status") == "running" and not is_claimed(self.path):
+            summary |= {
+                "status": "interrupted",
+                "message": "the process that ran it has gone; the same command goes on",
+            }
         return summary
 
     def begin(self, config: ExperimentConfig, facts: dict[str, Any]) -> None:

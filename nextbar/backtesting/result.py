@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.backtesting.record import FORECASTS, Record
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words
+from nextbar.tables import plain_table, print_whole
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -25,6 +27,7 @@ HIGHER = frozenset({"acc", "acc_dir"})
 """those of which more is better"""
 
 
+@strict_arguments
 @dataclass(frozen=True)
 class Backtest:
     """A finished backtest: its folder and what ``summary.json`` says."""
@@ -85,27 +88,17 @@ class Backtest:
 
     def show(self) -> None:
         """Print predictors and metrics side by side to standard error, the best of each marked, and the verdicts."""
-        console().print(self._table())
+        print_whole(console(), self._table())
 
     def _table(self) -> Group:
-        from rich.box import SIMPLE_HEAD
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
         windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
         metrics = SHOWN[self.summary["config"]["output_mode"]]
-        table = Table(
-            title=f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each",
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-        )
-        table.add_column("predictor", no_wrap=True)
-        for name in (*metrics, "skill", "p"):
-            table.add_column(name, justify="right")
+        numbers = (*metrics, "skill", "p")
+        title = f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
+        table = plain_table(("predictor", *numbers), right=numbers, title=title)
         best = {name: _best(name, [node["pooled"].get(name) for node in self.scores.values()]) for name in metrics}
         for name, node in self.scores.items():
             cells = [Text(name, style="bold" if name == model else "")]

@@ -15,6 +15,7 @@ from nextbar.cli.predict import predict
 from nextbar.cli.report import report
 from nextbar.cli.runs import runs
 from nextbar.cli.search import search
+from nextbar.cli.settings import SettingsCommand
 from nextbar.cli.train import refit, train
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 for _command in (train, search, runs, evaluate, report, backtest, refit, predict):
-    app.command()(_command)
+    app.command(cls=SettingsCommand if _command in (train, search, backtest) else None)(_command)
 
 
 _MISUSED = 2

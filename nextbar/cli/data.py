@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import told
 from nextbar.errors import NextbarError
-from nextbar.tables import plain_table, stdout
+from nextbar.tables import plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,9 +33,14 @@ def sample(
 
 @data.command()
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <resolution>/<ticker>_<resolution>.*")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|FILE", help="Holds <resolution>/<ticker>_<resolution>.*; or one such file.", show_default=False
+        ),
+    ],
 ) -> None:
-    """List the series in a folder: rows, span, holes, hours, problems. Exit code 1 where there are any."""
+    """List the series in a folder or a file: rows, span, holes, hours, problems. Exit code 1 where there are any."""
     with told():
         from nextbar.data.inventory import take_inventory
 
@@ -48,7 +53,7 @@ def check(
 
 def _show(holdings: list[Holding]) -> None:
     console = stdout()
-    console.print(_table(holdings))
+    print_whole(console, _table(holdings))
     for holding in holdings:
         for problem in holding.problems:
             console.print(f"{holding.path}: {problem}", style="red", markup=False, highlight=False)

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import at_once, told
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
-from nextbar.tables import plain_table, stdout
+from nextbar.tables import plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,11 +62,12 @@ def _show(reports: dict[str, dict[str, Any]]) -> None:
 
     console = stdout()
     for span, report in reports.items():
-        console.print(span_table(span, report))
+        print_whole(console, span_table(span, report))
         calibration = report["calibration"]
         for table in (_coverage(calibration), _reliability(calibration)):
             if table is not None:
-                console.print(table, "")
+                print_whole(console, table)
+                console.print()
         words = conformal_in_words(calibration)
         for line in ["conformal intervals", *words, ""] if words else []:
             console.print(line, markup=False, highlight=False)

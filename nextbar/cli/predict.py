@@ -36,7 +36,12 @@ def predict(
     every: Annotated[bool, typer.Option("--all", help="Forecast from every bar, not from the last one alone.")] = False,
     now: Annotated[
         str | None,
-        typer.Option("--now", metavar="DATE", help="Leave out bars that close later, such as one still unfinished."),
+        typer.Option(
+            "--now",
+            metavar="DATE|now",
+            help="Leave out bars that close later.",
+            show_default="now, for bars that reach up to it",
+        ),
     ] = None,
     tickers: Tickers = None,
     fit_scaler: FitScaler = False,

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import at_once, told
 from nextbar.errors import RunError
-from nextbar.tables import plain_table, stdout
+from nextbar.tables import plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def runs(
         for at in {info.path.parent for info in found}:
             marks |= _marks(at, [one for one in found if one.path.parent == at])
         console = stdout()
-        console.print(_table(found, folder, marks))
+        print_whole(console, _table(found, folder, marks))
         for info in found:
             if info.problem:
                 console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)

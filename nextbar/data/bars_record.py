@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nextbar.config import DatasetConfig
 from nextbar.data.bars import Bars, fingerprint
-from nextbar.data.features import own_prices
+from nextbar.data.dates import iso
 
 FEWEST, BLOCKS = 32, 512
 """bars of a block at least, blocks of a series at most: a record takes 10 kB or less, however long the series"""
@@ -115,12 +114,6 @@ class SeriesRecord:
         )
 
 
-def used_columns(bars: Bars, config: DatasetConfig, volumes: Iterable[str]) -> Bars:
-    """The bars of a source with the columns alone that prices, these volumes and indicators come from."""
-    names = {*own_prices(config), *volumes, *(name.lower() for name in config.indicators or ())}
-    return replace(bars, columns={name: values for name, values in bars.columns.items() if name in names}, notices=())
-
-
 def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
     """How bars that are to be used differ from those recorded, a sentence each: first of all how series have grown."""
     said = []
@@ -141,11 +134,6 @@ def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
         if revision := record.revision(bars):
             said.append(revision)
     return said + [f"{name} is not there any more" for name in by_name]
-
-
-def iso(time: int) -> str:
-    """Seconds since the epoch as text."""
-    return f"{np.datetime64(int(time), 's')}Z"
 
 
 def _rows(bars: Bars, begin: int, end: int) -> Bars:

@@ -84,12 +84,12 @@ def _numbers(
         faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
         if name in wanted.amounts:
             faults.append((values < 0, "is negative"))
-            if empty.any():
-                first = table.row(int(np.argmax(empty)))
-                notices.append(
-                    f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "
-                    f"uses {name} covers them"
-                )
+        if (name in wanted.amounts or name in asked) and empty.any():
+            first = table.row(int(np.argmax(empty)))
+            notices.append(
+                f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "
+                f"uses {name} covers them"
+            )
         for bad, reason in faults:
             for p in problems.at(bad):
                 problems.tell(p, table.verdict(name, at, p, reason))

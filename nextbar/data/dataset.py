@@ -12,12 +12,16 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.bars_record import SeriesRecord, used_columns
+from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.calendar import Calendar, learn_together
+from nextbar.data.dates import iso
+from nextbar.data.emptiness import lost_windows
 from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
 from nextbar.data.naming import Naming
-from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads, require_fits
+from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
+from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.selection import used_columns, within_dates
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
@@ -48,8 +52,7 @@ class Dataset:
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
-    """the bars within the dates asked for, with those columns of their source alone that something follows from: what
-    the run is named by"""
+    """the bars within the dates asked for, with the columns of their source that are used: what the run is named by"""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -137,8 +140,8 @@ class Dataset:
                 {
                     "name": name,
                     "bars": len(b),
-                    "first": _iso(b.time_N[0]),
-                    "last": _iso(b.time_N[-1]),
+                    "first": iso(b.time_N[0]),
+                    "last": iso(b.time_N[-1]),
                     "calendar": calendar.kind,
                     "timezone": calendar.timezone,
                     "holes": int(calendar.hole_before(b.time_N).sum()),
@@ -146,6 +149,7 @@ class Dataset:
                     "scored": scored,
                     "training_windows": int(windows),
                     "notices": list(b.notices),
+                    **lost_windows(b, calendar, self.preparation.spec),
                 }
                 for name, b, calendar, trained, scored, windows in zip(
                     self.names,
@@ -160,9 +164,9 @@ class Dataset:
             "features": list(self.preparation.spec.columns),
             "indicators": list(self.preparation.spec.indicators),
             "dropped_features": self.dropped,
-            "until": _iso(self.close_time_R.max()),
-            "validation_from": _iso(self.cuts.validation),
-            "test_from": _iso(self.cuts.test),
+            "until": iso(self.close_time_R.max()),
+            "validation_from": iso(self.cuts.validation),
+            "test_from": iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
         }
 
@@ -203,7 +207,7 @@ def build_dataset(
             cannot be fitted.
     """
     dataset = config.dataset_config
-    source = [_within_dates(b, config) for b in bars]
+    source = [within_dates(b, config.dataset_config) for b in bars]
     bars = [add_indicators(b, dataset.indicators or ()) for b in source]
     require_length(bars, dataset.seq_len, dataset.horizon)
     whole = cuts is not None and all(b.close_time_N[-1] < cuts.validation for b in bars)
@@ -216,7 +220,7 @@ def build_dataset(
     times = [b.close_time_N[:n] for b, n, wanted in zip(bars, n_train, trained, strict=True) if wanted and n]
     if not times:
         raise DataError(
-            f"no bars of {', '.join(dataset.tickers)} close before the validation span ({_iso(cuts.validation)}); "
+            f"no bars of {', '.join(dataset.tickers)} close before the validation span ({iso(cuts.validation)}); "
             "nothing is left to train on: use earlier bars, other splits, or other tickers"
         )
     calendars = _calendars(bars, n_train, dataset.calendar, dataset.timezone)
@@ -224,7 +228,7 @@ def build_dataset(
     spec = window_spec(dataset, bars, empty, layout)
     bars = [with_all_columns(b, spec, empty) for b in bars]
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
-    require_fits(fits, n_train, spec, dataset.norm_mode)
+    _require_fits(fits, n_train, spec, dataset.norm_mode)
     windows = [
         spans(b.close_time_N, usable_origins(b, calendar, spec, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
@@ -240,14 +244,14 @@ def build_dataset(
         columns=spec.columns + spec.plain,
     )
     origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
-    learnt = [w["training"] if used else w["training"][:0] for w, used in zip(windows, trained, strict=True)]
+    learnt_from = [w["training"] if used else w["training"][:0] for w, used in zip(windows, trained, strict=True)]
     preparation = Preparation(
         spec,
         int(min(t[0] for t in times)),
         int(max(t[-1] for t in times)),
         fits,
-        fit_spreads(bars, fits, learnt, spec),
         Naming.of(dataset),
+        fit_spreads(bars, fits, learnt_from, spec),
     )
     moves = [
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
@@ -263,23 +267,10 @@ def build_dataset(
         history_N,
         scored,
         trained,
-        tuple(used and len(w["training"]) > 0 for used, w in zip(trained, windows, strict=True)),
+        tuple(len(rows) > 0 for rows in learnt_from),
         {name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in n_train)},
         tuple(used_columns(b, dataset, spec.volumes) for b in source),
     )
-
-
-def _within_dates(bars: Bars, config: ExperimentConfig) -> Bars:
-    dataset = config.dataset_config
-    kept = bars.between(dataset.initial_date, dataset.final_date)
-    if len(kept) == 0:
-        limits = {"initial_date": dataset.initial_date, "final_date": dataset.final_date}
-        asked = " and ".join(f"{name} {date}" for name, date in limits.items() if date)
-        raise DataError(
-            f"{bars.name}: no bars within {asked}; the series runs from {_iso(bars.time_N[0])} "
-            f"to {_iso(bars.time_N[-1])}"
-        )
-    return kept
 
 
 def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
@@ -287,11 +278,25 @@ def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone
     times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
     learnt = learn_together(times, [b.step for b in bars], kind, timezone)
     by_step = {b.step: found for b, found in reversed(list(zip(bars, learnt, strict=True))) if found}
-    zone = UTC if timezone == "auto" else timezone
     return tuple(
-        found or by_step.get(b.step, Calendar.always(b.step, timezone=zone))
+        found or by_step.get(b.step, Calendar.always(b.step, timezone=UTC if timezone == "auto" else timezone))
         for b, found in zip(bars, learnt, strict=True)
     )
+
+
+def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
+    if norm_mode not in GLOBAL_MODES:
+        return
+    for fit, n in zip(fits, n_train, strict=True):
+        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
+        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
+            unknown.append("return")
+        if n < 2 or unknown:
+            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
+            raise DataError(
+                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
+                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
+            )
 
 
 def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: int) -> np.ndarray:
@@ -313,7 +318,3 @@ def _rows(
     starts = np.cumsum([0, *(len(b) for b in bars)])
     parts = [w[span] + start for w, start, use in zip(windows, starts, wanted, strict=False) if use]
     return np.concatenate([np.empty(0, np.int64), *parts])
-
-
-def _iso(seconds: float) -> str:
-    return str(np.datetime64(int(seconds), "s")) + "Z"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nextbar.config_values import FIRST_YEAR, LAST_YEAR
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 _FIRST = int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC).timestamp())
 _LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
@@ -143,5 +143,10 @@ def instant(value: object, *, end: bool = False) -> int:
     text = str(value).strip()
     dates, _ = _read(pd.Series([text]))
     if not dates.good_N[0]:
-        raise ConfigError(f"found {value!r}, which {dates.mistakes[0][1]}")
+        raise ConfigError(f"found {short(value)}, which {dates.mistakes[0][1]}")
     return int(dates.seconds_N[0]) + (DAY if end and re.fullmatch(_DAY, text) else 0)
+
+
+def iso(time: int) -> str:
+    """A second since the epoch as ISO 8601 text, UTC."""
+    return f"{np.datetime64(int(time), 's')}Z"

@@ -17,16 +17,6 @@ from nextbar.logger import get_logger
 DAY = 86_400
 
 
-def own_prices(config: DatasetConfig) -> tuple[str, ...]:
-    """Price columns of the feature set; indicators may add others."""
-    return ("close",) if config.features == "close" else PRICES
-
-
-def asked_volumes(config: DatasetConfig) -> tuple[str, ...]:
-    """Columns beside the prices that the feature set wants."""
-    return AMOUNTS if config.features in ("ohlcv", "returns") else ()
-
-
 def empty_features(config: DatasetConfig, bars: Sequence[Bars], n_train: Sequence[int]) -> dict[str, list[str]]:
     """Volume and trades that the feature set wants and some series lack: name -> the series without it.
 
@@ -60,6 +50,16 @@ def window_spec(
         time_feature=config.time_feature,
         layout=layout,
     )
+
+
+def own_prices(config: DatasetConfig) -> tuple[str, ...]:
+    """Price columns of the feature set; indicators may add others."""
+    return ("close",) if config.features == "close" else PRICES
+
+
+def asked_volumes(config: DatasetConfig) -> tuple[str, ...]:
+    """Columns beside the prices that the feature set wants."""
+    return AMOUNTS if config.features in ("ohlcv", "returns") else ()
 
 
 def with_all_columns(bars: Bars, spec: WindowSpec, empty: Mapping[str, Sequence[str]]) -> Bars:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.data.reading import READERS, extension_of
-from nextbar.errors import DataError
+from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
 
 LAYOUT = "<resolution>/<ticker>_<resolution>.<ext>, ext one of " + ", ".join(name[1:] for name in READERS)
@@ -21,6 +21,11 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
         DataError: no such folder.
     """
     folder = Path(datapath)
+    if folder.is_file():
+        raise DataError(
+            f"{str(datapath)!r} is a file, should be the folder that holds {LAYOUT}: "
+            "name that folder, or hand the file to a command that takes one (--data)"
+        )
     if not folder.is_dir():
         raise DataError(f"no folder {str(datapath)!r}{_there(folder.parent)}")
     found = []
@@ -80,13 +85,13 @@ def find_series(
 def _only(here: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
     """The one file of a series."""
     if resolution not in here:
-        there = f"there are {', '.join(here)}" if here else f"there are no bars at all; a file is called {LAYOUT}"
+        there = f"there are {listed(here)}" if here else f"there are no bars at all; a file is called {LAYOUT}"
         raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {there}")
     paths = here[resolution].get(ticker, [])
     if not paths:
         near = difflib.get_close_matches(ticker, here[resolution], n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
-        there = ", ".join(here[resolution])
+        there = listed(here[resolution])
         raise DataError(f"no ticker {ticker!r} at {resolution} in {str(datapath)!r}; there are {there}{hint}")
     if len(paths) > 1:
         raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths))}; keep one")
@@ -99,4 +104,4 @@ def _there(parent: Path) -> str:
         names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir() and entry.name[0] != ".")
     except OSError:
         return ""
-    return f"; in {str(parent)!r} there are {', '.join(names[:20])}" if names else f"; {str(parent)!r} holds no folder"
+    return f"; in {str(parent)!r} there are {listed(names)}" if names else f"; {str(parent)!r} holds no folder"

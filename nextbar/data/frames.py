@@ -12,7 +12,7 @@ import pandas as pd
 from nextbar.data.columns import plain
 from nextbar.data.reading import index_as_columns
 from nextbar.data.table import Table
-from nextbar.errors import DataError
+from nextbar.errors import DataError, listed
 
 UNNAMED = "series"
 
@@ -129,6 +129,5 @@ def _among(there: dict[str, np.ndarray], name: str, wanted: str, rows: np.ndarra
         return rows
     chosen = rows & (there[name] == wanted)
     if not chosen.any():
-        found = ", ".join(sorted(set(there[name][rows])))
-        raise DataError(f"frame: no {name} {wanted!r}; there are {found}")
+        raise DataError(f"frame: no {name} {wanted!r}; there are {listed(sorted(set(there[name][rows])))}")
     return chosen

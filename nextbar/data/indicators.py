@@ -49,6 +49,11 @@ def price_valued(name: str) -> bool:
     return plain(name) in (*PRICES, *ADJUSTED) or (name.lower() != "rsi" and _formula(name) is not None)
 
 
+def is_computed(name: str) -> bool:
+    """Whether an indicator can be computed, so that it is not known in its first bars."""
+    return _formula(name) is not None
+
+
 def rsi(close_N: np.ndarray, bars: int = RSI_BARS) -> np.ndarray:
     """Relative strength index as a share, 0 to 1: average rise / (average rise + average fall).
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from nextbar.data.calendar import Calendar
 from nextbar.data.checks import Checked, check
-from nextbar.data.columns import Wanted
+from nextbar.data.columns import AMOUNTS, PRICES, Wanted
 from nextbar.data.folder import LAYOUT, list_series
-from nextbar.data.reading import read_table
+from nextbar.data.reading import READERS, extension_of, read_table
 from nextbar.data.table import Table
 from nextbar.errors import DataError
-from nextbar.resolution import seconds
+from nextbar.resolution import is_resolution, seconds
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class Holding:
 
 
 def take_inventory(datapath: str | Path) -> list[Holding]:
-    """Every series under a folder, ordered by resolution and ticker.
+    """Every series under a folder, ordered by resolution and ticker; or the one in a file, which its name tells.
 
     Raises:
-        DataError: no such folder, or no file of bars in it.
+        DataError: no such folder, no file of bars in it, or a file whose name does not say ticker and resolution.
     """
+    if Path(datapath).is_file():
+        return [_inspect(*_called(Path(datapath)), Path(datapath), 1)]
     series = list_series(datapath)
     if not series:
         raise DataError(f"no bars in {str(datapath)!r}; a file is called {LAYOUT}")
@@ -80,8 +85,28 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
         calendar.kind,
         calendar.timezone,
         tuple(problems),
-        checked.notices,
+        (*checked.notices, *_empty_columns(checked)),
     )
+
+
+def _called(path: Path) -> tuple[str, str]:
+    """Ticker and resolution that a file is called by."""
+    stem = path.name[: -len(extension_of(path.name) or "")]
+    ticker, _, resolution = stem.rpartition("_")
+    if extension_of(path.name) is None or not ticker or not is_resolution(resolution):
+        raise DataError(
+            f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
+            f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, or name a folder of bars"
+        )
+    return ticker, resolution
+
+
+def _empty_columns(checked: Checked) -> Iterator[str]:
+    """Notices about columns of one's own with empty rows, which an experiment may ask for as indicators."""
+    for name, value_N in checked.columns.items():
+        n = int(np.isnan(value_N).sum())
+        if n and name not in (*PRICES, *AMOUNTS):
+            yield f"{name} is empty in {n} of {len(value_N)} rows: as an indicator it costs the windows that cover them"
 
 
 def _closes(table: Table, resolution: str) -> Checked | None:

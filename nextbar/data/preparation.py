@@ -12,12 +12,11 @@ from nextbar.data.bars import Bars
 from nextbar.data.calendar import Calendar
 from nextbar.data.features import device_column
 from nextbar.data.naming import Naming
-from nextbar.data.scaling import GLOBAL_MODES, GlobalScale, Pair, Statistics
+from nextbar.data.scaling import GlobalScale, Pair, Statistics
 from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import SpreadBins, typical, window_spreads
 from nextbar.data.targets import bins_ahead
 from nextbar.data.windows import Tape, WindowSpec
-from nextbar.errors import DataError
 
 FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
 """fields of the window spec that runs of before do not have, and what they had instead"""
@@ -72,9 +71,9 @@ class Preparation:
     """closing time of the first training bar of the run, seconds since the epoch"""
     last_time: int
     series: tuple[SeriesFit, ...]
-    spreads: SpreadBins
     naming: Naming
     """what records, forecasts and reports call the series"""
+    spreads: SpreadBins
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -138,7 +137,7 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Preparation:
-        """Inverse of ``to_dict``, also for runs of layout 1, which do not say so, and those that saved no naming."""
+        """Inverse of ``to_dict``, also for runs of layout 1, which say neither that nor how their series are named."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["spec"].items()}
         fields["edges"] = fields["edges"] and tuple(map(float, fields["edges"]))  # infinities travel as text
         spec = WindowSpec(**FIRST_LAYOUT | fields)
@@ -160,23 +159,7 @@ class Preparation:
                 tuple(map(_number, data["spreads"]["typical"])), tuple(map(tuple, data["spreads"]["edges"]))
             )
         naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
-        return cls(spec, data["first_time"], data["last_time"], tuple(series), bins, naming)
-
-
-def require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
-    """Raise DataError where a global normalisation lacks statistics that it needs."""
-    if norm_mode not in GLOBAL_MODES:
-        return
-    for fit, n in zip(fits, n_train, strict=True):
-        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
-        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
-            unknown.append("return")
-        if n < 2 or unknown:
-            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
-            raise DataError(
-                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
-                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
-            )
+        return cls(spec, data["first_time"], data["last_time"], tuple(series), naming, bins)
 
 
 def fit_spreads(

@@ -150,7 +150,7 @@ def require_windows(
     for span, whose, pairs, needed in wanted:
         if not any(len(found[span]) for _, found in pairs):
             problems.append(f"no {span} windows{whose}")
-            problems += [f"  {text}" for text in _counts([one for one, _ in pairs], span, cuts, needed)]
+            problems += [f"  {text}" for text in _counts([one for one, _ in pairs], span, cuts, needed, seq_len)]
     if problems:
         empty = [
             f"  {name} is empty in {np.isnan(one.columns[name]).sum()} of {len(one)} bars of {one.name}"
@@ -166,7 +166,7 @@ def require_windows(
         raise DataError("\n".join(problems))
 
 
-def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int) -> Iterator[str]:
+def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int, seq_len: int) -> Iterator[str]:
     """For each series, its bars, those of them in the span, and the fewest that make a window there."""
     begin = {"training": -math.inf, "validation": cuts.validation, "test": cuts.test}[span]
     end = {"training": cuts.validation, "validation": cuts.test, "test": math.inf}[span]
@@ -175,7 +175,13 @@ def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int) -> Iterato
     )
     for one in bars:
         inside = int(np.count_nonzero((one.close_time_N >= begin) & (one.close_time_N < end)))
-        yield f"{one.name}: {len(one)} bars, {inside} in the {span} span ({between}), {needed} needed"
+        text = f"{one.name}: {len(one)} bars, {inside} in the {span} span ({between}), {needed} needed"
+        before = int(np.count_nonzero(one.close_time_N < end)) - needed  # known at the last origin of the span
+        if span != "training" and inside >= needed and before < seq_len:
+            text += (
+                f"; and seq_len {seq_len} bars of context before them, but there are {before}: use a shorter seq_len"
+            )
+        yield text
 
 
 def _running_count(flag_N: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 from nextbar.metrics.intervals import quantile
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
@@ -106,7 +106,7 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     try:
         given = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
     except TypeError:
-        raise ConfigError(f"levels: found {levels!r}, should be shares such as [0.5, 0.9]; [] for none") from None
+        raise ConfigError(f"levels: found {short(levels)}, should be shares such as [0.5, 0.9]; [] for none") from None
     checked: list[float] = []
     for level in given:
         try:
@@ -115,7 +115,7 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
             share = np.nan
         if isinstance(level, bool) or not 0 < share < 1:
             hint = f"; write {share / 100:g} for {share:g} %" if 1 <= share < 100 else ""
-            raise ConfigError(f"levels: {level!r} is no share; allowed are numbers above 0 and below 1{hint}")
+            raise ConfigError(f"levels: {short(level)} is no share; allowed are numbers above 0 and below 1{hint}")
         alike = [other for other in checked if interval_column("lo", other) == interval_column("lo", share)]
         if alike:
             twice = f"{share:g} is there twice" if share in alike else f"{alike[0]!r} and {share!r} are too close"

@@ -67,7 +67,7 @@ def date(iso: str) -> str:
 def _training_facts(config: ExperimentConfig, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     said = summary["data"]
     return [
-        ("epochs", f"{summary.get('epochs', '–')} of {config.num_epochs}, best {summary.get('best_epoch') or '–'}"),
+        ("epochs", _epochs(summary, config)),
         ("validation from", date(said["validation_from"])),
         ("test from", date(said["test_from"])),
         *((f"{span} windows", f"{n:,}") for span, n in said["windows"].items()),
@@ -116,3 +116,9 @@ def _caption(bands: Sequence[Sequence[Band]], not_learnt: Sequence[str], did_not
     if did_not_choose:
         said.append(f"The epoch was chosen without {', '.join(did_not_choose)}.")
     return " ".join(said)
+
+
+def _epochs(summary: Mapping[str, Any], config: ExperimentConfig) -> str:
+    """How many were done, and of how many: a refit is as long as its original's best epoch says."""
+    done, best = summary.get("epochs", "–"), summary.get("best_epoch") or "–"
+    return f"{done}, best {best}" if summary.get("refit_of") else f"{done} of {config.num_epochs}, best {best}"

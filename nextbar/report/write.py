@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nextbar.arguments import strict_arguments
 from nextbar.choice import chosen_run
 from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
@@ -13,6 +14,7 @@ from nextbar.runs import is_backtest, is_study
 NAME = "report.html"
 
 
+@strict_arguments
 def write_report(
     source: str | Path,
     out: str | Path | None = None,

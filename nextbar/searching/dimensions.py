@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -103,7 +103,7 @@ class Range:
         for key in ("low", "high", *(["step"] if step is not None else [])):
             value = given[key]
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not _finite(value):
-                raise ConfigError(f"{key}: found {value!r}, should be {kind}")
+                raise ConfigError(f"{key}: found {short(value)}, should be {kind}")
         low, high = given["low"], given["high"]
         if low > high:
             raise ConfigError(f"the range is upside down: low {low} is above high {high}")
@@ -173,7 +173,7 @@ def _label(value: Any) -> Label:
     try:
         return json.dumps(value)
     except (TypeError, ValueError):
-        raise ConfigError(f"found {value!r}, should be a number, text, a flag, None or a list of those") from None
+        raise ConfigError(f"found {short(value)}, should be a number, text, a flag, None or a list of those") from None
 
 
 def _finite(value: float) -> bool:

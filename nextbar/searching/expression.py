@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 LONGEST = 300
 ALLOWED = "numbers, names of fields, at most one [list] of numbers, + - * / // and parentheses"
@@ -52,7 +52,7 @@ class Expression:
             lists = list(_lists(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             told = f": {error}" if isinstance(error, _Foreign) else ""
-            raise ConfigError(f"{text!r} is no expression{told}; allowed are {ALLOWED}") from None
+            raise ConfigError(f"{short(text)} is no expression{told}; allowed are {ALLOWED}") from None
         if len(lists) > 1:
             raise ConfigError(f"{text!r} has {len(lists)} lists; allowed are {ALLOWED}")
         return cls(text, tree, lists[0] if lists else ())

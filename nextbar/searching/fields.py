@@ -8,7 +8,7 @@ from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config_check import field_names, nearest
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 
 SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}
 NAMES = tuple(name for name in field_names(ExperimentConfig) if name not in SECTIONS)
@@ -48,7 +48,7 @@ def flat(given: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]
     for name, value in given.items():
         if not prefix and name in SECTIONS:
             if not isinstance(value, Mapping):
-                raise ConfigError(f"search: {name}: found {value!r}, should be a mapping of fields")
+                raise ConfigError(f"search: {name}: found {short(value)}, should be a mapping of fields")
             yield from flat(value, f"{name}.")
         else:
             yield f"{prefix}{name}", value

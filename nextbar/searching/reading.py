@@ -9,7 +9,7 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.config_check import field_names, is_whole, plain
 from nextbar.config_file import override
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, listed, short
 from nextbar.searching.dimensions import Choices, Dimension, Range
 from nextbar.searching.expression import Expression
 from nextbar.searching.fields import SECTIONS, field_of, flat, refuse_fixed
@@ -32,15 +32,15 @@ def read_base(given: Mapping[Any, Any], overrides: Iterable[str]) -> dict[str, A
     """
     strange = [str(key) for key in given if key not in KEYS]
     if strange or set(KEYS) - set(given):
-        found = f"found {', '.join(map(str, given)) or 'nothing'}"
+        found = f"found {listed(given) or 'nothing'}"
         raise ConfigError(f"a space has the keys base (an experiment) and search (fields to vary); {found}")
     for key in KEYS:
         if not isinstance(given[key], Mapping):
-            raise ConfigError(f"{key}: found {given[key]!r}, should be a mapping of fields")
+            raise ConfigError(f"{key}: found {short(given[key])}, should be a mapping of fields")
     for section in SECTIONS:
         # fields may be drawn into a section that is not there, not into something that is none
         if section in given["base"] and not isinstance(given["base"][section], Mapping):
-            raise ConfigError(f"base: {section}: found {given['base'][section]!r}, should be a mapping of fields")
+            raise ConfigError(f"base: {section}: found {short(given['base'][section])}, should be a mapping of fields")
     return override(given["base"], overrides, field_names(ExperimentConfig))
 
 
@@ -97,7 +97,7 @@ def _read(name: str, value: Any) -> tuple[Dimension | None, Expression | None]:
         return Range.of({key: plain(one) for key, one in value.items()}, is_whole(ExperimentConfig, name)), None
     if not isinstance(value, str):
         raise ConfigError(
-            f"found {value!r}, should be a list of choices, a range such as {{low: 1e-5, high: 1e-3, log: true}}, "
+            f"found {short(value)}, should be a list of choices, a range such as {{low: 1e-5, high: 1e-3, log: true}}, "
             "or an expression such as '[2, 4] * d_model'"
         )
     expression = Expression.parse(value)

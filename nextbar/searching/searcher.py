@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
+from nextbar.arguments import strict_arguments
 from nextbar.data.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
@@ -28,6 +29,7 @@ from nextbar.searching.worker import Worker
 from nextbar.train.hosts import require_alone
 
 
+@strict_arguments
 def search(
     space: str | os.PathLike[str] | Mapping[str, Any] | Space,
     n_trials: int = 20,

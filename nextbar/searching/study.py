@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from nextbar.arguments import strict_arguments
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
@@ -31,6 +32,7 @@ LEAST_FOR_IMPORTANCE = 10
 """finished trials below which importances would be noise alone"""
 
 
+@strict_arguments
 class Study:
     """The result of a search.
 

@@ -47,6 +47,7 @@ class Trials:
         self._progress, self._ended = progress, ended
         self._lost: set[int] = set()
         """ids of trials, as those of ``_spent``: a number may come back to a worker, and is another trial then"""
+        self._said: set[str] = set()
         self._spent: dict[int, float] = {}
         self._group: Sequence[Claim] = ()
         self._began = 0.0
@@ -93,7 +94,7 @@ class Trials:
         configs = [claim.proposal.config for claim in group if claim.proposal.config is not None]
         self._group, self._began = group, time.monotonic()
         try:
-            with hushed():
+            with hushed(self._said):
                 results = patiently(
                     lambda: train_population(
                         configs, self._bars(configs[0]), watches=[self._watch(claim) for claim in group], show=False
@@ -190,12 +191,27 @@ def of_the_trial(error: Exception) -> bool:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """A study says one line a trial; what its trainings say of each epoch stands in their folders."""
+def hushed(said: set[str] | None = None) -> Iterator[None]:
+    """A study says one line a trial; what its trainings say of each epoch stands in their folders.
+
+    Args:
+        said: warnings that were logged before; they are not repeated, and new ones are added.
+    """
     log = get_logger()
     level = log.level
+    said = set() if said is None else said
+
+    def news(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if record.levelno != logging.WARNING or message not in said:
+            said.add(message)
+            return True
+        return False
+
     log.setLevel(max(level, logging.WARNING))
+    log.addFilter(news)
     try:
         yield
     finally:
+        log.removeFilter(news)
         log.setLevel(level)

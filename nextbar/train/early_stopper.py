@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nextbar.arguments import strict_arguments
 
+
+@strict_arguments
 @dataclass
 class EarlyStopper:
     """Called after each epoch with the validation loss; True when it is time to stop.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.train.checkpoint import Checkpoints
@@ -80,12 +82,14 @@ class Member:
         training = self.training
         assert training is not None
         self.summary = from_first(lambda: self._write_end(training, status, message, report))
+        best = self.summary["best_epoch"]
         get_logger().info(
-            "%s: %s after %d epochs, best is epoch %s",
+            "%s: %s after %d epoch%s, %s",
             self.run.path,
-            status,
+            status.replace("_", " "),
             training.epoch,
-            self.summary["best_epoch"],
+            "" if training.epoch == 1 else "s",
+            "none of them whole, so there is no best" if best is None else f"best is epoch {best}",
         )
         self.close()
 
@@ -147,6 +151,11 @@ def announce(runs: list[Run], facts: dict[str, Any]) -> None:
         )
         if series["trained"] and not series["training_windows"]:
             log.warning("%s has no training window: nothing is learnt from it", series["name"])
+    for series in facts["series"]:
+        if series["windows_lost"]:
+            columns = ", ".join(f"{name} is empty in {n} bars" for name, n in series["empty_bars"].items())
+            log.warning("%s: %d windows are left out: %s", series["name"], series["windows_lost"], columns)
+    _warn_of_warmup([run.config for run in runs])
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))
     windows = facts["windows"]
@@ -161,3 +170,17 @@ def announce(runs: list[Run], facts: dict[str, Any]) -> None:
         windows["test"],
         facts["test_from"],
     )
+
+
+def _warn_of_warmup(configs: Sequence[ExperimentConfig]) -> None:
+    """Say where the learning rate never comes down again; once for each pair of lengths."""
+    pairs = dict.fromkeys((c.warmup_epochs, c.num_epochs) for c in configs if c.lr_mode == "cosine")
+    for warmup, epochs in pairs:
+        if warmup >= epochs:
+            get_logger().warning(
+                "warmup_epochs (%d) is not below num_epochs (%d): the learning rate only rises, to %.0f %% of "
+                "learning_rate, and never falls; use fewer warmup_epochs, or lr_mode linear or constant",
+                warmup,
+                epochs,
+                100 * epochs / warmup,
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nextbar.arguments import strict_arguments
 from nextbar.types import Array
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def learning_rate_at(
     return peak * jnp.stack([linear, warm, jnp.ones_like(linear)])[lr_mode]
 
 
+@strict_arguments
 def create_warmup_cosine_schedule(
     learning_rate: float, warmup_epochs: int, num_epochs: int, steps_per_epoch: int
 ) -> optax.Schedule:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from nextbar.config import ExperimentConfig
+from nextbar.arguments import strict_arguments
+from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
 from nextbar.data.scaling import GLOBAL_MODES
@@ -23,13 +25,15 @@ OWN = (
 ``gradient_clip`` where all have some"""
 
 
-def population_key(config: ExperimentConfig) -> str:
+@strict_arguments
+def population_key(config: Experiment) -> str:
     """What the members of a population have in common: experiments with equal keys can be trained together."""
-    return json.dumps(_shared(config), sort_keys=True)
+    return json.dumps(_shared(ExperimentConfig.of(config)), sort_keys=True)
 
 
+@strict_arguments
 def train_population(
-    configs: Sequence[ExperimentConfig],
+    configs: Sequence[Experiment],
     bars: Any = None,
     *,
     watches: Sequence[Watch | None] | None = None,
@@ -44,7 +48,7 @@ def train_population(
     fewer epochs leaves the others as they are.
 
     Args:
-        configs: experiments with equal ``population_key``, at least one, no two the same.
+        configs: experiments with equal ``population_key``, at least one, no two the same; each as for ``Trainer``.
         bars: as for ``Trainer``.
         watches: one for each experiment, or None; looks on after each of its epochs and may end it.
         show: progress bar; None: on a terminal, where ``nextbar`` logs at INFO.
@@ -59,17 +63,19 @@ def train_population(
         NextbarError: bars or folders that cannot be used; the message says what to do.
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
-    configs = list(configs)
-    watches = [None] * len(configs) if watches is None else list(watches)
-    if not configs or len(watches) != len(configs):
-        raise ConfigError(f"found {len(configs)} experiments and {len(watches)} watches; give one of each, or more")
-    for config in configs[1:]:
-        _require_alike(configs[0], config)
-    series = series_of(configs[0], bars, **names)
+    if isinstance(configs, str | os.PathLike | Mapping | ExperimentConfig):
+        raise ConfigError("configs: found a single experiment, should be a list of them; put it into one: [experiment]")
+    experiments = [ExperimentConfig.of(config) for config in configs]
+    watches = [None] * len(experiments) if watches is None else list(watches)
+    if not experiments or len(watches) != len(experiments):
+        raise ConfigError(f"found {len(experiments)} experiments and {len(watches)} watches; give one of each, or more")
+    for config in experiments[1:]:
+        _require_alike(experiments[0], config)
+    series = series_of(experiments[0], bars, **names)
     # the windows are the same for all; a global normalisation alone asks something of the bars
-    strictest = next((c for c in configs if c.dataset_config.norm_mode in GLOBAL_MODES), configs[0])
+    strictest = next((c for c in experiments if c.dataset_config.norm_mode in GLOBAL_MODES), experiments[0])
     return train_together(
-        configs,
+        experiments,
         build_dataset(strictest, series),
         plan=Plan(),
         watches=watches,

@@ -16,42 +16,31 @@ from nextbar.config_file import read_yaml
 from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import ConfigError, RunError
-from nextbar.files import write_json
+from nextbar.errors import RunError
+from nextbar.files import is_claimed, write_json
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
 
 FORMAT = 2
 """of the run folder; a later nextbar that changes what its files mean counts it up"""
 
+EARLIER = {"dataset_config.time_feature": "span", "dataset_config.timezone": "UTC"}
+"""fields that configurations of earlier runs do not have, and what these runs did"""
+
+CONFIG = "config.yaml"
 SUMMARY = "summary.json"
+GONE = "the process that trained it has gone; the same command goes on from its last whole epoch"
+"""what is said of a run whose process could not say anything itself"""
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
 BARS = "bars.json"
 
-EARLIER = {"dataset_config": {"timezone": "UTC", "time_feature": "span"}}
-"""fields that ``config.yaml`` of earlier runs does not have, where the default is not what those runs did"""
-
-
-def read_config(path: Path) -> ExperimentConfig:
-    """``config.yaml`` of a run folder, with what the run did where a field is younger than the run.
-
-    Raises:
-        ConfigError: the file is missing, damaged or not a configuration.
-    """
-    source = path / "config.yaml"
-    data = read_yaml(source)
-    try:
-        return ExperimentConfig.from_dict(
-            data | {name: fields | data[name] for name, fields in EARLIER.items() if isinstance(data.get(name), dict)}
-        )
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
-
 
 def read_summary(path: Path) -> dict[str, Any]:
     """``summary.json`` of a run folder; empty where there is none.
+
+    A run that was ``running`` when its process was killed is ``interrupted``: nobody holds its lock any more.
 
     Raises:
         RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
@@ -68,7 +57,20 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} has format {written}, written by nextbar {version}; this nextbar reads up to {FORMAT}: update it"
         )
+    if summary.get("status") == "running" and not is_claimed(path):
+        summary |= {"status": "interrupted", "message": GONE}
     return summary
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """``config.yaml`` of a run folder; a field that the run is older than has the value that it was trained with.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or no configuration.
+    """
+    written = read_yaml(path / CONFIG)
+    absent = {name: value for name, value in EARLIER.items() if _lacks(written, name)}
+    return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
@@ -158,6 +160,13 @@ def _whole(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(path.read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def _lacks(data: Any, name: str) -> bool:
+    """Whether a mapping of mappings has the section of a field, named with dots, but not the field."""
+    section, _, leaf = name.rpartition(".")
+    inside = data.get(section)
+    return isinstance(inside, dict) and leaf not in inside
 
 
 def _jsonable(value: Any) -> Any:

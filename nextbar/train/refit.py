@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from nextbar.arguments import strict_arguments
 from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
@@ -20,6 +21,7 @@ from nextbar.train.run import ENDED
 from nextbar.train.trainer import Trainer
 
 
+@strict_arguments
 def refit(
     run_dir: str | Path,
     bars: Any = None,
@@ -56,8 +58,8 @@ def refit(
         raise RunError(f"{run_dir} is itself a refit, of {summary['refit_of']}; refit that one")
     if summary.get("status") not in ENDED or not summary.get("best_epoch"):
         raise RunError(
-            f"{run_dir} has status {summary.get('status')} and best epoch {summary.get('best_epoch')}; "
-            "only a run that has ended says how long to train: finish it first"
+            f"{run_dir} has status {summary.get('status', 'unknown')} and {_best_in_words(summary)}; "
+            "only a run that has ended, with a whole epoch, says how long to train: finish it first"
         )
     config = read_config(path)
     if not config.save_weights:
@@ -76,6 +78,11 @@ def refit(
     layout = read_preparation(path).spec.layout
     plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name, layout=layout)
     return Trainer(config, found, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
+
+
+def _best_in_words(summary: dict[str, Any]) -> str:
+    best = summary.get("best_epoch")
+    return "no best epoch" if best is None else f"best epoch {best}"
 
 
 def _end(bars: list[Bars], config: ExperimentConfig) -> int:

@@ -19,7 +19,7 @@ from nextbar.data.bars import Bars
 from nextbar.data.bars_record import changes
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
-from nextbar.files import write_json
+from nextbar.files import PATIENCE, lock_of, write_json
 from nextbar.train.records import (
     FORMAT,
     SUMMARY,
@@ -74,8 +74,8 @@ class Run:
         """
         try:
             self.experiment.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.experiment / f".{self.path.name}.lock")
-            lock.acquire(timeout=0)
+            lock = FileLock(lock_of(self.path))
+            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
         except Timeout:
             raise RunBusy(
                 f"{self.path} is being trained by another process; wait for it, or change the configuration"

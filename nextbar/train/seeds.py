@@ -10,10 +10,12 @@ from typing import Any, Unpack
 
 from rich.table import Table
 
-from nextbar.config import ExperimentConfig
+from nextbar.arguments import strict_arguments
+from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.columns import FrameNames
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
+from nextbar.tables import plain_table, print_whole
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
 from nextbar.train.tracking import rounded
@@ -42,8 +44,9 @@ class Seeds:
         return {span: _summary([metrics[span] for metrics in judged]) for span in spans}
 
 
+@strict_arguments
 def train_seeds(
-    config: ExperimentConfig,
+    config: Experiment,
     seeds: int,
     bars: Any = None,
     *,
@@ -56,7 +59,7 @@ def train_seeds(
     Every seed is a run of its own in the experiment's folder, the same that ``Trainer`` makes of that seed.
 
     Args:
-        config: the experiment.
+        config: the experiment, as for ``Trainer``.
         seeds: how many.
         bars: as for ``Trainer``.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
@@ -70,14 +73,15 @@ def train_seeds(
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ConfigError(f"seeds: found {seeds!r}, should be how many to train, a whole number ≥ 1")
-    numbers = tuple(config.seed + i for i in range(seeds))
-    configs = [replace(config, seed=number) for number in numbers]
+        raise ConfigError(f"seeds: found {short(seeds)}, should be how many to train, a whole number ≥ 1")
+    experiment = ExperimentConfig.of(config)
+    numbers = tuple(experiment.seed + i for i in range(seeds))
+    configs = [replace(experiment, seed=number) for number in numbers]
     results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
     found = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         for span, report in found.metrics.items():
-            console().print(seeds_table(span, report))
+            print_whole(console(), seeds_table(span, report))
     return found
 
 
@@ -88,10 +92,8 @@ def seeds_table(span: str, report: dict[str, Any]) -> Table:
         span: name of the span.
         report: of ``Seeds.metrics``.
     """
-    table = Table(title=f"{span}: {report['seeds']} seeds", title_justify="left", title_style="bold")
-    table.add_column("metric")
-    for name in (*STATISTICS, "baseline", "skill", "± std"):
-        table.add_column(name, justify="right")
+    numbers = (*STATISTICS, "baseline", "skill", "± std")
+    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['seeds']} seeds")
     for name, values in report["model"].items():
         skill = report["skill"].get(name)
         table.add_row(

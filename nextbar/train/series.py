@@ -9,6 +9,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.bars import Bars, frame_bars, is_bars
 from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import read_series, series_tickers
+from nextbar.data.present import unfinished
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
@@ -27,13 +28,22 @@ def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameN
     """
     if bars is None or is_bars(bars):
         refuse_names(names)
-    if bars is None:
-        return read_series(config)
     if is_bars(bars):
         return _wanted_of(bars, config)
+    series = read_series(config) if bars is None else _in_frame(bars, config, **names)
+    if unclosed := unfinished(series):
+        get_logger().warning(
+            "the last bar of %s has not closed yet: it is trained and scored on as it stands now; wait for it, or end "
+            "before it with final_date",
+            ", ".join(unclosed),
+        )
+    return series
+
+
+def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames]) -> list[Bars]:
     dataset = config.dataset_config
     return frame_bars(
-        bars,
+        frame,
         dataset.resolution,
         dataset.features,
         tickers=series_tickers(config),

@@ -18,6 +18,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
 from nextbar.logger import console, get_logger
+from nextbar.tables import plain_table, print_whole
 from nextbar.train.metrics_csv import MetricsCsv
 
 LEADING = ("nll", "log_loss", "mae")
@@ -91,14 +92,13 @@ def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = 
     """
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         for span, report in reports.items():
-            console().print(span_table(span, report))
+            print_whole(console(), span_table(span, report))
 
 
 def span_table(span: str, report: Mapping[str, Any]) -> Group:
     """Return one span's table: a row per metric, a row per ticker of the leading metric, the verdict."""
-    table = Table(title=f"{span}: {report['windows']:,} windows", title_justify="left", title_style="bold")
-    for name in ("metric", "model", "baseline", "skill"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
+    numbers = ("model", "baseline", "skill")
+    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
     for name in report["model"]:
         _add(table, name, name, report)
     leading = next((name for name in LEADING if name in report["model"]), None)

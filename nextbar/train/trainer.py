@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from nextbar.config import ExperimentConfig
+from nextbar.arguments import strict_arguments
+from nextbar.config import Experiment, ExperimentConfig
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
@@ -17,11 +18,12 @@ from nextbar.train.tracking import closing_table
 __all__ = ["Plan", "Result", "Trainer", "Watch"]
 
 
+@strict_arguments
 class Trainer:
     """Trains and scores one experiment.
 
     Args:
-        config: the experiment.
+        config: the experiment: a configuration, a mapping of its fields, or a YAML file.
         bars: a pandas or polars frame (long, or of a single series) instead of files under ``datapath``; or ``Bars``
             that have been read.
         plan: cuts and epochs that are not the configuration's.
@@ -33,7 +35,7 @@ class Trainer:
 
     def __init__(
         self,
-        config: ExperimentConfig,
+        config: Experiment,
         bars: Any = None,
         *,
         plan: Plan | None = None,
@@ -41,7 +43,7 @@ class Trainer:
         watch: Watch | None = None,
         **names: Unpack[FrameNames],
     ) -> None:
-        self.config = config
+        self.config = ExperimentConfig.of(config)
         self._names = names
         self._bars = bars
         self._plan = plan or Plan()

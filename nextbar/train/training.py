@@ -116,7 +116,7 @@ class Training:
         self.stopper = EarlyStopper(**notes["early_stopper"])
         self.best = Best(notes["best_epoch"], notes["best_loss"], params)
         self.ranking = notes.get("ranking")
-        get_logger().info("going on after epoch %d of %d", self.epoch, self.config.num_epochs)
+        get_logger().info("going on after epoch %d of %d", self.epoch, self.epochs)
         return jax.tree.unflatten(jax.tree.structure(start), leaves)
 
     def _kept(self, start: TrainState) -> tuple[int, dict[str, Any], list[jax.Array], Any] | None:

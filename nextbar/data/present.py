@@ -1,0 +1,133 @@
+"""The present: bars that have not closed by it are no bars yet, and bars that end long before it are stale."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nextbar.data.bars import Bars
+from nextbar.data.calendar import Calendar
+from nextbar.data.dates import DAY, instant, iso
+from nextbar.errors import DataError
+from nextbar.logger import get_logger
+
+NOW = "now"
+"""what a user writes for the clock's time"""
+
+STALE_BARS = 3
+"""bars that may be missing at the end, a day of holiday not counted, before the others are stale"""
+
+_LISTED = 5
+
+
+def clock() -> int:
+    """The machine's clock, seconds since the epoch, UTC."""
+    return int(time.time())
+
+
+class Present:
+    """An instant by which bars must have closed, and what was noticed about series that reach or miss it.
+
+    Args:
+        now: a date in any form, or ``"now"``, the clock's time. None: the clock's time too, but only for a series whose
+            last bar opens within one step of it, before or after: others are history and have nothing to do with it.
+
+    Raises:
+        ConfigError: it is no date.
+    """
+
+    def __init__(self, now: object = None) -> None:
+        by_clock = now is None or (isinstance(now, str) and now.strip().lower() == NOW)
+        self.time = clock() if by_clock else instant(now)
+        self.given = now is not None
+        self._open: dict[str, int] = {}
+        self._stale: dict[str, int] = {}
+
+    def near(self, time_N: np.ndarray, step: int) -> bool:
+        """Whether it counts for bars that open at these times, int64 (N,): always, where it was given."""
+        return self.given or bool((np.abs(time_N - self.time) < step).any())
+
+    def closed(self, name: str, time_N: np.ndarray, step: int) -> np.ndarray:
+        """bool (N,): the bars of a series that have closed by it; how many have not is noted.
+
+        Args:
+            name: the series.
+            time_N: opening times, int64, in any order.
+            step: seconds of a bar.
+        """
+        if not len(time_N) or not self.near(time_N.max(keepdims=True), step):
+            return np.ones(len(time_N), bool)
+        closed_N = time_N + step <= self.time
+        if n := int((~closed_N).sum()):
+            self._open[name] = n
+        return closed_N
+
+    def closed_bars(self, bars: Bars) -> Bars:
+        """The bars that have closed by it.
+
+        Raises:
+            DataError: there is none.
+        """
+        closed_N = self.closed(bars.name, bars.time_N, bars.step)
+        if closed_N.all():
+            return bars
+        if not closed_N.any():
+            raise self.nothing_closed(bars.name)
+        columns = {name: values[closed_N] for name, values in bars.columns.items()}
+        return replace(bars, time_N=bars.time_N[closed_N], columns=columns)
+
+    def nothing_closed(self, name: str) -> DataError:
+        """The error about a series of which no bar has closed."""
+        return DataError(f"{name}: no bar has closed by now, {iso(self.time)}; give earlier bars, or a later now")
+
+    def note_end(self, name: str, last: int, calendar: Calendar) -> None:
+        """Note whether a series whose last bar opens at ``last`` ends long before: by the calendar, more than
+        ``STALE_BARS`` bars should have followed, in a market with sessions beside those of a holiday."""
+        holiday = -(-DAY // calendar.step) if calendar.kind == "sessions" else 0
+        due = calendar.next_times_after(np.array([last]), STALE_BARS + holiday + 1)[0, -1] + calendar.step
+        if due <= self.time:
+            self._stale[name] = last + calendar.step
+
+    def tell(self, stale: bool = True) -> bool:
+        """Log what was noticed; returns whether series were called stale.
+
+        Args:
+            stale: say which series are; False: only what was left out.
+        """
+        log = get_logger()
+        if self._open:
+            parts = [f"{n} bar{'s' if n > 1 else ''} of {name}" for name, n in self._open.items()]
+            log.info("left out, since not closed by %s: %s", iso(self.time), _listed(parts))
+        if not stale or not self._stale:
+            return False
+        ends = list(self._stale.items())
+        parts = [f"{name} closed {iso(end)}, {_ago(self.time - end)} ago" for name, end in ends]
+        log.log(
+            logging.WARNING if self.given else logging.INFO,  # without now the bars may be meant to be history
+            "stale at %s: the last bar of %s; forecasts are of the bars after that",
+            iso(self.time),
+            _listed(parts),
+        )
+        return True
+
+
+def unfinished(series: Sequence[Bars]) -> list[str]:
+    """Names of the series whose last bar has not closed by the clock, though it opens within one step of it."""
+    present = Present()
+    return [bars.name for bars in series if not present.closed(bars.name, bars.time_N, bars.step).all()]
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = len(parts) - _LISTED
+    return ", ".join(parts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _ago(seconds: int) -> str:
+    for unit, size in (("days", DAY), ("hours", 3_600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds / 60:,.0f} minutes"

@@ -1,0 +1,102 @@
+"""Tables on a terminal of 80 columns, and where nobody watches: no number and no name is cut."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from nextbar.backtesting.result import Backtest
+from nextbar.cli import data as cli_data
+from nextbar.cli import runs as cli_runs
+from nextbar.data.inventory import Holding
+from nextbar.runs import RunInfo
+from nextbar.tables import plain_table, print_whole
+from nextbar.train.seeds import seeds_table
+from nextbar.train.tracking import span_table
+
+TINY, NAME = 7.98123e-05, "a_rather_long_ticker_of_some_exchange"
+METRICS = ("nll", "crps", "mae", "mse_scaled", "coverage_50", "coverage_80", "coverage_90", "coverage_95", "acc_dir")
+
+
+def console(width: int = 80, terminal: bool = True) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+
+
+def printed(shown: Any, **options: Any) -> str:
+    out = console(**options)
+    print_whole(out, shown)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def span_report() -> dict[str, Any]:
+    values = {name: -TINY for name in METRICS}
+    part = {"model": values, "baseline": values, "skill": {name: -TINY for name in METRICS}}
+    return {**part, "windows": 1234, "by_ticker": {NAME: part, "x": part}, "verdict": "Nothing can be said. " * 20}
+
+
+def seeds_report() -> dict[str, Any]:
+    values = {name: dict.fromkeys(("mean", "std", "min", "max"), -TINY) for name in METRICS}
+    return {"model": values, "skill": values, "baseline": dict.fromkeys(METRICS, -TINY), "seeds": 4}
+
+
+def backtest() -> Backtest:
+    node = {
+        "pooled": dict.fromkeys(("nll", "crps", "mae", "acc_dir"), -TINY), "skill": {"nll": TINY},
+        "diebold_mariano": {"p_value": TINY}, "verdict": "Better.",
+    }  # fmt: skip
+    summary = {
+        "model": "transformer", "folds": [{"windows": 5}], "verdict": "All told.", "calibration": {},
+        "config": {"output_mode": "distribution"}, "scores": {"transformer": node, NAME: node},
+    }  # fmt: skip
+    return Backtest(Path("x"), summary)
+
+
+def holdings() -> Any:
+    return cli_data._table([Holding(NAME, "15m", Path("x"), 1_234_567, 0, 1, 1234, 56_789, "sessions")])
+
+
+def runs() -> Any:
+    info = RunInfo(Path("runs") / NAME / "81d8cb739c-b8ee221fe4", "stopped_early", "discrete_grid", 50, 44, skill=TINY,
+                   bytes=12_300, refit_of="81d8cb739c-b8ee221fe5")  # fmt: skip
+    return cli_runs._table([info], Path("runs"), {info.path: "*"})
+
+
+TABLES: dict[str, tuple[Any, list[str]]] = {
+    "closing": (lambda: span_table("test", span_report()), [*METRICS, f"nll {NAME}", "-7.9812e-05"]),
+    "seeds": (lambda: seeds_table("test", seeds_report()), [*METRICS, "-7.9812e-05"]),
+    "backtest": (lambda: backtest()._table(), [NAME, "-7.9812e-05*", "+0.0001"]),
+    "data check": (holdings, [NAME, "1,234,567", "56,789", "resolution", "sessions"]),
+    "runs": (runs, [NAME, "81d8cb739c-b8ee221fe4", "81d8cb739c-b8ee221fe5", "discrete_grid", "12.3 kB", "+0.0001"]),
+}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("width", [20, 80, 200])
+@pytest.mark.parametrize("name", TABLES)
+def test_nothing_is_cut(name: str, width: int, terminal: bool) -> None:
+    make, words = TABLES[name]
+    text = printed(make(), width=width, terminal=terminal)
+    assert "…" not in text
+    for word in words:
+        parts = word.split() if terminal and " kB" not in word else [word]  # a terminal may break between words
+        assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("name", ["closing", "seeds", "backtest"])
+def test_usual_tables_fit_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_tables.TINY", -0.71322)
+    monkeypatch.setattr("test_tables.NAME", "garch_student_t")
+    assert max(map(len, printed(TABLES[name][0]()).splitlines())) <= 80
+
+
+def test_where_nobody_watches_a_row_is_a_line() -> None:
+    table = plain_table(("name", "n"), right=("n",))
+    table.add_row("several words that would not fit", "1 kB")
+    table.add_row("word " * 100, "2 kB")
+    assert len(printed(table, width=40, terminal=False).splitlines()) == 4
+    assert len(printed(table, width=40).splitlines()) > 6
