@@ -32,6 +32,7 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.new_bars import own_bars, read_new_bars
 from nextbar.run_bars import ends, hold
+from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -138,6 +139,7 @@ def evaluate(
             a run of an earlier version, which does not say where its bars end.
         DataError: bars that cannot be used or were revised, or none of them is in the test span.
     """
+    require_alone("evaluating")
     purpose: Purpose = "use" if new else "scores"
     paths = [path] if isinstance(path, str | Path) else list(path)
     if run is not None and len(paths) > 1:

@@ -42,7 +42,8 @@ def test_a_backtest_is_opened_from_its_folder(whole: Backtest) -> None:
     again = Backtest.load(whole.path)
     assert again.summary == whole.summary == json.loads((whole.path / "summary.json").read_text())
     pd.testing.assert_frame_equal(again.forecasts, whole.forecasts)
-    assert {"config.yaml", "summary.json", "forecasts.parquet", "folds"} == {p.name for p in whole.path.iterdir()}
+    files = {"config.yaml", "summary.json", "bars.json", "forecasts.parquet", "folds"}
+    assert files == {p.name for p in whole.path.iterdir()}
     assert ExperimentConfig.load(whole.path / "config.yaml") == make_experiment(whole.path.parents[1], **FIELDS)
     assert (whole.summary["kind"], whole.summary["format"], whole.summary["status"]) == ("backtest", 1, "finished")
     assert whole.path.name.startswith("backtest-") and whole.path.parent.name == "test"

@@ -178,7 +178,7 @@ def test_evaluate_shows_the_closing_table_and_calibration() -> None:
     for span in ("validation", "test"):
         report = summary["metrics"][span]
         assert f"{span}: {report['windows']} windows" in flat
-        assert f"│ {report['model']['nll']:.5g} │ {report['baseline']['nll']:.5g} │" in flat
+        assert f"nll {report['model']['nll']:.5g} {report['baseline']['nll']:.5g}" in flat
         assert " ".join(report["verdict"].split()) in flat
         assert f"90 % {report['model']['coverage_90']:.1f} % ±" in flat
     assert "conformal" not in shown

@@ -227,7 +227,8 @@ def test_each_span_is_told_with_its_ends() -> None:
         "  btc_usd_1h: 5 bars, 1 in the validation span (from 1970-01-01T03:00:00Z and before 1970-01-01T04:00:00Z), "
         "2 needed",
         "no test windows of btc_usd",
-        "  btc_usd_1h: 5 bars, 2 in the test span (from 1970-01-01T04:00:00Z), 2 needed",
+        "  btc_usd_1h: 5 bars, 2 in the test span (from 1970-01-01T04:00:00Z), 2 needed; and seq_len 4 bars of context "
+        "before them, but there are 3: use a shorter seq_len",
     ]
 
 
