@@ -15,7 +15,14 @@ TESTS = Path(__file__).resolve().parent
 
 ALONE: dict[str, dict[str, Any]] = {
     "mean": {"batch_size": 30, "horizon": 2},
-    "distribution": {"output_mode": "distribution", "tail": "student_t", "gradient_clip": 0.5, "num_layers": 2},
+    "distribution": {
+        "output_mode": "distribution",
+        "tail": "student_t",
+        "gradient_clip": 0.5,
+        "num_layers": 2,
+        "use_extra_tokens": True,
+        "time_feature": "span",
+    },
     "discrete_grid": {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"},
     "few": {"batch_size": 5, "num_epochs": 1},
 }
