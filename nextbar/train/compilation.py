@@ -10,7 +10,10 @@ from pathlib import Path
 
 import jax
 
-_M_ARENA_MAX = -8  # malloc.h
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # malloc.h
+
+LARGE_BLOCK = 1 << 22
+"""bytes from which a block lies outside of the heap"""
 
 
 def enable_cache() -> None:
@@ -32,12 +35,15 @@ def bound_arenas() -> None:
 
     glibc gives each thread a heap of its own, eight for each core. A compilation runs in several threads, leaves
     something behind in each of their heaps, and what one heap has free serves no other: after twenty trainings of
-    different shapes that is several hundred MB. Large arrays lie outside of all heaps, so threads seldom wait for it.
+    different shapes that is several hundred MB. Large blocks lie outside of all heaps and are given back when they are
+    freed, so threads seldom wait for it. How large is fixed here: glibc itself puts ever larger blocks into the heap, up
+    to 32 MB, where what a compilation leaves between them keeps them from the system.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(_M_ARENA_MAX, 1)
+            mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def return_memory() -> None:
