@@ -36,8 +36,8 @@ def bound_arenas() -> None:
     glibc gives each thread a heap of its own, eight for each core. A compilation runs in several threads, leaves
     something behind in each of their heaps, and what one heap has free serves no other: after twenty trainings of
     different shapes that is several hundred MB. Large blocks lie outside of all heaps and are given back when they are
-    freed, so threads seldom wait for it. How large is fixed here: glibc itself puts ever larger blocks into the heap, up
-    to 32 MB, where what a compilation leaves between them keeps them from the system.
+    freed, so threads seldom wait for it. How large is fixed here: glibc itself puts ever larger blocks into the heap,
+    up to 32 MB, where what a compilation leaves between them keeps them from the system.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
