@@ -54,11 +54,14 @@ def lock_of(folder: Path) -> Path:
 def is_claimed(folder: Path) -> bool:
     """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
     read."""
+    lock = lock_of(folder.absolute())
+    return lock.is_file() and is_held(lock)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock on a file; also where that cannot be told."""
     from filelock import FileLock, Timeout
 
-    lock = lock_of(folder.absolute())
-    if not lock.is_file():
-        return False
     try:
         with FileLock(lock, timeout=0):
             return False

@@ -11,6 +11,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nextbar.files import is_held
+
 LEASE = 120.0
 """seconds after its last sign of life that a worker on another machine counts as gone"""
 
@@ -45,11 +47,7 @@ class Owner:
         path = self._folder / f"{other.get('token')}.lock"
         if other.get("token") == self.token or other.get("host") != platform.node() or not path.is_file():
             return False
-        try:
-            with FileLock(path, timeout=0):
-                return True
-        except (Timeout, OSError):
-            return False
+        return not is_held(path)
 
     def close(self) -> None:
         """Stop being one. The file stays: without its holder it says that this worker has gone."""
