@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOME = {
-    "DatasetConfig": "nextbar.config",
+    "DatasetConfig": "nextbar.config.experiment",
     "EarlyStopper": "nextbar.train.early_stopper",
-    "ExperimentConfig": "nextbar.config",
+    "ExperimentConfig": "nextbar.config.experiment",
     "Forecaster": "nextbar.forecaster",
-    "ModelConfig": "nextbar.config",
+    "ModelConfig": "nextbar.config.experiment",
     "NextbarError": "nextbar.errors",
     "Study": "nextbar.searching",
     "Trainer": "nextbar.train.trainer",

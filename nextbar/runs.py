@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.config_file import read_yaml
+from nextbar.config.yaml_file import read_yaml
 from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING

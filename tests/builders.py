@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config_check import field_names
+from nextbar.config.check import field_names
 from nextbar.data.bars import Bars
 from nextbar.resolution import seconds
 

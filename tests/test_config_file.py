@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sample_configs import experiment
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config_file import read_yaml, write_yaml
+from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
 
 

@@ -17,7 +17,7 @@ import typer
 
 from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config_check import _allowed, _type_at
+from nextbar.config.check import _allowed, _type_at
 from nextbar.errors import ConfigError
 from nextbar.searching.contradictions import require_possible
 from nextbar.searching.space import Space

@@ -17,7 +17,8 @@ from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.transformer import Transformer
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.baselines import Predictor
-from nextbar.config import Experiment, ExperimentConfig
+from nextbar.config import ExperimentConfig
+from nextbar.config.experiment import Experiment
 from nextbar.data.bars import fingerprint
 from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.columns import FrameNames

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
 
-from nextbar.config_check import Checked, checked
-from nextbar.config_values import Count, Flag, Natural
+from nextbar.config.check import Checked, checked
+from nextbar.config.values import Count, Flag, Natural
 from nextbar.forecasts import LEVELS, check_levels
 
 

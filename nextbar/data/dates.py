@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nextbar.config_values import FIRST_YEAR, LAST_YEAR
+from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 from nextbar.errors import ConfigError, short
 
 _FIRST = int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC).timestamp())

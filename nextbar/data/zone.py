@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from nextbar.config_values import FIRST_YEAR, LAST_YEAR
+from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 
 UTC = "UTC"
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config_check import field_names, nearest
+from nextbar.config.check import field_names, nearest
 from nextbar.errors import ConfigError, short
 
 SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}

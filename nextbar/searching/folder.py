@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nextbar.config_file import read_yaml, write_yaml
+from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
 from nextbar.runs import STUDY, is_study
 from nextbar.searching.space import Space

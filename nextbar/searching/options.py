@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextbar.config_check import Checked, checked
-from nextbar.config_values import Count, FolderName, Seed, Text
+from nextbar.config.check import Checked, checked
+from nextbar.config.values import Count, FolderName, Seed, Text
 
 
 @checked

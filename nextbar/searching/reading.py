@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.config_check import field_names, is_whole, plain
-from nextbar.config_file import override
+from nextbar.config.check import field_names, is_whole, plain
+from nextbar.config.yaml_file import override
 from nextbar.errors import ConfigError, listed, short
 from nextbar.searching.dimensions import Choices, Dimension, Range
 from nextbar.searching.expression import Expression

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.config_check import plain
-from nextbar.config_file import read_yaml, write_yaml
+from nextbar.config.check import plain
+from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
 from nextbar.searching.dimensions import Dimension
 from nextbar.searching.expression import Expression

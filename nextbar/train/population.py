@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.config import Experiment, ExperimentConfig
+from nextbar.config import ExperimentConfig
+from nextbar.config.experiment import Experiment
 from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
 from nextbar.data.scaling import GLOBAL_MODES

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.config import ExperimentConfig
-from nextbar.config_file import read_yaml
+from nextbar.config.yaml_file import read_yaml
 from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts

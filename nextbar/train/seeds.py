@@ -11,7 +11,8 @@ from typing import Any, Unpack
 from rich.table import Table
 
 from nextbar.arguments import strict_arguments
-from nextbar.config import Experiment, ExperimentConfig
+from nextbar.config import ExperimentConfig
+from nextbar.config.experiment import Experiment
 from nextbar.data.columns import FrameNames
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger

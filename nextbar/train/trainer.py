@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.config import Experiment, ExperimentConfig
+from nextbar.config import ExperimentConfig
+from nextbar.config.experiment import Experiment
 from nextbar.data.bars import Bars
 from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset

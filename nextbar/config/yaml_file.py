@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from nextbar.config_check import nearest
+from nextbar.config.check import nearest
 from nextbar.errors import ConfigError, short
 from nextbar.files import write_whole
 

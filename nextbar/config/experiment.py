@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextbar.config_check import Checked, checked, field_names
-from nextbar.config_file import override, read_yaml, write_yaml
-from nextbar.config_values import (
+from nextbar.config.check import Checked, checked, field_names
+from nextbar.config.values import (
     Count,
     Date,
     Flag,
@@ -33,6 +32,7 @@ from nextbar.config_values import (
     TimeZone,
     instant,
 )
+from nextbar.config.yaml_file import override, read_yaml, write_yaml
 from nextbar.errors import ConfigError, short
 
 
