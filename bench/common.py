@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nextbar import ExperimentConfig
-from nextbar.data.bars import frame_bars
+from nextbar.bars.bars import frame_bars
 from nextbar.data.dataset import Dataset, build_dataset
 
 TICKERS = 3

@@ -29,7 +29,7 @@ def measure(shape: str, origins: int, rounds: int) -> dict[str, Any]:
     import numpy as np
 
     from nextbar import Forecaster, Trainer
-    from nextbar.data.bars import frame_bars
+    from nextbar.bars.bars import frame_bars
     from nextbar.data.dataset import build_dataset
     from nextbar.train.engine import Engine
 

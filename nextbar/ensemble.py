@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.dates import iso
+from nextbar.bars.bars import Bars
+from nextbar.bars.dates import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, RunError
 from nextbar.forecaster import Forecaster

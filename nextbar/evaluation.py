@@ -12,14 +12,15 @@ import numpy as np
 
 from nextbar import baselines
 from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import FrameNames, refuse_names
+from nextbar.bars.dates import iso
+from nextbar.bars.new_bars import own_bars, read_new_bars
+from nextbar.bars.present import Present
 from nextbar.choice import Purpose, chosen_run
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import moves_until, usable_origins
-from nextbar.data.dates import iso
 from nextbar.data.preparation import SeriesFit
-from nextbar.data.present import Present
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
@@ -30,7 +31,6 @@ from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
-from nextbar.new_bars import own_bars, read_new_bars
 from nextbar.run_bars import ends, hold
 from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_cuts, read_reference, read_summary

@@ -12,14 +12,14 @@ import numpy as np
 
 from nextbar import forecasts
 from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import FrameNames
+from nextbar.bars.folder import existing_folder
+from nextbar.bars.frames import frame_like, is_frame
+from nextbar.bars.present import Present
 from nextbar.choice import chosen_run
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.columns import FrameNames
-from nextbar.data.folder import existing_folder
-from nextbar.data.frames import frame_like, is_frame
 from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.present import Present
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS, Keys
 from nextbar.history import History, read_histories

@@ -8,20 +8,20 @@ from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
+from nextbar.bars.bars import Bars, is_bars, table_bars
+from nextbar.bars.calendar import Calendar, shared_zone
+from nextbar.bars.columns import FrameNames, Wanted, refuse_names
+from nextbar.bars.dates import iso, read_dates
+from nextbar.bars.new_bars import tables_of, trained_on, wanted_of
+from nextbar.bars.present import Present
+from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
-from nextbar.data.bars import Bars, is_bars, table_bars
-from nextbar.data.calendar import Calendar, shared_zone
-from nextbar.data.columns import FrameNames, Wanted, refuse_names
 from nextbar.data.dataset import usable_origins
-from nextbar.data.dates import iso, read_dates
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.present import Present
 from nextbar.data.scaling import GLOBAL_MODES
-from nextbar.data.table import Table
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
-from nextbar.new_bars import tables_of, trained_on, wanted_of
 from nextbar.resolution import seconds
 
 FEWEST_READ = 32

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nextbar.data.bars import Bars
-from nextbar.data.bars_record import SeriesRecord
-from nextbar.data.dates import iso
+from nextbar.bars.bars import Bars
+from nextbar.bars.dates import iso
+from nextbar.bars.record import SeriesRecord
 from nextbar.errors import DataError, RunError
 from nextbar.train.records import read_bars_record
 

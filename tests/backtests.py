@@ -12,8 +12,8 @@ import pytest
 from builders import make_bars, make_config
 
 from nextbar.backtesting import Backtest, backtest
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 
 
 def make_market(n: int = 240) -> list[Bars]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nextbar.data.bars import Bars, load_bars
+from nextbar.bars.bars import Bars, load_bars
 from nextbar.errors import DataError
 
 START = 1_600_000_000 // 86_400 * 86_400

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nextbar.bars.bars import Bars
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config.check import field_names
-from nextbar.data.bars import Bars
 from nextbar.resolution import seconds
 
 MONDAY = dt.datetime(2020, 1, 6, tzinfo=dt.UTC)

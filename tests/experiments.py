@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from builders import make_bars, make_config
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
 from nextbar.train.engine import Engine
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from builders import make_bars, make_config, make_frame
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
 from nextbar.forecaster import Forecaster
 from nextbar.inference import expected_shapes

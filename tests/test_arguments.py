@@ -12,7 +12,7 @@ from builders import make_config
 
 import nextbar
 from nextbar import ExperimentConfig, Forecaster, Trainer, backtest, train_population, train_seeds
-from nextbar.data.columns import FrameNames
+from nextbar.bars.columns import FrameNames
 from nextbar.errors import ConfigError
 
 CONFIGS = ("ModelConfig", "DatasetConfig", "ExperimentConfig")

@@ -15,8 +15,8 @@ from builders import make_bars
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
-from nextbar.data.bars import Bars
-from nextbar.data.naming import Naming
+from nextbar.bars.bars import Bars
+from nextbar.bars.naming import Naming
 from nextbar.errors import ConfigError, DataError
 
 HOUR = 3600

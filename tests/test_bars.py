@@ -11,8 +11,8 @@ import pytest
 from bar_files import START, bars_table, load, write
 from markets import MARKETS, opening_times
 
-from nextbar.data.bars import Bars, fingerprint, list_series, load_bars
-from nextbar.data.inventory import take_inventory
+from nextbar.bars.bars import Bars, fingerprint, list_series, load_bars
+from nextbar.bars.inventory import take_inventory
 from nextbar.errors import ConfigError, DataError
 
 

@@ -10,9 +10,9 @@ from builders import make_bars, with_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbar.data.bars import Bars
-from nextbar.data.bars_record import BLOCKS, FEWEST, SeriesRecord, changes
-from nextbar.data.dates import iso
+from nextbar.bars.bars import Bars
+from nextbar.bars.dates import iso
+from nextbar.bars.record import BLOCKS, FEWEST, SeriesRecord, changes
 
 N = 150
 LONGER = make_bars("abc", n=N + 40)

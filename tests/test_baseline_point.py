@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from nextbar import baselines
+from nextbar.bars.bars import Bars
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Direction, Reversal
 from nextbar.baselines.point import Drift, Persistence, Seasonal, hour_of_week
-from nextbar.data.bars import Bars
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task

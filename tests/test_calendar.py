@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbar.data.bars import load_bars
-from nextbar.data.calendar import Calendar
-from nextbar.data.slots import DAY, HOUR, MONDAY, WEEK
+from nextbar.bars.bars import load_bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK
 from nextbar.errors import ConfigError, DataError
 
 

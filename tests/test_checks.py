@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from bar_files import SPELLINGS, WRITERS, bars_table, load, refusal, write
 
-from nextbar.data.bars import load_bars
+from nextbar.bars.bars import load_bars
 from nextbar.errors import DataError
 
 

@@ -123,7 +123,7 @@ def test_the_options_of_predict_reach_the_library(tmp_path: Path) -> None:
 
 
 def test_now_may_be_the_clocks_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nextbar.data.present.clock", lambda: int(pd.Timestamp("2020-01-11T00:00Z").timestamp()))
+    monkeypatch.setattr("nextbar.bars.present.clock", lambda: int(pd.Timestamp("2020-01-11T00:00Z").timestamp()))
     command = ["predict", run_dir(), "--data", "bars"]
     assert answer(*command, "--now", "now") == answer(*command, "--now", "2020-01-11T00:00Z") != answer(*command)
 

@@ -14,9 +14,9 @@ import pytest
 from builders import make_config
 from sample_configs import DATA, experiment
 
+from nextbar.bars import dates
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config import values as config_values
-from nextbar.data import dates
 from nextbar.errors import ConfigError
 
 REQUIRED = object()

@@ -13,7 +13,7 @@ import pytest
 from builders import MONDAY, make_bars, make_config, make_frame, with_columns
 from experiments import series
 
-from nextbar.data.bars import Bars, frame_bars
+from nextbar.bars.bars import Bars, frame_bars
 from nextbar.data.dataset import build_dataset, read_series, series_tickers
 from nextbar.data.splits import Cuts
 from nextbar.errors import DataError

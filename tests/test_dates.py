@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nextbar.bars.dates import read_dates
 from nextbar.config.values import FIRST_YEAR, LAST_YEAR
-from nextbar.data.dates import read_dates
 
 MOMENT = dt.datetime(2024, 1, 31, 13, tzinfo=dt.UTC)
 SECOND = int(MOMENT.timestamp())

@@ -14,7 +14,7 @@ from bar_files import write
 from builders import MONDAY, make_bars, make_frame
 from made_runs import MadeRun, make_run
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.evaluation import Evaluation, evaluate
 from nextbar.metrics.calibration import calibration_report

@@ -16,7 +16,7 @@ from experiments import GRID
 from made_runs import MadeRun, make_run
 from scipy import stats
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecaster import Forecaster
 from nextbar.history import FEWEST_READ

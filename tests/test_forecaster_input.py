@@ -14,7 +14,7 @@ from experiments import GRID
 from made_runs import MadeRun, make_run
 from markets import MARKETS, opening_times
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecaster import Forecaster

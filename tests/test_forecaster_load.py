@@ -20,7 +20,7 @@ from experiments import assert_bit_equal, compilations
 from made_runs import MadeRun, make_run, random_parameters
 from markets import MARKETS, opening_times
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.errors import RunError
 from nextbar.forecaster import Forecaster
 

@@ -15,7 +15,7 @@ from trainings import BARS, make_config, train
 
 import nextbar
 from nextbar import Forecaster, Trainer
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Result

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbar.data.bars import Bars, fingerprint, frame_bars, load_bars
-from nextbar.data.frames import frame_like, is_frame
+from nextbar.bars.bars import Bars, fingerprint, frame_bars, load_bars
+from nextbar.bars.frames import frame_like, is_frame
 from nextbar.errors import DataError
 
 START = 1_600_000_000 // 86_400 * 86_400

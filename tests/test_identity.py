@@ -10,8 +10,8 @@ import pytest
 from builders import make_bars, with_columns
 from trainings import make_config
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import RunError
 from nextbar.train.run import Run

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.data.indicators import add_indicators, price_valued
 from nextbar.errors import DataError
 

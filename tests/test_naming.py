@@ -13,8 +13,8 @@ from made_runs import make_run
 from trainings import make_config
 
 from nextbar.backtesting.panel import Panel
+from nextbar.bars.naming import Naming
 from nextbar.data.dataset import build_dataset
-from nextbar.data.naming import Naming
 from nextbar.evaluation import evaluate
 from nextbar.forecaster import Forecaster
 from nextbar.metrics.conformal import Conformal

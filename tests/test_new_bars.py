@@ -9,10 +9,10 @@ import pytest
 from bar_files import write
 from builders import make_bars, make_config, make_frame
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.errors import ConfigError, DataError
-from nextbar.new_bars import own_bars, read_new_bars
 
 
 def save(path: Path, *series: Bars, keys: bool = False) -> Path:

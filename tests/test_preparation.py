@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from builders import MONDAY, make_bars, make_config, with_columns
 
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
 from nextbar.data.dataset import build_dataset
 from nextbar.data.features import device_column, empty_features, window_spec
 from nextbar.data.preparation import Preparation, SeriesFit

@@ -14,10 +14,10 @@ from builders import make_bars, make_config, make_frame, with_columns
 from made_runs import MadeRun, make_run
 
 from nextbar import Trainer, evaluate
-from nextbar.data import present
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
-from nextbar.data.present import Present
+from nextbar.bars import present
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.present import Present
 from nextbar.errors import DataError
 from nextbar.forecaster import Forecaster
 

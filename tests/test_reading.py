@@ -17,9 +17,9 @@ from bar_files import SPELLINGS, START, WRITERS, bars_table, load, refusal, writ
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbar.data.bars import load_bars
-from nextbar.data.dates import instant
-from nextbar.data.inventory import take_inventory
+from nextbar.bars.bars import load_bars
+from nextbar.bars.dates import instant
+from nextbar.bars.inventory import take_inventory
 from nextbar.errors import ConfigError
 
 

@@ -14,8 +14,8 @@ from bar_files import write
 from builders import make_bars, make_frame, with_columns
 from made_runs import MadeRun, make_run
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.evaluation import Evaluation, evaluate
 from nextbar.files import write_json

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbar.data import samples
-from nextbar.data.bars import load_bars
+from nextbar.bars import samples
+from nextbar.bars.bars import load_bars
 from nextbar.errors import DataError
 
 

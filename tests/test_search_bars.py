@@ -11,7 +11,7 @@ import pytest
 from builders import make_bars, make_config, make_frame
 from refusals import save
 
-from nextbar.data.bars import fingerprint
+from nextbar.bars.bars import fingerprint
 from nextbar.searching import bars_cache
 from nextbar.searching.bars_cache import BarsCache
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextbar.data.slots import DAY, HOUR, MONDAY, Slots, Tally
-from nextbar.data.zone import MARKET_ZONES, local_time, offsets
+from nextbar.bars.slots import DAY, HOUR, MONDAY, Slots, Tally
+from nextbar.bars.zone import MARKET_ZONES, local_time, offsets
 
 QUARTER = 900
 # Lord Howe's clocks change by half an hour; Casablanca's go back for one month of the year; Apia left out a whole day

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.errors import DataError
 

@@ -13,7 +13,7 @@ import pytest
 from builders import MONDAY, make_bars, make_config, with_columns
 from window_reference import MODES, gather_all
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.preparation import spreads_at
 from nextbar.data.spreads import BINS, LIMIT, SpreadBins, numbers, typical, window_spreads

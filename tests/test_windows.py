@@ -14,8 +14,8 @@ import pytest
 from builders import MONDAY, make_bars, make_config, with_columns
 from window_reference import MODES, Window, clock, gather_all, normalise, reference_window
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
 from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather

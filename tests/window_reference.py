@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from nextbar.bars.bars import Bars
 from nextbar.config import DatasetConfig
-from nextbar.data.bars import Bars
 from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather
 

@@ -16,14 +16,14 @@ from nextbar.backtesting.record import Record
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.transformer import Transformer
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
+from nextbar.bars.bars import fingerprint
+from nextbar.bars.columns import FrameNames
+from nextbar.bars.naming import Naming
+from nextbar.bars.record import SeriesRecord
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
-from nextbar.data.bars import fingerprint
-from nextbar.data.bars_record import SeriesRecord
-from nextbar.data.columns import FrameNames
 from nextbar.data.features import asked_volumes
-from nextbar.data.naming import Naming
 from nextbar.data.selection import used_columns
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS

@@ -9,7 +9,7 @@ import numpy as np
 from nextbar.backtesting.entrants import Entrant
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import Panel
-from nextbar.data.dates import iso
+from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.metrics.task import Task

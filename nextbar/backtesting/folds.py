@@ -14,9 +14,9 @@ import numpy as np
 
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
+from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.data.dates import iso
 from nextbar.data.splits import Cuts, find_cuts, start_of_last
 from nextbar.errors import DataError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.naming import Naming
+from nextbar.bars.bars import Bars
+from nextbar.bars.naming import Naming
 from nextbar.data.targets import outcomes
 from nextbar.forecasts import Keys
 from nextbar.types import Outcomes

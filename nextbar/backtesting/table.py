@@ -9,7 +9,7 @@ import numpy as np
 from nextbar.backtesting.entrants import same_question
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import Panel
-from nextbar.data.frames import frame_like
+from nextbar.bars.frames import frame_like
 from nextbar.forecasts import columns
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nextbar.bars.new_bars import read_new_bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.forecaster import Forecaster
 from nextbar.logger import get_logger
-from nextbar.new_bars import read_new_bars
 from nextbar.resolution import seconds
 from nextbar.train.trainer import Plan, Trainer
 

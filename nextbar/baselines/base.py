@@ -8,10 +8,10 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from nextbar.bars.calendar import Calendar, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.baselines.reference import fit as fit_reference
 from nextbar.baselines.reference import target_unit
-from nextbar.data.calendar import Calendar, learn_together, shared_zone
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.metrics.task import Task
@@ -106,7 +106,7 @@ class Baseline(ABC, Generic[Learnt]):
         Raises:
             DataError: not fitted; a ticker without a spread, where a ``distribution`` is asked for.
         """
-        from nextbar.data.frames import frame_like
+        from nextbar.bars.frames import frame_like
 
         if not self._learnt:
             raise DataError(f"baseline {self.name} is asked for forecasts before it is fitted; call fit(frame) first")

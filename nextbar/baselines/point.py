@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nextbar.bars.slots import HOUR, MONDAY, WEEK
+from nextbar.bars.zone import local_time
 from nextbar.baselines.base import Baseline, Moves
-from nextbar.data.slots import HOUR, MONDAY, WEEK
-from nextbar.data.zone import local_time
 from nextbar.types import Forecast
 
 HOURS = WEEK // HOUR

@@ -14,7 +14,7 @@ from nextbar.tables import plain_table, print_whole, stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nextbar.data.inventory import Holding
+    from nextbar.bars.inventory import Holding
 
 data = typer.Typer(help="Bars on disk.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def sample(
 ) -> None:
     """Write daily bars of the S&P 500 and the Nasdaq, 1999 to 2018, which come with a dependency."""
     with told():
-        from nextbar.data.samples import write_samples
+        from nextbar.bars.samples import write_samples
 
         for path in write_samples(folder):
             typer.echo(path)
@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """List the series in a folder or a file: rows, span, holes, hours, problems. Exit code 1 where there are any."""
     with told():
-        from nextbar.data.inventory import take_inventory
+        from nextbar.bars.inventory import take_inventory
 
         holdings = take_inventory(folder)
         _show(holdings)

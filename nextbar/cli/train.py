@@ -102,8 +102,8 @@ def refit(
         set_level(quiet)
         with at_once():
             watch_nans(debug)
+            from nextbar.bars.new_bars import read_new_bars
             from nextbar.choice import chosen_run
-            from nextbar.new_bars import read_new_bars
             from nextbar.train.records import read_config
             from nextbar.train.refit import refit as refit_run
 

@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.bars import Bars, fingerprint, load_bars
+from nextbar.bars.calendar import Calendar, learn_together
+from nextbar.bars.dates import iso
+from nextbar.bars.naming import Naming
+from nextbar.bars.record import SeriesRecord
+from nextbar.bars.zone import UTC
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, fingerprint, load_bars
-from nextbar.data.bars_record import SeriesRecord
-from nextbar.data.calendar import Calendar, learn_together
-from nextbar.data.dates import iso
 from nextbar.data.emptiness import lost_windows
 from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
-from nextbar.data.naming import Naming
 from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.selection import used_columns, within_dates
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.targets import outcomes
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
-from nextbar.data.zone import UTC
 from nextbar.errors import DataError
 from nextbar.types import Outcomes
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
 from nextbar.data.indicators import is_computed
 from nextbar.data.splits import whole_windows
 from nextbar.data.windows import WindowSpec

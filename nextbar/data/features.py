@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import AMOUNTS, PRICES
 from nextbar.config import DatasetConfig
-from nextbar.data.bars import Bars
-from nextbar.data.columns import AMOUNTS, PRICES
 from nextbar.data.indicators import price_valued
 from nextbar.data.windows import LAYOUT, WindowSpec
 from nextbar.logger import get_logger

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.columns import ADJUSTED, PRICES, plain
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import ADJUSTED, PRICES, plain
 from nextbar.errors import DataError
 
 COMPUTED = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_N (such as ema_20)")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.naming import Naming
 from nextbar.data.features import device_column
-from nextbar.data.naming import Naming
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
 from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import SpreadBins, typical, window_spreads

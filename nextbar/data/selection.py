@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.dates import iso
 from nextbar.config import DatasetConfig
-from nextbar.data.bars import Bars
-from nextbar.data.dates import iso
 from nextbar.data.features import own_prices
 from nextbar.errors import DataError
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.errors import DataError
 
 

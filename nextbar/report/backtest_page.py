@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.backtesting import Backtest
+from nextbar.bars.bars import Bars
+from nextbar.bars.naming import Naming
+from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.naming import Naming
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
-from nextbar.new_bars import own_bars, read_new_bars
 from nextbar.report.backtest_tracks import backtest_explorer
 from nextbar.report.calibration import calibration_parts
 from nextbar.report.figure import Figure

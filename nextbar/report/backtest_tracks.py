@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.targets import bin_index
 from nextbar.forecasts import bin_columns, interval_column
 from nextbar.metrics.task import Task

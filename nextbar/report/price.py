@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.report.figure import TRUTH, Drawing, Figure, milliseconds, packed, text
 
 POINTS = 3_000

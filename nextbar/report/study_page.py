@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nextbar.bars.new_bars import read_new_bars
 from nextbar.errors import NextbarError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
-from nextbar.new_bars import read_new_bars
 from nextbar.report.markup import Child, Html, element, facts, join
 from nextbar.report.page import Section, page
 from nextbar.report.parallel import parallel_figure

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.zone import local_time
+from nextbar.bars.bars import Bars
+from nextbar.bars.zone import local_time
 from nextbar.metrics.scorer import Scorer
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.types import Forecast

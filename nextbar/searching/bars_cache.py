@@ -8,9 +8,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from nextbar.bars.bars import Bars, is_bars
+from nextbar.bars.columns import FrameNames
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, is_bars
-from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import series_tickers
 from nextbar.train.trainer import Trainer
 

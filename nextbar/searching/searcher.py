@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.data.columns import FrameNames
+from nextbar.bars.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.searching.bars_cache import BarsCache

@@ -11,8 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from nextbar.arguments import strict_arguments
+from nextbar.bars.columns import FrameNames
+from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
-from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.errors import ConfigError
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.series import series_of
 from nextbar.train.together import train_together
 
 OWN = (

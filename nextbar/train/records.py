@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.record import SeriesRecord
 from nextbar.config import ExperimentConfig
 from nextbar.config.yaml_file import read_yaml
-from nextbar.data.bars_record import SeriesRecord
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import FrameNames
+from nextbar.bars.folder import existing_folder
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.columns import FrameNames
-from nextbar.data.folder import existing_folder
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger

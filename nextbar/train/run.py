@@ -14,9 +14,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.record import changes
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.bars_record import changes
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.files import PATIENCE, lock_of, write_json

@@ -11,9 +11,9 @@ from typing import Any, Unpack
 from rich.table import Table
 
 from nextbar.arguments import strict_arguments
+from nextbar.bars.columns import FrameNames
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
-from nextbar.data.columns import FrameNames
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
 from nextbar.tables import plain_table, print_whole

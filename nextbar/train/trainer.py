@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import FrameNames
+from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
-from nextbar.data.bars import Bars
-from nextbar.data.columns import FrameNames
 from nextbar.data.dataset import build_dataset
 from nextbar.train.hosts import leads
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.series import series_of
 from nextbar.train.together import train_together
 from nextbar.train.tracking import closing_table
 

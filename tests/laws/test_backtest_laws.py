@@ -9,7 +9,7 @@ from backtests import NAMES, instant, make_market, rows_of, run_whole, seconds, 
 from builders import make_bars, with_columns
 
 from nextbar.backtesting import Backtest
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.train.records import NORMALISATION
 
 __all__ = ["whole"]  # a fixture

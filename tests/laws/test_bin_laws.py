@@ -11,7 +11,7 @@ from builders import make_bars, make_config
 from window_reference import MODES, gather_all
 
 from nextbar import baselines
-from nextbar.data.bars import Bars
+from nextbar.bars.bars import Bars
 from nextbar.data.dataset import SPANS, build_dataset
 from nextbar.data.targets import bin_index
 from nextbar.metrics.calibration import by_bin

@@ -13,9 +13,9 @@ from builders import make_bars, make_config
 from markets import MARKETS, opening_times
 from window_reference import MODES, gather_all
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES
 from nextbar.types import Batch

@@ -12,8 +12,8 @@ import pytest
 from builders import make_bars, make_config, with_columns
 from experiments import GRID, leaves
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort

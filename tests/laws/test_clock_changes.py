@@ -12,8 +12,8 @@ from builders import make_bars, make_config
 from markets import HOUR, MARKETS, local_clock, opening_times
 from window_reference import MODES, gather_all
 
-from nextbar.data.bars import Bars, load_bars
-from nextbar.data.calendar import Calendar, learn_together
+from nextbar.bars.bars import Bars, load_bars
+from nextbar.bars.calendar import Calendar, learn_together
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.train.member import announce

@@ -12,8 +12,8 @@ from builders import make_bars, make_config
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
 from nextbar.errors import DataError
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nextbar.data.bars import Bars
-from nextbar.data.calendar import Calendar
-from nextbar.data.dates import DAY, instant, iso
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.dates import DAY, instant, iso
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 

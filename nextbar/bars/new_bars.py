@@ -10,14 +10,14 @@ from typing import Any, Unpack
 
 import narwhals as nw
 
+from nextbar.bars.bars import Bars, is_bars, list_series, load_bars, table_bars
+from nextbar.bars.columns import FrameNames, Wanted, plain, refuse_names
+from nextbar.bars.folder import existing_folder
+from nextbar.bars.frames import frame_tables, has_column
+from nextbar.bars.reading import extension_of, read_table
+from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig, ExperimentConfig
-from nextbar.data.bars import Bars, is_bars, list_series, load_bars, table_bars
-from nextbar.data.columns import FrameNames, Wanted, plain, refuse_names
 from nextbar.data.dataset import series_tickers
-from nextbar.data.folder import existing_folder
-from nextbar.data.frames import frame_tables, has_column
-from nextbar.data.reading import extension_of, read_table
-from nextbar.data.table import Table
 from nextbar.errors import ConfigError, DataError, listed
 from nextbar.resolution import is_resolution
 

@@ -9,9 +9,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from nextbar.data.columns import plain
-from nextbar.data.reading import index_as_columns
-from nextbar.data.table import Table
+from nextbar.bars.columns import plain
+from nextbar.bars.reading import index_as_columns
+from nextbar.bars.table import Table
 from nextbar.errors import DataError, listed
 
 UNNAMED = "series"

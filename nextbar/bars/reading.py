@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nextbar.data.columns import ALIASES, plain
-from nextbar.data.table import Table
+from nextbar.bars.columns import ALIASES, plain
+from nextbar.bars.table import Table
 from nextbar.errors import DataError
 
 # a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from nextbar.bars.bars import Bars, frame_bars, is_bars
+from nextbar.bars.columns import FrameNames, refuse_names
+from nextbar.bars.present import unfinished
 from nextbar.config import ExperimentConfig
-from nextbar.data.bars import Bars, frame_bars, is_bars
-from nextbar.data.columns import FrameNames, refuse_names
 from nextbar.data.dataset import read_series, series_tickers
-from nextbar.data.present import unfinished
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nextbar.data.calendar import Calendar
-from nextbar.data.checks import Checked, check
-from nextbar.data.columns import AMOUNTS, PRICES, Wanted
-from nextbar.data.folder import LAYOUT, list_series
-from nextbar.data.reading import READERS, extension_of, read_table
-from nextbar.data.table import Table
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.checks import Checked, check
+from nextbar.bars.columns import AMOUNTS, PRICES, Wanted
+from nextbar.bars.folder import LAYOUT, list_series
+from nextbar.bars.reading import READERS, extension_of, read_table
+from nextbar.bars.table import Table
 from nextbar.errors import DataError
 from nextbar.resolution import is_resolution, seconds
 

@@ -8,7 +8,7 @@ from math import gcd
 
 import numpy as np
 
-from nextbar.data.zone import UTC, Offsets, offsets
+from nextbar.bars.zone import UTC, Offsets, offsets
 
 WEEK, DAY, HOUR = 604_800, 86_400, 3_600
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nextbar.data.columns import AMOUNTS, PRICES, Wanted, plain
-from nextbar.data.dates import read_dates
-from nextbar.data.table import Problems, Table
+from nextbar.bars.columns import AMOUNTS, PRICES, Wanted, plain
+from nextbar.bars.dates import read_dates
+from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError
 from nextbar.resolution import span
 

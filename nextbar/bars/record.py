@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.bars import Bars, fingerprint
-from nextbar.data.dates import iso
+from nextbar.bars.bars import Bars, fingerprint
+from nextbar.bars.dates import iso
 
 FEWEST, BLOCKS = 32, 512
 """bars of a block at least, blocks of a series at most: a record takes 10 kB or less, however long the series"""

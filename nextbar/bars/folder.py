@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextbar.data.reading import READERS, extension_of
+from nextbar.bars.reading import READERS, extension_of
 from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.slots import DAY, HOUR, MONDAY, WEEK, Slots, Tally
-from nextbar.data.zone import MARKET_ZONES, UTC, local_time, offsets
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots, Tally
+from nextbar.bars.zone import MARKET_ZONES, UTC, local_time, offsets
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
 
@@ -25,7 +25,7 @@ LEAST_GAIN = 0.1
 class Calendar:
     """The weekly template of open slots of one series, in the time of its market.
 
-    Local time is cut into :class:`~nextbar.data.slots.Slots` of ``step`` seconds, the first beginning Monday 00:00 plus
+    Local time is cut into :class:`~nextbar.bars.slots.Slots` of ``step`` seconds, the first beginning Monday 00:00 plus
     ``phase``. ``open_slots`` are the slots of a week (0 <= slot < cycle, ascending) in which the market is open. A
     step that does not divide a week has a cycle of several weeks; such steps, and steps of a week or more, are
     always ``24/7``.

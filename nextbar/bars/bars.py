@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.data.checks import check
-from nextbar.data.columns import Wanted
-from nextbar.data.dates import instant
-from nextbar.data.folder import find_series, list_series
-from nextbar.data.frames import frame_tables
-from nextbar.data.reading import read_table
-from nextbar.data.table import Table
+from nextbar.bars.checks import check
+from nextbar.bars.columns import Wanted
+from nextbar.bars.dates import instant
+from nextbar.bars.folder import find_series, list_series
+from nextbar.bars.frames import frame_tables
+from nextbar.bars.reading import read_table
+from nextbar.bars.table import Table
 from nextbar.resolution import seconds
 
 __all__ = ["Bars", "fingerprint", "frame_bars", "is_bars", "list_series", "load_bars", "table_bars"]

@@ -1,0 +1,1 @@
+"""Bars: files and frames, checked, one series at a time."""
