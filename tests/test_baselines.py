@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nextbar import baselines
-from nextbar.baselines.reference import least_moves
+from nextbar.metrics.reference import least_moves
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes

@@ -16,8 +16,8 @@ from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.garch import Garch
 from nextbar.baselines.point import Drift, Persistence, Seasonal
 from nextbar.baselines.protocol import Predictor, is_direction_only, name_of
-from nextbar.baselines.reference import NAMES, fit, forecast, joined, missing, not_positive
 from nextbar.baselines.spread import TAILS, Constant, Ewma
+from nextbar.metrics.reference import NAMES, fit, forecast, joined, missing, not_positive
 from nextbar.metrics.task import Task
 
 __all__ = [
