@@ -27,12 +27,12 @@ from nextbar.errors import ConfigError, DataError, NextbarError, RunError
 from nextbar.forecaster import Forecaster
 from nextbar.history import fit_of, with_features
 from nextbar.logger import get_logger
+from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.run_bars import ends, hold
-from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 

@@ -24,11 +24,11 @@ from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS, Keys
 from nextbar.history import History, read_histories
 from nextbar.inference import Inference
+from nextbar.machine.compilation import enable_cache
+from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.compilation import enable_cache
-from nextbar.train.hosts import require_alone
 from nextbar.train.records import read_config, read_conformal, read_preparation, read_summary
 from nextbar.types import Forecast
 

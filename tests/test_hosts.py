@@ -19,8 +19,8 @@ from test_devices import assert_another_training, assert_same_training
 
 import nextbar
 from nextbar.errors import ConfigError, RunError
-from nextbar.train import hosts
-from nextbar.train.hosts import by_first, from_first, join_hosts, leads, require_same
+from nextbar.machine import hosts
+from nextbar.machine.hosts import by_first, from_first, join_hosts, leads, require_same
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 

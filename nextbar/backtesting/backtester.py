@@ -28,9 +28,9 @@ from nextbar.data.selection import used_columns
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
+from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
-from nextbar.train.hosts import require_alone
 from nextbar.train.records import write_bars_record
 from nextbar.train.trainer import Trainer
 

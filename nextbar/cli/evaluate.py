@@ -37,7 +37,7 @@ def evaluate(
     with told(interrupted=INTERRUPTED):
         with at_once(INTERRUPTED):
             from nextbar.evaluation import evaluate as evaluate_run
-            from nextbar.train.worker import run_interruptible
+            from nextbar.machine.interruptible import run_interruptible
 
         options: Any = {
             "run": run, "tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal,

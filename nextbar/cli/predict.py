@@ -59,7 +59,7 @@ def predict(
             from nextbar.forecaster import Forecaster
             from nextbar.forecasts import LEVELS, check_levels
             from nextbar.forecasts.writing import check_target, to_csv, write_table
-            from nextbar.train.worker import run_interruptible
+            from nextbar.machine.interruptible import run_interruptible
 
         asked: Any = LEVELS if levels is None else levels.split(",")
         shares = check_levels(asked)

@@ -34,8 +34,8 @@ def report(
     """
     with told(interrupted=NOTHING_WRITTEN):
         with at_once(NOTHING_WRITTEN):
+            from nextbar.machine.interruptible import run_interruptible
             from nextbar.report import write_report
-            from nextbar.train.worker import run_interruptible
 
         page = run_interruptible(lambda: write_report(source, out, run=run, data=data, revised=revised), lambda: None)
         typer.echo(page)

@@ -66,7 +66,7 @@ def train(
         experiment = ExperimentConfig.load(config, overrides or [])
         with at_once():
             watch_nans(debug)
-            from nextbar.train.hosts import join_hosts, leads
+            from nextbar.machine.hosts import join_hosts, leads
 
             if seeds is None:
                 from nextbar.train.trainer import Trainer
@@ -128,7 +128,7 @@ def watch_nans(debug: bool) -> None:
 
 
 def _conclude(*results: Result) -> None:
-    from nextbar.train.hosts import leads
+    from nextbar.machine.hosts import leads
 
     for result in results:
         if leads():

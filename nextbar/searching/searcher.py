@@ -12,6 +12,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.bars.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
+from nextbar.machine.hosts import require_alone
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.contradictions import require_possible
 from nextbar.searching.draw import COUNTED, require_grid
@@ -26,7 +27,6 @@ from nextbar.searching.storage import as_written_down, open_storage, open_study
 from nextbar.searching.study import Study
 from nextbar.searching.team import Team
 from nextbar.searching.worker import Worker
-from nextbar.train.hosts import require_alone
 
 
 @strict_arguments

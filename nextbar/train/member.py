@@ -8,8 +8,8 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
+from nextbar.machine.hosts import by_first, from_first, leads
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.hosts import by_first, from_first, leads
 from nextbar.train.judge import Report
 from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.result import Plan, Result, Watch

@@ -12,7 +12,7 @@ import numpy as np
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
-from nextbar.train.compilation import enable_cache
+from nextbar.machine.compilation import enable_cache
 from nextbar.train.engine import Engine
 from nextbar.train.judge import Judge
 

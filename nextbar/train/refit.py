@@ -14,7 +14,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.train.hosts import require_alone
+from nextbar.machine.hosts import require_alone
 from nextbar.train.records import read_config, read_preparation, read_summary
 from nextbar.train.result import Plan, Result
 from nextbar.train.run import ENDED

@@ -11,16 +11,16 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.errors import ConfigError, OutOfMemory, TrainingInterrupted
 from nextbar.logger import get_logger
+from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
+from nextbar.machine.hosts import by_first, first_talks, leads, require_same
+from nextbar.machine.interruptible import run_interruptible
 from nextbar.train.cohort import Cohort
-from nextbar.train.compilation import bound_arenas, enable_cache, return_memory
-from nextbar.train.hosts import by_first, first_talks, leads, require_same
 from nextbar.train.judge import Report
 from nextbar.train.member import Member, announce
 from nextbar.train.progress import ProgressBar
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.run import Run
 from nextbar.train.training import Training
-from nextbar.train.worker import run_interruptible
 
 
 def train_together(

@@ -11,7 +11,7 @@ from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
-from nextbar.train.hosts import leads
+from nextbar.machine.hosts import leads
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.together import train_together
 from nextbar.train.tracking import closing_table

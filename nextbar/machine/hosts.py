@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from nextbar import errors
 from nextbar.errors import ConfigError, NextbarError, RunError
 from nextbar.logger import get_logger
-from nextbar.train.worker import run_interruptible
+from nextbar.machine.interruptible import run_interruptible
 
 T = TypeVar("T")
 Tree = TypeVar("Tree")

@@ -1,0 +1,1 @@
+"""The machine: hosts, compilation, work that Ctrl-C can interrupt."""
