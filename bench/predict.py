@@ -31,7 +31,7 @@ def measure(shape: str, origins: int, rounds: int) -> dict[str, Any]:
     from nextbar import Forecaster, Trainer
     from nextbar.bars.bars import frame_bars
     from nextbar.data.dataset import build_dataset
-    from nextbar.train.engine import Engine
+    from nextbar.engine.engine import Engine
 
     with tempfile.TemporaryDirectory() as folder:
         config = experiment(shape, TICKERS, folder, save_weights=True, test_split=0.5, validation_split=0.2)

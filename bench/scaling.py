@@ -48,7 +48,7 @@ def experiments(at: dict[str, int], log_dir: str) -> list[ExperimentConfig]:
 
 def speeds(name: str, rounds: int) -> list[dict[str, Any]]:
     """Windows per second for every value of one thing."""
-    from nextbar.train.engine import Engine
+    from nextbar.engine.engine import Engine
 
     runs = []
     for value in VARIED[name]:

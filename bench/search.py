@@ -25,8 +25,8 @@ import jax
 from common import experiment, hardware, random_bars, show, spread
 
 from nextbar import search
+from nextbar.engine import engine
 from nextbar.searching import trial
-from nextbar.train import engine
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 

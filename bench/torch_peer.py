@@ -20,8 +20,8 @@ from common import dataset_of
 from nextbar import ExperimentConfig
 from nextbar.data.spreads import BINS
 from nextbar.data.windows import gather
+from nextbar.engine.state import HyperParameters
 from nextbar.model.layers import sinusoidal_encoding
-from nextbar.train.state import HyperParameters
 from nextbar.types import Batch
 
 

@@ -36,8 +36,8 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from nextbar.data.windows import gather
-    from nextbar.train.engine import Engine
-    from nextbar.train.epoch import train_step
+    from nextbar.engine.engine import Engine
+    from nextbar.engine.epoch import train_step
 
     config = experiment(shape, TICKERS, tempfile.gettempdir(), precision=args.precision)
     bars = _bars_of_each(args.max_windows, config.dataset_config.seq_len, args.bars)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nextbar.backtesting import backtest
     from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+    from nextbar.engine.optimizer import create_warmup_cosine_schedule
     from nextbar.errors import NextbarError
     from nextbar.evaluation import evaluate
     from nextbar.forecaster import Forecaster
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nextbar.runs import best_run, list_runs
     from nextbar.searching import Study, search
     from nextbar.train.early_stopper import EarlyStopper
-    from nextbar.train.optimizer import create_warmup_cosine_schedule
     from nextbar.train.population import population_key, train_population
     from nextbar.train.refit import refit
     from nextbar.train.seeds import train_seeds
@@ -39,7 +39,7 @@ _HOME = {
     "Trainer": "nextbar.train.trainer",
     "backtest": "nextbar.backtesting",
     "best_run": "nextbar.runs",
-    "create_warmup_cosine_schedule": "nextbar.train.optimizer",
+    "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
     "evaluate": "nextbar.evaluation",
     "get_logger": "nextbar.logger",
     "list_runs": "nextbar.runs",

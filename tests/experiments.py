@@ -13,7 +13,7 @@ from builders import make_bars, make_config
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
-from nextbar.train.engine import Engine
+from nextbar.engine.engine import Engine
 
 GRID = (-np.inf, -0.5, 0.0, 0.5, np.inf)
 """bin edges in percent for ``discrete_grid``"""

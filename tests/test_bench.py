@@ -19,8 +19,8 @@ from jax.extend.core import jaxprs_in_params
 
 from nextbar.data.spreads import BINS
 from nextbar.data.windows import gather
-from nextbar.train.engine import Engine
-from nextbar.train.epoch import train_step
+from nextbar.engine.engine import Engine
+from nextbar.engine.epoch import train_step
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.append(str(BENCH))

@@ -16,12 +16,12 @@ from test_transformer import B, make_batch, make_config
 
 from nextbar.config import ModelConfig
 from nextbar.data.spreads import BINS
+from nextbar.engine.engine import Engine
+from nextbar.engine.epoch import train_step
+from nextbar.engine.program import Program
+from nextbar.engine.state import HyperParameters, create_state
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import Transformer, architecture
-from nextbar.train.engine import Engine
-from nextbar.train.epoch import train_step
-from nextbar.train.program import Program
-from nextbar.train.state import HyperParameters, create_state
 
 MODEL_OPTIONS: dict[str, list[Any]] = {
     "d_model": [8, 12],

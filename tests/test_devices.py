@@ -14,7 +14,7 @@ import pytest
 from on_devices import ALONE, POPULATIONS, environment, folder_of, train_on
 from trainings import parameters
 
-from nextbar.train.devices import Devices
+from nextbar.engine.devices import Devices
 from nextbar.train.metrics_csv import read_metrics
 
 RELATIVE = 1e-5

@@ -17,11 +17,11 @@ from experiments import GRID, assert_bit_equal, compilations, leaves, make_engin
 from flax.training.train_state import TrainState
 
 from nextbar.data.windows import gather
-from nextbar.train import epoch as compiled
-from nextbar.train import program as sizes
-from nextbar.train.engine import Cancelled, Engine
-from nextbar.train.order import Layout, shuffled
-from nextbar.train.program import Program
+from nextbar.engine import epoch as compiled
+from nextbar.engine import program as sizes
+from nextbar.engine.engine import Cancelled, Engine
+from nextbar.engine.order import Layout, shuffled
+from nextbar.engine.program import Program
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 """the same sums in another order; Adam divides by the gradient's own size, so parameters differ no less"""

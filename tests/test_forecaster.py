@@ -17,10 +17,10 @@ from made_runs import MadeRun, make_run
 from scipy import stats
 
 from nextbar.bars.bars import Bars
+from nextbar.engine.engine import Engine
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecaster import Forecaster
 from nextbar.history import FEWEST_READ
-from nextbar.train.engine import Engine
 from nextbar.types import Forecast
 
 TWO = {"tickers": ["aaa", "bbb"]}

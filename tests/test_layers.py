@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from nextbar.engine.state import stream
 from nextbar.model.layers import (
     Attention,
     Dense,
@@ -22,7 +23,6 @@ from nextbar.model.layers import (
     random_words,
     sinusoidal_encoding,
 )
-from nextbar.train.state import stream
 
 X = jnp.ones((400, 500))
 

@@ -10,8 +10,8 @@ import pytest
 from builders import make_config
 
 from nextbar import create_warmup_cosine_schedule
-from nextbar.train.optimizer import LR_MODES, learning_rate_at
-from nextbar.train.state import HyperParameters, create_state, set_hyper_parameters
+from nextbar.engine.optimizer import LR_MODES, learning_rate_at
+from nextbar.engine.state import HyperParameters, create_state, set_hyper_parameters
 
 PEAK = 3e-3
 

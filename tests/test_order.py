@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbar.train.order import Layout, collect, lay_out, shuffled
+from nextbar.engine.order import Layout, collect, lay_out, shuffled
 
 
 def order(n: int, batch: int, seed: int = 0, epoch: int = 1) -> Layout:

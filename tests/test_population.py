@@ -17,13 +17,13 @@ from trainings import BARS, assert_same_run, interrupt, make_config, parameters
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
+from nextbar.engine import program
+from nextbar.engine.functions import functions_of
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
-from nextbar.train import program
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
-from nextbar.train.functions import functions_of
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.population import population_key, train_population
 from nextbar.train.records import read_summary

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from experiments import make_dataset
 
+from nextbar.engine.engine import Engine
 from nextbar.train import population_size
-from nextbar.train.engine import Engine
 from nextbar.train.population_size import helpful_size
 
 

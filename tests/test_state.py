@@ -11,8 +11,8 @@ import pytest
 from builders import make_config
 
 from nextbar.data.scaling import NORM_MODES
-from nextbar.train.optimizer import LR_MODES
-from nextbar.train.state import STREAMS, HyperParameters, stream
+from nextbar.engine.optimizer import LR_MODES
+from nextbar.engine.state import STREAMS, HyperParameters, stream
 
 
 @jax.jit

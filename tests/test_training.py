@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from optax import identity
 from trainings import train as train_and_evaluate
 
+from nextbar.engine.engine import TrainedEpoch
 from nextbar.forecaster import Forecaster
 from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.engine import TrainedEpoch
 from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.records import read_summary
 from nextbar.train.training import Divergence, Training

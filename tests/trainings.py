@@ -14,9 +14,9 @@ from builders import make_config as builders_config
 from experiments import leaves
 
 from nextbar.config import ExperimentConfig
+from nextbar.engine.engine import Engine
 from nextbar.train.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
-from nextbar.train.engine import Engine
 from nextbar.train.trainer import Result, Trainer
 
 BARS = make_frame(make_bars(n=150))

@@ -9,10 +9,10 @@ import numpy as np
 from nextbar import baselines
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
+from nextbar.engine.engine import Evaluation
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
-from nextbar.train.engine import Evaluation
 from nextbar.types import Forecast, Reference
 
 SCORED = ("validation", "test")

@@ -11,9 +11,9 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
+from nextbar.engine.engine import Engine
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
-from nextbar.train.engine import Engine
 from nextbar.train.judge import Judge
 
 GAIN = 1.1

@@ -14,11 +14,11 @@ from flax.training.train_state import TrainState
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
-from nextbar.train.devices import Devices
-from nextbar.train.functions import functions_of
-from nextbar.train.order import Layout, collect, lay_out
-from nextbar.train.program import Program
-from nextbar.train.state import HyperParameters
+from nextbar.engine.devices import Devices
+from nextbar.engine.functions import functions_of
+from nextbar.engine.order import Layout, collect, lay_out
+from nextbar.engine.program import Program
+from nextbar.engine.state import HyperParameters
 from nextbar.types import Forecast
 
 EVALUATION_STEPS = 64

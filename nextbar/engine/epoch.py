@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from flax.training.train_state import TrainState
 
 from nextbar.data.windows import Tape, gather
+from nextbar.engine.order import Layout
+from nextbar.engine.program import Program
+from nextbar.engine.state import HyperParameters, create_state, set_hyper_parameters, stream
 from nextbar.model.heads import with_start
-from nextbar.train.order import Layout
-from nextbar.train.program import Program
-from nextbar.train.state import HyperParameters, create_state, set_hyper_parameters, stream
 from nextbar.types import Array, Batch
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache, partial, wraps
 from typing import Any
 
-from nextbar.train import epoch as compiled
-from nextbar.train.order import shuffled
-from nextbar.train.program import Program
+from nextbar.engine import epoch as compiled
+from nextbar.engine.order import shuffled
+from nextbar.engine.program import Program
 
 KEPT = 4
 """compiled programs kept in a process, one for each number of members; a search over many shapes would otherwise grow

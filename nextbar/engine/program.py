@@ -10,8 +10,8 @@ import jax
 
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.windows import WindowSpec
+from nextbar.engine.devices import ONE, Devices
 from nextbar.model.transformer import Transformer, model_of
-from nextbar.train.devices import ONE, Devices
 
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
 """arithmetic of one call of the compiled code: long enough to hide the call, short enough to show progress"""

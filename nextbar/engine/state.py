@@ -11,7 +11,7 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.scaling import NORM_MODES
-from nextbar.train.optimizer import LR_MODES, adamw, learning_rate_at
+from nextbar.engine.optimizer import LR_MODES, adamw, learning_rate_at
 from nextbar.types import Array
 
 STREAMS = ("parameters", "order", "dropout")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nextbar.train.state import stream
+from nextbar.engine.state import stream
 from nextbar.types import Array
 
 

@@ -1,0 +1,1 @@
+"""The engine: all that is compiled for training, and its host side."""
