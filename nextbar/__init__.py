@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
     from nextbar.engine.optimizer import create_warmup_cosine_schedule
     from nextbar.errors import NextbarError
-    from nextbar.evaluation import evaluate
-    from nextbar.forecaster import Forecaster
+    from nextbar.inference.evaluation import evaluate
+    from nextbar.inference.forecaster import Forecaster
     from nextbar.logger import get_logger
     from nextbar.report import write_report
-    from nextbar.runs import best_run, list_runs
+    from nextbar.runs.listing import best_run, list_runs
     from nextbar.searching import Study, search
     from nextbar.train.early_stopper import EarlyStopper
     from nextbar.train.population import population_key, train_population
@@ -32,17 +32,17 @@ _HOME = {
     "DatasetConfig": "nextbar.config.experiment",
     "EarlyStopper": "nextbar.train.early_stopper",
     "ExperimentConfig": "nextbar.config.experiment",
-    "Forecaster": "nextbar.forecaster",
+    "Forecaster": "nextbar.inference.forecaster",
     "ModelConfig": "nextbar.config.experiment",
     "NextbarError": "nextbar.errors",
     "Study": "nextbar.searching",
     "Trainer": "nextbar.train.trainer",
     "backtest": "nextbar.backtesting",
-    "best_run": "nextbar.runs",
+    "best_run": "nextbar.runs.listing",
     "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
-    "evaluate": "nextbar.evaluation",
+    "evaluate": "nextbar.inference.evaluation",
     "get_logger": "nextbar.logger",
-    "list_runs": "nextbar.runs",
+    "list_runs": "nextbar.runs.listing",
     "population_key": "nextbar.train.population",
     "refit": "nextbar.train.refit",
     "search": "nextbar.searching",

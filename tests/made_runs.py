@@ -14,14 +14,14 @@ from builders import make_bars, make_config, make_frame
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset, series_tickers
-from nextbar.forecaster import Forecaster
-from nextbar.inference import expected_shapes
+from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.forward import expected_shapes
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.folder import Run
+from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.judge import reference_of
-from nextbar.train.records import write_conformal, write_reference
-from nextbar.train.run import Run
 
 
 @dataclass

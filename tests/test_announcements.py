@@ -14,8 +14,8 @@ from trainings import BARS, make_config, train
 
 from nextbar import refit
 from nextbar.data.dataset import build_dataset
+from nextbar.runs.folder import Run
 from nextbar.train.member import announce
-from nextbar.train.run import Run
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_refit_that_is_gone_on_with_counts_its_own_epochs(
 ) -> None:
     from trainings import interrupt
 
-    from nextbar.train.records import read_summary
+    from nextbar.runs.records import read_summary
     from nextbar.train.result import Plan
     from nextbar.train.trainer import Trainer
 

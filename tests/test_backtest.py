@@ -25,11 +25,11 @@ from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from nextbar.backtesting import Backtest
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.comparison import beats
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.metrics.task import Task
-from nextbar.train.records import read_conformal, read_cuts, read_summary
+from nextbar.runs.records import read_conformal, read_cuts, read_summary
 
 __all__ = ["whole"]  # a fixture
 

@@ -31,7 +31,7 @@ from nextbar.backtesting import Backtest
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.logger import console
-from nextbar.runs import list_runs
+from nextbar.runs.listing import list_runs
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Trainer
 

@@ -13,7 +13,7 @@ from refusals import BARS, GRID, experiment, refusal, require, save
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset, read_series
-from nextbar.train.run import Run
+from nextbar.runs.folder import Run
 
 
 @pytest.mark.parametrize(

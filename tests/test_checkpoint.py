@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nextbar.errors import RunError
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
 
 
 def state_at(epoch: int) -> TrainState:
@@ -234,7 +234,7 @@ def test_orbax_is_quiet_even_when_the_user_logs_info(folder: Path, caplog: pytes
 def test_the_users_logging_is_left_alone(folder: Path) -> None:
     code = (
         "import logging, sys, numpy, nextbar.train.trainer\n"
-        "from nextbar.train.checkpoint import Checkpoints\n"
+        "from nextbar.runs.checkpoint import Checkpoints\n"
         "checkpoints = Checkpoints(sys.argv[1])\n"
         "checkpoints.save(1, {'params': numpy.ones(3)}, {}, 0.1)\n"
         "checkpoints.restore_raw(), checkpoints.close()\n"

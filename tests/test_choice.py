@@ -10,10 +10,10 @@ import pytest
 from test_runs import make_run
 from typer.testing import CliRunner
 
-from nextbar.choice import chosen_run
 from nextbar.cli.app import app
 from nextbar.errors import RunError
-from nextbar.runs import best_run, describe
+from nextbar.runs.choice import chosen_run
+from nextbar.runs.listing import best_run, describe
 
 MONDAY, NEXT, THIRD = (f"2024-01-{day:02}T00:00:00Z" for day in (8, 15, 22))
 

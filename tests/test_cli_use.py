@@ -21,8 +21,8 @@ from builders import make_bars, make_config, make_frame
 from typer.testing import CliRunner, Result
 
 from nextbar.cli.app import app
-from nextbar.forecaster import Forecaster
-from nextbar.runs import describe
+from nextbar.inference.forecaster import Forecaster
+from nextbar.runs.listing import describe
 from nextbar.train.trainer import Trainer
 
 cli = CliRunner()
@@ -298,7 +298,7 @@ def test_runs_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-@pytest.mark.parametrize(("module", "after"), [("jax", 0.0), ("nextbar.forecaster", 0.1)])
+@pytest.mark.parametrize(("module", "after"), [("jax", 0.0), ("nextbar.inference.forecaster", 0.1)])
 def test_ctrl_c_ends_it_at_once(
     arguments: list[str], message: str, module: str, after: float, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,9 @@ import pytest
 from trainings import assert_same_run, interrupt, train
 
 from nextbar.errors import TrainingInterrupted
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 from nextbar.train.cohort import Cohort
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
 
 

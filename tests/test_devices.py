@@ -15,7 +15,7 @@ from on_devices import ALONE, POPULATIONS, environment, folder_of, train_on
 from trainings import parameters
 
 from nextbar.engine.devices import Devices
-from nextbar.train.metrics_csv import read_metrics
+from nextbar.runs.metrics_csv import read_metrics
 
 RELATIVE = 1e-5
 

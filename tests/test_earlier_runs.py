@@ -17,7 +17,7 @@ import pytest
 
 from nextbar import Forecaster, refit
 from nextbar.errors import ConfigError
-from nextbar.train.records import read_config, read_summary
+from nextbar.runs.records import read_config, read_summary
 
 ARCHIVE = Path(__file__).parent / "data" / "runs_format_1.zip"
 RUNS = ("mean", "distribution")

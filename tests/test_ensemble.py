@@ -15,11 +15,11 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from nextbar.cli.app import app
-from nextbar.ensemble import Ensemble
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.evaluation import evaluate
-from nextbar.forecaster import Forecaster
 from nextbar.forecasts.mixture import mixture
+from nextbar.inference.ensemble import Ensemble
+from nextbar.inference.evaluation import evaluate
+from nextbar.inference.forecaster import Forecaster
 from nextbar.types import Forecast
 
 RUNS: dict[str, dict[str, Any]] = {

@@ -16,10 +16,10 @@ from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.evaluation import Evaluation, evaluate
+from nextbar.inference.evaluation import Evaluation, evaluate
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.task import Task
-from nextbar.train.records import read_conformal
+from nextbar.runs.records import read_conformal
 
 TWO = ["aaa", "bbb"]
 

@@ -14,9 +14,9 @@ from builders import make_bars, make_config, make_frame
 from experiments import GRID
 
 from nextbar.config import ExperimentConfig
-from nextbar.evaluation import evaluate
-from nextbar.forecaster import Forecaster
 from nextbar.forecasts import Keys, read
+from nextbar.inference.evaluation import evaluate
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.task import Task
 from nextbar.train.trainer import Trainer
 

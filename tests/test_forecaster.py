@@ -19,8 +19,8 @@ from scipy import stats
 from nextbar.bars.bars import Bars
 from nextbar.engine.engine import Engine
 from nextbar.errors import ConfigError, DataError
-from nextbar.forecaster import Forecaster
-from nextbar.history import FEWEST_READ
+from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.model_input import FEWEST_READ
 from nextbar.types import Forecast
 
 TWO = {"tickers": ["aaa", "bbb"]}

@@ -17,7 +17,7 @@ from markets import MARKETS, opening_times
 from nextbar.bars.bars import Bars
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, DataError
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars
 from nextbar.errors import RunError
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 
 LAW = {"output_mode": "distribution"}
 

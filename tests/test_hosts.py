@@ -21,8 +21,8 @@ import nextbar
 from nextbar.errors import ConfigError, RunError
 from nextbar.machine import hosts
 from nextbar.machine.hosts import by_first, from_first, join_hosts, leads, require_same
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_summary
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 
 EPOCHS = 30
 MINUTES = 5

@@ -14,7 +14,7 @@ from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import RunError
-from nextbar.train.run import Run
+from nextbar.runs.folder import Run
 from nextbar.train.trainer import Trainer
 
 N = 150

@@ -13,7 +13,7 @@ from made_runs import random_parameters
 from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather
 from nextbar.errors import RunError
-from nextbar.inference import Inference
+from nextbar.inference.forward import Inference
 from nextbar.model.transformer import model_of
 from nextbar.types import Forecast
 

@@ -15,11 +15,11 @@ from trainings import make_config
 from nextbar.backtesting.panel import Panel
 from nextbar.bars.naming import Naming
 from nextbar.data.dataset import build_dataset
-from nextbar.evaluation import evaluate
-from nextbar.forecaster import Forecaster
+from nextbar.inference.evaluation import evaluate
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.conformal import Conformal
 from nextbar.report import write_report
-from nextbar.train.records import read_conformal, read_reference
+from nextbar.runs.records import read_conformal, read_reference
 from nextbar.train.trainer import Trainer
 
 TWO = ("1h", "4h")

@@ -20,13 +20,13 @@ from nextbar.data.dataset import build_dataset
 from nextbar.engine import program
 from nextbar.engine.functions import functions_of
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 from nextbar.train.cohort import Cohort
-from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.population import population_key, train_population
-from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result, Trainer
 
 RELATIVE = 1e-5

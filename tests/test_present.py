@@ -19,7 +19,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.present import Present
 from nextbar.errors import DataError
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 
 HOUR, DAY = 3_600, 86_400
 CALENDAR = Calendar.always(HOUR)

@@ -11,7 +11,7 @@ import pytest
 from trainings import BARS, interrupt, make_config, parameters, train
 
 from nextbar.errors import RunError, TrainingInterrupted
-from nextbar.train.records import read_cuts, read_summary
+from nextbar.runs.records import read_cuts, read_summary
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Plan, Result, Trainer
 

@@ -21,14 +21,14 @@ from trainings import train
 
 from nextbar.backtesting import backtest
 from nextbar.errors import DataError, RunError
-from nextbar.evaluation import evaluate
-from nextbar.forecaster import Forecaster
+from nextbar.inference.evaluation import evaluate
+from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.report.explorer import Explorer, bin_labels
 from nextbar.report.folds import fold_figure
 from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
-from nextbar.train.records import read_summary
+from nextbar.runs.records import read_summary
 
 HOSTILE = "a<b>&c"
 """a ticker that must not become markup"""

@@ -17,11 +17,11 @@ from made_runs import MadeRun, make_run
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.evaluation import Evaluation, evaluate
 from nextbar.files import write_json
+from nextbar.inference.evaluation import Evaluation, evaluate
 from nextbar.report import write_report
+from nextbar.runs.records import read_summary
 from nextbar.searching import Study
-from nextbar.train.records import read_summary
 
 N, LATER = 150, 40
 NAMES = ("abc", "xyz")

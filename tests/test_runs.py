@@ -20,9 +20,9 @@ from trainings import train
 from nextbar.errors import RunError
 from nextbar.files import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
-from nextbar.runs import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
-from nextbar.train.records import read_summary
-from nextbar.train.run import Run
+from nextbar.runs.folder import Run
+from nextbar.runs.listing import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
+from nextbar.runs.records import read_summary
 
 LEADING = {"mean": "mae", "distribution": "nll"}
 

@@ -21,9 +21,9 @@ from trainings import interrupt
 import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
+from nextbar.runs.records import read_cuts, read_summary
 from nextbar.searching import Study, draw, pruning
 from nextbar.searching.ledger import FACTS
-from nextbar.train.records import read_cuts, read_summary
 
 N = 4
 SPACE = {

@@ -13,7 +13,7 @@ from nextbar.backtesting.result import Backtest
 from nextbar.bars.inventory import Holding
 from nextbar.cli import data as cli_data
 from nextbar.cli import runs as cli_runs
-from nextbar.runs import RunInfo
+from nextbar.runs.listing import RunInfo
 from nextbar.tables import plain_table, print_whole
 from nextbar.train.seeds import seeds_table
 from nextbar.train.tracking import span_table

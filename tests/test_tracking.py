@@ -13,8 +13,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nextbar.errors import RunError
+from nextbar.runs.metrics_csv import read_metrics
 from nextbar.train import tracking
-from nextbar.train.metrics_csv import read_metrics
 from nextbar.train.tracking import Tracker, closing_table
 
 STEPS = 7

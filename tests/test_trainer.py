@@ -16,9 +16,9 @@ from trainings import BARS, assert_same_run, interrupt, make_config, train
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.metrics.comparison import ranking_score
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 from nextbar.train.cohort import Cohort
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result, Trainer
 
 

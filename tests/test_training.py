@@ -17,10 +17,10 @@ from optax import identity
 from trainings import train as train_and_evaluate
 
 from nextbar.engine.engine import TrainedEpoch
-from nextbar.forecaster import Forecaster
-from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_summary
+from nextbar.inference.forecaster import Forecaster
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 from nextbar.train.training import Divergence, Training
 from nextbar.types import Forecast
 

@@ -20,7 +20,7 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import EncoderBlock, Transformer, architecture
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
 from nextbar.types import Batch, Forecast
 

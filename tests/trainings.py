@@ -15,7 +15,7 @@ from experiments import leaves
 
 from nextbar.config import ExperimentConfig
 from nextbar.engine.engine import Engine
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result, Trainer
 

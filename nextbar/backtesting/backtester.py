@@ -31,7 +31,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
-from nextbar.train.records import write_bars_record
+from nextbar.runs.records import write_bars_record
 from nextbar.train.trainer import Trainer
 
 

@@ -10,7 +10,7 @@ from nextbar.bars.new_bars import read_new_bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 from nextbar.logger import get_logger
 from nextbar.resolution import seconds
 from nextbar.train.trainer import Plan, Trainer

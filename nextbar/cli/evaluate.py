@@ -36,7 +36,7 @@ def evaluate(
     """
     with told(interrupted=INTERRUPTED):
         with at_once(INTERRUPTED):
-            from nextbar.evaluation import evaluate as evaluate_run
+            from nextbar.inference.evaluation import evaluate as evaluate_run
             from nextbar.machine.interruptible import run_interruptible
 
         options: Any = {

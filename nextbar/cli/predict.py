@@ -56,9 +56,9 @@ def predict(
     with told(interrupted=NOTHING_WRITTEN):
         with at_once(NOTHING_WRITTEN):
             from nextbar.bars.new_bars import read_new_bars
-            from nextbar.forecaster import Forecaster
             from nextbar.forecasts import LEVELS, check_levels
             from nextbar.forecasts.writing import check_target, to_csv, write_table
+            from nextbar.inference.forecaster import Forecaster
             from nextbar.machine.interruptible import run_interruptible
 
         asked: Any = LEVELS if levels is None else levels.split(",")

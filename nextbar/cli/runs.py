@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from nextbar.choice import Purpose
-    from nextbar.runs import RunInfo
+    from nextbar.runs.choice import Purpose
+    from nextbar.runs.listing import RunInfo
 
 PURPOSES: tuple[Purpose, Purpose] = ("use", "scores")
 
@@ -34,7 +34,7 @@ def runs(
     """
     with told():
         with at_once():
-            from nextbar.runs import list_runs, nearby
+            from nextbar.runs.listing import list_runs, nearby
 
         found = list_runs(folder)
         if not found:
@@ -51,8 +51,8 @@ def runs(
 
 def _marks(experiment: Path, runs: list[RunInfo]) -> dict[Path, str]:
     """What stands beside the runs of an experiment in the last column."""
-    from nextbar.choice import choose
-    from nextbar.runs import leaders
+    from nextbar.runs.choice import choose
+    from nextbar.runs.listing import leaders
 
     try:
         used, scored = (choose(experiment, runs, purpose).path for purpose in PURPOSES)

@@ -103,8 +103,8 @@ def refit(
         with at_once():
             watch_nans(debug)
             from nextbar.bars.new_bars import read_new_bars
-            from nextbar.choice import chosen_run
-            from nextbar.train.records import read_config
+            from nextbar.runs.choice import chosen_run
+            from nextbar.runs.records import read_config
             from nextbar.train.refit import refit as refit_run
 
         source, bars, folder = chosen_run(path, run, "scores"), None, data

@@ -24,8 +24,8 @@ from nextbar.report.price import price_figure
 from nextbar.report.scores import number, p_value, signed, tone, verdict_box
 from nextbar.report.trained import config_facts
 from nextbar.report.words import METRICS, UNITS, how_to_read
-from nextbar.run_bars import hold
-from nextbar.train.records import read_config
+from nextbar.runs.bars import hold
+from nextbar.runs.records import read_config
 
 DIRECTION = "acc_dir"
 FOLDS = (

@@ -20,11 +20,11 @@ from nextbar.report.scores import score_table, step_figure, ticker_table, tiles,
 from nextbar.report.trained import trained_parts
 from nextbar.report.where import groupings, parts, shown_metric, where_figure
 from nextbar.report.words import UNITS, how_to_read
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_config, read_conformal, read_summary
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_config, read_conformal, read_summary
 
 if TYPE_CHECKING:
-    from nextbar.evaluation import Evaluation, SpanEvaluation
+    from nextbar.inference.evaluation import Evaluation, SpanEvaluation
 
 NEEDED = frozenset({"run", "status", "data", "metrics", "fingerprint", "versions"})
 """what every run says in its summary before its first epoch"""
@@ -79,7 +79,7 @@ def _evaluate(
     path: Path, summary: Mapping[str, Any], bars: Any, data: str | Path | None, revised: bool
 ) -> tuple[Evaluation | None, str]:
     """The run's forecasts of its spans, or None; and what to say of that."""
-    from nextbar.evaluation import evaluate
+    from nextbar.inference.evaluation import evaluate
 
     own = bars is None and data is None
     if own and summary.get("refit_of"):

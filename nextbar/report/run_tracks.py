@@ -13,7 +13,7 @@ from nextbar.report.explorer import Explorer, bin_labels, captions
 from nextbar.report.tracks import PRICES, Step, Track, placed
 
 if TYPE_CHECKING:
-    from nextbar.evaluation import Evaluation, SpanEvaluation
+    from nextbar.inference.evaluation import Evaluation, SpanEvaluation
 
 LEVEL = 0.8
 """the interval drawn around the forecasts"""

@@ -16,8 +16,8 @@ from nextbar.report.page import Section, page
 from nextbar.report.parallel import parallel_figure
 from nextbar.report.scores import tiles, tone, verdict_box
 from nextbar.report.trials import history_figure, importance_figure, leaderboard_html, written
+from nextbar.runs.records import read_summary
 from nextbar.searching.study import LEAST_FOR_IMPORTANCE, Study
-from nextbar.train.records import read_summary
 
 _READ = {
     "The winner was chosen by validation.": "Of many tries some are good on validation by luck, so the ranking score "

@@ -11,7 +11,7 @@ from nextbar.report.markup import Html, element, facts, table
 from nextbar.report.price import Band, price_figure, spans
 
 if TYPE_CHECKING:
-    from nextbar.evaluation import Evaluation
+    from nextbar.inference.evaluation import Evaluation
 
 ROLES = {
     "training": "the model learns from training bars",

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.choice import chosen_run
 from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
-from nextbar.runs import is_backtest, is_study
+from nextbar.runs.choice import chosen_run
+from nextbar.runs.listing import is_backtest, is_study
 
 NAME = "report.html"
 
@@ -30,7 +30,7 @@ def write_report(
 
     Args:
         source: the folder of a run, of a backtest or of a study (the page of its best run is written too, and linked);
-            of another experiment: its run, see :func:`nextbar.choice.chosen_run`.
+            of another experiment: its run, see :func:`nextbar.runs.choice.chosen_run`.
         out: the file, or a folder for it; None: ``report.html`` in the folder that is reported.
         run: name of another run of the experiment.
         bars: a frame of bars instead of the files the configuration names.

@@ -9,7 +9,7 @@ from typing import Any
 
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
-from nextbar.runs import STUDY, is_study
+from nextbar.runs.listing import STUDY, is_study
 from nextbar.searching.space import Space
 
 JOURNAL = "journal.log"

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 from nextbar.config import ExperimentConfig
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
+from nextbar.runs.records import read_summary
 from nextbar.searching.storage import told
-from nextbar.train.records import read_summary
 from nextbar.train.trainer import Result
 
 GROUP = "nextbar scored bars"

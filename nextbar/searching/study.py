@@ -16,14 +16,14 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
-from nextbar.run_bars import hold
+from nextbar.runs.bars import hold
+from nextbar.runs.records import read_summary
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
 from nextbar.searching.space import Space
 from nextbar.searching.storage import load_study, open_storage, told
 from nextbar.tables import print_whole
-from nextbar.train.records import read_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -149,7 +149,7 @@ class Study:
             RunError: no trial has finished, or the winner's run cannot be loaded.
             DataError: the bars are gone or were revised, or a study of a frame was loaded without it.
         """
-        from nextbar.evaluation import evaluate
+        from nextbar.inference.evaluation import evaluate
 
         config = self.config(self.best_trial)
         if self._bars is None:

@@ -9,11 +9,11 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.folder import ENDED, Run
+from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.judge import Report
-from nextbar.train.records import write_conformal, write_reference
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.run import ENDED, Run
 from nextbar.train.tracking import Tracker
 from nextbar.train.training import Training
 

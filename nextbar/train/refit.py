@@ -15,9 +15,9 @@ from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
-from nextbar.train.records import read_config, read_preparation, read_summary
+from nextbar.runs.folder import ENDED
+from nextbar.runs.records import read_config, read_preparation, read_summary
 from nextbar.train.result import Plan, Result
-from nextbar.train.run import ENDED
 from nextbar.train.trainer import Trainer
 
 

@@ -14,12 +14,12 @@ from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
 from nextbar.machine.hosts import by_first, first_talks, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
+from nextbar.runs.folder import Run
 from nextbar.train.cohort import Cohort
 from nextbar.train.judge import Report
 from nextbar.train.member import Member, announce
 from nextbar.train.progress import ProgressBar
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.run import Run
 from nextbar.train.training import Training
 
 

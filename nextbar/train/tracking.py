@@ -18,8 +18,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
 from nextbar.logger import console, get_logger
+from nextbar.runs.metrics_csv import MetricsCsv
 from nextbar.tables import plain_table, print_whole
-from nextbar.train.metrics_csv import MetricsCsv
 
 LEADING = ("nll", "log_loss", "mae")
 """the metric a report leads with: the first of these that it has"""

@@ -14,7 +14,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.engine.engine import Evaluation, TrainedEpoch
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import from_first, tree_from_first
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.judge import Judge
 from nextbar.train.tracking import Tracker

@@ -10,7 +10,7 @@ from builders import make_bars, with_columns
 
 from nextbar.backtesting import Backtest
 from nextbar.bars.bars import Bars
-from nextbar.train.records import NORMALISATION
+from nextbar.runs.records import NORMALISATION
 
 __all__ = ["whole"]  # a fixture
 

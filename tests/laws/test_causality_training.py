@@ -15,7 +15,7 @@ from experiments import GRID, leaves
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
-from nextbar.train.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
 from nextbar.types import Forecast
 

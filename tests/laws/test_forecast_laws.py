@@ -11,7 +11,7 @@ from builders import make_bars, make_frame
 from experiments import GRID
 from made_runs import MadeRun, make_run
 
-from nextbar.forecaster import Forecaster
+from nextbar.inference.forecaster import Forecaster
 
 RUNS: dict[str, dict[str, Any]] = {
     "global, indicators, two tickers": {

@@ -14,9 +14,9 @@ import pytest
 from builders import make_bars, make_config, make_frame
 from experiments import leaves
 
-from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.metrics_csv import read_metrics
-from nextbar.train.records import read_summary
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.metrics_csv import read_metrics
+from nextbar.runs.records import read_summary
 
 TRAIN = """
 import sys

@@ -17,7 +17,7 @@ from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING
 from nextbar.resolution import seconds
-from nextbar.train.records import NORMALISATION, SUMMARY, read_summary
+from nextbar.runs.records import NORMALISATION, SUMMARY, read_summary
 
 PARTS = frozenset({"config.yaml", SUMMARY, NORMALISATION, "checkpoints"})
 STUDY = "study.yaml"

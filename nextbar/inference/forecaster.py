@@ -17,19 +17,19 @@ from nextbar.bars.columns import FrameNames
 from nextbar.bars.folder import existing_folder
 from nextbar.bars.frames import frame_like, is_frame
 from nextbar.bars.present import Present
-from nextbar.choice import chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS, Keys
-from nextbar.history import History, read_histories
-from nextbar.inference import Inference
+from nextbar.inference.forward import Inference
+from nextbar.inference.model_input import History, read_histories
 from nextbar.machine.compilation import enable_cache
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.train.checkpoint import Checkpoints
-from nextbar.train.records import read_config, read_conformal, read_preparation, read_summary
+from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.choice import chosen_run
+from nextbar.runs.records import read_config, read_conformal, read_preparation, read_summary
 from nextbar.types import Forecast
 
 
@@ -75,7 +75,7 @@ class Forecaster:
 
         Args:
             path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
-                ``nextbar.ensemble.Ensemble``).
+                ``nextbar.inference.ensemble.Ensemble``).
             epoch: one of the epochs kept (``epochs``); None: the best.
             run: name of another run of the experiment.
 
@@ -85,7 +85,7 @@ class Forecaster:
                 of a later version.
         """
         if not isinstance(path, str | Path):
-            from nextbar.ensemble import Ensemble
+            from nextbar.inference.ensemble import Ensemble
 
             return Ensemble.load(path, epoch, run=run)
         require_alone("forecasting")

@@ -20,14 +20,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.files import PATIENCE, lock_of, write_json
-from nextbar.train.records import (
-    FORMAT,
-    SUMMARY,
-    read_bars_record,
-    read_summary,
-    write_bars_record,
-    write_preparation,
-)
+from nextbar.runs.records import FORMAT, SUMMARY, read_bars_record, read_summary, write_bars_record, write_preparation
 
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
 """statuses after which the same command reports instead of training"""

@@ -10,7 +10,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.bars.record import SeriesRecord
 from nextbar.errors import DataError, RunError
-from nextbar.train.records import read_bars_record
+from nextbar.runs.records import read_bars_record
 
 UNRECORDED = (
     "the run is of an earlier version, which kept no record of its bars: whether they are still the same cannot be told"

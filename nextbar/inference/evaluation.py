@@ -17,23 +17,23 @@ from nextbar.bars.columns import FrameNames, refuse_names
 from nextbar.bars.dates import iso
 from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.present import Present
-from nextbar.choice import Purpose, chosen_run
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import moves_until, usable_origins
 from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts, spans
 from nextbar.data.targets import outcomes
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
-from nextbar.forecaster import Forecaster
-from nextbar.history import fit_of, with_features
+from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.model_input import fit_of, with_features
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
-from nextbar.run_bars import ends, hold
-from nextbar.train.records import read_cuts, read_reference, read_summary
+from nextbar.runs.bars import ends, hold
+from nextbar.runs.choice import Purpose, chosen_run
+from nextbar.runs.records import read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 
 SPANS = ("validation", "test")
@@ -116,9 +116,10 @@ def evaluate(
     span; where these are too few it has none, and there is no verdict.
 
     Args:
-        path: run folder, or an experiment folder: the run it stands for, see :func:`nextbar.choice.chosen_run` (where
-            that is a refit, the run that it repeats; with ``new`` the refit itself). Or several, whose forecasts are
-            averaged (a deep ensemble); spans, statistics and baselines are then those of the first.
+        path: run folder, or an experiment folder: the run it stands for, see
+            :func:`nextbar.runs.choice.chosen_run` (where that is a refit, the run that it repeats; with
+            ``new`` the refit itself). Or several, whose forecasts are averaged (a deep ensemble); spans, statistics
+            and baselines are then those of the first.
         bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count, but for a last bar that has
             not closed by the clock, which is no outcome yet.
         run: name of another run of the experiment.

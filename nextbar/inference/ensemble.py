@@ -13,10 +13,10 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.data.preparation import SeriesFit
 from nextbar.errors import ConfigError, RunError
-from nextbar.forecaster import Forecaster
 from nextbar.forecasts.mixture import mixture
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.conformal import Conformal, require_distribution
-from nextbar.train.records import read_cuts
+from nextbar.runs.records import read_cuts
 from nextbar.types import Forecast
 
 

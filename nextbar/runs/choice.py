@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.runs import RunInfo, best_among, best_run, is_backtest, is_run, list_runs
+from nextbar.runs.listing import RunInfo, best_among, best_run, is_backtest, is_run, list_runs
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
