@@ -21,7 +21,7 @@ from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import Run
 from nextbar.runs.records import write_conformal, write_reference
-from nextbar.train.judge import reference_of
+from nextbar.train.scored_spans import reference_of
 
 
 @dataclass

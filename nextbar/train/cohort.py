@@ -17,7 +17,7 @@ from nextbar.engine.engine import Cancelled, Engine, Evaluation, TrainedEpoch
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import from_first
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.train.judge import Judge, Report
+from nextbar.train.scored_spans import Judge, Report
 from nextbar.train.tracking import Tracker
 from nextbar.train.training import Divergence, Judged, Training
 

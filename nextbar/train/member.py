@@ -12,8 +12,8 @@ from nextbar.machine.hosts import by_first, from_first, leads
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import ENDED, Run
 from nextbar.runs.records import write_conformal, write_reference
-from nextbar.train.judge import Report
 from nextbar.train.result import Plan, Result, Watch
+from nextbar.train.scored_spans import Report
 from nextbar.train.tracking import Tracker
 from nextbar.train.training import Training
 

@@ -15,8 +15,8 @@ from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.errors import ConfigError
+from nextbar.train.loop import train_together
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.together import train_together
 
 OWN = (
     "learning_rate", "lr_mode", "warmup_epochs", "weight_decay", "num_epochs", "seed", "early_stopper", "save_weights",

@@ -14,7 +14,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import Engine
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
-from nextbar.train.judge import Judge
+from nextbar.train.scored_spans import Judge
 
 GAIN = 1.1
 """how much more windows a second twice as many members must give, or they only cost memory and compilation"""

@@ -16,7 +16,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import from_first, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.early_stopper import EarlyStopper
-from nextbar.train.judge import Judge
+from nextbar.train.scored_spans import Judge
 from nextbar.train.tracking import Tracker
 
 

@@ -16,10 +16,10 @@ from nextbar.machine.hosts import by_first, first_talks, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
 from nextbar.runs.folder import Run
 from nextbar.train.cohort import Cohort
-from nextbar.train.judge import Report
 from nextbar.train.member import Member, announce
 from nextbar.train.progress import ProgressBar
 from nextbar.train.result import Plan, Result, Watch
+from nextbar.train.scored_spans import Report
 from nextbar.train.training import Training
 
 
