@@ -26,7 +26,7 @@ from common import experiment, hardware, random_bars, show, spread
 
 from nextbar import search
 from nextbar.engine import engine
-from nextbar.searching import trial
+from nextbar.searching import trial_runner as trial
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 

@@ -12,7 +12,8 @@ from builders import make_bars, make_frame
 from spaces import given
 
 from nextbar.config import ExperimentConfig
-from nextbar.searching import Study, search, trial
+from nextbar.searching import Study, search
+from nextbar.searching import trial_runner as trial
 from nextbar.train.trainer import Result
 
 BARS = make_frame(make_bars(n=150))

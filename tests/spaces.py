@@ -7,7 +7,7 @@ from typing import Any
 
 from builders import make_config
 
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 
 RATES = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
 

@@ -19,8 +19,8 @@ from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config.check import _allowed, _type_at
 from nextbar.errors import ConfigError
-from nextbar.searching.contradictions import require_possible
-from nextbar.searching.space import Space
+from nextbar.searching.space.contradictions import require_possible
+from nextbar.searching.space.space import Space
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

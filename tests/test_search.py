@@ -16,9 +16,11 @@ from spaces import given, make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
-from nextbar.searching import Study, draw, search, trial, worker
+from nextbar.searching import Study, search, worker
+from nextbar.searching import proposals as draw
+from nextbar.searching import trial_runner as trial
+from nextbar.searching.heartbeat import Owner
 from nextbar.searching.ledger import FACTS, Ledger
-from nextbar.searching.owner import Owner
 from nextbar.searching.storage import open_storage, open_study
 
 SEEDS = {"seed": {"low": 0, "high": 30}}

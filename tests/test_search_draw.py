@@ -9,9 +9,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from spaces import make_space
 
 from nextbar.errors import ConfigError
-from nextbar.searching import draw
-from nextbar.searching.draw import Proposal, propose, require_grid
-from nextbar.searching.space import Space
+from nextbar.searching import proposals as draw
+from nextbar.searching.proposals import Proposal, propose, require_grid
+from nextbar.searching.space.space import Space
 
 SAMPLERS = ("tpe", "random", "grid")
 STEPS = {"dropout": {"low": 0, "high": 0.7, "step": 0.1}, "n_heads": [1, 2, 4], "dim_feedforward": "[1, 2] * d_model"}

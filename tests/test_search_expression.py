@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextbar.errors import ConfigError
-from nextbar.searching.expression import LONGEST, Expression
+from nextbar.searching.space.expression import LONGEST, Expression
 
 FIELDS = {"d_model": 16, "model_config.d_model": 16, "seq_len": 6, "dropout": 0.25, "lr_mode": "cosine", "clock": True}
 

@@ -15,9 +15,9 @@ from spaces import make_space
 
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
-from nextbar.searching.draw import Proposal
+from nextbar.searching.heartbeat import LEASE, Owner, Pulse
 from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN, Claim, LeaseLost, Ledger
-from nextbar.searching.owner import LEASE, Owner, Pulse
+from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage, open_study
 
 SPACE = make_space({"n_heads": [1, 2, 4, 8], "seed": {"low": 0, "high": 9}})

@@ -80,7 +80,7 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes of its workers, once they are there."""
     while process.poll() is None:
         found = psutil.Process(process.pid).children()
-        members = [child for child in found if "nextbar.searching.member" in " ".join(child.cmdline())]
+        members = [child for child in found if "nextbar.searching.worker_process" in " ".join(child.cmdline())]
         if len(members) == 2:
             return members
         time.sleep(0.02)

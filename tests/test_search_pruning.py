@@ -18,11 +18,11 @@ from spaces import make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
-from nextbar.searching.draw import Proposal
+from nextbar.searching.heartbeat import Owner
 from nextbar.searching.leaderboard import row_of
 from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import best_so_far
-from nextbar.searching.owner import Owner
+from nextbar.searching.proposals import Proposal
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.storage import open_study
 

@@ -12,9 +12,9 @@ from builders import make_config
 from spaces import given, make_space
 
 from nextbar.errors import ConfigError
-from nextbar.searching.contradictions import TRIES, most_epochs, require_possible, samples
-from nextbar.searching.fields import JUDGES, NAMES, PLACES
-from nextbar.searching.space import Space
+from nextbar.searching.space.contradictions import TRIES, most_epochs, require_possible, samples
+from nextbar.searching.space.fields import JUDGES, NAMES, PLACES
+from nextbar.searching.space.space import Space
 
 WIDE = {
     "model_config.d_model": [8, 16],

@@ -22,7 +22,8 @@ import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
 from nextbar.runs.records import read_cuts, read_summary
-from nextbar.searching import Study, draw, pruning
+from nextbar.searching import Study, pruning
+from nextbar.searching import proposals as draw
 from nextbar.searching.ledger import FACTS
 
 N = 4

@@ -12,9 +12,9 @@ from typing import Any
 
 from nextbar.report.figure import MODEL, Drawing, Figure, text
 from nextbar.report.trials import Row, written
-from nextbar.searching.dimensions import Choices, Dimension
 from nextbar.searching.leaderboard import short_names
-from nextbar.searching.space import Params, Space
+from nextbar.searching.space.dimensions import Choices, Dimension
+from nextbar.searching.space.space import Params, Space
 
 LEGIBLE = 16
 """characters of a choice that stand at an axis"""

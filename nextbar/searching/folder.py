@@ -10,7 +10,7 @@ from typing import Any
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
 from nextbar.runs.listing import STUDY, is_study
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 
 JOURNAL = "journal.log"
 LEADERBOARD = "leaderboard.csv"

@@ -15,7 +15,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams
 
 from nextbar.searching.leaderboard import row_of
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 
 FOLDER = "hparams"
 METRICS = {

@@ -15,7 +15,7 @@ from nextbar.errors import ConfigError
 from nextbar.files import write_whole
 from nextbar.searching.ledger import FACTS, LEASED
 from nextbar.searching.outcome import best_so_far
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 from nextbar.tables import plain_table
 
 if TYPE_CHECKING:

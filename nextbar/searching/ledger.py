@@ -22,9 +22,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nextbar.searching.draw import Proposal
-from nextbar.searching.owner import LEASE, Owner
-from nextbar.searching.space import Space
+from nextbar.searching.heartbeat import LEASE, Owner
+from nextbar.searching.proposals import Proposal
+from nextbar.searching.space.space import Space
 from nextbar.searching.storage import told
 
 CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, VERDICT = (

@@ -13,10 +13,10 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nextbar.searching.contradictions import most_epochs
 from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import best_so_far
-from nextbar.searching.space import Space
+from nextbar.searching.space.contradictions import most_epochs
+from nextbar.searching.space.space import Space
 
 
 class Pruning:

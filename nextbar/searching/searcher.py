@@ -14,15 +14,15 @@ from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.contradictions import require_possible
-from nextbar.searching.draw import COUNTED, require_grid
 from nextbar.searching.folder import StudyFolder
+from nextbar.searching.heartbeat import Owner
 from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
-from nextbar.searching.owner import Owner
 from nextbar.searching.progress import Progress
-from nextbar.searching.space import Space
+from nextbar.searching.proposals import COUNTED, require_grid
+from nextbar.searching.space.contradictions import require_possible
+from nextbar.searching.space.space import Space
 from nextbar.searching.storage import as_written_down, open_storage, open_study
 from nextbar.searching.study import Study
 from nextbar.searching.team import Team

@@ -9,8 +9,8 @@ from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.contradictions import samples
-from nextbar.searching.space import Space
+from nextbar.searching.space.contradictions import samples
+from nextbar.searching.space.space import Space
 from nextbar.train.population import population_key
 from nextbar.train.population_size import helpful_size
 

@@ -21,7 +21,7 @@ from nextbar.runs.records import read_summary
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
 from nextbar.searching.ledger import FACTS, OWNER, counted
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 from nextbar.searching.storage import load_study, open_storage, told
 from nextbar.tables import print_whole
 

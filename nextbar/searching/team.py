@@ -21,7 +21,7 @@ from nextbar.searching.folder import StudyFolder
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
 from nextbar.searching.progress import Progress
-from nextbar.searching.space import Space
+from nextbar.searching.space.space import Space
 
 LOOKS = 0.5
 """seconds between two looks at the workers"""
@@ -108,7 +108,14 @@ class Team:
 
     def _start(self, task: Path, temporary: Path, index: int) -> subprocess.Popen[bytes]:
         environment = os.environ | shares(index, self._options.workers, os.environ)
-        command = [sys.executable, "-m", "nextbar.searching.member", str(task), str(index), str(self._options.workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "nextbar.searching.worker_process",
+            str(task),
+            str(index),
+            str(self._options.workers),
+        ]
         with (temporary / f"{index}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

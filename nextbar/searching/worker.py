@@ -9,17 +9,17 @@ from functools import partial
 from optuna.trial import FrozenTrial
 
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.draw import STARTUP, Proposal, propose
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
 from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import CONFIGURATION, Claim, Ledger
 from nextbar.searching.options import SearchOptions
 from nextbar.searching.progress import Progress
+from nextbar.searching.proposals import STARTUP, Proposal, propose
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import Sizes
-from nextbar.searching.space import Space
-from nextbar.searching.trial import Trials
+from nextbar.searching.space.space import Space
+from nextbar.searching.trial_runner import Trials
 
 LOOKS = 1.0
 """seconds between two looks at what the other workers do"""

@@ -16,13 +16,14 @@ from searches import Pretender
 from spaces import make_space
 
 from nextbar.config import ExperimentConfig
-from nextbar.searching import draw, worker
+from nextbar.searching import proposals as draw
+from nextbar.searching import worker
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
+from nextbar.searching.heartbeat import Owner
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
-from nextbar.searching.owner import Owner
 from nextbar.searching.progress import Progress
 from nextbar.searching.storage import open_study
 from nextbar.searching.worker import Worker

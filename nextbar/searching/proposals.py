@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
-from nextbar.searching.space import Params, Space
+from nextbar.searching.space.space import Params, Space
 
 STARTUP = 10
 """finished trials that TPE draws evenly before it learns from them"""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
-from nextbar.searching.space import Params, Space
+from nextbar.searching.space.space import Params, Space
 
 TRIES = 300
 """combinations tried before a choice counts as one that no combination can have; smaller spaces are tried whole"""

@@ -11,9 +11,9 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
 from nextbar.logger import get_logger
+from nextbar.searching.heartbeat import Pulse
 from nextbar.searching.ledger import Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import Outcome, failed, judged
-from nextbar.searching.owner import Pulse
 from nextbar.searching.pruning import Pruning
 from nextbar.train.population import population_key, train_population
 from nextbar.train.trainer import Result, Watch

@@ -1,4 +1,7 @@
-"""A worker as a process of its own: ``python -m nextbar.searching.member TASK.json INDEX COUNT``, begun by ``Team``."""
+"""A worker as a process of its own, begun by ``Team``.
+
+``python -m nextbar.searching.worker_process TASK.json INDEX COUNT``
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,11 @@ def main(task: Path, index: int, count: int) -> None:
         os.sched_setaffinity(0, mine)  # before JAX counts what there is
     from nextbar.searching.bars_cache import BarsCache
     from nextbar.searching.folder import StudyFolder
+    from nextbar.searching.heartbeat import Owner
     from nextbar.searching.ledger import Ledger
     from nextbar.searching.options import SearchOptions
-    from nextbar.searching.owner import Owner
     from nextbar.searching.progress import Progress
-    from nextbar.searching.space import Space
+    from nextbar.searching.space.space import Space
     from nextbar.searching.storage import open_storage, open_study
     from nextbar.searching.worker import Worker
 

@@ -10,9 +10,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.check import field_names, is_whole, plain
 from nextbar.config.yaml_file import override
 from nextbar.errors import ConfigError, listed, short
-from nextbar.searching.dimensions import Choices, Dimension, Range
-from nextbar.searching.expression import Expression
-from nextbar.searching.fields import SECTIONS, field_of, flat, refuse_fixed
+from nextbar.searching.space.dimensions import Choices, Dimension, Range
+from nextbar.searching.space.expression import Expression
+from nextbar.searching.space.fields import SECTIONS, field_of, flat, refuse_fixed
 
 KEYS = ("base", "search")
 

@@ -14,10 +14,10 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.check import plain
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
-from nextbar.searching.dimensions import Dimension
-from nextbar.searching.expression import Expression
-from nextbar.searching.fields import MISSING, NAMES, PLACES, default_of, field_of
-from nextbar.searching.reading import quoted, read_base, read_search
+from nextbar.searching.space.dimensions import Dimension
+from nextbar.searching.space.expression import Expression
+from nextbar.searching.space.fields import MISSING, NAMES, PLACES, default_of, field_of
+from nextbar.searching.space.reading import quoted, read_base, read_search
 
 Params = dict[str, Any]
 """what was drawn, by dotted field, as Optuna keeps it"""

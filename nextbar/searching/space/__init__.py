@@ -1,0 +1,1 @@
+"""The search space: what is varied, how it is written and read."""
