@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.entrants import entrants
+from nextbar.backtesting.folder import Record
+from nextbar.backtesting.model import Transformer
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
-from nextbar.backtesting.record import Record
+from nextbar.backtesting.participants import entrants
 from nextbar.backtesting.result import Backtest
-from nextbar.backtesting.transformer import Transformer
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.bars.bars import fingerprint
 from nextbar.bars.columns import FrameNames

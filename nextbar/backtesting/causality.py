@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.backtesting.entrants import Entrant
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.participants import Entrant
 from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.record import FORECASTS, Record
+from nextbar.backtesting.folder import FORECASTS, Record
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nextbar import baselines
-from nextbar.backtesting.entrants import Entrant, same_question
 from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.participants import Entrant, same_question
 from nextbar.data.dataset import Dataset
 from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report

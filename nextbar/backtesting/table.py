@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.backtesting.entrants import same_question
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.participants import same_question
 from nextbar.bars.frames import frame_like
 from nextbar.forecasts import columns
 from nextbar.metrics.conformal import Conformal

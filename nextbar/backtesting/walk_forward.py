@@ -11,13 +11,13 @@ import jax
 import numpy as np
 
 from nextbar.backtesting.causality import require_causal
-from nextbar.backtesting.entrants import Entrant
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
+from nextbar.backtesting.model import Transformer
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.participants import Entrant
 from nextbar.backtesting.scoring import Judge, pooled, reference
 from nextbar.backtesting.table import fold_table, joined
-from nextbar.backtesting.transformer import Transformer
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
