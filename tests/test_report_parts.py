@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from made_up_spans import make_scorer, random_forecast
 from markets import local_clock
 
+from nextbar.report.breakdown import Grouping, groupings, parts, quintile, volatility
 from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
 from nextbar.report.figure import packed, script_json
 from nextbar.report.folds import fold_figure
@@ -24,7 +25,6 @@ from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
 from nextbar.report.scores import number, signed
 from nextbar.report.tracks import PRICES, Step, Track, placed
-from nextbar.report.where import Grouping, groupings, parts, quintile, volatility
 
 KINDS = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "u1": "u1"}
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'

@@ -16,14 +16,14 @@ from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.report.backtest_tracks import backtest_explorer
 from nextbar.report.calibration import calibration_parts
+from nextbar.report.experiment import config_facts
 from nextbar.report.figure import Figure
 from nextbar.report.folds import fold_bands, fold_figure, fold_table, ticker_figure
 from nextbar.report.markup import Child, element, facts, table
 from nextbar.report.page import Section, page
 from nextbar.report.price import price_figure
 from nextbar.report.scores import number, p_value, signed, tone, verdict_box
-from nextbar.report.trained import config_facts
-from nextbar.report.words import METRICS, UNITS, how_to_read
+from nextbar.report.texts import METRICS, UNITS, how_to_read
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_config
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.report.experiment import date
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.report.markup import Html, table
 from nextbar.report.price import Band
 from nextbar.report.scores import number
-from nextbar.report.trained import date
 
 RIVALS = tuple(f"var(--rival-{i})" for i in range(1, 7))
 DASHES = ("solid", "dash", "dot")

@@ -11,15 +11,15 @@ import numpy as np
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
+from nextbar.report.breakdown import groupings, parts, shown_metric, where_figure
 from nextbar.report.calibration import calibration_parts
+from nextbar.report.experiment import trained_parts
 from nextbar.report.learning import learning_figures
 from nextbar.report.markup import Child, Html, element, join
 from nextbar.report.page import Section, page
 from nextbar.report.run_tracks import run_explorer
 from nextbar.report.scores import score_table, step_figure, ticker_table, tiles, tone, verdict_box
-from nextbar.report.trained import trained_parts
-from nextbar.report.where import groupings, parts, shown_metric, where_figure
-from nextbar.report.words import UNITS, how_to_read
+from nextbar.report.texts import UNITS, how_to_read
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import read_config, read_conformal, read_summary
 

@@ -8,7 +8,7 @@ from typing import Any
 from nextbar.metrics.comparison import SIGNIFICANT
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed
 from nextbar.report.markup import Child, Html, element, join, table
-from nextbar.report.words import METRICS
+from nextbar.report.texts import METRICS
 
 
 def number(value: float | None) -> str:
