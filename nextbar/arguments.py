@@ -53,7 +53,7 @@ def _strict(function: Any) -> Any:
 
 
 def _refusal(function: Any, unknown: list[str], names: tuple[str, ...]) -> str:
-    from nextbar.config.check import nearest
+    from nextbar.errors import nearest
 
     title = function.__qualname__.removesuffix(".__init__")
     if not names:

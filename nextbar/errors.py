@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 LONGEST = 120
@@ -21,6 +22,22 @@ def listed(names: Iterable[object], most: int = MOST) -> str:
     """Names for a message, with commas; of many the first and how many more there are."""
     texts = [str(name) for name in names]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else the names there are."""
+    names = tuple(names)
+    section, _, leaf = name.rpartition(".")
+    leaves: dict[str, list[str]] = {}
+    for known in names:
+        leaves.setdefault(known.rpartition(".")[2], []).append(known)
+    close = leaves.get(leaf) or difflib.get_close_matches(name, names, n=1)
+    if not close and (match := difflib.get_close_matches(leaf, leaves, n=1)):
+        close = leaves[match[0]]
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    beside = [known for known in names if known.rpartition(".")[0] == section]
+    return f"; there are {', '.join(beside or names)}"
 
 
 class NextbarError(Exception):

@@ -11,8 +11,9 @@ import numpy as np
 from builders import make_bars, make_config
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import Dataset, build_dataset, series_tickers
+from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.engine.engine import Engine
 
 GRID = (-np.inf, -0.5, 0.0, 0.5, np.inf)

@@ -12,8 +12,9 @@ import pandas as pd
 from builders import make_bars, make_config, make_frame
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import Dataset, build_dataset, series_tickers
+from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.forward import expected_shapes
 from nextbar.metrics.conformal import Conformal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextbar import baselines
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes
@@ -31,7 +31,7 @@ def make_scorer(horizon: int, **question: object) -> Scorer:
     task = Task(horizon=horizon, **question)  # type: ignore[arg-type]
     rng = np.random.default_rng(5)
     closes = [price * np.exp(0.2 * rng.normal(size=400)) for price in (60_000.0, 30.0, 0.02)]
-    return Scorer(outcomes, baselines.fit(make_outcomes(horizon, seed=9), closes, task), task)
+    return Scorer(outcomes, fit_reference(make_outcomes(horizon, seed=9), closes, task), task)
 
 
 def random_forecast(scorer: Scorer, df: bool = False) -> Forecast:

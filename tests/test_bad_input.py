@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from refusals import BARS, GRID, experiment, refusal, require, save
 
+from nextbar.bars.series import read_series
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import build_dataset, read_series
+from nextbar.data.dataset import build_dataset
 from nextbar.runs.folder import Run
 
 

@@ -18,6 +18,7 @@ from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.point import Drift
 from nextbar.baselines.protocol import Predictor, name_of
 from nextbar.forecasts import Keys, read
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes
@@ -69,7 +70,7 @@ def scored(frame: pd.DataFrame, predictor: Predictor, task: Task) -> dict[str, f
     def outcomes(row_N: np.ndarray) -> Outcomes:
         return Outcomes(np.zeros(len(row_N), int), ("a",), time_N[row_N], close_N[row_N], close_N[row_N + 1][:, None])
 
-    reference = baselines.fit(outcomes(np.arange(n_train - 1)), [close_N[:n_train]], task)
+    reference = fit_reference(outcomes(np.arange(n_train - 1)), [close_N[:n_train]], task)
     predictor.fit(frame[:n_train])
     keys = Keys(
         frame["ticker"].to_numpy()[origin_N], None, time_N[origin_N], time_N[origin_N + 1][:, None], close_N[origin_N]

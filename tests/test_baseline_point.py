@@ -16,6 +16,7 @@ from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Direction, Reversal
 from nextbar.baselines.point import Drift, Persistence, Seasonal, hour_of_week
 from nextbar.forecasts import Keys, read
+from nextbar.metrics.reference import baseline_forecast, fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes
@@ -70,7 +71,7 @@ def reference(frame: pd.DataFrame, task: Task) -> baselines.reference.Reference:
         np.concatenate([close_N[origin_N] for close_N in paths]),
         np.concatenate([close_N[origin_N[:, None] + np.arange(1, H + 1)] for close_N in paths]),
     )
-    return baselines.fit(windows, paths, task)
+    return fit_reference(windows, paths, task)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def reference(frame: pd.DataFrame, task: Task) -> baselines.reference.Reference:
 def test_the_baseline_beside_every_metric_is_among_them(rule: type[Baseline], task: Task) -> None:
     frame = two_tickers()
     found = forecast(rule(task), frame)
-    expected = baselines.forecast(reference(frame, task), asked(frame)[1], task)
+    expected = baseline_forecast(reference(frame, task), asked(frame)[1], task)
     for name in Forecast._fields:
         if getattr(expected, name) is None:
             assert getattr(found, name) is None

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbar import baselines
-from nextbar.metrics.reference import least_moves
+from nextbar.metrics.reference import baseline_forecast, fit_reference, least_moves
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes
@@ -39,7 +38,7 @@ def split(folder: Path, name: str) -> tuple[np.ndarray, Outcomes, Outcomes]:
 
 def baseline(folder: Path, name: str, task: Task) -> tuple[int, dict[str, float | None]]:
     closes, training, test = split(folder, name)
-    scorer = Scorer(test, baselines.fit(training, [closes], task), task)
+    scorer = Scorer(test, fit_reference(training, [closes], task), task)
     return len(test.series_N), scorer.baseline.mean.pooled
 
 
@@ -108,7 +107,7 @@ def test_fit_by_hand() -> None:
     training = Outcomes(series_N, ("a", "b"), np.arange(80), last_N, close_NH)
     closes = [rng.uniform(50, 90, 33), rng.uniform(1, 2, 53)]
     task = Task(output_mode="discrete_grid", horizon=3, edges=FIVE)
-    reference = baselines.fit(training, closes, task)
+    reference = fit_reference(training, closes, task)
     for s in range(2):
         returns = np.log(close_NH / last_N[:, None])[series_N == s]
         spread = np.sqrt(((returns - returns.mean(0)) ** 2).mean(0))
@@ -119,8 +118,8 @@ def test_fit_by_hand() -> None:
     for h in range(3):
         count = np.histogram(move_NH[:, h], [-1e9, *FIVE[1:-1], 1e9])[0]
         np.testing.assert_allclose(reference.frequencies_HK[h], (count + 1) / (80 + 5), rtol=1e-12)
-    only_first = baselines.fit(training, closes, task, trained_S=np.array([True, False]))
-    alone = baselines.fit(Outcomes(*(f[:30] if isinstance(f, np.ndarray) else f for f in training)), closes, task)
+    only_first = fit_reference(training, closes, task, trained_S=np.array([True, False]))
+    alone = fit_reference(Outcomes(*(f[:30] if isinstance(f, np.ndarray) else f for f in training)), closes, task)
     np.testing.assert_array_equal(only_first.frequencies_HK, alone.frequencies_HK)
 
 
@@ -131,14 +130,14 @@ def test_forecasts_are_what_they_say() -> None:
     outcomes = Outcomes(series_N, ("a", "b"), np.arange(50), last_N, close_NH)
     for target in ("close", "log_return"):
         task = Task(output_mode="distribution", horizon=2, target=target)
-        reference = baselines.fit(outcomes, [last_N[:20], last_N[20:]], task)
-        found = baselines.forecast(reference, outcomes, task)
+        reference = fit_reference(outcomes, [last_N[:20], last_N[20:]], task)
+        found = baseline_forecast(reference, outcomes, task)
         assert not found.location_NH.any() and found.df_NH is None and found.log_probs_NHK is None
         unit_N1 = last_N[:, None] if target == "close" else 1.0
         np.testing.assert_allclose(found.scale_NH, reference.move_std_SH[series_N] * unit_N1)
     task = Task(output_mode="discrete_grid", horizon=2, edges=FIVE)
-    reference = baselines.fit(outcomes, [last_N[:20], last_N[20:]], task)
-    probs_NHK = np.exp(baselines.forecast(reference, outcomes, task).log_probs_NHK)
+    reference = fit_reference(outcomes, [last_N[:20], last_N[20:]], task)
+    probs_NHK = np.exp(baseline_forecast(reference, outcomes, task).log_probs_NHK)
     np.testing.assert_allclose(probs_NHK, np.broadcast_to(reference.frequencies_HK, (50, 2, 5)))
     np.testing.assert_allclose(probs_NHK.sum(-1), 1)
 
@@ -147,10 +146,10 @@ def test_changes_take_the_place_of_returns_where_a_price_is_not_positive() -> No
     close_N = np.array([-1.0, 2.0, 0.5, 3.0, -2.0, 1.0, 0.0, 4.0])
     training = windows(close_N, np.arange(7))
     task = Task(output_mode="distribution")
-    reference = baselines.fit(training, [close_N], task)
+    reference = fit_reference(training, [close_N], task)
     assert not reference.positive_S[0]
     assert reference.move_std_SH[0, 0] == pytest.approx(np.diff(close_N).std())
-    np.testing.assert_allclose(baselines.forecast(reference, training, task).scale_NH, np.diff(close_N).std())
+    np.testing.assert_allclose(baseline_forecast(reference, training, task).scale_NH, np.diff(close_N).std())
 
 
 def test_a_series_that_was_not_trained_takes_nothing_from_others() -> None:
@@ -162,7 +161,7 @@ def test_a_series_that_was_not_trained_takes_nothing_from_others() -> None:
     training = Outcomes(series_N, ("trained", "young", "own"), np.arange(n.sum()), last_N, close_NH)
     closes = [rng.uniform(9, 11, size) for size in n]
     trained_S = np.array([True, False, False])
-    law = baselines.fit(training, closes, Task(output_mode="distribution", horizon=2), trained_S)
+    law = fit_reference(training, closes, Task(output_mode="distribution", horizon=2), trained_S)
     move_NH = np.log(close_NH / 10)
     np.testing.assert_allclose(law.move_std_SH[[0, 2]], [move_NH[series_N == s].std(axis=0) for s in (0, 2)])
     np.testing.assert_allclose(law.spread_S[[0, 2]], [closes[0].std(), closes[2].std()])
@@ -170,14 +169,14 @@ def test_a_series_that_was_not_trained_takes_nothing_from_others() -> None:
     np.testing.assert_array_equal(law.moves_S, n)
 
     task = Task(output_mode="discrete_grid", horizon=2, edges=FIVE)
-    bins = baselines.fit(training, closes, task, trained_S)
+    bins = fit_reference(training, closes, task, trained_S)
     alone = [
-        baselines.fit(
+        fit_reference(
             Outcomes(series_N[row] * 0, ("a",), np.arange(row.sum()), last_N[row], close_NH[row]), [closes[s]], task
         )
         for s, row in ((s, series_N == s) for s in range(3))
     ]
-    probs_NHK = np.exp(baselines.forecast(bins, training, task).log_probs_NHK)
+    probs_NHK = np.exp(baseline_forecast(bins, training, task).log_probs_NHK)
     for s, one in ((0, alone[0]), (2, alone[2])):
         np.testing.assert_allclose(probs_NHK[series_N == s][0], one.frequencies_HK, rtol=1e-12)
     np.testing.assert_array_equal(bins.frequencies_HK, alone[0].frequencies_HK)
@@ -193,9 +192,9 @@ def test_a_close_that_falls_to_zero_after_training_keeps_a_law() -> None:
     """As oil did in April 2020: the spread is in log returns, and a close at or below zero has none."""
     close_N = np.array([10.0, 10.2, 9.9, 10.1, 10.0, -3.0, 0.0, 5.0])
     task = Task(output_mode="distribution")
-    reference = baselines.fit(windows(close_N, np.arange(3)), [close_N[:4]], task)
+    reference = fit_reference(windows(close_N, np.arange(3)), [close_N[:4]], task)
     test = windows(close_N, np.arange(3, 7))
-    scale_N = baselines.forecast(reference, test, task).scale_NH[:, 0]
+    scale_N = baseline_forecast(reference, test, task).scale_NH[:, 0]
     np.testing.assert_allclose(scale_N / reference.move_std_SH[0], [10.1, 10.0, 10.05, 10.05])
     scores = Scorer(test, reference, task).baseline.mean.pooled
     assert scores["mape"] is None and np.isfinite(scores["nll"])

@@ -10,7 +10,6 @@ from made_up_spans import EDGES, make_scorer, random_bins, random_forecast
 from scipy import stats
 from sklearn.calibration import calibration_curve
 
-from nextbar.data.targets import bin_index
 from nextbar.errors import DataError
 from nextbar.metrics.calibration import (
     by_bin,
@@ -26,6 +25,7 @@ from nextbar.metrics.calibration import (
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.density import LEVELS
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes
 
 TASK = Task(output_mode="distribution", target="log_return")

@@ -14,7 +14,8 @@ from builders import MONDAY, make_bars, make_config, make_frame, with_columns
 from experiments import series
 
 from nextbar.bars.bars import Bars, frame_bars
-from nextbar.data.dataset import build_dataset, read_series, series_tickers
+from nextbar.bars.series import read_series, series_tickers
+from nextbar.data.dataset import build_dataset
 from nextbar.data.splits import Cuts
 from nextbar.errors import DataError
 

@@ -16,11 +16,11 @@ from made_up_spans import (
 from scipy import integrate, stats
 from sklearn import metrics as sk
 
-from nextbar.data.targets import bin_index
 from nextbar.metrics import density
 from nextbar.metrics.bins import side
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes, Reference
 
 

@@ -16,10 +16,10 @@ from made_up_spans import (
 )
 from scipy import stats
 
-from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import scorer
 from nextbar.metrics.comparison import beats, ranking_score, skill
+from nextbar.metrics.reference import baseline_forecast, fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
@@ -61,7 +61,7 @@ def test_a_series_with_negative_prices_leaves_percentages_out() -> None:
     closes = [np.linspace(5e4, 7e4, 9), np.linspace(-3, 3, 9), np.linspace(0.01, 0.03, 9)]
     for mode in ("mean", "distribution"):
         task = Task(output_mode=mode)
-        scorer = Scorer(outcomes, baselines.fit(outcomes, closes, task), task)
+        scorer = Scorer(outcomes, fit_reference(outcomes, closes, task), task)
         scores = scorer.score(random_forecast(make_scorer(1, output_mode="mean")))
         sick, well = scores.by_ticker["cheap"].pooled, scores.by_ticker["penny"].pooled
         assert sick["mape"] is None and sick["r2_return"] is None and sick["mae"] > 0
@@ -73,7 +73,7 @@ def test_a_series_with_negative_prices_leaves_percentages_out() -> None:
     for question in ({"output_mode": "mean", "target": "log_return"}, {"output_mode": "discrete_grid"}):
         task = Task(edges=EDGES, **question)
         with pytest.raises(DataError, match=r"cheap: .* needs every price above zero"):
-            baselines.fit(outcomes, closes, task)
+            fit_reference(outcomes, closes, task)
         with pytest.raises(DataError, match=r"cheap: .* needs every price above zero"):
             Scorer(outcomes, make_scorer(1, output_mode="mean").reference, task)
 
@@ -177,7 +177,7 @@ def test_the_dearest_ticker_does_not_decide(mode: str) -> None:
     outcomes = scorer.outcomes
     change_NH = outcomes.close_NH - outcomes.last_close_N[:, None]
     share_N1 = np.array([0.02, -0.05, -0.05])[outcomes.series_N, None]
-    scale_NH = baselines.forecast(scorer.reference, outcomes, Task(output_mode="distribution", horizon=3)).scale_NH
+    scale_NH = baseline_forecast(scorer.reference, outcomes, Task(output_mode="distribution", horizon=3)).scale_NH
     report = scorer.report(Forecast(location_NH=share_N1 * change_NH, scale_NH=scale_NH))
     assert report["model"]["mae"] < report["baseline"]["mae"]
     assert report["skill"]["mae"] == pytest.approx((0.02 - 0.05 - 0.05) / 3)
@@ -219,7 +219,7 @@ def test_without_a_baseline_of_its_own_there_is_no_verdict(mode: str) -> None:
     for dropped in (1, 0):
         row = np.delete(np.arange(521), np.flatnonzero(whole.series_N == 1)[:dropped])
         history = Outcomes(whole.series_N[row], NAMES, *(array[row] for array in whole[2:]))
-        scorer = Scorer(make_outcomes(1), baselines.fit(history, closes, task, np.array([True, False, True])), task)
+        scorer = Scorer(make_outcomes(1), fit_reference(history, closes, task, np.array([True, False, True])), task)
         forecast = random_forecast(scorer) if mode == "distribution" else random_bins(scorer)
         reports.append(json.loads(json.dumps(scorer.report(forecast), allow_nan=False)))
     few, enough = reports

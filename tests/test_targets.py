@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nextbar.data.scaling import Pair
-from nextbar.data.targets import bin_index, bins_ahead, label, outcomes
+from nextbar.data.targets import bins_ahead, label, outcomes
+from nextbar.move_bins import bin_index
 
 _label = jax.jit(label, static_argnames="target")
 B, H = 64, 3

@@ -12,10 +12,10 @@ import pytest
 from builders import make_config as builders_config
 from experiments import GRID, make_dataset
 
-from nextbar import baselines
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.dataset import Dataset
 from nextbar.data.spreads import BINS
+from nextbar.metrics.reference import baseline_forecast
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
@@ -257,7 +257,7 @@ def test_an_untrained_grid_is_the_training_frequencies(tmp_path: Any) -> None:
     config, dataset = make_dataset(output_mode="discrete_grid", discrete_grid_levels=GRID, horizon=2)
     scorers, forecasts = untrained(config, dataset, tmp_path)
     task = Task(output_mode="discrete_grid", horizon=2, target="close", edges=GRID)
-    baseline = baselines.forecast(scorers["test"].reference, dataset.outcomes("test"), task)
+    baseline = baseline_forecast(scorers["test"].reference, dataset.outcomes("test"), task)
     np.testing.assert_allclose(forecasts["test"].log_probs_NHK, baseline.log_probs_NHK, rtol=1e-6)
     report = scorers["test"].report(forecasts["test"])
     assert report["model"]["log_loss"] == pytest.approx(report["baseline"]["log_loss"], rel=1e-6)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nextbar import baselines
 from nextbar.backtesting.panel import Panel
 from nextbar.backtesting.participants import Entrant, same_question
 from nextbar.data.dataset import Dataset
@@ -17,6 +16,7 @@ from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.comparison import Score, beats, finite, too_few
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer, Scores
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
@@ -30,7 +30,7 @@ def reference(panel: Panel, dataset: Dataset, task: Task) -> Reference:
     learnt = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.learnt, strict=True) if used}
     closes = [b.columns["close"][b.close_time_N < dataset.cuts.training_end] for b in panel.bars]
     history = panel.outcomes(panel.rows(dataset.bars, dataset.history_N))
-    return baselines.fit(history, closes, task, np.array([(b.ticker, b.resolution) in learnt for b in panel.bars]))
+    return fit_reference(history, closes, task, np.array([(b.ticker, b.resolution) in learnt for b in panel.bars]))
 
 
 def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:

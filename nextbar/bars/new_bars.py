@@ -15,9 +15,9 @@ from nextbar.bars.columns import FrameNames, Wanted, plain, refuse_names
 from nextbar.bars.folder import existing_folder
 from nextbar.bars.frames import frame_tables, has_column
 from nextbar.bars.reading import extension_of, read_table
+from nextbar.bars.series import series_tickers
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig, ExperimentConfig
-from nextbar.data.dataset import series_tickers
 from nextbar.errors import ConfigError, DataError, listed
 from nextbar.resolution import is_resolution
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from nextbar.bars.bars import Bars, frame_bars, is_bars
+from nextbar.bars.bars import Bars, frame_bars, is_bars, load_bars
 from nextbar.bars.columns import FrameNames, refuse_names
 from nextbar.bars.present import unfinished
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import read_series, series_tickers
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
@@ -38,6 +37,25 @@ def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameN
             ", ".join(unclosed),
         )
     return series
+
+
+def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
+    """Tickers that are trained or scored."""
+    return tuple(dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers)))
+
+
+def read_series(config: ExperimentConfig) -> list[Bars]:
+    """Read every series the experiment trains or scores from its ``datapath``."""
+    dataset = config.dataset_config
+    return load_bars(
+        dataset.datapath,
+        series_tickers(config),
+        dataset.resolutions,
+        dataset.features,
+        target=dataset.target,
+        output_mode=dataset.output_mode,
+        indicators=dataset.indicators or (),
+    )
 
 
 def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames]) -> list[Bars]:

@@ -1,6 +1,5 @@
 """Forecasts that need no model: what a model has to beat.
 
-- ``reference``: what training says about each series; the baseline that stands beside every metric
 - ``protocol``: what baselines, models and a user's own forecasters have in common
 - ``history``, ``base``: from a long frame to moves, from moves to the forecast table
 - ``point``, ``direction``, ``spread``, ``bins``: the baselines, by what they forecast
@@ -17,20 +16,13 @@ from nextbar.baselines.garch import Garch
 from nextbar.baselines.point import Drift, Persistence, Seasonal
 from nextbar.baselines.protocol import Predictor, is_direction_only, name_of
 from nextbar.baselines.spread import TAILS, Constant, Ewma
-from nextbar.metrics.reference import NAMES, fit, forecast, joined, missing, not_positive
 from nextbar.metrics.task import Task
 
 __all__ = [
-    "NAMES",
     "Predictor",
-    "fit",
     "for_task",
-    "forecast",
     "is_direction_only",
-    "joined",
-    "missing",
     "name_of",
-    "not_positive",
 ]
 
 

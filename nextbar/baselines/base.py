@@ -12,8 +12,7 @@ from nextbar.bars.calendar import Calendar, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
-from nextbar.metrics.reference import fit as fit_reference
-from nextbar.metrics.reference import target_unit
+from nextbar.metrics.reference import fit_reference, target_unit
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 

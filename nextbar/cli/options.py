@@ -70,8 +70,9 @@ def split_settings(settings: Sequence[str], options: Any, what: str) -> tuple[di
         ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has (the nearest is told).
     """
     from nextbar.config import ExperimentConfig
-    from nextbar.config.check import field_names, nearest
+    from nextbar.config.check import field_names
     from nextbar.config.yaml_file import override
+    from nextbar.errors import nearest
 
     names = {text: text.partition("=")[0].strip() for text in settings}
     own = field_names(options)

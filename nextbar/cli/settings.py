@@ -24,7 +24,7 @@ class SettingsCommand(TyperCommand):
 
 def _as_setting(option: str, args: Sequence[str], command: str | None) -> str:
     """``name=value`` for an option that names a field; empty where no field is called so."""
-    from nextbar.config.check import nearest
+    from nextbar.errors import nearest
 
     name, names = option.lstrip("-").replace("-", "_"), tuple(_fields(command))
     suggestion = name if name in names else nearest(name, names).partition("did you mean ")[2].rstrip("?")

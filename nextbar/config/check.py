@@ -6,7 +6,7 @@ import difflib
 import functools
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 import numpy as np
@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from nextbar.arguments import strict_arguments
-from nextbar.errors import ConfigError, short
+from nextbar.errors import ConfigError, nearest, short
 
 _RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 _WORDS = {
@@ -103,22 +103,6 @@ def field_names(cls: Any, prefix: str = "") -> tuple[str, ...]:
 def is_whole(cls: Any, name: str) -> bool:
     """Whether a field, named with dots, takes whole numbers only."""
     return _bare(_type_at(cls, name.split("."))[0]) is int
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else the names there are."""
-    names = tuple(names)
-    section, _, leaf = name.rpartition(".")
-    leaves: dict[str, list[str]] = {}
-    for known in names:
-        leaves.setdefault(known.rpartition(".")[2], []).append(known)
-    close = leaves.get(leaf) or difflib.get_close_matches(name, names, n=1)
-    if not close and (match := difflib.get_close_matches(leaf, leaves, n=1)):
-        close = leaves[match[0]]
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    beside = [known for known in names if known.rpartition(".")[0] == section]
-    return f"; there are {', '.join(beside or names)}"
 
 
 def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:

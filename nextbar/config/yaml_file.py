@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from nextbar.config.check import nearest
-from nextbar.errors import ConfigError, short
+from nextbar.errors import ConfigError, nearest, short
 from nextbar.files import write_whole
 
 # PyYAML follows YAML 1.1, where 1e-4 (no dot, or no sign in the exponent) is text; YAML 1.2 reads a number.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.bars.bars import Bars, fingerprint, load_bars
+from nextbar.bars.bars import Bars, fingerprint
 from nextbar.bars.calendar import Calendar, learn_together
 from nextbar.bars.dates import iso
 from nextbar.bars.naming import Naming
@@ -169,25 +169,6 @@ class Dataset:
             "test_from": iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
         }
-
-
-def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
-    """Tickers that are trained or scored."""
-    return tuple(dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers)))
-
-
-def read_series(config: ExperimentConfig) -> list[Bars]:
-    """Read every series the experiment trains or scores from its ``datapath``."""
-    dataset = config.dataset_config
-    return load_bars(
-        dataset.datapath,
-        series_tickers(config),
-        dataset.resolutions,
-        dataset.features,
-        target=dataset.target,
-        output_mode=dataset.output_mode,
-        indicators=dataset.indicators or (),
-    )
 
 
 def build_dataset(

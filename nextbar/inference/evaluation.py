@@ -10,7 +10,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from nextbar import baselines
 from nextbar.arguments import strict_arguments
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import FrameNames, refuse_names
@@ -29,6 +28,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.reference import fit_reference, join_references
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import ends, hold
@@ -258,11 +258,11 @@ def _reference_of(
         closes.append(close_N[: origin + 1])
         own_names.append(name)
     if not own_names:
-        return baselines.joined(run, run, row_S)
+        return join_references(run, run, row_S)
     fields = zip(*((p.series_N, p.origin_time_N, p.last_close_N, p.close_NH) for p in parts), strict=True)
     series_N, time_N, last_N, close_NH = map(np.concatenate, fields)
     history = Outcomes(series_N, tuple(own_names), time_N, last_N, close_NH)
-    return baselines.joined(run, baselines.fit(history, closes, task, np.zeros(len(own_names), bool)), row_S)
+    return join_references(run, fit_reference(history, closes, task, np.zeros(len(own_names), bool)), row_S)
 
 
 def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:

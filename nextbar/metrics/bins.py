@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nextbar.data.targets import bin_index
 from nextbar.metrics.truth import Truth, hit, ratio
+from nextbar.move_bins import bin_index
 
 EQUAL_MASS = 1e-6  # probabilities come in float32: masses closer than its rounding are equal
 

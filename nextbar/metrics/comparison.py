@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nextbar.baselines import NAMES
+from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.significance import DieboldMariano, least_origins
 from nextbar.metrics.task import Task
 
@@ -101,7 +101,7 @@ def too_few(origins: int, horizon: int) -> str | None:
 def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
     """One or two plain sentences: is the baseline, or who else is called ``name``, beaten on the leading error, and was
     it more than luck?"""
-    error, name = task.leading, name or NAMES[task.output_mode]
+    error, name = task.leading, name or BASELINE_NAMES[task.output_mode]
     model, baseline, gain = (report[key][error] for key in ("model", "baseline", "skill"))
     tickers = report["by_ticker"]
     without = [node["no_baseline"] for node in tickers.values() if "no_baseline" in node]

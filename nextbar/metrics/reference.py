@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextbar.data.targets import bin_index
 from nextbar.errors import DataError
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes, Reference
 
-NAMES = {
+BASELINE_NAMES = {
     "mean": "persistence",
     "distribution": "persistence with a constant spread",
     "discrete_grid": "the training frequencies",
@@ -39,7 +39,9 @@ def least_moves(horizon: int) -> int:
     return max(LEAST_MOVES, LEAST_APART * horizon)
 
 
-def fit(training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S: np.ndarray | None = None) -> Reference:
+def fit_reference(
+    training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S: np.ndarray | None = None
+) -> Reference:
     """What the training span says about each series, and of those that were not trained their own earlier bars.
 
     Args:
@@ -96,7 +98,7 @@ def _frequencies(training: Outcomes, task: Task, row: np.ndarray) -> np.ndarray:
     return (count_HK + 1) / (len(bin_NH) + n_bins)
 
 
-def joined(run: Reference, own: Reference, row_S: Sequence[int]) -> Reference:
+def join_references(run: Reference, own: Reference, row_S: Sequence[int]) -> Reference:
     """Some rows of two references, those of ``own`` counted after those of ``run``, whose pooled frequencies stay."""
 
     def frequencies(reference: Reference) -> np.ndarray | None:
@@ -126,17 +128,17 @@ def joined(run: Reference, own: Reference, row_S: Sequence[int]) -> Reference:
     )
 
 
-def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
+def baseline_forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
     """The baseline's forecasts for the N windows of a span, as read-only views where nothing varies.
 
     The constant spread belongs to the log return: for target ``close`` the standard deviation is spread x
     last close (training mean, where the last close has since fallen to zero or below), for ``log_return`` the
     spread itself. For a series whose training prices are not all above zero it is the spread of the changes. NaN for a
-    series without a baseline, see :func:`missing`.
+    series without a baseline, see :func:`missing_baseline`.
     """
     shape = (len(outcomes.series_N), task.horizon)
     if task.output_mode == "discrete_grid":
-        assert reference.frequencies_HK is not None  # fit() counted them for this very task
+        assert reference.frequencies_HK is not None  # fit_reference() counted them for this very task
         if reference.frequencies_SHK is not None:
             return Forecast(log_probs_NHK=np.log(reference.frequencies_SHK)[outcomes.series_N])
         log_probs_HK = np.log(reference.frequencies_HK)
@@ -148,7 +150,7 @@ def forecast(reference: Reference, outcomes: Outcomes, task: Task) -> Forecast:
     return Forecast(location_NH=location_NH, scale_NH=reference.move_std_SH[outcomes.series_N] * unit_N[:, None])
 
 
-def missing(reference: Reference, s: int, name: str, task: Task) -> str | None:
+def missing_baseline(reference: Reference, s: int, name: str, task: Task) -> str | None:
     """Why a series has no baseline, in words; None where it has one."""
     of_mode = {"distribution": reference.move_std_SH, "discrete_grid": reference.frequencies_SHK}
     parameters = of_mode.get(task.output_mode)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar import baselines
 from nextbar.errors import DataError
 from nextbar.metrics import bins, density, point
 from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
+from nextbar.metrics.reference import baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
@@ -43,8 +43,9 @@ class _Series(NamedTuple):
 class Scorer:
     """Scores any number of forecasts of the same span; what depends on the truth alone is worked out once.
 
-    ``outcomes`` N windows of any mix of series, ``reference`` from :func:`nextbar.baselines.fit`. Raises
-    DataError when there is no window, or when returns are asked of a price that is not above zero.
+    ``outcomes`` N windows of any mix of series, ``reference`` from
+    :func:`nextbar.metrics.reference.fit_reference`. Raises DataError when there
+    is no window, or when returns are asked of a price that is not above zero.
     """
 
     def __init__(self, outcomes: Outcomes, reference: Reference, task: Task) -> None:
@@ -61,13 +62,13 @@ class Scorer:
         positive = bool(self.reference.positive_S[s] and (self.outcomes.last_close_N[row_M] > 0).all())
         positive = positive and bool((close > 0).all())
         if self.task.needs_positive_prices and not positive:
-            raise DataError(baselines.not_positive(name, self.task))
+            raise DataError(not_positive(name, self.task))
         return _Series(name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
 
     @cached_property
     def baseline_forecast(self) -> Forecast:
         """What the baseline says of the span."""
-        return baselines.forecast(self.reference, self.outcomes, self.task)
+        return baseline_forecast(self.reference, self.outcomes, self.task)
 
     @cached_property
     def baseline(self) -> Scores:
@@ -156,7 +157,7 @@ class Scorer:
         """A ticker's part of a report; ``own``: the baseline is the reference's."""
         node = beside(model, baseline)
         s = int(self.outcomes.series_N[series.row_M[0]])
-        reason = baselines.missing(self.reference, s, series.name, self.task) if own else None
+        reason = missing_baseline(self.reference, s, series.name, self.task) if own else None
         return node | ({"no_baseline": reason} if reason else {})
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nextbar.data.targets import bin_index
 from nextbar.forecasts import central
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
 from nextbar.report.explorer import Explorer, bin_labels, captions
 from nextbar.report.tracks import PRICES, Step, Track, placed
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars
 from nextbar.bars.columns import FrameNames
+from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import series_tickers
 from nextbar.train.trainer import Trainer
 
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar import baselines
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import Evaluation
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
@@ -30,7 +30,7 @@ class Report(NamedTuple):
 def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
     """What the baselines of a span are fitted on; spans differ in the series without training windows only."""
     row_N, closes = dataset.baseline_history(span)
-    return baselines.fit(dataset.outcomes_at(row_N), closes, task, np.array(dataset.learnt))
+    return fit_reference(dataset.outcomes_at(row_N), closes, task, np.array(dataset.learnt))
 
 
 class Judge:

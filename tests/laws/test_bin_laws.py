@@ -10,13 +10,13 @@ import pytest
 from builders import make_bars, make_config
 from window_reference import MODES, gather_all
 
-from nextbar import baselines
 from nextbar.bars.bars import Bars
 from nextbar.data.dataset import SPANS, build_dataset
-from nextbar.data.targets import bin_index
 from nextbar.metrics.calibration import by_bin
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
 from nextbar.types import Forecast
 
 EDGES = ("-1", "-0.25", "-0.1", "0", "0.1", "0.25", "1")
@@ -69,7 +69,7 @@ def test_labels_metrics_and_baselines_agree_with_exact_arithmetic(unit: int, tic
     task, outcomes = Task.of(config), dataset.outcomes_at(origin_N)
     sure_NHK = np.log(np.eye(len(LEVELS) - 1)[exact_NH] * (1 - 1e-9) + 1e-10)
     forecast = Forecast(log_probs_NHK=sure_NHK)
-    reference = baselines.fit(outcomes, [close_N], task)
+    reference = fit_reference(outcomes, [close_N], task)
     assert Scorer(outcomes, reference, task).score(forecast).mean.pooled["acc"] == 100
     for h in range(HORIZON):
         count_K = np.bincount(exact_NH[:, h], minlength=len(LEVELS) - 1)

@@ -7,8 +7,8 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config.check import field_names, nearest
-from nextbar.errors import ConfigError, short
+from nextbar.config.check import field_names
+from nextbar.errors import ConfigError, nearest, short
 
 SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}
 NAMES = tuple(name for name in field_names(ExperimentConfig) if name not in SECTIONS)
