@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from batches import B, make_batch, make_config
 from experiments import GRID, leaves, make_dataset
-from test_transformer import B, make_batch, make_config
 
 from nextbar.config import ModelConfig
 from nextbar.data.spreads import BINS

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = yaml.safe_load((ROOT / "tests" / "mutants.yaml").read_text())
-MORE = {"train/epoch", "train/optimizer", "train/order", "searching/ledger"}
+MORE = {"engine/epoch", "engine/optimizer", "engine/order", "searching/ledger"}
 
 
 def test_every_module_that_computes_figures_has_its_tests() -> None:
     modules = {
         f"{folder}/{path.stem}"
-        for folder in ("data", "metrics", "baselines")
+        for folder in ("bars", "data", "metrics", "baselines")
         for path in (ROOT / "nextbar" / folder).glob("*.py")
         if re.search(r"^ *def ", path.read_text(), re.MULTILINE)
     }

@@ -16,14 +16,12 @@ import pandas as pd
 import pytest
 from bar_files import bars_table
 from builders import make_config
+from processes import interrupt, wait_for
 
 from nextbar.cli.leaving import hear_again
 
 if sys.platform == "win32":
     pytest.skip("no SIGINT for a single process", allow_module_level=True)
-
-PATIENCE = 2.0
-"""seconds"""
 
 CACHE_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0"}
 """so that a second process of a test need not compile"""
@@ -56,25 +54,6 @@ def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-def interrupt(process: subprocess.Popen[str]) -> str:
-    """Send Ctrl-C; what the process says before it ends, in time."""
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < PATIENCE
-    assert process.returncode == 130 and out == ""
-    assert "Traceback" not in err and "Exception ignored" not in err
-    return err
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return line
-    raise AssertionError(f"ended without {text!r}")
 
 
 def summary(folder: Path) -> dict:

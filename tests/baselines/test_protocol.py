@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import MONDAY, make_bars, make_frame, with_columns
 
 from nextbar import baselines
 from nextbar.baselines.point import Drift
@@ -17,7 +18,6 @@ from nextbar.baselines.protocol import is_direction_only, name_of
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.errors import ConfigError, DataError
 from nextbar.metrics.task import Task
-from tests.builders import MONDAY, make_bars, make_frame, with_columns
 
 EDGES = (-np.inf, -1.0, 0.0, 1.0, np.inf)
 TRAIN, N = 240, 300

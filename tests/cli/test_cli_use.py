@@ -302,7 +302,7 @@ def test_runs_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_ctrl_c_ends_it_at_once(
     arguments: list[str], message: str, module: str, after: float, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from test_interruption import interrupt, wait_for
+    from processes import interrupt, wait_for
 
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # names each module when it is loaded
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")

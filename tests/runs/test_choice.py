@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_runs import make_run
+from summaries import make_run
 from typer.testing import CliRunner
 
 from nextbar.cli.app import app

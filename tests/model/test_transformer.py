@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from builders import make_config as builders_config
+from batches import F, G, H, L, make_batch, make_config
 from experiments import GRID, make_dataset
 
 from nextbar.config import ExperimentConfig, ModelConfig
@@ -23,30 +23,6 @@ from nextbar.model.transformer import EncoderBlock, Transformer, architecture
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.cohort import Cohort
 from nextbar.types import Batch, Forecast
-
-B, L, F, G, H = 4, 6, 5, 2, 2
-
-
-def make_config(**overrides: Any) -> ExperimentConfig:
-    if overrides.get("output_mode") == "discrete_grid":
-        overrides["discrete_grid_levels"] = GRID
-    return builders_config(**{"horizon": H, "use_extra_tokens": True, **overrides})
-
-
-def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
-    rng = np.random.default_rng(seed)
-    grid = config.model_config.output_mode == "discrete_grid"
-    return Batch(
-        x_BLF=jnp.float32(rng.normal(size=(B, L, F))),
-        time_BL=jnp.float32(np.sort(rng.uniform(size=(B, L)), axis=1)),
-        clock_BLC=jnp.float32(rng.normal(size=(B, L, 4))),
-        tokens_BG=jnp.int32(rng.integers(0, BINS, (B, G))),
-        spread_BG=jnp.float32(rng.normal(size=(B, G))),
-        clock_BHC=jnp.float32(rng.normal(size=(B, H, 4))),
-        y_BH=jnp.int32(rng.integers(0, len(GRID) - 1, (B, H))) if grid else jnp.float32(rng.normal(size=(B, H))),
-        unit_B=jnp.ones(B),
-        weight_B=jnp.ones(B),
-    )
 
 
 def shapes(**overrides: Any) -> dict[str, tuple[int, ...]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -15,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_spans import make_scorer, random_forecast
 from markets import local_clock
+from page_text import KINDS, Text, unpacked
 
 from nextbar.report.breakdown import Grouping, groupings, parts, quintile, volatility
 from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
@@ -26,34 +25,7 @@ from nextbar.report.price import spans, thinned
 from nextbar.report.scores import number, signed
 from nextbar.report.tracks import PRICES, Step, Track, placed
 
-KINDS = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "u1": "u1"}
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'
-
-
-def unpacked(array: dict[str, str]) -> np.ndarray:
-    """What a page's script reads out of a packed array."""
-    return np.frombuffer(base64.b64decode(array["bdata"]), KINDS[array["dtype"]])
-
-
-class Text(HTMLParser):
-    """All text a reader sees of a document, and its tags."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.said, self.tags, self.values = "", [], []
-        self.feed(document)
-
-    def handle_data(self, data: str) -> None:
-        if self.tags[-1:] not in (["script"], ["style"]):
-            self.said += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self.tags.append(f"/{tag}")
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.values += [value for _, value in attrs]
 
 
 @given(st.text())

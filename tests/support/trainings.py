@@ -16,6 +16,7 @@ from experiments import leaves
 from nextbar.config import ExperimentConfig
 from nextbar.engine.engine import Engine
 from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.metrics_csv import read_metrics
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result, Trainer
 
@@ -46,6 +47,27 @@ def assert_same_run(first: Path, second: Path) -> None:
     for which in ("last", "best"):
         for a, b in zip(parameters(first, which), parameters(second, which), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+RELATIVE = 1e-5
+"""of parameters and metrics, by which devices round differently"""
+
+
+def assert_same_training(found: Path, wanted: Path, relative: float = RELATIVE) -> None:
+    """The same run, losses, metrics and parameters, up to rounding."""
+    assert found.name == wanted.name
+    rows, others = read_metrics(found), read_metrics(wanted)
+    assert len(rows) == len(others) > 0
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=relative, abs=relative)
+    for which in ("last", "best"):
+        for a, b in zip(parameters(found, which), parameters(wanted, which), strict=True):
+            assert np.linalg.norm(a - b) <= relative * np.linalg.norm(b)
+
+
+def assert_another_training(found: Path, other: Path) -> None:
+    pairs = zip(parameters(found), parameters(other), strict=True)
+    assert max(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1) for a, b in pairs) > 1_000 * RELATIVE
 
 
 def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training") -> None:

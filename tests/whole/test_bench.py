@@ -22,7 +22,7 @@ from nextbar.data.windows import gather
 from nextbar.engine.engine import Engine
 from nextbar.engine.epoch import train_step
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
+BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
 pytest.importorskip("limit", reason="the measurements are not part of an installed package")
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 import pytest
+from builders import make_bars, make_frame, with_columns
+from markets import MARKETS, local_clock, opening_times
 
 from nextbar import baselines
 from nextbar.bars.bars import Bars
@@ -20,8 +22,6 @@ from nextbar.metrics.reference import baseline_forecast, fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes
-from tests.builders import make_bars, make_frame, with_columns
-from tests.markets import MARKETS, local_clock, opening_times
 
 EDGES = (-np.inf, -1.0, -0.25, 0.25, 1.0, np.inf)
 TRAIN = 150

@@ -16,7 +16,7 @@ import pytest
 from browser import Browser, open_browser
 from builders import make_bars, make_config, make_frame, with_columns
 from experiments import GRID
-from test_report_parts import Text, unpacked
+from page_text import Text, unpacked
 from trainings import train
 
 from nextbar.backtesting import backtest

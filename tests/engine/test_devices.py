@@ -12,19 +12,16 @@ import jax
 import numpy as np
 import pytest
 from on_devices import ALONE, POPULATIONS, environment, folder_of, train_on
-from trainings import parameters
+from trainings import assert_another_training, assert_same_training
 
 from nextbar.engine.devices import Devices
-from nextbar.runs.metrics_csv import read_metrics
-
-RELATIVE = 1e-5
 
 LOOK = """
 import json, sys
 import jax, numpy as np
 from dataclasses import replace
 from experiments import make_dataset
-from nextbar.train.engine import Engine
+from nextbar.engine.engine import Engine
 
 members, batch_size = map(int, sys.argv[1:])
 config, dataset = make_dataset(dropout=0.1, d_model=32, batch_size=batch_size)
@@ -52,23 +49,6 @@ def look(devices: int, members: int = 1, batch_size: int = 16) -> dict[str, Any]
     done = subprocess.run(command, env=environment(devices), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout)
-
-
-def assert_same_training(found: Path, wanted: Path, relative: float = RELATIVE) -> None:
-    """The same run, losses, metrics and parameters, up to rounding."""
-    assert found.name == wanted.name
-    rows, others = read_metrics(found), read_metrics(wanted)
-    assert len(rows) == len(others) > 0
-    for row, other in zip(rows, others, strict=True):
-        assert row == pytest.approx(other, rel=relative, abs=relative)
-    for which in ("last", "best"):
-        for a, b in zip(parameters(found, which), parameters(wanted, which), strict=True):
-            assert np.linalg.norm(a - b) <= relative * np.linalg.norm(b)
-
-
-def assert_another_training(found: Path, other: Path) -> None:
-    pairs = zip(parameters(found), parameters(other), strict=True)
-    assert max(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1) for a, b in pairs) > 1_000 * RELATIVE
 
 
 @pytest.fixture(scope="module")

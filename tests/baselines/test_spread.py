@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from builders import make_bars, make_frame, with_columns
 from scipy import stats
 
 from nextbar.baselines.garch import Garch
@@ -12,7 +13,6 @@ from nextbar.baselines.spread import ENOUGH, Constant, Ewma, step_moves, thinned
 from nextbar.baselines.student_t import MAX_DF, MIN_DF, _loss, fit_student_t
 from nextbar.baselines.variance import Filter
 from nextbar.metrics.task import Task
-from tests.builders import make_bars, make_frame, with_columns
 
 TRAIN, N = 800, 1000
 

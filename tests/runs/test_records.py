@@ -19,7 +19,7 @@ from nextbar import Forecaster, refit
 from nextbar.errors import ConfigError
 from nextbar.runs.records import read_config, read_summary
 
-ARCHIVE = Path(__file__).parent / "data" / "runs_format_1.zip"
+ARCHIVE = Path(__file__).parent / "runs_format_1.zip"
 RUNS = ("mean", "distribution")
 
 

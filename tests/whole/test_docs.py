@@ -1,4 +1,4 @@
-"""What README, docs and configs say is so. Run as a program: writes the tables of configuration.md anew."""
+"""What README, docs and configs say is so."""
 
 from __future__ import annotations
 
@@ -14,32 +14,19 @@ from typing import Any
 
 import pytest
 import typer
+from configuration_tables import CONFIGURATION, TABLES, tables
+from doc_pages import FENCE, QUICKSTART, ROOT, blocks
 
 from nextbar.cli.app import app
-from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config.check import _allowed, _type_at
+from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
 from nextbar.searching.space.contradictions import require_possible
 from nextbar.searching.space.space import Space
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACEHOLDERS = {"FILE.yaml", "CONFIG.yaml"}
 SPACES = sorted((ROOT / "configs" / "search").glob("*.yaml"))
-QUICKSTART = ROOT / "docs" / "quickstart.md"
-TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def pieces(page: Path) -> list[tuple[str, str]]:
-    """(language, text) of each block of the page."""
-    return FENCE.findall(page.read_text())
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for name, text in pieces(page) if name == language]
 
 
 def commands() -> Iterator[tuple[str, list[str], bool]]:
@@ -61,27 +48,6 @@ def _nextbar(line: str) -> str:
     return found[1] if found else ""
 
 
-def tables() -> str:
-    """The fields of the configurations as Markdown."""
-    lines: list[str] = []
-    for config in (ModelConfig, DatasetConfig, ExperimentConfig):
-        lines += [
-            f"### {config.__name__}",
-            "",
-            "| field | meaning | allowed | default |",
-            "|---|---|---|---|",
-        ]
-        fields: dict[str, Any] = config.__pydantic_fields__  # type: ignore[attr-defined]
-        for name, field in fields.items():
-            meaning = field.description.replace("``", "`").replace("\n", " ").rstrip(".")
-            allowed = _allowed(*_type_at(config, [name]))
-            allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
-            default = "–" if field.is_required() else f"`{str(field.default).strip()}`"
-            lines.append(f"| `{name}` | {meaning} | {allowed.replace(', not empty', '')} | {default} |")
-        lines.append("")
-    return "\n" + "\n".join(lines)
-
-
 def test_there_is_a_page_for_everything() -> None:
     commands = {"data", "seeds", "train", "predict", "evaluate", "refit", "backtest", "report", "runs", "search"}
     assert {"README", "quickstart", "configuration", "metrics", "persistence"} | commands <= {
@@ -92,7 +58,7 @@ def test_there_is_a_page_for_everything() -> None:
 
 def test_the_tables_of_the_configuration_are_current() -> None:
     found = TABLES.search(CONFIGURATION.read_text())
-    assert found and found[0] == tables(), "run: python tests/test_docs.py"
+    assert found and found[0] == tables(), "run: python tests/support/configuration_tables.py"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -210,8 +176,3 @@ def test_every_metric_is_explained(mode: dict[str, Any]) -> None:
     page = (ROOT / "docs" / "metrics.md").read_text()
     missing = [name for name in scorer.baseline.mean.pooled if f"`{name}`" not in page]
     assert set(missing) <= {"coverage_80", "coverage_90"}  # between the two that are named
-
-
-if __name__ == "__main__":
-    text = CONFIGURATION.read_text()
-    CONFIGURATION.write_text(TABLES.sub(lambda _: tables(), text))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_docs import QUICKSTART, ROOT, pieces
+from doc_pages import QUICKSTART, ROOT, pieces
 
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 MINUTES = 5

@@ -15,7 +15,7 @@ import jax
 import pytest
 from builders import make_bars, make_config, make_frame
 from on_devices import environment
-from test_devices import assert_another_training, assert_same_training
+from trainings import assert_another_training, assert_same_training
 
 import nextbar
 from nextbar.errors import ConfigError, RunError
@@ -33,7 +33,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from nextbar.config import ExperimentConfig
-from nextbar.train.hosts import join_hosts, leads
+from nextbar.machine.hosts import join_hosts, leads
 from nextbar.train.population import train_population
 
 if len(sys.argv) > 1:

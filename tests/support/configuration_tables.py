@@ -1,0 +1,40 @@
+"""The tables of configuration.md. Run as a program: writes them anew."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from doc_pages import ROOT
+
+from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
+from nextbar.config.check import _allowed, _type_at
+
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
+
+
+def tables() -> str:
+    """The fields of the configurations as Markdown."""
+    lines: list[str] = []
+    for config in (ModelConfig, DatasetConfig, ExperimentConfig):
+        lines += [
+            f"### {config.__name__}",
+            "",
+            "| field | meaning | allowed | default |",
+            "|---|---|---|---|",
+        ]
+        fields: dict[str, Any] = config.__pydantic_fields__  # type: ignore[attr-defined]
+        for name, field in fields.items():
+            meaning = field.description.replace("``", "`").replace("\n", " ").rstrip(".")
+            allowed = _allowed(*_type_at(config, [name]))
+            allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
+            default = "–" if field.is_required() else f"`{str(field.default).strip()}`"
+            lines.append(f"| `{name}` | {meaning} | {allowed.replace(', not empty', '')} | {default} |")
+        lines.append("")
+    return "\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    text = CONFIGURATION.read_text()
+    CONFIGURATION.write_text(TABLES.sub(lambda _: tables(), text))
