@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.folder import Record
-from nextbar.backtesting.model import Transformer
+from nextbar.backtesting.folder import BacktestFolder
+from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
-from nextbar.backtesting.participants import entrants
+from nextbar.backtesting.participants import participants
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
 from nextbar.bars.bars import fingerprint
@@ -99,12 +99,12 @@ def backtest(
         require_distribution(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
-    others = entrants(task, options.baselines, predictors, Transformer.name)
+    others = participants(task, options.baselines, predictors, ModelPredictor.name)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
     used = [used_columns(b, config.dataset_config, asked_volumes(config.dataset_config)) for b in panel.bars]
     rounds = plan_rounds(panel, config, options)
-    record = Record.of(config, options.question, fingerprint(used))
+    record = BacktestFolder.of(config, options.question, fingerprint(used))
     said = options.to_dict() | {
         "baselines": [e.name for e in others if e.kind == "baseline"],
         "predictors": [e.name for e in others if e.kind == "own"],
@@ -116,7 +116,7 @@ def backtest(
         else:
             facts = {
                 "config": _facts(config),
-                "model": Transformer.name,
+                "model": ModelPredictor.name,
                 "options": said,
                 "folds": [one.describe() for one in rounds],
                 "datapath": os.path.abspath(config.dataset_config.datapath),
@@ -148,7 +148,7 @@ def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> 
 
 
 @contextmanager
-def _noted(record: Record) -> Iterator[None]:
+def _noted(record: BacktestFolder) -> Iterator[None]:
     """Write down how it ended, where it did not finish; a backtest that was finished before stays so."""
 
     def note(status: str, message: str) -> None:

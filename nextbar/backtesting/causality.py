@@ -8,7 +8,7 @@ import numpy as np
 
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import Panel
-from nextbar.backtesting.participants import Entrant
+from nextbar.backtesting.participants import Participant
 from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
@@ -22,12 +22,12 @@ LOOKS = (0.25, 0.5, 0.75)
 
 
 def require_causal(
-    entrant: Entrant, panel: Panel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
+    participant: Participant, panel: Panel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
 ) -> None:
     """Compare the forecasts with those made when the bars end at some origins of the fold.
 
     Args:
-        entrant: who is asked.
+        participant: who is asked.
         panel: all bars.
         fold: what is forecast.
         row_N: origins, rows of the panel.
@@ -45,17 +45,17 @@ def require_causal(
         cut = f"{fold}, asked once more with bars to {iso(end)} only"
         frame = panel.frame(fold.begin, int(end) + 1)
         try:
-            again = entrant.ask(frame, keys, task, cut)
+            again = participant.ask(frame, keys, task, cut)
         except DataError as error:
             raise DataError(
-                f"{entrant.name} looks ahead: it forecasts all origins when later bars are there, but not without "
+                f"{participant.name} looks ahead: it forecasts all origins when later bars are there, but not without "
                 f"them. {error}"
             ) from error
-        gap_NH = _gap(forecast.rows(early), again, keys, task, entrant.direction_only)
+        gap_NH = _gap(forecast.rows(early), again, keys, task, participant.direction_only)
         if (gap_NH > TOLERANCE).any():
             n, h = np.unravel_index(np.argmax(gap_NH), gap_NH.shape)
             raise DataError(
-                f"{entrant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
+                f"{participant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
                 f"{keys.ticker_N[n]} is another one when the bars end at {iso(end)} "
                 f"({_said(forecast.rows(early), keys, task, n, h)} with all bars of the fold, "
                 f"{_said(again, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"

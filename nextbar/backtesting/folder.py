@@ -30,14 +30,14 @@ _DIGITS = 10
 
 
 @dataclass(frozen=True)
-class Record:
+class BacktestFolder:
     """``log_dir/experiment_name/backtest-<digest>``: ``config.yaml``, ``summary.json``, ``forecasts.parquet``, the runs
     of the folds in ``folds/<number>/``."""
 
     path: Path
 
     @classmethod
-    def of(cls, config: ExperimentConfig, question: dict[str, Any], fingerprint: str) -> Record:
+    def of(cls, config: ExperimentConfig, question: dict[str, Any], fingerprint: str) -> BacktestFolder:
         """The folder that belongs to an experiment, what decides its fits, and the bars."""
         text = f"{config.digest()} {json.dumps(question, sort_keys=True)} {fingerprint}"
         name = f"{KIND}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"

@@ -16,7 +16,7 @@ from nextbar.resolution import seconds
 from nextbar.train.trainer import Plan, Trainer
 
 
-class Transformer:
+class ModelPredictor:
     """The transformer of an experiment, in the place of :class:`nextbar.baselines.Predictor`.
 
     Args:

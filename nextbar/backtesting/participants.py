@@ -18,7 +18,7 @@ Kind = Literal["model", "baseline", "own"]
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Participant:
     """A predictor and what it counts as."""
 
     predictor: Predictor
@@ -71,7 +71,9 @@ class Entrant:
             raise RunError(f"{self.name}.{method} failed in {where} with {type(error).__name__}: {error}") from error
 
 
-def entrants(task: Task, wanted: bool | Sequence[str], predictors: Sequence[Predictor], model: str) -> list[Entrant]:
+def participants(
+    task: Task, wanted: bool | Sequence[str], predictors: Sequence[Predictor], model: str
+) -> list[Participant]:
     """Baselines, then the user's own.
 
     Args:
@@ -83,7 +85,7 @@ def entrants(task: Task, wanted: bool | Sequence[str], predictors: Sequence[Pred
     Raises:
         ConfigError: an unknown baseline; a predictor without ``fit`` or ``predict``; a name that two have.
     """
-    found = [Entrant(one, "baseline") for one in _baselines(task, wanted)]
+    found = [Participant(one, "baseline") for one in _baselines(task, wanted)]
     if not isinstance(predictors, (list, tuple)):
         raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
     for place, one in enumerate(predictors, start=1):
@@ -94,15 +96,15 @@ def entrants(task: Task, wanted: bool | Sequence[str], predictors: Sequence[Pred
                 f"predictors: number {place} ({getattr(one, '__name__', type(one).__name__)}) {what}; a predictor has "
                 "fit(frame) and predict(frame)"
             )
-        found.append(Entrant(one, "own"))
+        found.append(Participant(one, "own"))
     taken = [model]
-    for entrant in found:
-        if entrant.name in taken:
+    for participant in found:
+        if participant.name in taken:
             raise ConfigError(
-                f"predictors: two are called {entrant.name!r}; give each a name of its own (its attribute name, or its "
-                f"class). Taken are {', '.join(taken)}"
+                f"predictors: two are called {participant.name!r}; give each a name of its own (its attribute name, or "
+                f"its class). Taken are {', '.join(taken)}"
             )
-        taken.append(entrant.name)
+        taken.append(participant.name)
     return found
 
 

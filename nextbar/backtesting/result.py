@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.folder import FORECASTS, Record
+from nextbar.backtesting.folder import FORECASTS, BacktestFolder
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words
@@ -43,7 +43,7 @@ class Backtest:
             RunError: it is none, is damaged or was not finished.
         """
         folder = Path(path)
-        summary = Record(folder).read()
+        summary = BacktestFolder(folder).read()
         if not summary:
             raise RunError(f"{path} is no backtest: there is no summary.json in it")
         if summary.get("status") != "finished":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting.panel import Panel
-from nextbar.backtesting.participants import Entrant, same_question
+from nextbar.backtesting.participants import Participant, same_question
 from nextbar.data.dataset import Dataset
 from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report
@@ -45,7 +45,7 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class FoldScorer:
     """Scores the forecasts of N windows, those of all folds end to end."""
 
     panel: Panel
@@ -57,7 +57,7 @@ class Judge:
     task: Task
 
     def scores(
-        self, model: str, others: Sequence[Entrant], forecasts: Mapping[str, Forecast]
+        self, model: str, others: Sequence[Participant], forecasts: Mapping[str, Forecast]
     ) -> dict[str, dict[str, Any]]:
         """By name, plain values, the model first.
 
@@ -73,10 +73,10 @@ class Judge:
         """
         whole, node = self._scored(forecasts[model])
         found = {model: node | {"kind": "model"}}
-        for entrant in others:
-            scores, node = self._scored(forecasts[entrant.name], DIRECTION if entrant.direction_only else None)
-            node |= {"kind": entrant.kind, "direction_only": entrant.direction_only}
-            found[entrant.name] = node | self._beside(whole, entrant, scores)
+        for participant in others:
+            scores, node = self._scored(forecasts[participant.name], DIRECTION if participant.direction_only else None)
+            node |= {"kind": participant.kind, "direction_only": participant.direction_only}
+            found[participant.name] = node | self._beside(whole, participant, scores)
         found[model]["verdict"] = self._overall(model, found)
         return found
 
@@ -112,14 +112,14 @@ class Judge:
             self._known[task] = [Scorer(self.panel.outcomes(row), self.reference, task) for row in parts]
         return self._known[task]
 
-    def _beside(self, model: Scores, entrant: Entrant, scores: Scores) -> dict[str, Any]:
-        if entrant.direction_only:
+    def _beside(self, model: Scores, participant: Participant, scores: Scores) -> dict[str, Any]:
+        if participant.direction_only:
             ours, theirs = (finite(s.mean.pooled[DIRECTION]) for s in (model, scores))
             if ours is None or theirs is None:
                 return {"verdict": "No verdict: no bar moved."}
-            text = f"Right about {ours:.1f} % of the moves, {entrant.name} about {theirs:.1f} %."
+            text = f"Right about {ours:.1f} % of the moves, {participant.name} about {theirs:.1f} %."
             return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
-        report = self._scorers(self.task)[0].report(model, scores, entrant.name)
+        report = self._scorers(self.task)[0].report(model, scores, participant.name)
         beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, self.task)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from nextbar.backtesting.causality import require_causal
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
-from nextbar.backtesting.model import Transformer
+from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import Panel
-from nextbar.backtesting.participants import Entrant
-from nextbar.backtesting.scoring import Judge, pooled, reference
+from nextbar.backtesting.participants import Participant
+from nextbar.backtesting.scoring import FoldScorer, pooled, reference
 from nextbar.backtesting.table import fold_table, joined
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError
@@ -41,7 +41,7 @@ class Round(NamedTuple):
         return self.fold.describe() | {"windows": len(self.row_N)}
 
 
-class Outcome(NamedTuple):
+class FoldForecasts(NamedTuple):
     """What came out of a fold."""
 
     forecasts: dict[str, Forecast]
@@ -89,7 +89,7 @@ class WalkForward:
     options: BacktestOptions
     panel: Panel
     rounds: Sequence[Round]
-    others: Sequence[Entrant]
+    others: Sequence[Participant]
     folder: Path
     show: bool | None
 
@@ -103,53 +103,53 @@ class WalkForward:
         for one in self.rounds:
             get_logger().info("%s of %d, %d windows", one.fold, len(self.rounds), len(one.row_N))
             if model is None or one.fold.fits:
-                model = Transformer(self.config, self.folder / str(one.fold.number), one.fold.cuts, self.show)
+                model = ModelPredictor(self.config, self.folder / str(one.fold.number), one.fold.cuts, self.show)
             outcomes.append(self._outcome(one, model))
             if one.fold.number % PROGRAMS == 0:
                 jax.clear_caches()
         return self._results(outcomes)
 
-    def _outcome(self, one: Round, model: Transformer) -> Outcome:
+    def _outcome(self, one: Round, model: ModelPredictor) -> FoldForecasts:
         panel, fold, task = self.panel, one.fold, Task.of(self.config)
         known = panel.frame(fold.begin, fold.cutoff) if fold.fits else None
         frame, keys = panel.frame(fold.begin, fold.end), panel.keys(one.row_N)
         forecasts = {}
-        for entrant in (*self.others, Entrant(model, "model")):  # the model last: others fail sooner
+        for participant in (*self.others, Participant(model, "model")):  # the model last: others fail sooner
             if fold.fits:
-                entrant.fit(known, fold)
-            forecasts[entrant.name] = forecast = entrant.ask(frame, keys, task, fold)
-            if entrant.kind == "own":
-                require_causal(entrant, panel, fold, one.row_N, forecast, task)
+                participant.fit(known, fold)
+            forecasts[participant.name] = forecast = participant.ask(frame, keys, task, fold)
+            if participant.kind == "own":
+                require_causal(participant, panel, fold, one.row_N, forecast, task)
         conformal = model.forecaster.conformal() if self.options.conformal else None
-        return Outcome(forecasts, model.result.run_dir, conformal)
+        return FoldForecasts(forecasts, model.result.run_dir, conformal)
 
-    def _results(self, outcomes: Sequence[Outcome]) -> tuple[Any, dict[str, Any]]:
+    def _results(self, outcomes: Sequence[FoldForecasts]) -> tuple[Any, dict[str, Any]]:
         task, sizes = Task.of(self.config), [len(one.row_N) for one in self.rounds]
         forecasts = {name: pooled(name, [one.forecasts[name] for one in outcomes]) for name in outcomes[0].forecasts}
         first = fold_dataset(self.panel, self.config, self.rounds[0].fold, self.options)
-        judge = Judge(
+        judge = FoldScorer(
             self.panel,
             np.concatenate([one.row_N for one in self.rounds]),
             np.repeat(np.arange(len(sizes)), sizes),
             reference(self.panel, first, task),
             task,
         )
-        scores = judge.scores(Transformer.name, self.others, forecasts)
+        scores = judge.scores(ModelPredictor.name, self.others, forecasts)
         runs = [str(one.run.relative_to(self.folder.parent)) for one in outcomes]
         conformals = [one.conformal for one in outcomes if one.conformal]
         return self._table(outcomes), {
             "folds": [one.describe() | {"run": run} for one, run in zip(self.rounds, runs, strict=True)],
             "scores": scores,
-            "calibration": judge.calibration(forecasts[Transformer.name], conformals),
-            "verdict": scores[Transformer.name]["verdict"],
+            "calibration": judge.calibration(forecasts[ModelPredictor.name], conformals),
+            "verdict": scores[ModelPredictor.name]["verdict"],
         }
 
-    def _table(self, outcomes: Sequence[Outcome]) -> Any:
+    def _table(self, outcomes: Sequence[FoldForecasts]) -> Any:
         task, levels = Task.of(self.config), self.options.levels
         tables = []
-        for name in (Transformer.name, *(e.name for e in self.others)):
+        for name in (ModelPredictor.name, *(e.name for e in self.others)):
             for one, outcome in zip(self.rounds, outcomes, strict=True):
-                conformal = outcome.conformal if name == Transformer.name else None
+                conformal = outcome.conformal if name == ModelPredictor.name else None
                 forecast = outcome.forecasts[name]
                 tables.append(fold_table(name, forecast, self.panel, one.fold, one.row_N, task, levels, conformal))
         return joined(tables)

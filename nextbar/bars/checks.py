@@ -19,7 +19,7 @@ LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
 
-class Checked(NamedTuple):
+class CheckedColumns(NamedTuple):
     """``time_N`` opening times in seconds UTC, strictly increasing; float64 columns of the same length."""
 
     time_N: np.ndarray
@@ -27,7 +27,7 @@ class Checked(NamedTuple):
     notices: tuple[str, ...]
 
 
-def check(table: Table, resolution: str, step: int, wanted: Wanted) -> Checked:
+def check(table: Table, resolution: str, step: int, wanted: Wanted) -> CheckedColumns:
     """Prices, amounts and further numeric columns of a table, in order of time.
 
     Args:
@@ -51,7 +51,7 @@ def check(table: Table, resolution: str, step: int, wanted: Wanted) -> Checked:
     order, time = _times(table, found["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
     problems.raise_if_any()
-    return Checked(time, {name: values[order] for name, values in columns.items()}, tuple(notices))
+    return CheckedColumns(time, {name: values[order] for name, values in columns.items()}, tuple(notices))
 
 
 def _numbers(

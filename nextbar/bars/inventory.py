@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
-from nextbar.bars.checks import Checked, check
+from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, PRICES, Wanted
 from nextbar.bars.folder import LAYOUT, list_series
 from nextbar.bars.reading import READERS, extension_of, read_table
@@ -101,7 +101,7 @@ def _called(path: Path) -> tuple[str, str]:
     return ticker, resolution
 
 
-def _empty_columns(checked: Checked) -> Iterator[str]:
+def _empty_columns(checked: CheckedColumns) -> Iterator[str]:
     """Notices about columns of one's own with empty rows, which an experiment may ask for as indicators."""
     for name, value_N in checked.columns.items():
         n = int(np.isnan(value_N).sum())
@@ -109,7 +109,7 @@ def _empty_columns(checked: Checked) -> Iterator[str]:
             yield f"{name} is empty in {n} of {len(value_N)} rows: as an indicator it costs the windows that cover them"
 
 
-def _closes(table: Table, resolution: str) -> Checked | None:
+def _closes(table: Table, resolution: str) -> CheckedColumns | None:
     """The closes alone, which tell span and holes even if another column is bad."""
     try:
         return check(table, resolution, seconds(resolution), Wanted(features="close"))

@@ -29,7 +29,7 @@ class Cancelled(Exception):
     """The host asked to stop; the epoch's work is void."""
 
 
-class Evaluation(NamedTuple):
+class SpanOutput(NamedTuple):
     """Losses and forecasts of a span's windows, in the order of its origins."""
 
     loss_N: np.ndarray
@@ -176,12 +176,12 @@ class Engine:
         each = zip(_members(parts, len(self.configs)), _members(laid_out, len(self.configs)), strict=True)
         return state, [TrainedEpoch.of(*one) for one in each]
 
-    def evaluate(self, params: Any, origin_N: np.ndarray) -> Evaluation:
+    def evaluate(self, params: Any, origin_N: np.ndarray) -> SpanOutput:
         """``evaluate_each`` for a single experiment."""
         (evaluation,) = self.evaluate_each(params, origin_N)
         return evaluation
 
-    def evaluate_each(self, params: Any, origin_N: np.ndarray) -> list[Evaluation]:
+    def evaluate_each(self, params: Any, origin_N: np.ndarray) -> list[SpanOutput]:
         """Every member's losses and forecasts at the given rows, with its joined parameters."""
         layout, parts = self._by_parts(
             origin_N, lambda part: self.functions.evaluate(params, self.tape, self.hyper.norm_mode, part)
@@ -190,7 +190,7 @@ class Engine:
             collect(one, layout.position_TB, layout.weight_TB)
             for one in (_members(parts, len(self.configs)) if self.population else [parts])
         ]
-        return [Evaluation(one["loss"], Forecast(**one["forecast"])) for one in made]
+        return [SpanOutput(one["loss"], Forecast(**one["forecast"])) for one in made]
 
     def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> tuple[Layout, list[Any]]:
         """Lay rows out in steps, and call the device for equal parts of them; the layout, and the answers."""

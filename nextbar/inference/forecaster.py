@@ -21,8 +21,8 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS, Keys
-from nextbar.inference.forward import Inference
-from nextbar.inference.model_input import History, read_histories
+from nextbar.inference.forward import Forward
+from nextbar.inference.model_input import ModelInput, read_histories
 from nextbar.machine.compilation import enable_cache
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import Conformal, require_distribution
@@ -64,7 +64,7 @@ class Forecaster:
         self.epoch = epoch
         self.epochs = tuple(epochs)
         self.task = Task.of(config)
-        self._inference = Inference(config, preparation.spec, params)
+        self._inference = Forward(config, preparation.spec, params)
 
     @classmethod
     def load(
@@ -225,7 +225,7 @@ class Forecaster:
             fits: what is known of each of them.
             origin_N: rows with a whole context.
         """
-        # a window's place in its batch follows from its ticker and time, as ``Inference`` wants it
+        # a window's place in its batch follows from its ticker and time, as ``Forward`` wants it
         place_R = np.concatenate([b.time_N // b.step + crc32(b.name.encode()) for b in bars])
         return self._inference(self.preparation.tape(bars, fits), origin_N, place_R[origin_N])
 
@@ -255,7 +255,7 @@ class Forecaster:
         """What the run's records call these series."""
         return tuple(map(self.preparation.naming, bars))
 
-    def _keys(self, histories: Sequence[History], series_N: np.ndarray) -> Keys:
+    def _keys(self, histories: Sequence[ModelInput], series_N: np.ndarray) -> Keys:
         horizon, several = self.preparation.spec.horizon, len(self.config.dataset_config.resolutions) > 1
         times = [h.bars.time_N[h.origin_N] for h in histories]
         dates = [h.fit.calendar.next_times_after(time, horizon) for h, time in zip(histories, times, strict=True)]

@@ -33,7 +33,7 @@ AHEAD = 4
 KEPT_PROGRAMS = 4
 
 
-class Inference:
+class Forward:
     """The forecasts of a model with given parameters.
 
     Args:

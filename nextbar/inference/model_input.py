@@ -31,7 +31,7 @@ FEWEST_READ = 32
 FIT_SCALER = "to fit them on the bars given, ask for it with fit_scaler=True (--fit-scaler)"
 
 
-class History(NamedTuple):
+class ModelInput(NamedTuple):
     """One series as the model is to see it."""
 
     bars: Bars
@@ -49,7 +49,7 @@ def read_histories(
     last_only: bool = True,
     fit_scaler: bool = False,
     **names: Unpack[FrameNames],
-) -> list[History]:
+) -> list[ModelInput]:
     """The series of a frame, by resolution and then by ticker.
 
     Args:
@@ -170,7 +170,7 @@ def _latest(table: Table, name: str, wanted: Wanted, step: int, n: int | None, p
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
 
 
-def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
+def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
     """The last L bars, and why they will not do."""
     length = spec.seq_len
     if len(bars) < length:
@@ -184,11 +184,11 @@ def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
     for name in spec.columns + spec.plain:
         if np.isnan(recent.columns[name]).any():
             raise DataError(f"{bars.name}: {name} is not known for all of the last {length} bars; give more history")
-    return History(recent, fit, np.array([length - 1]))
+    return ModelInput(recent, fit, np.array([length - 1]))
 
 
-def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> History:
+def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
     origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, spec, horizon=0))
     if not len(origin_N):
         _last(bars, fit, spec)  # says what is wrong with one of them
-    return History(bars, fit, origin_N)
+    return ModelInput(bars, fit, origin_N)

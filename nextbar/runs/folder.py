@@ -31,7 +31,7 @@ _DIGITS = 10
 _VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-class Run:
+class RunFolder:
     """A run's folder, ``log_dir/experiment_name/<configuration hash>-<data hash>``.
 
     Args:

@@ -23,7 +23,7 @@ WORKERS = ".workers"
 """folder in a study's where each worker of this machine holds a lock as long as it lives"""
 
 
-class Owner:
+class WorkerLock:
     """This process as a worker of a study.
 
     The lock that it holds is given up by the system when the process ends, however it ends, so that on one machine
@@ -63,7 +63,7 @@ class Owner:
                 continue
 
 
-class Pulse:
+class Heartbeat:
     """Calls ``beat`` every now and then from a thread of its own; a context manager."""
 
     def __init__(self, beat: Callable[[], None], every: float = RENEWAL) -> None:
@@ -71,7 +71,7 @@ class Pulse:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nextbar-pulse", daemon=True)
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 

@@ -22,7 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nextbar.searching.heartbeat import LEASE, Owner
+from nextbar.searching.heartbeat import LEASE, WorkerLock
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.space.space import Space
 from nextbar.searching.storage import told
@@ -58,7 +58,7 @@ class Ledger:
     Every method may raise RunError where the storage fails.
     """
 
-    def __init__(self, study: optuna.Study, storage: BaseStorage, space: Space, owner: Owner) -> None:
+    def __init__(self, study: optuna.Study, storage: BaseStorage, space: Space, owner: WorkerLock) -> None:
         self.study, self.space, self.owner = study, space, owner
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)

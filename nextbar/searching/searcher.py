@@ -15,7 +15,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
-from nextbar.searching.heartbeat import Owner
+from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
@@ -98,7 +98,7 @@ def search(
     folder.make()
     study = open_study(kept, name, wanted.identity())
     folder.describe(wanted, name, None if options.storage is None else as_written_down(options.storage))
-    owner = Owner(folder.path)
+    owner = WorkerLock(folder.path)
     ledger = Ledger(study, kept, wanted, owner)
     progress = Progress(options.n_trials, options.workers, show)
     try:

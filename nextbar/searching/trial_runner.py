@@ -11,7 +11,7 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
 from nextbar.logger import get_logger
-from nextbar.searching.heartbeat import Pulse
+from nextbar.searching.heartbeat import Heartbeat
 from nextbar.searching.ledger import Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import Outcome, failed, judged
 from nextbar.searching.pruning import Pruning
@@ -24,7 +24,7 @@ MOST_DEATHS = 10
 LOST = "another worker has taken the trial over"
 
 
-class Trials:
+class TrialRunner:
     """Trains claims of a study.
 
     Args:
@@ -75,7 +75,7 @@ class Trials:
                     get_logger().warning("%s", error)
 
         try:
-            with Pulse(beat):
+            with Heartbeat(beat):
                 for group in side_by_side(claims, size):
                     self._train(group)
                     for claim in group:

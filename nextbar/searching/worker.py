@@ -19,7 +19,7 @@ from nextbar.searching.proposals import STARTUP, Proposal, propose
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import Sizes
 from nextbar.searching.space.space import Space
-from nextbar.searching.trial_runner import Trials
+from nextbar.searching.trial_runner import TrialRunner
 
 LOOKS = 1.0
 """seconds between two looks at what the other workers do"""
@@ -50,7 +50,7 @@ class Worker:
         self._progress = progress
         self._sizes = Sizes(options.population, space, bars)
         pruning = Pruning(ledger, options.pruner)
-        self._trials = Trials(ledger, pruning, bars, progress.epoch, self._ended)
+        self._trials = TrialRunner(ledger, pruning, bars, progress.epoch, self._ended)
 
     def work(self) -> bool:
         """Train until there are as many trials as asked; True where no further combination was found before.

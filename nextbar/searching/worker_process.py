@@ -33,7 +33,7 @@ def main(task: Path, index: int, count: int) -> None:
         os.sched_setaffinity(0, mine)  # before JAX counts what there is
     from nextbar.searching.bars_cache import BarsCache
     from nextbar.searching.folder import StudyFolder
-    from nextbar.searching.heartbeat import Owner
+    from nextbar.searching.heartbeat import WorkerLock
     from nextbar.searching.ledger import Ledger
     from nextbar.searching.options import SearchOptions
     from nextbar.searching.progress import Progress
@@ -45,7 +45,7 @@ def main(task: Path, index: int, count: int) -> None:
     folder = StudyFolder(Path(said["study"]))
     storage = open_storage(options.storage or str(folder.journal))
     study = open_study(storage, options.study_name or folder.path.name, space.identity())
-    owner = Owner(folder.path)
+    owner = WorkerLock(folder.path)
     try:
         ledger = Ledger(study, storage, space, owner)
         progress = Progress(options.n_trials, show=False)

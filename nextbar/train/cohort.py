@@ -13,15 +13,15 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import Cancelled, Engine, Evaluation, TrainedEpoch
+from nextbar.engine.engine import Cancelled, Engine, SpanOutput, TrainedEpoch
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import from_first
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.train.scored_spans import Judge, Report
+from nextbar.train.scored_spans import Report, ScoredSpans
 from nextbar.train.tracking import Tracker
 from nextbar.train.training import Divergence, Judged, Training
 
-Work = tuple[Training, TrainState, TrainedEpoch, Evaluation | None]
+Work = tuple[Training, TrainState, TrainedEpoch, SpanOutput | None]
 
 
 class Cohort:
@@ -44,7 +44,7 @@ class Cohort:
         epochs: int | None = None,
     ) -> None:
         self.engine = Engine(configs, dataset)
-        self.judge = Judge(configs[0], dataset)
+        self.judge = ScoredSpans(configs[0], dataset)
         self.trainings = [
             Training(
                 config,
@@ -106,7 +106,7 @@ class Cohort:
         with self._writing:
             pass
 
-    def evaluate(self) -> list[Evaluation] | list[None]:
+    def evaluate(self) -> list[SpanOutput] | list[None]:
         """Losses and forecasts of the scored windows, of each training as it is now; None where none are scored."""
         if not self.judge.scored:
             return [None] * len(self.trainings)

@@ -14,7 +14,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
 from nextbar.machine.hosts import by_first, first_talks, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 from nextbar.train.cohort import Cohort
 from nextbar.train.member import Member, announce
 from nextbar.train.progress import ProgressBar
@@ -47,7 +47,7 @@ def train_together(
         RunError: a folder that cannot be used.
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
-    runs = [Run(config, dataset.fingerprint, plan.name) for config in configs]
+    runs = [RunFolder(config, dataset.fingerprint, plan.name) for config in configs]
     _require_different(runs)
     require_same(" ".join(run.path.name for run in runs))
     with ExitStack() as claims:
@@ -72,7 +72,7 @@ def train_together(
         return [member.result for member in members]
 
 
-def _require_different(runs: Sequence[Run]) -> None:
+def _require_different(runs: Sequence[RunFolder]) -> None:
     path, times = Counter(run.path for run in runs).most_common(1)[0]
     if times > 1:
         raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {path}; give each of them once")

@@ -10,7 +10,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.folder import ENDED, Run
+from nextbar.runs.folder import ENDED, RunFolder
 from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.scored_spans import Report
@@ -26,7 +26,7 @@ class Member:
         watch: looks on after each epoch and may end the training.
     """
 
-    def __init__(self, run: Run, watch: Watch | None = None) -> None:
+    def __init__(self, run: RunFolder, watch: Watch | None = None) -> None:
         self.run = run
         self._watch = watch
         self.summary = from_first(run.read_summary)
@@ -139,7 +139,7 @@ class Member:
             self.checkpoints.close()
 
 
-def announce(runs: list[Run], facts: dict[str, Any]) -> None:
+def announce(runs: list[RunFolder], facts: dict[str, Any]) -> None:
     """Log what is about to be trained, and on what."""
     log = get_logger()
     for run in runs:

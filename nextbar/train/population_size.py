@@ -14,7 +14,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import Engine
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
-from nextbar.train.scored_spans import Judge
+from nextbar.train.scored_spans import ScoredSpans
 
 GAIN = 1.1
 """how much more windows a second twice as many members must give, or they only cost memory and compilation"""
@@ -45,7 +45,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
         raise ValueError(f"most: found {most}, should be at least 1")
     enable_cache()
     found, pace, size, tape = 1, np.inf, 1, None
-    frequencies = Judge(config, dataset).reference.frequencies_HK
+    frequencies = ScoredSpans(config, dataset).reference.frequencies_HK
     while size <= most and most > 1:
         engine = Engine([config] * size, dataset, tape)
         tape = engine.tape

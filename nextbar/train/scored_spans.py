@@ -8,7 +8,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import Evaluation
+from nextbar.engine.engine import SpanOutput
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
@@ -33,7 +33,7 @@ def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
     return fit_reference(dataset.outcomes_at(row_N), closes, task, np.array(dataset.learnt))
 
 
-class Judge:
+class ScoredSpans:
     """The scored spans of a dataset, what came in them, and the baseline beside.
 
     Args:
@@ -57,11 +57,11 @@ class Judge:
         split = len(dataset.origins["validation"])
         self._parts = {"validation": slice(None, split), "test": slice(split, None)}
 
-    def losses(self, evaluation: Evaluation) -> dict[str, float]:
+    def losses(self, evaluation: SpanOutput) -> dict[str, float]:
         """Mean loss of each scored span."""
         return {span: float(np.mean(evaluation.loss_N[self._parts[span]], dtype=np.float64)) for span in self.scored}
 
-    def forecasts(self, evaluation: Evaluation) -> dict[str, Forecast]:
+    def forecasts(self, evaluation: SpanOutput) -> dict[str, Forecast]:
         """Forecasts of each scored span."""
         return {
             span: Forecast(*(None if a is None else a[self._parts[span]] for a in evaluation.forecast))
@@ -79,7 +79,7 @@ class Judge:
                 ranking = self.scorers[span].ranking(scores)
         return row, ranking
 
-    def report(self, evaluation: Evaluation) -> Report:
+    def report(self, evaluation: SpanOutput) -> Report:
         """The closing report on an epoch's forecasts."""
         forecasts = self.forecasts(evaluation)
         metrics = {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}

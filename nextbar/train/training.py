@@ -11,12 +11,12 @@ import numpy as np
 from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
-from nextbar.engine.engine import Evaluation, TrainedEpoch
+from nextbar.engine.engine import SpanOutput, TrainedEpoch
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import from_first, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.train.early_stopper import EarlyStopper
-from nextbar.train.scored_spans import Judge
+from nextbar.train.scored_spans import ScoredSpans
 from nextbar.train.tracking import Tracker
 
 
@@ -56,7 +56,7 @@ class Training:
     def __init__(
         self,
         config: ExperimentConfig,
-        judge: Judge,
+        judge: ScoredSpans,
         checkpoints: Checkpoints,
         *,
         n_windows: int,
@@ -129,7 +129,7 @@ class Training:
         params = self.checkpoints.restore(notes["best_epoch"], start).params
         return epoch, notes, jax.tree.leaves(state), jax.device_get(params)
 
-    def judged(self, state: TrainState, trained: TrainedEpoch, evaluation: Evaluation | None) -> Judged:
+    def judged(self, state: TrainState, trained: TrainedEpoch, evaluation: SpanOutput | None) -> Judged:
         """The next epoch's figures.
 
         Args:

@@ -14,7 +14,7 @@ from refusals import BARS, GRID, experiment, refusal, require, save
 from nextbar.bars.series import read_series
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_a_log_folder_that_cannot_be_written(tmp_path: Path, spoilt: Callable[[P
     require(refusal(tmp_path), f"cannot write to the log folder {tmp_path / 'runs'}", "choose another log_dir")
 
 
-def begin(folder: Path) -> Run:
+def begin(folder: Path) -> RunFolder:
     """A run that was interrupted in its first epoch."""
     config = ExperimentConfig.load(experiment(folder))
     save(folder)
     bars = read_series(config)
     dataset = build_dataset(config, bars)
-    run = Run(config, dataset.fingerprint)
+    run = RunFolder(config, dataset.fingerprint)
     with run.claimed(overwrite=False):
         run.begin(dataset, {})
         run.update(status="interrupted")

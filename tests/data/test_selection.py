@@ -14,7 +14,7 @@ from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import RunError
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 from nextbar.train.trainer import Trainer
 
 N = 150
@@ -77,7 +77,7 @@ def test_a_volume_that_another_series_lacks_is_not_used() -> None:
 def unfinished(config: ExperimentConfig) -> Path:
     """The folder of a run that was interrupted in its first epoch."""
     dataset = build_dataset(config, [BARS])
-    run = Run(config, dataset.fingerprint)
+    run = RunFolder(config, dataset.fingerprint)
     with run.claimed(overwrite=False):
         run.begin(dataset, {})
         run.update(status="interrupted")

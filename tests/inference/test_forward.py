@@ -13,7 +13,7 @@ from made_runs import random_parameters
 from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather
 from nextbar.errors import RunError
-from nextbar.inference.forward import Inference
+from nextbar.inference.forward import Forward
 from nextbar.model.transformer import model_of
 from nextbar.types import Forecast
 
@@ -31,10 +31,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def make_inference(name: str) -> tuple[Inference, Any, np.ndarray, Forecast]:
+def make_inference(name: str) -> tuple[Forward, Any, np.ndarray, Forecast]:
     """An inference, a tape, origins, and their forecasts with the origins as places."""
     config, dataset = make_dataset(n=250, **SHAPES[name])
-    inference = Inference(config, dataset.preparation.spec, random_parameters(config, dataset))
+    inference = Forward(config, dataset.preparation.spec, random_parameters(config, dataset))
     tape, rows = dataset.tape(), np.concatenate([dataset.origins["training"][-40:], dataset.origins["test"]])
     return inference, tape, rows, inference(tape, rows, rows)
 
@@ -76,7 +76,7 @@ def test_forecasts_are_the_models_own(name: str) -> None:
     batch = gather(jax.device_put(dataset.tape()), jax.numpy.asarray(rows), np.ones(len(rows)), norm_mode, spec)
     model = model_of(config, spec)
     wanted = Forecast(**model.head.read(model.apply({"params": params}, batch), batch.unit_B))
-    made = Inference(config, spec, params)(dataset.tape(), rows, rows)
+    made = Forward(config, spec, params)(dataset.tape(), rows, rows)
     for a, b in zip(made, wanted, strict=True):
         if a is not None:
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(np.abs(b).max()))
@@ -85,7 +85,7 @@ def test_forecasts_are_the_models_own(name: str) -> None:
 def test_one_program_serves_any_number_of_windows_and_series() -> None:
     inference, tape, rows, _ = make_inference("small")
     config, other = make_dataset(n=180, tickers=["ccc"], norm_mode="global_minmax")
-    second = Inference(config, inference.spec, random_parameters(config, other, seed=1))
+    second = Forward(config, inference.spec, random_parameters(config, other, seed=1))
     with compilations() as names:
         inference(tape, rows[:1], rows[:1])
         inference(tape, rows[:50], rows[:50])
@@ -98,4 +98,4 @@ def test_parameters_of_another_model_are_refused() -> None:
     params = random_parameters(config, dataset)
     params["head"]["location"]["bias"] = np.zeros(2, np.float32)
     with pytest.raises(RunError, match="not those of a model of this configuration"):
-        Inference(config, dataset.preparation.spec, params)
+        Forward(config, dataset.preparation.spec, params)

@@ -20,7 +20,7 @@ from nextbar.searching import proposals as draw
 from nextbar.searching import worker
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
-from nextbar.searching.heartbeat import Owner
+from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
@@ -99,7 +99,7 @@ class Search:
         """Work to the end, or until the process is killed; True at the end."""
         self.moments.last = self.moments.reached + last
         study = open_study(self._storage, "test", self._space.identity())
-        owner = Owner(self._folder.path)
+        owner = WorkerLock(self._folder.path)
         ledger = Ledger(study, self._storage, self._space, owner)
         cache = BarsCache([make_bars(n=150)])
         try:

@@ -20,7 +20,7 @@ from trainings import train
 from nextbar.errors import RunError
 from nextbar.files import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 from nextbar.runs.listing import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
 from nextbar.runs.records import read_summary
 
@@ -212,7 +212,7 @@ def test_a_run_whose_process_was_killed_is_interrupted(tmp_path: Path) -> None:
 
 def test_asking_for_the_lock_does_not_keep_a_training_out(tmp_path: Path) -> None:
     """Somebody lists runs again and again while another takes one up."""
-    run = Run(make_config(log_dir=str(tmp_path)), "f" * 64)
+    run = RunFolder(make_config(log_dir=str(tmp_path)), "f" * 64)
     ended = threading.Event()
 
     def ask() -> None:

@@ -15,7 +15,7 @@ from spaces import make_space
 
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
-from nextbar.searching.heartbeat import LEASE, Owner, Pulse
+from nextbar.searching.heartbeat import LEASE, Heartbeat, WorkerLock
 from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN, Claim, LeaseLost, Ledger
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage, open_study
@@ -30,11 +30,11 @@ def proposal(n_heads: int = 1, seed: int = 0) -> Proposal:
 @pytest.fixture
 def join(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
     """Gives further workers of one study, on one journal; in real life each is a process."""
-    owners: list[Owner] = []
+    owners: list[WorkerLock] = []
 
     def joined() -> Ledger:
         storage = open_storage(str(tmp_path / "journal.log"))
-        owners.append(Owner(tmp_path))
+        owners.append(WorkerLock(tmp_path))
         return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, owners[-1])
 
     yield joined
@@ -55,7 +55,7 @@ def claimed(ledger: Ledger, made: Proposal | None = None, n: int = 9) -> Claim:
 
 def elsewhere(patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
     """As if the worker were on another machine, whose locks say nothing here."""
-    patch.setattr(Owner, "name", property(lambda self: {"token": self.token, "host": f"host of {self.token}"}))
+    patch.setattr(WorkerLock, "name", property(lambda self: {"token": self.token, "host": f"host of {self.token}"}))
 
 
 def require_sound(ledger: Ledger, expected: int) -> list[FrozenTrial]:
@@ -403,7 +403,7 @@ def test_a_pulse_beats_until_it_is_stopped() -> None:
         if len(beats) == 3:
             enough.set()
 
-    with Pulse(beat, every=0.001):
+    with Heartbeat(beat, every=0.001):
         assert enough.wait(30)
     n = len(beats)
     assert n >= 3 and not enough.clear() and not enough.wait(0.05) and len(beats) == n

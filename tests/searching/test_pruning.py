@@ -18,7 +18,7 @@ from spaces import make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
-from nextbar.searching.heartbeat import Owner
+from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import row_of
 from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
 from nextbar.searching.outcome import best_so_far
@@ -36,7 +36,7 @@ def join(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
     storage, owners = InMemoryStorage(), []
 
     def joined() -> Ledger:
-        owners.append(Owner(tmp_path))
+        owners.append(WorkerLock(tmp_path))
         return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, owners[-1])
 
     yield joined

@@ -19,7 +19,7 @@ from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunErro
 from nextbar.searching import Study, search, worker
 from nextbar.searching import proposals as draw
 from nextbar.searching import trial_runner as trial
-from nextbar.searching.heartbeat import Owner
+from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.ledger import FACTS, Ledger
 from nextbar.searching.storage import open_storage, open_study
 
@@ -232,7 +232,9 @@ def test_a_worker_waits_for_what_others_train(
 ) -> None:
     space = make_space(SEEDS, log_dir=str(tmp_path), num_epochs=2)
     storage = open_storage(str(tmp_path / "journal.log"))
-    other = Ledger(open_study(storage, "test", space.identity()), storage, space, owner := Owner(tmp_path / "test"))
+    other = Ledger(
+        open_study(storage, "test", space.identity()), storage, space, owner := WorkerLock(tmp_path / "test")
+    )
     claim = other.claim(draw.Proposal.of(space, {"seed": 30}), 2)
     assert claim is not None
     looks = []
@@ -252,7 +254,7 @@ def test_a_worker_whose_trial_was_taken_over_goes_on_with_others(pretender: Pret
     """Its machine slept; another one has trained the trial meanwhile."""
     space = make_space(SEEDS, log_dir=str(tmp_path), num_epochs=2)
     storage = open_storage(str(tmp_path / "journal.log"))
-    other = Ledger(open_study(storage, "test", space.identity()), storage, space, owner := Owner(tmp_path))
+    other = Ledger(open_study(storage, "test", space.identity()), storage, space, owner := WorkerLock(tmp_path))
 
     def score(config: ExperimentConfig, epoch: int) -> float:
         if len(pretender.trained) == 1:

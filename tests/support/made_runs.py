@@ -20,7 +20,7 @@ from nextbar.inference.forward import expected_shapes
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.scored_spans import reference_of
 
@@ -56,7 +56,7 @@ def make_run(
     pairs = [(r, t) for r in config.dataset_config.resolutions for t in series_tickers(config)]
     bars = bars or [make_bars(t, r, n, seed=i, price=100 * 10**i) for i, (r, t) in enumerate(pairs)]
     dataset = build_dataset(config, bars)
-    run = Run(config, dataset.fingerprint)
+    run = RunFolder(config, dataset.fingerprint)
     best = int(np.argmin(losses)) + 1
     with run.claimed(overwrite=False):
         run.begin(dataset, {"metrics": {}, "message": ""})

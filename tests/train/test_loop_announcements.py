@@ -14,7 +14,7 @@ from trainings import BARS, make_config, train
 
 from nextbar import refit
 from nextbar.data.dataset import build_dataset
-from nextbar.runs.folder import Run
+from nextbar.runs.folder import RunFolder
 from nextbar.train.member import announce
 
 
@@ -27,7 +27,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def announced(log: pytest.LogCaptureFixture, folder: Path, **fields: Any) -> str:
     log.clear()
     facts = make_dataset(tickers="made_up")[1].describe()
-    announce([Run(make_config(folder, **fields), "f" * 64)], facts)
+    announce([RunFolder(make_config(folder, **fields), "f" * 64)], facts)
     return log.text
 
 
@@ -105,7 +105,7 @@ def test_what_empty_values_cost_is_said(tmp_path: Path, log: pytest.LogCaptureFi
     counts = [sum(one.describe()["windows"].values()) for one in (sound, dataset)]
     assert counts[0] - counts[1] == 12
     assert sound.describe()["series"][0] | {"empty_bars": {}, "windows_lost": 0} == sound.describe()["series"][0]
-    announce([Run(config, "f" * 64)], dataset.describe())
+    announce([RunFolder(config, "f" * 64)], dataset.describe())
     assert "made_up: 12 windows are left out: volume is empty in 1 bars, mood is empty in 2 bars" in log.text
 
 
