@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.config.choices import OUTPUT_MODES
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words
@@ -95,7 +96,7 @@ class Backtest:
         from rich.text import Text
 
         windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
-        metrics = SHOWN[self.summary["config"]["output_mode"]]
+        metrics = SHOWN[OUTPUT_MODES[self.summary["config"]["output_mode"]].kind]
         numbers = (*metrics, "skill", "p")
         title = f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
         table = plain_table(("predictor", *numbers), right=numbers, title=title)

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from nextbar.arguments import strict_arguments
+from nextbar.config.choices import OneOf
 from nextbar.errors import ConfigError, nearest, short
 
 _RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
@@ -122,7 +123,7 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: found {_short(error['input'])}, {error['ctx']['error']}"
     else:
         annotation, metadata = _type_at(cls, path)
-        hint = _hint(kind, annotation, error["input"])
+        hint = _hint(kind, annotation, metadata, error["input"])
         yield f"{where}: found {_short(error['input'])}, should be {_allowed(annotation, metadata)}{hint}"
 
 
@@ -202,6 +203,8 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return "one of " + ", ".join(map(repr, args))
     if _is_config(annotation):
         return f"a mapping of {annotation.__name__}'s fields"
+    if choices := _choices(metadata):
+        return choices.allowed
     limits = {}
     for item in metadata:
         for part in item.metadata if isinstance(item, FieldInfo) else [item]:
@@ -210,13 +213,19 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     return " ".join([words, " and ".join(f"{_SIGNS[key]} {limit}" for key, limit in limits.items())]).strip()
 
 
-def _hint(kind: str, annotation: Any, value: Any) -> str:
+def _hint(kind: str, annotation: Any, metadata: Sequence[Any], value: Any) -> str:
+    if choices := _choices(metadata):
+        return choices.hint(value)
     if kind == "literal_error" and isinstance(value, str):
         close = difflib.get_close_matches(value, get_args(annotation), n=1)
         return f"; did you mean {close[0]!r}?" if close else ""
     if kind == "string_type" and isinstance(value, bool | int | float):
         return "; YAML needs quotes around text that reads as a number or as true or false"
     return ""
+
+
+def _choices(metadata: Sequence[Any]) -> OneOf | None:
+    return next((item for item in metadata if isinstance(item, OneOf)), None)
 
 
 def _bare(annotation: Any) -> Any:

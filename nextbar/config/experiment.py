@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextbar.config.check import Checked, checked, field_names
+from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.values import (
     Count,
     Date,
@@ -25,6 +26,7 @@ from nextbar.config.values import (
     Names,
     Natural,
     NoneIfEmpty,
+    NormMode,
     OutputMode,
     Resolutions,
     Seed,
@@ -106,9 +108,7 @@ class DatasetConfig(Checked):
     """L, bars of context; at most the model's ``max_seq_len``."""
     horizon: Count = 1
     """H, bars predicted."""
-    norm_mode: Literal["window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none"] = (
-        "window_minmax"
-    )
+    norm_mode: NormMode = "window_minmax"
     """Normalisation of prices and volumes."""
     output_mode: OutputMode = "mean"
     """Must equal the model's."""
@@ -138,11 +138,17 @@ class DatasetConfig(Checked):
         """The resolution or resolutions, always as a tuple."""
         return (self.resolution,) if isinstance(self.resolution, str) else self.resolution
 
+    @property
+    def kind(self) -> str:
+        """What forecasts of the output mode consist of: ``mean``, ``distribution`` or ``discrete_grid``."""
+        return str(OUTPUT_MODES[self.output_mode].kind)
+
     def _conflicts(self) -> Iterator[str]:
         grid, mode = self.discrete_grid_levels, self.output_mode
-        if mode == "discrete_grid" and grid is None:
-            yield "discrete_grid_levels: found None, should be bin edges with output_mode discrete_grid"
-        if mode != "discrete_grid" and grid is not None:
+        binned = self.kind == "discrete_grid"
+        if binned and grid is None:
+            yield f"discrete_grid_levels: found None, should be bin edges with output_mode {mode}"
+        if not binned and grid is not None:
             yield f"discrete_grid_levels: found {list(grid)}, should be None or [] with output_mode {mode}"
         if self.initial_date and self.final_date:
             first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)

@@ -8,11 +8,12 @@ import itertools
 import os
 import re
 import zoneinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
 
+from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, OneOf
 from nextbar.errors import ConfigError
 from nextbar.resolution import seconds
 
@@ -149,7 +150,8 @@ Grid = Annotated[tuple[Edge, ...], Strict(), AfterValidator(_ascending)]
 NoneIfEmpty = BeforeValidator(_none_if_empty)
 Date = Annotated[Text, BeforeValidator(_iso), AfterValidator(_date)]
 TimeZone = Annotated[Text, AfterValidator(_timezone)]
-OutputMode = Literal["mean", "distribution", "discrete_grid"]
+NormMode = Annotated[str, OneOf(NORM_MODES)]
+OutputMode = Annotated[str, OneOf(OUTPUT_MODES)]
 Resolutions = Annotated[str | tuple[str, ...], PlainValidator(_resolution)]
 FolderName = Annotated[Text, AfterValidator(_folder_name)]
 Seed = Annotated[Int, Field(ge=0, lt=2**32)]

@@ -34,7 +34,7 @@ def window_spec(
     """What the windows of these series consist of: not of the features that are ``empty_features``."""
     own = own_prices(config)
     indicators = tuple(config.indicators or ())
-    edges = config.discrete_grid_levels if config.output_mode == "discrete_grid" else None
+    edges = config.discrete_grid_levels
     return WindowSpec(
         seq_len=config.seq_len,
         horizon=config.horizon,

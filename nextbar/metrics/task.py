@@ -17,7 +17,7 @@ class Task:
     """
 
     output_mode: str
-    """``mean``, ``distribution`` or ``discrete_grid``"""
+    """``mean``, ``distribution`` or ``discrete_grid``: what forecasts of the experiment's mode consist of"""
     horizon: int = 1
     """H, bars predicted"""
     target: str = "close"
@@ -30,7 +30,7 @@ class Task:
         """The question an experiment asks."""
         dataset = config.dataset_config
         return cls(
-            output_mode=dataset.output_mode,
+            output_mode=dataset.kind,
             horizon=dataset.horizon,
             target=dataset.target,
             edges=dataset.discrete_grid_levels or (),

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nextbar.config import ExperimentConfig
+from nextbar.config.choices import OUTPUT_MODES, defined
 from nextbar.types import Array
 
 MIN_DF = 2.1
@@ -28,6 +29,11 @@ class Head(nn.Module):
 
     starts_from_labels: ClassVar[bool] = False
     """whether ``start`` looks at the labels, which the device must then compute first"""
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Head:
+        """The head of an experiment."""
+        return cls(config.dataset_config.horizon)
 
     def output(self, name: str, vector_BD: Array, width: int) -> Array:
         """A dense output layer with zero kernel and zero bias, float32."""
@@ -73,6 +79,10 @@ class DistributionHead(Head):
 
     starts_from_labels: ClassVar[bool] = True
 
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Head:
+        return cls(config.dataset_config.horizon, config.model_config.tail)
+
     @nn.compact
     def __call__(self, vector_BD: Array) -> dict[str, Array]:
         outputs = {name: self.output(name, vector_BD, self.horizon) for name in ("location", "log_scale")}
@@ -114,6 +124,12 @@ class GridHead(Head):
 
     bins: int = 2
 
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> Head:
+        levels = config.dataset_config.discrete_grid_levels
+        assert levels is not None  # the configuration sees to it
+        return cls(config.dataset_config.horizon, len(levels) - 1)
+
     @nn.compact
     def __call__(self, vector_BD: Array) -> dict[str, Array]:
         logits = self.output("logits", vector_BD, self.horizon * self.bins)
@@ -133,17 +149,8 @@ class GridHead(Head):
 
 def head_for(config: ExperimentConfig) -> Head:
     """The head of an experiment's output mode."""
-    horizon, levels = config.dataset_config.horizon, config.dataset_config.discrete_grid_levels
-    match config.model_config.output_mode:
-        case "mean":
-            return MeanHead(horizon)
-        case "distribution":
-            return DistributionHead(horizon, config.model_config.tail)
-        case "discrete_grid":
-            assert levels is not None
-            return GridHead(horizon, len(levels) - 1)
-        case other:
-            raise AssertionError(other)
+    head: type[Head] = defined(OUTPUT_MODES[config.model_config.output_mode].head)
+    return head.of(config)
 
 
 def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.arguments import strict_arguments
+from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.yaml_file import read_yaml
 from nextbar.errors import NextbarError, RunError
 from nextbar.metrics.comparison import ranking_score
@@ -104,6 +105,7 @@ def describe(path: Path) -> RunInfo:
     try:
         config = read_yaml(path / "config.yaml")
         mode = config["model_config"].get("output_mode", "mean")
+        kind = OUTPUT_MODES[mode].kind
         summary = read_summary(path)
         metrics: dict[str, Any] = summary["metrics"]
         return RunInfo(
@@ -112,8 +114,8 @@ def describe(path: Path) -> RunInfo:
             output_mode=mode,
             epochs=summary.get("epochs"),
             best_epoch=summary["best_epoch"],
-            ranking=ranking_score(metrics["validation"], mode) if "validation" in metrics else None,
-            skill=metrics["test"]["skill"][LEADING[mode]] if "test" in metrics else None,
+            ranking=ranking_score(metrics["validation"], kind) if "validation" in metrics else None,
+            skill=metrics["test"]["skill"][LEADING[kind]] if "test" in metrics else None,
             scored_bars=summary.get("scored_bars"),
             until=_until(summary, config["dataset_config"]["resolution"]),
             refit_of=summary.get("refit_of"),
