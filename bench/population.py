@@ -39,21 +39,21 @@ WAYS = ("together", "one after another")
 
 def measure(way: str, shape: str, members: int, epochs: int, bars: int) -> None:
     """Train so many seeds; print the seconds as JSON."""
-    from nextbar.train.cohort import Cohort
+    from nextbar.train import loop
     from nextbar.train.population import train_population
     from nextbar.train.trainer import Trainer
 
     logging.getLogger("nextbar").setLevel(logging.ERROR)
     frame = random_bars(1, bars)
     spent: list[float] = []
-    run_epoch = Cohort.run_epoch
+    run_epoch = loop.run_epoch
 
-    def timed(cohort: Cohort, *rest: Any) -> None:
+    def timed(*args: Any) -> None:
         began = time.perf_counter()
-        run_epoch(cohort, *rest)
+        run_epoch(*args)
         spent.append(time.perf_counter() - began)
 
-    Cohort.run_epoch = timed  # type: ignore[method-assign]
+    loop.run_epoch = timed
     with tempfile.TemporaryDirectory() as folder:
         config = experiment(
             shape, 1, folder, num_epochs=epochs, save_weights=True, test_split=0.15, validation_split=0.1

@@ -32,7 +32,7 @@ def windows_of(config: ExperimentConfig, bars: int) -> Batch:
     dataset = dataset_of(config, bars)
     rows = dataset.origins["training"].astype(np.int32)
     cut = jax.jit(partial(gather, spec=dataset.preparation.spec))
-    mode = HyperParameters.from_config(config).norm_mode
+    mode = HyperParameters.of(config).norm_mode
     return jax.device_get(cut(dataset.tape(), rows, np.ones(len(rows), np.float32), mode))
 
 

@@ -1,4 +1,4 @@
-"""The devices that a training is spread over: who has which members, which windows of a batch, and what all have."""
+"""Devices that a training is spread over: which have which members, which windows of a batch, and what all have."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Devices:
         nothing from one another, so they come first; but what a host has to itself no other can read, so over several
         hosts there is one group.
         """
-        found = jax.devices()
-        if len(found) == 1:
+        devices = jax.devices()
+        if len(devices) == 1:
             return cls()
-        groups = math.gcd(members, len(found)) if jax.process_count() == 1 else 1
-        grid = np.array(found).reshape(groups, -1)
+        groups = math.gcd(members, len(devices)) if jax.process_count() == 1 else 1
+        grid = np.array(devices).reshape(groups, -1)
         return cls(Mesh(grid, (MEMBERS, WINDOWS), axis_types=(AxisType.Auto, AxisType.Auto)))
 
     def place(self, tree: Tree, each: bool = False) -> Tree:
@@ -56,7 +56,7 @@ class Devices:
         return jax.tree.map(placed, jax.device_get(tree))
 
     def jit(self, function: Callable[..., Any], each: bool = False, **options: Any) -> Any:
-        """The jitted function; what it answers lies as ``place`` would put it."""
+        """The jitted function; its results lie as ``place`` would put them."""
         sharding = self._sharding(each)
         if sharding is not None:
             options["out_shardings"] = sharding

@@ -1,4 +1,4 @@
-"""Runs compiled epochs from the host: what is on the device, what is compiled, and what comes back."""
+"""Host side of the compiled epoch: puts the bars on the device, calls it, fetches the results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SpanOutput(NamedTuple):
 
 
 class TrainedEpoch(NamedTuple):
-    """What one epoch left behind, beside the state."""
+    """Results of one epoch of training, beside the state."""
 
     loss_T: np.ndarray
     learning_rate_T: np.ndarray
@@ -45,7 +45,7 @@ class TrainedEpoch(NamedTuple):
 
     @classmethod
     def of(cls, parts: list[Any], order: Layout) -> TrainedEpoch:
-        """Put together what the calls of an epoch gave; no forecast where a loss is not finite."""
+        """Join the results of an epoch's calls; no forecast where a loss is not finite."""
         steps = len(order.position_TB)
         loss_T, rate_T = (np.concatenate([part[k] for part in parts])[:steps] for k in ("loss", "learning_rate"))
         if not np.isfinite(loss_T).all():
@@ -82,7 +82,7 @@ class Engine:
     ) -> None:
         self.configs = (config,) if isinstance(config, ExperimentConfig) else tuple(config)
         self.dataset = dataset
-        self._hyper_P = [HyperParameters.from_config(one) for one in self.configs]
+        self._hyper_P = [HyperParameters.of(config) for config in self.configs]
         self.population = len(self.configs) > 1
         self.devices = Devices.of(len(self.configs))
         self.hyper: HyperParameters = self.devices.place(
@@ -161,12 +161,14 @@ class Engine:
         for first in range(0, self.steps_per_epoch, self.program.steps_a_call):
             if self.cancelled.is_set():
                 raise Cancelled
-            state, made = self.functions.train(state, self.tape, self.hyper, order, self.devices.place(np.int32(first)))
-            done, pending = pending, made
+            state, results = self.functions.train(
+                state, self.tape, self.hyper, order, self.devices.place(np.int32(first))
+            )
+            done, pending = pending, results
             if done is not None:  # one call ahead, so that the device never waits for the host
                 parts.append(jax.device_get(done))
                 progress(first)
-                if not np.isfinite(parts[-1]["loss"]).all(axis=-1).any():  # nobody's are
+                if not np.isfinite(parts[-1]["loss"]).all(axis=-1).any():  # of no member
                     break
         parts.append(jax.device_get(pending))
         progress(min(len(parts) * self.program.steps_a_call, self.steps_per_epoch))
@@ -174,7 +176,7 @@ class Engine:
         if not self.population:
             return state, [TrainedEpoch.of(parts, laid_out)]
         each = zip(_members(parts, len(self.configs)), _members(laid_out, len(self.configs)), strict=True)
-        return state, [TrainedEpoch.of(*one) for one in each]
+        return state, [TrainedEpoch.of(*member) for member in each]
 
     def evaluate(self, params: Any, origin_N: np.ndarray) -> SpanOutput:
         """``evaluate_each`` for a single experiment."""
@@ -186,14 +188,14 @@ class Engine:
         layout, parts = self._by_parts(
             origin_N, lambda part: self.functions.evaluate(params, self.tape, self.hyper.norm_mode, part)
         )
-        made = [
-            collect(one, layout.position_TB, layout.weight_TB)
-            for one in (_members(parts, len(self.configs)) if self.population else [parts])
+        spans = [
+            collect(own_parts, layout.position_TB, layout.weight_TB)
+            for own_parts in (_members(parts, len(self.configs)) if self.population else [parts])
         ]
-        return [SpanOutput(one["loss"], Forecast(**one["forecast"])) for one in made]
+        return [SpanOutput(span["loss"], Forecast(**span["forecast"])) for span in spans]
 
     def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> tuple[Layout, list[Any]]:
-        """Lay rows out in steps, and call the device for equal parts of them; the layout, and the answers."""
+        """Lay rows out in steps and call the device for equal parts of them; returns the layout and the results."""
         n = len(origin_N)
         batch = min(self.program.evaluation_batch, n)
         layout = lay_out(origin_N.astype(np.int32), np.arange(n, dtype=np.int32), batch)

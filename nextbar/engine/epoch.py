@@ -76,8 +76,8 @@ def train_call(
         return jax.lax.scan(body, state, first + jnp.arange(program.steps_a_call))
 
     def write(i: Array, so_far: tuple[TrainState, dict[str, Any]]) -> tuple[TrainState, dict[str, Any]]:
-        state, made = body(so_far[0], first + i)
-        return state, jax.tree.map(lambda all_T, one: all_T.at[i].set(one), so_far[1], made)
+        state, results = body(so_far[0], first + i)
+        return state, jax.tree.map(lambda all_T, own: all_T.at[i].set(own), so_far[1], results)
 
     shapes = jax.eval_shape(body, state, first)[1]
     empty = jax.tree.map(lambda a: jnp.zeros((program.steps_a_call, *a.shape), a.dtype), shapes)
@@ -115,6 +115,6 @@ def initial_state(
 
 
 def _gathered(program: Program, tape: Tape, row_B: Array, weight_B: Array, norm_mode: Array) -> Batch:
-    """The batch of one step, spread over the devices before anything is computed of it."""
+    """The batch of one step; its rows are spread over the devices before anything is computed from them."""
     row_B, weight_B = program.devices.spread((row_B, weight_B))
     return program.devices.spread(gather(tape, row_B, weight_B, norm_mode, program.spec))

@@ -1,4 +1,4 @@
-"""What compiled code depends on, and into which parts this device cuts its work: calls, slices, members."""
+"""All that compiled code depends on, and the parts in which this device does it: calls, slices, members."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Program:
 
 
 def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> float:
-    """About the arithmetic of one training step; backward is twice forward."""
+    """Rough count of operations of one training step; backward is twice forward."""
     c = config.model_config
     tokens = _positions(c, spec)
     weights = 4 * c.d_model**2 + 2 * c.d_model * c.dim_feedforward
@@ -85,7 +85,7 @@ def _positions(c: ModelConfig, spec: WindowSpec) -> int:
 
 
 def _slices(batch_size: int, tokens: int) -> int:
-    """Into how many equal parts a batch is cut; 1 where its size has no fitting divisor, or nothing is gained."""
+    """Number of equal parts a batch is cut into; 1 where its size has no fitting divisor, or nothing is gained."""
     most = SLICE_TOKENS.get(jax.default_backend(), batch_size * tokens) // tokens
     fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0 and batch_size // n <= max(most, 1)]
     return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
@@ -95,7 +95,7 @@ def _steps_a_call(steps: int, step_flops: float) -> int:
     """Steps of one call, about ``CHUNK_FLOPS`` of them: a divisor of the epoch's steps if there is one within a factor
     of two, for then every call has as many and the compiler knows the count."""
     budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
-    wanted = min(steps, max(1.0, budget / step_flops))
-    near = range(math.ceil(wanted / 2), min(steps, int(2 * wanted)) + 1)
+    fitting = min(steps, max(1.0, budget / step_flops))
+    near = range(math.ceil(fitting / 2), min(steps, int(2 * fitting)) + 1)
     exact = [n for n in near if steps % n == 0]
-    return min(exact, key=lambda n: abs(math.log(n / wanted)), default=round(wanted))
+    return min(exact, key=lambda n: abs(math.log(n / fitting)), default=round(fitting))

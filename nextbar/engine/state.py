@@ -19,7 +19,7 @@ STREAMS = ("parameters", "order", "dropout")
 
 
 class HyperParameters(NamedTuple):
-    """Numbers a compiled program takes as arguments: other values compile nothing, and a population has one each."""
+    """Numbers that a compiled program takes as arguments: other values compile nothing; each member has its own."""
 
     learning_rate: Array
     lr_mode: Array
@@ -32,7 +32,7 @@ class HyperParameters(NamedTuple):
     seed: Array
 
     @classmethod
-    def from_config(cls, config: ExperimentConfig) -> HyperParameters:
+    def of(cls, config: ExperimentConfig) -> HyperParameters:
         """The traced part of a configuration, as host scalars of fixed types."""
         return cls(
             learning_rate=np.float32(config.learning_rate),

@@ -1,4 +1,4 @@
-"""What compiling leaves behind: the persistent cache on disk, and the memory it took."""
+"""Effects of compiling: the persistent cache on disk, and memory that is to be given back."""
 
 from __future__ import annotations
 

@@ -67,10 +67,10 @@ def several() -> bool:
 
 
 def require_alone(work: str) -> None:
-    """Refuse what one process does for itself, where several train together.
+    """Refuse work that is one process's own where several train together.
 
     Args:
-        work: what it is, for the message.
+        work: its name, for the message.
 
     Raises:
         RunError: several processes have been joined.
@@ -88,10 +88,10 @@ def leads() -> bool:
 
 
 def from_first(work: Callable[[], T]) -> T:
-    """What ``work`` answers in the first process, in every process; the others do not do it.
+    """Result of ``work``, which the first process alone does, in every process.
 
     Args:
-        work: answers what JSON can hold, NaN included; tuples arrive as lists.
+        work: returns what JSON can hold, NaN included; tuples arrive as lists.
 
     Raises:
         Exception: that of ``work``, in every process; elsewhere a RunError stands for one that is no NextbarError.
@@ -99,16 +99,16 @@ def from_first(work: Callable[[], T]) -> T:
     if not several():
         return work()
     if not leads():
-        said = json.loads(_broadcast(b""))
-        if "error" in said:
-            raise getattr(errors, said["error"], RunError)(said["message"])
-        return said["answer"]
+        reply = json.loads(_broadcast(b""))
+        if "error" in reply:
+            raise getattr(errors, reply["error"], RunError)(reply["message"])
+        return reply["answer"]
     try:
         answer = work()
     except Exception as error:
-        known = isinstance(error, NextbarError)
-        message = str(error) if known else f"process 0: {type(error).__name__}: {error}"
-        _broadcast(json.dumps({"error": type(error).__name__ if known else "RunError", "message": message}).encode())
+        ours = isinstance(error, NextbarError)
+        message = str(error) if ours else f"process 0: {type(error).__name__}: {error}"
+        _broadcast(json.dumps({"error": type(error).__name__ if ours else "RunError", "message": message}).encode())
         raise
     _broadcast(json.dumps({"answer": answer}).encode())
     return answer
@@ -125,8 +125,8 @@ def tree_from_first(tree: Tree | None, like: Tree) -> Tree:
         assert tree is not None
         return tree
     mine = jax.device_get(tree if leads() else like)
-    told: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(mine))
-    return told
+    received: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(mine))
+    return received
 
 
 def by_first(work: Callable[[], T]) -> T | None:
@@ -137,21 +137,21 @@ def by_first(work: Callable[[], T]) -> T | None:
 
 
 def require_same(what: str) -> None:
-    """Refuse to train with processes that have something else before them.
+    """Refuse to train together with processes whose work is another.
 
     Raises:
         RunError: in every process, where ``what`` or the versions of nextbar and JAX differ.
     """
     if not several():
         return
-    told = f"{what} {version('nextbar')} {jax.__version__}"
-    mine = np.frombuffer(hashlib.sha256(told.encode()).digest(), np.uint8)
+    identity = f"{what} {version('nextbar')} {jax.__version__}"
+    mine = np.frombuffer(hashlib.sha256(identity.encode()).digest(), np.uint8)
     all_PX: Any = _waiting(lambda: multihost_utils.process_allgather(mine))
     others = np.flatnonzero((all_PX != all_PX[0]).any(axis=1)).tolist()
     if others:
         raise RunError(
             f"of {len(all_PX)} processes, {others} found another configuration, other bars or other versions of nextbar"
-            f" and JAX than process 0; this one has {told}. Give all the same"
+            f" and JAX than process 0; this one has {identity}. Give all the same"
         )
 
 
@@ -173,8 +173,8 @@ def _broadcast(data: bytes) -> bytes:
     size = int(_waiting(lambda: multihost_utils.broadcast_one_to_all(np.int32(len(data)))))
     room = np.zeros(max(_SMALLEST, 1 << (size - 1).bit_length()), np.uint8)
     room[: len(data)] = np.frombuffer(data, np.uint8)
-    told: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(room))
-    return np.asarray(told).tobytes()[:size]
+    received: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(room))
+    return np.asarray(received).tobytes()[:size]
 
 
 def _waiting(call: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ HEARING = 0.1
 
 
 def run_interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
-    """Result of ``work()``; on KeyboardInterrupt call ``cancel`` and leave at once, work ends when it heeds it."""
+    """Result of ``work()``. On KeyboardInterrupt it leaves at once, after ``cancel()``, which ends the work later."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="nextbar-epoch")
     future = pool.submit(work)
     try:

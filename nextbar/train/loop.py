@@ -1,26 +1,38 @@
-"""The only loop: one training, or several side by side, each from its run folder to its result."""
+"""The only training loop: one training, or several side by side, each from its run folder to its result."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
+
+from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.errors import ConfigError, OutOfMemory, TrainingInterrupted
+from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
-from nextbar.machine.hosts import by_first, first_talks, leads, require_same
+from nextbar.machine.hosts import by_first, first_talks, from_first, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
 from nextbar.runs.folder import RunFolder
+from nextbar.train.announcement import announce
 from nextbar.train.cohort import Cohort
-from nextbar.train.member import Member, announce
+from nextbar.train.failure import noting_failure
+from nextbar.train.figures import Divergence, Figures, figures_of
 from nextbar.train.progress import ProgressBar
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.scored_spans import Report
 from nextbar.train.training import Training
+
+Epoch = tuple[Training, TrainedEpoch, TrainState, SpanOutput | None]
+"""a training, its epoch on the way through the training windows, the state after it, forecasts of the scored windows"""
 
 
 def train_together(
@@ -38,7 +50,7 @@ def train_together(
         configs: experiments that share a program.
         dataset: the windows of all of them.
         plan: cuts and epochs that are not the configurations'.
-        watches: look on after each epoch of their training.
+        watches: one for each training; is told of each of its epochs and may end it.
         show: progress bar; None: where it can be seen.
         overwrite: throw earlier runs of these configurations on these bars away first.
 
@@ -49,27 +61,101 @@ def train_together(
     """
     runs = [RunFolder(config, dataset.fingerprint, plan.name) for config in configs]
     _require_different(runs)
-    require_same(" ".join(run.path.name for run in runs))
-    with ExitStack() as claims:
-        claims.enter_context(first_talks())
-        for run in runs:
-            by_first(partial(claims.enter_context, run.claimed(overwrite, dataset.used)))
-        members = [Member(run, watch) for run, watch in zip(runs, watches, strict=True)]
-        to_do = [member for member in members if not member.had_ended]
-        for member in members:
-            if member.had_ended:
-                member.close()
-                get_logger().info(
-                    "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
-                    member.run.path,
-                    member.summary["status"],
-                )
-        if to_do:
+    with _claimed(runs, dataset, overwrite):
+        n_windows = len(dataset.origins["training"])
+        trainings = [Training(run, n_windows, plan, watch) for run, watch in zip(runs, watches, strict=True)]
+        unfinished = [training for training in trainings if not training.has_ended]
+        _log_ended(trainings)
+        if unfinished:
             try:
-                _train(to_do, dataset, plan, show)
+                _begin(unfinished, dataset)
+                with noting_failure(unfinished):
+                    run_epochs(_resumed(unfinished, dataset), show)
             finally:
                 return_memory()  # here, where no frame holds the trainings' state any more
-        return [member.result for member in members]
+        return [training.result for training in trainings]
+
+
+def run_epochs(cohort: Cohort, show: bool | None) -> None:
+    """Run epochs until all trainings have ended."""
+    longest = cohort.longest
+    show = show if leads() else False
+    with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
+        # the process that did the last committed epoch may have been killed before its watch could answer
+        pruned = _pruned([training for training in cohort.live if training.epoch])
+        while True:
+            _conclude(cohort, pruned)
+            if not cohort.live:
+                return
+            run_interruptible(lambda: run_epoch(cohort, bar.progress), cohort.cancel)
+            longest = cohort.longest
+            bar.epoch(longest.epoch, longest.epochs)
+            pruned = _pruned(cohort.live)
+
+
+def run_epoch(cohort: Cohort, progress: Callable[[int], None] = lambda step: None) -> None:
+    """Do the next epoch of each training, whole; nothing of it counts before its checkpoint is written.
+
+    A training whose loss is not finite has ``diverged`` afterwards; the others go on.
+    """
+    began = time.perf_counter()
+    numbers = [training.epoch + 1 for training in cohort.trainings]
+    cohort.state, trained = cohort.engine.train_each(cohort.state, numbers, progress)
+    seconds = time.perf_counter() - began
+    outputs = cohort.evaluate()
+    states = cohort.engine.split(cohort.state)
+    live = cohort.live
+    epochs = [epoch for epoch in zip(cohort.trainings, trained, states, outputs, strict=True) if epoch[0] in live]
+    # the first process alone computes them; a text where the training diverged
+    all_figures: Any = from_first(lambda: _all_figures(epochs, cohort))
+    for (training, _, state, _), figures in zip(epochs, all_figures, strict=True):
+        with cohort.writing():
+            if isinstance(figures, str):
+                get_logger().error("diverged: %s", figures)
+                training.diverged = figures
+            else:
+                training.commit(state, Figures(*figures), seconds)
+
+
+def _all_figures(epochs: Sequence[Epoch], cohort: Cohort) -> list[str | list[Any]]:
+    """Figures of each training's epoch, or why it diverged.
+
+    In threads, since NumPy leaves the interpreter to the others while it works on long arrays.
+    """
+
+    def figures(epoch: Epoch) -> str | list[Any]:
+        try:
+            return list(figures_of(*epoch, spans=cohort.spans))
+        except Divergence as divergence:
+            return str(divergence)
+
+    if len(epochs) == 1:
+        return [figures(epochs[0])]
+    with ThreadPoolExecutor(min(len(epochs), os.cpu_count() or 1)) as pool:
+        return list(pool.map(figures, epochs))
+
+
+def _conclude(cohort: Cohort, pruned: dict[Training, str]) -> None:
+    """Write down the end of those trainings that have ended or were pruned, and let them go."""
+    ends: dict[Training, tuple[str, str]] = {}
+    for training in cohort.live:
+        if training.end is not None:
+            ends[training] = training.end
+        elif training in pruned:
+            ends[training] = "pruned", pruned[training]
+    if not ends:
+        return
+    scored = [training for training, (status, _) in ends.items() if status != "pruned"]
+    reports = dict(zip(scored, run_interruptible(lambda: cohort.reports(scored), cohort.cancel), strict=True))
+    for training, (status, message) in ends.items():
+        training.conclude(status, message, reports.get(training, Report({}, None)))
+    cohort.let_go(list(ends))
+
+
+def _pruned(trainings: Sequence[Training]) -> dict[Training, str]:
+    """Why those end whose watch says so; the others are not in it."""
+    answers = {training: training.ask_watch() for training in trainings if training.diverged is None}
+    return {training: reason for training, reason in answers.items() if reason}
 
 
 def _require_different(runs: Sequence[RunFolder]) -> None:
@@ -78,97 +164,41 @@ def _require_different(runs: Sequence[RunFolder]) -> None:
         raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {path}; give each of them once")
 
 
-def _train(members: Sequence[Member], dataset: Dataset, plan: Plan, show: bool | None) -> None:
+@contextmanager
+def _claimed(runs: Sequence[RunFolder], dataset: Dataset, overwrite: bool) -> Iterator[None]:
+    """Within the block no other process trains in these folders."""
+    require_same(" ".join(run.path.name for run in runs))
+    with ExitStack() as claims:
+        claims.enter_context(first_talks())
+        for run in runs:
+            by_first(partial(claims.enter_context, run.claimed(overwrite, dataset.used)))
+        yield
+
+
+def _log_ended(trainings: Sequence[Training]) -> None:
+    for training in trainings:
+        if training.has_ended:
+            training.close()
+            get_logger().info(
+                "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
+                training.run.path,
+                training.summary["status"],
+            )
+
+
+def _begin(trainings: Sequence[Training], dataset: Dataset) -> None:
+    """Write and log what is known before the first epoch."""
     enable_cache()
     bound_arenas()
-    for member in members:
-        member.begin(dataset, plan)
-    announce([member.run for member in members], dataset.describe())
-    live = list(members)
-    try:
-        cohort = run_interruptible(
-            lambda: Cohort([m.run.config for m in members], dataset, [m.checkpoints for m in members], plan.epochs),
-            lambda: None,
-        )
-        for member, training in zip(members, cohort.trainings, strict=True):
-            member.take_up(training, dataset, member.run.path.name if len(members) > 1 else "")
-        _run_epochs(cohort, live, show)
-    except KeyboardInterrupt:
-        raise TrainingInterrupted(_interrupted(live)) from None
-    except BaseException as error:
-        for member in live:
-            member.failed(error)
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # of the machine, of its GPU
-            raise OutOfMemory(
-                f"not enough memory ({str(error).partition(chr(10))[0]}); "
-                "use a smaller batch_size, seq_len, d_model or dim_feedforward"
-                + (f", or fewer than {len(live)} trainings side by side" if len(live) > 1 else "")
-            ) from error
-        raise
-    finally:
-        with ExitStack() as closing:
-            for member in live:
-                closing.callback(member.close)
+    for training in trainings:
+        training.begin(dataset)
+    announce([training.run for training in trainings], dataset.describe())
 
 
-def _run_epochs(cohort: Cohort, live: list[Member], show: bool | None) -> None:
-    """Run epochs until all have ended, which takes them out of ``live``."""
-    trackers = {_training(member): member.tracker for member in live}
-    longest = _longest(live)
-    show = show if leads() else False
-    with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
-        # what a process that was killed may not have come to hear
-        pruned = _looked_on([member for member in live if _training(member).epoch])
-        while True:
-            _conclude(cohort, live, pruned)
-            if not live:
-                return
-            run_interruptible(lambda: cohort.run_epoch(trackers, bar.progress), cohort.cancel)
-            longest = _longest(live)
-            bar.epoch(longest.epoch, longest.epochs)
-            pruned = _looked_on(live)
-
-
-def _looked_on(members: Sequence[Member]) -> dict[Member, str]:
-    """Why those end whose watch answers the epoch done last; others are not in it."""
-    answers = {member: member.look_on() for member in members if _training(member).diverged is None}
-    return {member: reason for member, reason in answers.items() if reason}
-
-
-def _conclude(cohort: Cohort, live: list[Member], pruned: dict[Member, str]) -> None:
-    """Write down the end of those that have ended or were pruned, and let them go."""
-    ends = {member: _training(member).ended for member in live}
-    ends = {member: end or (("pruned", pruned[member]) if member in pruned else None) for member, end in ends.items()}
-    ended = {member: end for member, end in ends.items() if end is not None}
-    if not ended:
-        return
-    judged = [member for member, (status, _) in ended.items() if status != "pruned"]
-    wanted = [_training(member) for member in judged]
-    reports = dict(zip(judged, run_interruptible(lambda: cohort.reports(wanted), cohort.cancel), strict=True))
-    for member, (status, message) in ended.items():
-        member.conclude(status, message, reports.get(member, Report({}, None)))
-        live.remove(member)
-    cohort.let_go([_training(member) for member in ended])
-
-
-def _training(member: Member) -> Training:
-    assert member.training is not None
-    return member.training
-
-
-def _longest(members: Sequence[Member]) -> Training:
-    """The training with the most epochs to do."""
-    return max(map(_training, members), key=lambda one: one.epochs - one.epoch)
-
-
-def _interrupted(live: Sequence[Member]) -> str:
-    messages = [member.interrupted() for member in live]
-    if len(messages) == 1:
-        return messages[0]
-    epochs = [member.training.epoch if member.training else 0 for member in live]
-    few, many = min(epochs, default=0), max(epochs, default=0)
-    kept = all(member.run.config.save_weights for member in live)
-    return (
-        f"interrupted after {few if few == many else f'{few} to {many}'} whole epochs of {len(live)} trainings, "
-        f"states saved{'' if kept else ' of those with save_weights'}; the same command goes on from there"
-    )
+def _resumed(trainings: Sequence[Training], dataset: Dataset) -> Cohort:
+    """The trainings on the device, where their last committed epochs left them."""
+    cohort = run_interruptible(lambda: Cohort(trainings, dataset), lambda: None)
+    for training in trainings:
+        title = training.run.path.name if len(trainings) > 1 else ""
+        training.record(dataset.names, cohort.spans.reference, title)
+    return cohort

@@ -44,7 +44,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
     if most < 1:
         raise ValueError(f"most: found {most}, should be at least 1")
     enable_cache()
-    found, pace, size, tape = 1, np.inf, 1, None
+    best, pace, size, tape = 1, np.inf, 1, None
     frequencies = ScoredSpans(config, dataset).reference.frequencies_HK
     while size <= most and most > 1:
         engine = Engine([config] * size, dataset, tape)
@@ -53,8 +53,8 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
         if seconds is None or seconds / size * (GAIN if size > 1 else 1) > pace:
             break
         get_logger().debug("%d members: %.3g s a member and call", size, seconds / size)
-        found, pace, size = size, seconds / size, 2 * size
-    return found
+        best, pace, size = size, seconds / size, 2 * size
+    return best
 
 
 def _seconds(engine: Engine, state: Any) -> float | None:

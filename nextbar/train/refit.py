@@ -10,6 +10,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import FrameNames
 from nextbar.bars.folder import existing_folder
+from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
@@ -72,12 +73,12 @@ def refit(
         data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
-    found = Trainer(config, bars, **names).read()
-    end = _end(found, config) + 1
+    series = series_of(config, bars, **names)
+    end = _end(series, config) + 1
     get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
     layout = read_preparation(path).spec.layout
     plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name, layout=layout)
-    return Trainer(config, found, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
+    return Trainer(config, series, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
 
 
 def _best_in_words(summary: dict[str, Any]) -> str:

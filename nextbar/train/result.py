@@ -1,4 +1,4 @@
-"""What is asked of a training beside its configuration, and what comes of it."""
+"""``Plan``, ``Watch`` and ``Result`` of a training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nextbar.data.windows import LAYOUT
 
 @dataclass(frozen=True)
 class Result:
-    """What a training came to."""
+    """Where a training lies, how it ended, and its scores."""
 
     run_dir: Path
     best_epoch: int | None
@@ -23,12 +23,12 @@ class Result:
     metrics: dict[str, Any]
     """by span (``validation``, ``test``): ``model``, ``baseline``, ``skill``, ``by_ticker``, ..."""
     message: str = ""
-    """what to know about the end, where there is something to know"""
+    """why it ended, where the status does not say it"""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training does otherwise than its configuration says."""
+    """What differs from the configuration: cuts, number of epochs, layout."""
 
     cuts: Cuts | None = None
     """where validation and test begin; after the last bar: nothing is scored"""
@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What tells its run folder from that of the configuration; empty where there is no difference."""
+        """Part of the run folder's name, unlike that of the configuration alone; empty where nothing differs."""
         if self == Plan():
             return ""
         earlier = () if self.layout == LAYOUT else (self.layout,)
@@ -49,6 +49,6 @@ class Plan:
 
 
 Watch = Callable[[int, float | None], str]
-"""told each epoch that is done and its ranking score (lower is better; None where nothing is validated); what it
-answers, where it answers something, is why the training ends there, with status ``pruned``. A
-training that is gone on with tells its last epoch once more, as the process may have ended before the answer came"""
+"""called after each epoch with its number and its ranking score (lower is better; None where nothing is validated). A
+text other than ``""`` ends the training with status ``pruned`` and is the reason. A training that is resumed calls it
+for its last epoch once more, since the process may have been killed before it answered"""

@@ -1,4 +1,4 @@
-"""Judges forecasts of a dataset's spans; one serves every training on it."""
+"""Validation and test windows with their outcomes, and the scores of forecasts for them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SCORED = ("validation", "test")
 
 
 class Report(NamedTuple):
-    """What a training came to."""
+    """Scores of a training's best epoch."""
 
     metrics: dict[str, Any]
-    """of the best epoch beside the baseline's, by span"""
+    """by span, beside the baseline's"""
     conformal: Conformal | None
     """the validation residuals of a ``distribution``"""
 
@@ -34,11 +34,11 @@ def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
 
 
 class ScoredSpans:
-    """The scored spans of a dataset, what came in them, and the baseline beside.
+    """The scored spans of a dataset with their outcomes and baselines, shared by all trainings on it.
 
     Args:
         config: an experiment on the dataset; only its task counts.
-        dataset: the windows. Without scored ones there is nothing to judge but training itself.
+        dataset: the windows. Where none is scored, only the training span has scores.
     """
 
     def __init__(self, config: ExperimentConfig, dataset: Dataset) -> None:
@@ -57,14 +57,14 @@ class ScoredSpans:
         split = len(dataset.origins["validation"])
         self._parts = {"validation": slice(None, split), "test": slice(split, None)}
 
-    def losses(self, evaluation: SpanOutput) -> dict[str, float]:
+    def losses(self, output: SpanOutput) -> dict[str, float]:
         """Mean loss of each scored span."""
-        return {span: float(np.mean(evaluation.loss_N[self._parts[span]], dtype=np.float64)) for span in self.scored}
+        return {span: float(np.mean(output.loss_N[self._parts[span]], dtype=np.float64)) for span in self.scored}
 
-    def forecasts(self, evaluation: SpanOutput) -> dict[str, Forecast]:
+    def forecasts(self, output: SpanOutput) -> dict[str, Forecast]:
         """Forecasts of each scored span."""
         return {
-            span: Forecast(*(None if a is None else a[self._parts[span]] for a in evaluation.forecast))
+            span: Forecast(*(None if a is None else a[self._parts[span]] for a in output.forecast))
             for span in self.scored
         }
 
@@ -79,9 +79,9 @@ class ScoredSpans:
                 ranking = self.scorers[span].ranking(scores)
         return row, ranking
 
-    def report(self, evaluation: SpanOutput) -> Report:
+    def report(self, output: SpanOutput) -> Report:
         """The closing report on an epoch's forecasts."""
-        forecasts = self.forecasts(evaluation)
+        forecasts = self.forecasts(output)
         metrics = {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}
         conformal = None
         if "validation" in forecasts and self.task.output_mode == "distribution":

@@ -1,4 +1,4 @@
-"""One experiment with several seeds: how much of a score is luck of the draw."""
+"""One experiment with several seeds: how much its scores vary with them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATISTICS = ("mean", "std", "min", "max")
 
 @dataclass(frozen=True)
 class Seeds:
-    """What an experiment came to with each of several seeds."""
+    """Results of an experiment with each of several seeds."""
 
     results: tuple[Result, ...]
     """one for each seed, in their order"""
@@ -79,11 +79,11 @@ def train_seeds(
     numbers = tuple(experiment.seed + i for i in range(seeds))
     configs = [replace(experiment, seed=number) for number in numbers]
     results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
-    found = Seeds(tuple(results), numbers)
+    trained = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
-        for span, report in found.metrics.items():
+        for span, report in trained.metrics.items():
             print_whole(console(), seeds_table(span, report))
-    return found
+    return trained
 
 
 def seeds_table(span: str, report: dict[str, Any]) -> Table:
@@ -99,7 +99,7 @@ def seeds_table(span: str, report: dict[str, Any]) -> Table:
         skill = report["skill"].get(name)
         table.add_row(
             name,
-            *(rounded(values and values[one]) for one in STATISTICS),
+            *(rounded(values and values[statistic]) for statistic in STATISTICS),
             rounded(report["baseline"][name]),
             f"{skill['mean']:+.4f}" if skill else "",
             f"{skill['std']:.4f}" if skill and skill["std"] is not None else "",
@@ -120,8 +120,8 @@ def _summary(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
         return None
-    std = statistics.stdev(known) if len(known) > 1 else None
-    return {"mean": statistics.fmean(known), "std": std, "min": min(known), "max": max(known)}
+    std = statistics.stdev(numbers) if len(numbers) > 1 else None
+    return {"mean": statistics.fmean(numbers), "std": std, "min": min(numbers), "max": max(numbers)}

@@ -1,4 +1,4 @@
-"""What is told of each epoch: a line in the log, a row in ``metrics.csv``, TensorBoard; and the table at the end."""
+"""Records of each epoch: a line in the log, a row in ``metrics.csv``, TensorBoard; and the table at the end."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Tracker:
 
     Args:
         run_dir: folder of the run; ``metrics.csv`` and the TensorBoard events lie directly in it.
-        first_epoch: first epoch to come, counted from 1. What is recorded of it and of later ones, by a
-            process that was killed before their commit, is dropped.
+        first_epoch: first epoch to come, counted from 1. Records of it and of later ones, left by a
+            process that was killed before their commit, are dropped.
         num_epochs: last epoch.
         steps_per_epoch: optimiser steps of an epoch.
         name: what its log lines begin with, where there are several trainings.
@@ -60,7 +60,7 @@ class Tracker:
         self.close()
 
     def close(self) -> None:
-        """Record nothing any more."""
+        """Close the files."""
         self._events.close()
 
     def epoch(self, epoch: int, step: int, row: Mapping[str, float], extra: Mapping[str, float]) -> None:
@@ -119,9 +119,9 @@ def _add(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None
 def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> str:
     """Return one line: losses and the leading metric, by span, and the pace."""
     leading = next((name for name in LEADING if any(tag.endswith(f"/{name}") for tag in row)), "")
-    told = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
+    shown = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
     pace = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in extra.items()]
-    return "  ".join([title, *(f"{tag} {rounded(row[tag])}" for tag in told), *pace])
+    return "  ".join([title, *(f"{tag} {rounded(row[tag])}" for tag in shown), *pace])
 
 
 def rounded(value: float | None) -> str:

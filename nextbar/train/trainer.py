@@ -1,4 +1,4 @@
-"""Trainer: the public face of training."""
+"""``Trainer``: trains and scores one experiment."""
 
 from __future__ import annotations
 
@@ -61,14 +61,10 @@ class Trainer:
             NextbarError: bars or folder that cannot be used; the message says what to do.
             TrainingInterrupted: Ctrl-C; the state after the last whole epoch is saved.
         """
-        bars = self.read()
+        series = self.read()
+        dataset = build_dataset(self.config, series, self._plan.cuts, self._plan.layout)
         (result,) = train_together(
-            [self.config],
-            build_dataset(self.config, bars, self._plan.cuts, self._plan.layout),
-            plan=self._plan,
-            watches=[self._watch],
-            show=self._show,
-            overwrite=overwrite,
+            [self.config], dataset, plan=self._plan, watches=[self._watch], show=self._show, overwrite=overwrite
         )
         closing_table(result.metrics, show=self._show if leads() else False)
         return result

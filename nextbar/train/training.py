@@ -1,4 +1,4 @@
-"""The book of one training: epochs done, patience, the best; what of an epoch is kept, and whether to go on."""
+"""One training: its run folder, the epochs done, early stopping, the best epoch, and how it ends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import jax
 import numpy as np
 from flax.training.train_state import TrainState
 
-from nextbar.config import ExperimentConfig
-from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
-from nextbar.machine.hosts import from_first, tree_from_first
+from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.folder import ENDED, RunFolder
+from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.early_stopper import EarlyStopper
-from nextbar.train.scored_spans import ScoredSpans
+from nextbar.train.figures import Figures
+from nextbar.train.result import Plan, Result, Watch
+from nextbar.train.scored_spans import Report
 from nextbar.train.tracking import Tracker
+from nextbar.types import Reference
 
 
 class Best(NamedTuple):
@@ -28,54 +32,121 @@ class Best(NamedTuple):
     params: Any
 
 
-class Judged(NamedTuple):
-    """An epoch that was sound, before any of it counts."""
-
-    row: dict[str, float]
-    """for ``metrics.csv``"""
-    validation_loss: float | None
-    ranking: float | None
-
-
-class Divergence(Exception):
-    """A loss that is not finite."""
-
-
 class Training:
-    """Bookkeeping of a training in progress.
+    """A training from its folder to its result, alone or beside others in a ``Cohort``.
 
     Args:
-        config: the experiment.
-        judge: of its dataset.
-        checkpoints: where states are kept.
+        run: its folder, claimed by this process.
         n_windows: training windows of an epoch.
-        batch_size: windows of a step.
-        epochs: end after so many; the schedule is that of the configuration. None: all of them.
+        plan: its number of epochs, where that is not the configuration's.
+        watch: is told of each epoch and may end the training.
     """
 
-    def __init__(
-        self,
-        config: ExperimentConfig,
-        judge: ScoredSpans,
-        checkpoints: Checkpoints,
-        *,
-        n_windows: int,
-        batch_size: int,
-        epochs: int | None = None,
-    ) -> None:
-        self.config = config
-        self.checkpoints = checkpoints
-        self.epochs = epochs or config.num_epochs
-        self.n_windows, self._batch_size = n_windows, batch_size
-        self.steps_per_epoch = -(-n_windows // batch_size)
-        self.judge = judge
-        self.stopper = EarlyStopper(config.early_stopper or self.epochs + 1, optim_value=math.inf)
+    def __init__(self, run: RunFolder, n_windows: int, plan: Plan | None = None, watch: Watch | None = None) -> None:
+        self.run, self.config = run, run.config
+        self._plan, self._watch = plan or Plan(), watch
+        self.n_windows = n_windows
+        self.steps_per_epoch = -(-n_windows // self.config.batch_size)
+        self.epochs = self._plan.epochs or self.config.num_epochs
+        """the last epoch; the schedule is that of the configuration"""
         self.epoch = 0
+        """epochs done"""
         self.ranking: float | None = None
-        """ranking score of the epoch done last, where validation has windows; see ``Scorer.ranking``"""
+        """ranking score of the last epoch done, where validation has windows; see ``Scorer.ranking``"""
         self.best: Best | None = None
         self.diverged: str | None = None
         """why it cannot go on, where a loss was not finite"""
+        self.stopper = EarlyStopper(self.config.early_stopper or self.epochs + 1, optim_value=math.inf)
+        self.summary: dict[str, Any] = from_first(run.read_summary)
+        self.checkpoints = Checkpoints(run.checkpoints, enabled=self.config.save_weights and leads())
+        self.tracker: Tracker | None = None
+        """writes down the epochs from the next one on; None in processes that leave this to the first"""
+        self._recorded = False
+        self.concluded = False
+        """whether its end was written down by this process"""
+
+    def begin(self, dataset: Dataset) -> None:
+        """Write what is known before the first epoch."""
+        facts: dict[str, Any] = {"refit_of": self._plan.refit_of, "best_epoch": None, "metrics": {}, "message": ""}
+        by_first(lambda: self.run.begin(dataset, facts))
+
+    def resume(self, start: TrainState) -> TrainState:
+        """The state of the last committed epoch, or ``start``, the untrained state, where there is none."""
+        trees: list[Any] = []
+
+        def restore() -> list[Any] | None:
+            restored = self._last_epoch(start)
+            if restored is None:
+                return None
+            epoch, notes, *arrays = restored
+            trees.append(arrays)
+            return [epoch, notes]
+
+        committed = from_first(restore)
+        if committed is None:
+            return start
+        self.epoch, notes = committed
+        leaves, params = tree_from_first(trees[0] if trees else None, [jax.tree.leaves(start), start.params])
+        self.stopper = EarlyStopper(**notes["early_stopper"])
+        self.best = Best(notes["best_epoch"], notes["best_loss"], params)
+        self.ranking = notes.get("ranking")
+        get_logger().info("going on after epoch %d of %d", self.epoch, self.epochs)
+        return jax.tree.unflatten(jax.tree.structure(start), leaves)
+
+    def _last_epoch(self, start: TrainState) -> tuple[int, dict[str, Any], list[jax.Array], Any] | None:
+        """Number and notes of the last committed epoch, leaves of its state, and the best epoch's parameters."""
+        restored = self.checkpoints.restore_last(start)
+        if restored is None:
+            return None
+        epoch, state, notes = restored
+        self.checkpoints.forget_after(epoch)
+        params = self.checkpoints.restore(notes["best_epoch"], start).params
+        return epoch, notes, jax.tree.leaves(state), jax.device_get(params)
+
+    def record(self, names: tuple[str, ...], reference: Reference, title: str = "") -> None:
+        """Write down the baselines' reference, and the epochs from the next one on.
+
+        Args:
+            names: of the series of ``reference``.
+            reference: what the baselines were fitted on.
+            title: what log lines begin with, where there are several trainings.
+        """
+        by_first(lambda: write_reference(self.run.path, names, reference))
+        self.tracker = by_first(
+            lambda: Tracker(self.run.path, self.epoch + 1, self.epochs, self.steps_per_epoch, title)
+        )
+        self._recorded = True
+
+    def commit(self, state: TrainState, figures: Figures, seconds: float) -> None:
+        """Count an epoch and write it down; the checkpoint, which makes it count after a kill, comes last.
+
+        Args:
+            state: after the epoch.
+            figures: its losses and metrics.
+            seconds: how long its training took.
+        """
+        self.epoch += 1
+        loss = figures.validation_loss
+        if loss is not None:
+            self.stopper(loss)
+        if self.best is None or loss is None or loss < self.best.loss:
+            self.best = Best(self.epoch, math.inf if loss is None else loss, jax.tree.map(np.array, state.params))
+        self.ranking = figures.ranking
+        if self.tracker is not None:
+            step = self.epoch * self.steps_per_epoch
+            self.tracker.epoch(self.epoch, step, figures.row, {"windows_per_second": self.n_windows / seconds})
+        notes = {
+            "early_stopper": asdict(self.stopper),
+            "best_epoch": self.best.epoch,
+            "best_loss": self.best.loss,
+            "ranking": self.ranking,
+        }
+        self.checkpoints.save(self.epoch, state, notes, math.nan if loss is None else loss)
+
+    def ask_watch(self) -> str:
+        """What the watch answers to the last epoch done: why the training ends here, or nothing."""
+        watch = self._watch
+        return from_first(lambda: watch(self.epoch, self.ranking)) if watch else ""
 
     @property
     def stopped_early(self) -> bool:
@@ -88,7 +159,7 @@ class Training:
         return self.epoch >= self.epochs or self.stopped_early
 
     @property
-    def ended(self) -> tuple[str, str] | None:
+    def end(self) -> tuple[str, str] | None:
         """Status and message, once there is nothing left to do."""
         if self.diverged is not None:
             return "diverged", self.diverged
@@ -96,113 +167,74 @@ class Training:
             return None
         return ("stopped_early" if self.stopped_early else "finished"), ""
 
-    def resume(self, start: TrainState) -> TrainState:
-        """The state to go on from: the last one kept, or the untrained one."""
-        held: list[Any] = []
-
-        def look() -> list[Any] | None:
-            kept = self._kept(start)
-            if kept is None:
-                return None
-            epoch, notes, *trees = kept
-            held.append(trees)
-            return [epoch, notes]
-
-        said = from_first(look)
-        if said is None:
-            return start
-        self.epoch, notes = said
-        leaves, params = tree_from_first(held[0] if held else None, [jax.tree.leaves(start), start.params])
-        self.stopper = EarlyStopper(**notes["early_stopper"])
-        self.best = Best(notes["best_epoch"], notes["best_loss"], params)
-        self.ranking = notes.get("ranking")
-        get_logger().info("going on after epoch %d of %d", self.epoch, self.epochs)
-        return jax.tree.unflatten(jax.tree.structure(start), leaves)
-
-    def _kept(self, start: TrainState) -> tuple[int, dict[str, Any], list[jax.Array], Any] | None:
-        """Number of the last epoch kept, its notes, leaves of its state, and the best epoch's parameters."""
-        restored = self.checkpoints.restore_last(start)
-        if restored is None:
-            return None
-        epoch, state, notes = restored
-        self.checkpoints.forget_after(epoch)
-        params = self.checkpoints.restore(notes["best_epoch"], start).params
-        return epoch, notes, jax.tree.leaves(state), jax.device_get(params)
-
-    def judged(self, state: TrainState, trained: TrainedEpoch, evaluation: SpanOutput | None) -> Judged:
-        """The next epoch's figures.
-
-        Args:
-            state: after it.
-            trained: what it left behind.
-            evaluation: of the scored windows with the new parameters; None where there are none.
-
-        Raises:
-            Divergence: a loss is not finite; the message names step, learning rate and last good checkpoint.
-        """
-        self._require_finite(trained)
-        loss_of = self.judge.losses(evaluation) if evaluation else {}
-        forecasts = self.judge.forecasts(evaluation) if evaluation else {}
-        self._require_sound(loss_of.get("validation"), trained, state)
-        row: dict[str, float] = {"learning_rate": float(trained.learning_rate_T[-1])}
-        row["train/loss"] = trained.mean_loss(self.n_windows, self._batch_size)
-        row |= {f"{span}/loss": loss for span, loss in loss_of.items()}
-        metrics, ranking = self.judge.row({"train": trained.forecast, **forecasts})
-        return Judged(row | metrics, loss_of.get("validation"), ranking)
-
-    def commit(self, state: TrainState, judged: Judged, tracker: Tracker | None, seconds: float) -> None:
-        """Count the epoch; it does once its checkpoint is asked for, which comes last.
-
-        Args:
-            state: after the epoch.
-            judged: its figures.
-            tracker: where they are written to; None: another process does that.
-            seconds: how long its training took.
-        """
-        self.epoch += 1
-        loss = judged.validation_loss
-        if loss is not None:
-            self.stopper(loss)
-        if self.best is None or loss is None or loss < self.best.loss:
-            self.best = Best(self.epoch, math.inf if loss is None else loss, jax.tree.map(np.array, state.params))
-        self.ranking = judged.ranking
-        step = self.epoch * self.steps_per_epoch
-        if tracker is not None:
-            tracker.epoch(self.epoch, step, judged.row, {"windows_per_second": self.n_windows / seconds})
-        notes = {
-            "early_stopper": asdict(self.stopper),
-            "best_epoch": self.best.epoch,
-            "best_loss": self.best.loss,
-            "ranking": self.ranking,
-        }
-        self.checkpoints.save(self.epoch, state, notes, math.nan if loss is None else loss)
-
-    def _require_finite(self, trained: TrainedEpoch) -> None:
-        bad = trained.first_bad_step
-        if bad is not None:
-            step = self.epoch * self.steps_per_epoch + bad
-            raise Divergence(
-                f"the loss at step {step} (epoch {self.epoch + 1}) is {trained.loss_T[bad]}, "
-                f"learning rate {trained.learning_rate_T[bad]:.3g}; {self._last_good()}"
-            )
-
-    def _require_sound(self, validation_loss: float | None, trained: TrainedEpoch, state: TrainState) -> None:
-        """A loss is measured before its step, so only what is validated, or the parameters, tell of an epoch's last."""
-        if validation_loss is not None:
-            what, sound = f"validation loss is {validation_loss}", bool(np.isfinite(validation_loss))
-        else:
-            what = "parameters are not finite"
-            sound = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.device_get(state.params)))
-        if not sound:
-            raise Divergence(
-                f"after step {(self.epoch + 1) * self.steps_per_epoch - 1} (epoch {self.epoch + 1}) the {what}, "
-                f"learning rate {trained.learning_rate_T[-1]:.3g}; {self._last_good()}"
-            )
-
-    def _last_good(self) -> str:
-        if self.epoch == 0:
-            return "no epoch was finished; use a lower learning_rate, or a gradient_clip"
-        kept = (
-            f"kept in {self.checkpoints.folder / 'last' / str(self.epoch)}" if self.checkpoints.enabled else "not kept"
+    def conclude(self, status: str, message: str, report: Report) -> None:
+        """Write down the end and the scores of the best epoch."""
+        self.summary = from_first(lambda: self._write_end(status, message, report))
+        best_epoch = self.summary["best_epoch"]
+        get_logger().info(
+            "%s: %s after %d epoch%s, %s",
+            self.run.path,
+            status.replace("_", " "),
+            self.epoch,
+            "" if self.epoch == 1 else "s",
+            "none of them whole, so there is no best" if best_epoch is None else f"best is epoch {best_epoch}",
         )
-        return f"the last good epoch is {self.epoch}, {kept}; use a lower learning_rate, or a gradient_clip"
+        self.concluded = True
+        self.close()
+
+    def _write_end(self, status: str, message: str, report: Report) -> dict[str, Any]:
+        best = self.best
+        if best and report.conformal:
+            write_conformal(self.run.path, best.epoch, report.conformal)
+        self.checkpoints.wait()  # whoever reads that it has ended finds its checkpoints
+        return self.run.update(
+            status=status,
+            message=message,
+            epochs=self.epoch,
+            best_epoch=best.epoch if best else None,
+            validation_loss=best.loss if best and math.isfinite(best.loss) else None,
+            metrics=report.metrics,
+        )
+
+    def interrupt(self) -> str:
+        """Write down that Ctrl-C was pressed; returns what that means for the run."""
+        if not self.config.save_weights:
+            message = "interrupted; save_weights is False, so nothing was kept: the same command starts again"
+        elif not self._recorded:
+            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.path}"
+        elif self.epoch == 0:
+            message = "interrupted before the first epoch was whole; the same command starts again"
+        else:
+            message = (
+                f"interrupted after {self.epoch} whole epochs, state saved in {self.run.path}; "
+                "the same command goes on from there"
+            )
+        if leads():
+            self.run.update(status="interrupted", message=message)
+        return message
+
+    def fail(self, error: BaseException) -> None:
+        """Write down what went wrong."""
+        if leads():
+            self.run.update(status="failed", message=f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """Finish writing; the claim on the folder is the caller's."""
+        try:
+            if self.tracker is not None:
+                self.tracker.close()
+        finally:
+            self.checkpoints.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """True where the folder holds a training that is over."""
+        return self.summary.get("status") in ENDED
+
+    @property
+    def result(self) -> Result:
+        """What a training that has ended came to."""
+        best_epoch, status, metrics, message = (
+            self.summary[name] for name in ("best_epoch", "status", "metrics", "message")
+        )
+        return Result(self.run.path, best_epoch, status, metrics, message)

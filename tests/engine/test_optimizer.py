@@ -25,7 +25,7 @@ def learning_rates(mode: str, warmup: int, epochs: int, per_epoch: int) -> np.nd
     """All steps of a training, and of one epoch more."""
     config = make_config(learning_rate=PEAK, lr_mode=mode, warmup_epochs=warmup, num_epochs=epochs)
     steps = jnp.arange((epochs + 1) * per_epoch)
-    return np.asarray(closed_form(steps, HyperParameters.from_config(config), jnp.int32(per_epoch)))
+    return np.asarray(closed_form(steps, HyperParameters.of(config), jnp.int32(per_epoch)))
 
 
 def optax_rates(schedule: optax.Schedule, epochs: int, per_epoch: int) -> np.ndarray:
@@ -65,10 +65,10 @@ def test_the_public_schedule_is_optaxs_own(warmup: int) -> None:
 
 def test_a_very_long_training_keeps_its_schedule() -> None:
     """A million epochs of 3,000 steps, as of somebody who relies on early stopping, pass 32-bit counts."""
-    hyper = HyperParameters.from_config(make_config(learning_rate=PEAK, lr_mode="linear", num_epochs=1_000_000))
+    hyper = HyperParameters.of(make_config(learning_rate=PEAK, lr_mode="linear", num_epochs=1_000_000))
     start = closed_form(jnp.arange(5), hyper, jnp.int32(3_000))
     np.testing.assert_allclose(start, PEAK, rtol=1e-6)
-    hyper = HyperParameters.from_config(make_config(learning_rate=PEAK, warmup_epochs=1_000_000))
+    hyper = HyperParameters.of(make_config(learning_rate=PEAK, warmup_epochs=1_000_000))
     start = closed_form(jnp.arange(5), hyper, jnp.int32(3_000))
     np.testing.assert_allclose(start, PEAK * np.arange(5) / 3e9, rtol=1e-6)
 
@@ -105,7 +105,7 @@ def test_adamw_equals_optaxs(clip: float | None, weight_decay: float) -> None:
     config = make_config(
         learning_rate=PEAK, warmup_epochs=1, num_epochs=3, weight_decay=weight_decay, gradient_clip=clip
     )
-    hyper = HyperParameters.from_config(config)
+    hyper = HyperParameters.of(config)
     state = create_state(lambda: None, PARAMS, clip is not None)
     update = jax.jit(
         lambda state, hyper, grads: set_hyper_parameters(

@@ -40,7 +40,7 @@ def test_every_number_of_a_configuration_arrives() -> None:
         learning_rate=2e-3, lr_mode="linear", warmup_epochs=3, num_epochs=9, weight_decay=0.2, gradient_clip=0.7,
         dropout=0.3, norm_mode="global_meanstd", seed=2**32 - 1,
     )  # fmt: skip
-    hyper = HyperParameters.from_config(config)
+    hyper = HyperParameters.of(config)
     wanted = HyperParameters(
         2e-3, LR_MODES.index("linear"), 3, 9, 0.2, 0.7, 0.3, NORM_MODES.index("global_meanstd"), 2**32 - 1
     )
@@ -52,5 +52,5 @@ def test_every_number_of_a_configuration_arrives() -> None:
 )
 def test_types_do_not_follow_the_values(overrides: dict[str, Any]) -> None:
     """What is traced keeps its type, or another value would compile anew."""
-    types = [v.dtype for v in HyperParameters.from_config(make_config())]
-    assert [v.dtype for v in HyperParameters.from_config(make_config(**overrides))] == types
+    types = [v.dtype for v in HyperParameters.of(make_config())]
+    assert [v.dtype for v in HyperParameters.of(make_config(**overrides))] == types

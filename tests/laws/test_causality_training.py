@@ -10,13 +10,12 @@ import jax
 import numpy as np
 import pytest
 from builders import make_bars, make_config, with_columns
-from experiments import GRID, leaves
+from experiments import GRID, leaves, make_cohort
 
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
-from nextbar.runs.checkpoint import Checkpoints
-from nextbar.train.cohort import Cohort
+from nextbar.train.loop import run_epoch
 from nextbar.types import Forecast
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -68,15 +67,15 @@ class Outcome:
 
 def train(config: ExperimentConfig, series: list[Bars], folder: Path) -> Outcome:
     dataset = build_dataset(config, series)
-    cohort = Cohort([config], dataset, [Checkpoints(folder, enabled=False)])
+    cohort = make_cohort([config], dataset, folder)
     (training,) = cohort.trainings
-    recorder = Recorder()
+    training.tracker = recorder = Recorder()  # type: ignore[assignment]
     while not training.complete:
-        cohort.run_epoch({training: recorder})  # type: ignore[dict-item]
+        run_epoch(cohort)
     assert training.best is not None
     (evaluation,) = cohort.evaluate()
     assert evaluation is not None
-    forecasts = cohort.judge.forecasts(evaluation)
+    forecasts = cohort.spans.forecasts(evaluation)
     params = cohort.state.params
     forecasts["training"] = cohort.engine.evaluate(params, dataset.origins["training"]).forecast
     return Outcome(dataset, recorder.rows, leaves(params), training.best.epoch, forecasts)

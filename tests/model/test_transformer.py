@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from batches import F, G, H, L, make_batch, make_config
-from experiments import GRID, make_dataset
+from experiments import GRID, make_cohort, make_dataset
 
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.dataset import Dataset
@@ -20,8 +20,6 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import EncoderBlock, Transformer, architecture
-from nextbar.runs.checkpoint import Checkpoints
-from nextbar.train.cohort import Cohort
 from nextbar.types import Batch, Forecast
 
 
@@ -214,10 +212,10 @@ def untrained(
     config: ExperimentConfig, dataset: Dataset, folder: Path
 ) -> tuple[dict[str, Scorer], dict[str, Forecast]]:
     """The scorers of an experiment, and what the model says before its first step."""
-    cohort = Cohort([config], dataset, [Checkpoints(folder, enabled=False)])
+    cohort = make_cohort([config], dataset, folder)
     (evaluation,) = cohort.evaluate()
     assert evaluation is not None
-    return cohort.judge.scorers, cohort.judge.forecasts(evaluation)
+    return cohort.spans.scorers, cohort.spans.forecasts(evaluation)
 
 
 @pytest.mark.parametrize("target", ["close", "log_return"])

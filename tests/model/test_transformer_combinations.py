@@ -119,7 +119,7 @@ def test_every_combination_of_shapes_can_be_built() -> None:
         model = Transformer(architecture(config.model_config), head_for(config), BINS)
         params = jax.eval_shape(model.init, jax.random.key(0), batch)["params"]
         program = Program(model, None, B, False, 1)  # type: ignore[arg-type]  # one step looks at no spec
-        hyper = jax.eval_shape(lambda c=config: HyperParameters.from_config(c))
+        hyper = jax.eval_shape(lambda c=config: HyperParameters.of(c))
         state = jax.eval_shape(partial(create_state, model.apply, clip=False), params)
         after, loss, _ = jax.eval_shape(partial(train_step, program), state, batch, hyper, jnp.float32(1))
         assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, params)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +17,9 @@ from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.engine.engine import Engine
+from nextbar.runs.folder import RunFolder
+from nextbar.train.cohort import Cohort
+from nextbar.train.training import Training
 
 GRID = (-np.inf, -0.5, 0.0, 0.5, np.inf)
 """bin edges in percent for ``discrete_grid``"""
@@ -65,3 +70,9 @@ def compilations() -> Iterator[list[str]]:
         yield names
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def make_cohort(configs: Sequence[ExperimentConfig], dataset: Dataset, folder: Path) -> Cohort:
+    """Trainings that begin, and keep nothing: their folders are never made."""
+    runs = [RunFolder(replace(config, log_dir=str(folder), save_weights=False), "f" * 64) for config in configs]
+    return Cohort([Training(run, len(dataset.origins["training"])) for run in runs], dataset)

@@ -15,7 +15,7 @@ from trainings import BARS, make_config, train
 from nextbar import refit
 from nextbar.data.dataset import build_dataset
 from nextbar.runs.folder import RunFolder
-from nextbar.train.member import announce
+from nextbar.train.announcement import announce
 
 
 @pytest.fixture

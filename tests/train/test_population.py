@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 from builders import MONDAY, make_bars, make_frame
-from experiments import GRID, compilations, series
+from experiments import GRID, compilations, make_cohort, series
 from filelock import FileLock
 from trainings import BARS, assert_same_run, interrupt, make_config, parameters
 
@@ -22,9 +22,9 @@ from nextbar.engine.functions import functions_of
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
-from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import read_summary
+from nextbar.train import loop
 from nextbar.train.cohort import Cohort
 from nextbar.train.population import population_key, train_population
 from nextbar.train.trainer import Result, Trainer
@@ -116,7 +116,7 @@ def test_the_start_is_the_same_bit_by_bit(tmp_path: Path) -> None:
     dataset = build_dataset(configs[2], series(configs[2]))
 
     def begun(*some: ExperimentConfig) -> Cohort:
-        return Cohort(some, dataset, [Checkpoints(tmp_path, enabled=False) for _ in some])
+        return make_cohort(some, dataset, tmp_path)
 
     cohort = begun(*configs)
     for config, state in zip(configs, cohort.engine.split(cohort.state), strict=True):
@@ -163,13 +163,13 @@ def test_members_end_each_in_its_own_time(tmp_path: Path) -> None:
     """Early stopping and fewer epochs end one; half of them gone, the others go on in a smaller program."""
     sizes: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        real = Cohort.run_epoch
+        real = loop.run_epoch
 
         def counted(cohort: Cohort, *rest: Any) -> None:
             sizes.append(len(cohort.trainings))
             real(cohort, *rest)
 
-        patch.setattr(Cohort, "run_epoch", counted)
+        patch.setattr(loop, "run_epoch", counted)
         members = together(configs_of(tmp_path / "together", STOPPING))
     assert sizes == sorted(sizes, reverse=True) and sizes[0] == 4
     assert set(sizes) <= {4, 2, 1} and len(set(sizes)) > 1
@@ -290,7 +290,7 @@ def test_a_population_claims_all_its_folders(tmp_path: Path) -> None:
 def test_a_failure_is_noted_in_every_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = configs_of(tmp_path, DIFFERENT[:2])
     with monkeypatch.context() as patch:
-        patch.setattr(Cohort, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
+        patch.setattr(loop, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
         with pytest.raises(RunError, match=r"not enough memory.*fewer than 2 trainings"):
             together(configs)
     assert [read_summary(p)["status"] for p in (tmp_path / "test").glob("*-*/")] == ["failed"] * 2

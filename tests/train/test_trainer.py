@@ -18,6 +18,7 @@ from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import read_summary
+from nextbar.train import loop
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result, Trainer
 
@@ -130,14 +131,14 @@ def test_a_diverged_run_names_step_and_rate_and_is_reported(tmp_path: Path, monk
 
 def test_a_run_that_diverges_late_keeps_its_last_good_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parameters that are no numbers any more in the third epoch, whose first step is number 12."""
-    real = Cohort.run_epoch
+    real = loop.run_epoch
 
     def poisoned(cohort: Cohort, *rest: Any) -> None:
         if cohort.trainings[0].epoch == 2:
             cohort.state = cohort.state.replace(params=jax.tree.map(lambda a: a * np.nan, cohort.state.params))
         real(cohort, *rest)
 
-    monkeypatch.setattr(Cohort, "run_epoch", poisoned)
+    monkeypatch.setattr(loop, "run_epoch", poisoned)
     result = train(tmp_path, num_epochs=5)
     assert result.status == "diverged"
     assert "step 12 (epoch 3)" in result.message and "learning rate" in result.message
@@ -204,7 +205,7 @@ def test_bad_bars_leave_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_failure_is_noted_and_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Cohort, "run_epoch", lambda *_: (_ for _ in ()).throw(ZeroDivisionError("too small")))
+        patch.setattr(loop, "run_epoch", lambda *_: (_ for _ in ()).throw(ZeroDivisionError("too small")))
         with pytest.raises(ZeroDivisionError):
             train(tmp_path)
     (run_dir,) = (path for path in (tmp_path / "test").iterdir() if path.is_dir())
@@ -214,7 +215,7 @@ def test_a_failure_is_noted_and_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_too_little_memory_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Cohort, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
+    monkeypatch.setattr(loop, "run_epoch", lambda *_: (_ for _ in ()).throw(MemoryError("too big")))
     with pytest.raises(RunError, match=r"not enough memory.*smaller batch_size"):
         train(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Which epoch of a training is the best: one law for its book, its checkpoints and whoever loads the run."""
+"""Which epoch of a training is the best: one law for the training, its checkpoints and whoever loads the run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from trainings import train as train_and_evaluate
 from nextbar.engine.engine import TrainedEpoch
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.folder import RunFolder
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import read_summary
-from nextbar.train.training import Divergence, Training
+from nextbar.train.figures import Divergence, figures_of
+from nextbar.train.training import Training
 from nextbar.types import Forecast
 
 EPOCH = TrainedEpoch(np.zeros(2), np.full(2, 1e-3), Forecast())
-JUDGE: Any = SimpleNamespace(
-    losses=lambda evaluation: {"validation": evaluation[0]},
-    forecasts=lambda evaluation: {},
+SPANS: Any = SimpleNamespace(
+    losses=lambda output: {"validation": output[0]},
+    forecasts=lambda output: {},
     row=lambda forecasts: ({}, None),
 )
-"""takes for an evaluation a tuple with its validation loss"""
+"""takes for the output of a span a tuple with its validation loss"""
 
 losses = st.lists(st.sampled_from([0.25, 0.5, math.nan, math.inf, -math.inf]), min_size=1, max_size=4)
 
@@ -43,14 +45,14 @@ def state_of(epoch: int) -> TrainState:
 def train(folder: Path, losses: list[float | None]) -> tuple[Training, int | None]:
     """A training that goes on from what lies in the folder with epochs of these validation losses, until one diverges;
     and the epoch that the checkpoints call the best. None for a loss: nothing is validated."""
-    checkpoints = Checkpoints(folder)
-    training = Training(make_config(num_epochs=9), JUDGE, checkpoints, n_windows=8, batch_size=4)
+    training = Training(RunFolder(make_config(num_epochs=9, batch_size=4, log_dir=str(folder)), "f" * 64), n_windows=8)
+    checkpoints = training.checkpoints
     training.resume(state_of(0))
     try:
         for loss in losses:
             state = state_of(training.epoch + 1)
-            judged = training.judged(state, EPOCH, None if loss is None else (loss,))  # type: ignore[arg-type]
-            training.commit(state, judged, None, 1.0)
+            output: Any = None if loss is None else (loss,)
+            training.commit(state, figures_of(training, EPOCH, state, output, SPANS), 1.0)
     except Divergence as divergence:
         training.diverged = str(divergence)
     kept = [int(checkpoints.restore_raw()["epoch"])] if checkpoints.epochs() else [None]

@@ -1,0 +1,62 @@
+"""What is logged before the first epoch: the run folders, the series, the windows, and what is unusual about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nextbar.config import ExperimentConfig
+from nextbar.logger import get_logger
+from nextbar.runs.folder import RunFolder
+
+
+def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
+    """Log what is about to be trained, and on what.
+
+    Args:
+        runs: folders of the trainings.
+        facts: of their dataset, see ``Dataset.describe``.
+    """
+    log = get_logger()
+    for run in runs:
+        log.info("run %s", run.path)
+    for series in facts["series"]:
+        log.info(
+            "%s: %d bars, %s to %s, calendar %s in %s, %d holes",
+            *(series[k] for k in ("name", "bars", "first", "last", "calendar", "timezone", "holes")),
+        )
+        if series["trained"] and not series["training_windows"]:
+            log.warning("%s has no training window: nothing is learnt from it", series["name"])
+    for series in facts["series"]:
+        if series["windows_lost"]:
+            columns = ", ".join(f"{name} is empty in {n} bars" for name, n in series["empty_bars"].items())
+            log.warning("%s: %d windows are left out: %s", series["name"], series["windows_lost"], columns)
+    _warn_of_warmup([run.config for run in runs])
+    for name, lacking in facts["dropped_features"].items():
+        log.info("feature %s left out: not in %s", name, ", ".join(lacking))
+    windows = facts["windows"]
+    if not any(series["scored"] for series in facts["series"]):
+        log.info("windows: %d, all of them training", windows["training"])
+        return
+    log.info(
+        "windows: %d training, %d validation (from %s), %d test (from %s)",
+        windows["training"],
+        windows["validation"],
+        facts["validation_from"],
+        windows["test"],
+        facts["test_from"],
+    )
+
+
+def _warn_of_warmup(configs: Sequence[ExperimentConfig]) -> None:
+    """Warn where the learning rate never falls; once for each pair of warm-up and training lengths."""
+    pairs = dict.fromkeys((c.warmup_epochs, c.num_epochs) for c in configs if c.lr_mode == "cosine")
+    for warmup, epochs in pairs:
+        if warmup >= epochs:
+            get_logger().warning(
+                "warmup_epochs (%d) is not below num_epochs (%d): the learning rate only rises, to %.0f %% of "
+                "learning_rate, and never falls; use fewer warmup_epochs, or lr_mode linear or constant",
+                warmup,
+                epochs,
+                100 * epochs / warmup,
+            )
