@@ -166,7 +166,7 @@ class Session:
         (tree / "preload.txt").write_text("\n".join(PRELOADED.split()))
         (tree / "mutants").mkdir()  # Python passes over a folder of its path that was not there when it began
         names = self._run(tree, [sys.executable, "-c", NAMES, path]).split()
-        prefix = path.removesuffix(".py").replace("/", ".")
+        prefix = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         outcome.mutants = len(names)
         random.Random(f"{self.seed} {module}").shuffle(names)
         drawn = names[:most]

@@ -1,0 +1,43 @@
+"""The examples run as they stand, twice: a second call finds what the first has made."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from doc_pages import ROOT
+
+EXAMPLES = {
+    "train_on_a_frame.py": ["Student-t", "nll", "close-lo-90"],
+    "search_in_a_loop.py": ["validation mae skill", "best: runs"],
+    "rival_in_a_backtest.py": ["rolling_20", "ewma_normal", "persistence"],
+    "forecast_every_day.py": ["1 new forecast in forecasts.csv"],
+}
+ARGUMENTS = {"forecast_every_day.py": ["data", "forecasts.csv"]}
+
+
+def run(name: str, folder: Path) -> str:
+    command = [sys.executable, str(ROOT / "examples" / name), *ARGUMENTS.get(name, [])]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == EXAMPLES.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    output = run(name, tmp_path)
+    for text in EXAMPLES[name]:
+        assert text in output
+    again = run(name, tmp_path)
+    if name == "forecast_every_day.py":
+        assert "0 new forecasts" in again and len(pd.read_csv(tmp_path / "forecasts.csv")) == 1
+    else:
+        assert again == output
