@@ -1,8 +1,8 @@
-"""A run judged once more, or judged on new bars: nothing is fitted, chosen or learnt from them."""
+"""Scores a run on its own bars or on new ones, without fitting, choosing or learning anything from them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,36 +13,34 @@ import numpy as np
 from nextbar.arguments import strict_arguments
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import FrameNames, refuse_names
-from nextbar.bars.dates import iso
 from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.present import Present
 from nextbar.config import ExperimentConfig
-from nextbar.data.dataset import moves_until, usable_origins
 from nextbar.data.preparation import SeriesFit
-from nextbar.data.splits import Cuts, spans
+from nextbar.data.splits import Cuts
 from nextbar.data.targets import outcomes
-from nextbar.errors import ConfigError, DataError, NextbarError, RunError
+from nextbar.errors import ConfigError
 from nextbar.inference.forecaster import Forecaster
-from nextbar.inference.model_input import fit_of, with_features
+from nextbar.inference.loading import refuse_one_name_for_several
+from nextbar.inference.series_fit import fit_of, with_features
+from nextbar.inference.series_reference import series_reference
+from nextbar.inference.span_origins import no_test_window, no_unseen_window, span_origins, unseen_origins
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
-from nextbar.metrics.reference import fit_reference, join_references
 from nextbar.metrics.scorer import Scorer
-from nextbar.metrics.task import Task
-from nextbar.runs.bars import ends, hold
+from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
 from nextbar.runs.records import read_cuts, read_reference, read_summary
-from nextbar.types import Forecast, Outcomes, Reference
+from nextbar.types import Forecast, Outcomes
 
-SPANS = ("validation", "test")
 FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True (--fit-scaler)"
 
 
 @dataclass(frozen=True)
 class SpanEvaluation:
-    """What was forecast in a span, what came, and how good that was."""
+    """Forecasts and outcomes of a span's windows, and their scores."""
 
     origin_N: np.ndarray
     """rows of the last known bars, over the evaluation's series end to end"""
@@ -50,7 +48,8 @@ class SpanEvaluation:
     forecast: Forecast
     scorer: Scorer
     conformal: Conformal | None = None
-    """by which intervals are adjusted; None: they are not, as in the validation span that the residuals come from"""
+    """residuals by which intervals are adjusted; None: they are not, as in the validation span that the residuals are
+    of"""
 
     @cached_property
     def report(self) -> dict[str, Any]:
@@ -59,20 +58,20 @@ class SpanEvaluation:
 
     @cached_property
     def calibration(self) -> dict[str, Any]:
-        """Whether the law says what it means, and what adjusting its intervals changed; see ``calibration_report``."""
+        """Calibration of the forecasts, and what adjusting their intervals changed; see ``calibration_report``."""
         return calibration_report(self.outcomes, self.forecast, self.scorer.task, self.conformal)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run's forecasts for some bars, span by span."""
+    """Forecasts and scores of a run for some bars, span by span."""
 
     run: Path
     epoch: int | None
-    """whose parameters were used"""
+    """the epoch whose parameters were used"""
     config: ExperimentConfig
     summary: dict[str, Any]
-    """the run's own"""
+    """``summary.json`` of the run"""
     bars: tuple[Bars, ...]
     """the series, with their indicators"""
     names: tuple[str, ...]
@@ -82,9 +81,9 @@ class Evaluation:
     spans: dict[str, SpanEvaluation]
     """``validation`` and ``test``, those with windows"""
     timezones: tuple[str, ...]
-    """whose hours and weekdays each series' bars have"""
+    """time zone of each series' hours and weekdays"""
     notices: tuple[str, ...] = ()
-    """what to know of the bars: what came after the run and was left out, what was revised since"""
+    """bars that came after the run and were left out, bars that were revised since"""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -109,8 +108,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a run on its own bars, or on new ones.
 
-    Its own bars are those it was trained and scored on: of a file that has grown since, what came later is left out
-    (and said), and one whose bars were revised is refused. A window is scored in the span that the run's own cuts put
+    Its own bars are those it was trained and scored on: of a file that has grown since, later bars are left out, which
+    is logged, and a file whose bars were revised is refused. A window is scored in the span that the run's own cuts put
     it in, so bars after those of the training are test. Statistics, calendars and baselines are those of the run. A
     series it did not train has a baseline, and the unit of scaled errors, from its own bars up to its first origin in a
     span; where these are too few it has none, and there is no verdict.
@@ -141,141 +140,84 @@ def evaluate(
         DataError: bars that cannot be used or were revised, or none of them is in the test span.
     """
     require_alone("evaluating")
-    purpose: Purpose = "use" if new else "scores"
-    paths = [path] if isinstance(path, str | Path) else list(path)
-    if run is not None and len(paths) > 1:
-        raise ConfigError(f"run names one run of one experiment, but {len(paths)} folders are given")
-    chosen = [chosen_run(one, run, purpose) for one in paths]
-    forecaster = Forecaster.load(chosen[0] if isinstance(path, str | Path) else chosen, epoch)
-    run_dir = forecaster.run_dir
-    assert run_dir is not None
+    run_dirs, forecaster = _open(path, run, epoch, "use" if new else "scores")
+    run_dir = run_dirs[0]
     config, preparation, spec = forecaster.config, forecaster.preparation, forecaster.preparation.spec
     dataset, cuts, summary = config.dataset_config, read_cuts(run_dir), read_summary(run_dir)
-    adjusted = forecaster.conformal() if conformal else None
-    notices: list[str] = []
+    residuals = forecaster.conformal() if conformal else None
     if bars is None and data is None:
         refuse_names(names)
-        found = own_bars(config, tickers, summary.get("datapath"), later=new)
-        given, notices = hold(run_dir, found, later=new, revised=revised)
-        for notice in notices:
+        own = own_bars(config, tickers, summary.get("datapath"), later=new)
+        held = hold(run_dir, own, later=new, revised=revised)
+        for notice in held.notices:
             get_logger().warning("%s: %s", run_dir, notice)
     elif revised:
         raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
-        present = Present()
-        others = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
-        given = [present.closed_bars(b) for b in others]
-        present.tell()
-    series = tuple(with_features(b, dataset, spec) for b in given)
+        held = HeldBars(_closed(read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)), [])
+    series = tuple(with_features(b, dataset, spec) for b in held.bars)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
-    called = forecaster.names(series)
-    origins = _origins(series, fits, forecaster, cuts)
+    origins = span_origins(series, fits, spec, cuts)
     if new:
-        origins = {"test": _later(origins["test"], series, ends(chosen, series))}
+        origins = {"test": unseen_origins(origins["test"], series, ends(run_dirs, series))}
     if not len(origins["test"]):
-        raise _nothing_new(series, run_dir) if new else _no_test(series, forecaster, cuts, summary)
+        raise no_unseen_window(series, run_dir) if new else no_test_window(series, run_dir, spec, cuts, summary)
+    return Evaluation(
+        run=run_dir,
+        epoch=forecaster.epoch,
+        config=config,
+        summary=summary,
+        bars=series,
+        names=forecaster.names(series),
+        cuts=cuts,
+        spans=_evaluate_spans(forecaster, run_dir, series, fits, origins, residuals),
+        timezones=tuple(fit.calendar.timezone for fit in fits),
+        notices=tuple(held.notices),
+    )
+
+
+def _open(
+    path: str | Path | Sequence[str | Path], run: str | None, epoch: int | None, purpose: Purpose
+) -> tuple[list[Path], Forecaster]:
+    """The run folders that the paths stand for, and their forecaster."""
+    single = isinstance(path, str | Path)
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    refuse_one_name_for_several(run, paths)
+    run_dirs = [chosen_run(folder, run, purpose) for folder in paths]
+    return run_dirs, Forecaster.load(run_dirs[0] if single else run_dirs, epoch)
+
+
+def _closed(series: Sequence[Bars]) -> list[Bars]:
+    """The series without a last bar that has not closed by the clock; logs those left out."""
+    present = Present()
+    closed = [present.closed_bars(bars) for bars in series]
+    present.tell()
+    return closed
+
+
+def _evaluate_spans(
+    forecaster: Forecaster,
+    run_dir: Path,
+    series: Sequence[Bars],
+    fits: Sequence[SeriesFit],
+    origins: Mapping[str, np.ndarray],
+    residuals: Conformal | None,
+) -> dict[str, SpanEvaluation]:
+    """Forecasts and outcomes of the spans that have windows; ``residuals`` adjust the intervals of the test span."""
+    names, task = forecaster.names(series), forecaster.task
+    recorded = read_reference(run_dir)
     close_R, time_R = (
         np.concatenate(parts) for parts in zip(*((b.columns["close"], b.close_time_N) for b in series), strict=True)
     )
     series_R = np.repeat(np.arange(len(series)), [len(b) for b in series])
-    recorded = read_reference(run_dir)
-    judged = {}
+    evaluations = {}
     for span, origin_N in origins.items():
         if len(origin_N):
-            came = outcomes(close_R, time_R, series_R, called, origin_N, spec.horizon)
-            said = forecaster.forecast(series, fits, origin_N)
-            reference = _reference_of(series, called, fits, origin_N, span, forecaster.task, *recorded)
-            scorer = Scorer(came, reference, forecaster.task)
-            judged[span] = SpanEvaluation(origin_N, came, said, scorer, adjusted if span == "test" else None)
-    timezones = tuple(fit.calendar.timezone for fit in fits)
-    return Evaluation(
-        run_dir, forecaster.epoch, config, summary, series, called, cuts, judged, timezones, tuple(notices)
-    )
-
-
-def _origins(
-    series: Sequence[Bars], fits: Sequence[SeriesFit], forecaster: Forecaster, cuts: Cuts
-) -> dict[str, np.ndarray]:
-    """Rows over all series end to end, by span."""
-    spec = forecaster.preparation.spec
-    found: dict[str, list[np.ndarray]] = {span: [] for span in SPANS}
-    start = 0
-    for bars, fit in zip(series, fits, strict=True):
-        usable_N = usable_origins(bars, fit.calendar, spec, spec.horizon)
-        by_span = spans(bars.close_time_N, usable_N, spec.horizon, cuts)
-        for span in SPANS:
-            found[span].append(by_span[span] + start)
-        start += len(bars)
-    return {span: np.concatenate(rows) for span, rows in found.items()}
-
-
-def _later(origin_N: np.ndarray, series: Sequence[Bars], ends_S: Sequence[int]) -> np.ndarray:
-    """The origins that are not before the last bar of a run, whose labels it has not seen."""
-    time_R = np.concatenate([b.time_N for b in series])
-    end_R = np.repeat(ends_S, [len(b) for b in series])
-    return origin_N[time_R[origin_N] >= end_R[origin_N]]
-
-
-def _nothing_new(series: Sequence[Bars], run_dir: Path) -> DataError:
-    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
-    return DataError(
-        f"nothing new: no window of these bars ({last}) lies after those that {run_dir} was trained and scored on. "
-        "Give later bars, with those before them that a context needs"
-    )
-
-
-def _reference_of(
-    series: Sequence[Bars],
-    names: Sequence[str],
-    fits: Sequence[SeriesFit],
-    origin_N: np.ndarray,
-    span: str,
-    task: Task,
-    run_names: Sequence[str],
-    run: Reference,
-) -> Reference:
-    """The run's reference for these series; of one it did not train, what its bars up to its first origin say.
-
-    The run recorded that of its own test span: it stands in where fewer bars are given than the run had.
-    """
-    trained_S = np.ones(len(run_names), bool) if run.trained_S is None else run.trained_S
-    moves_S = np.zeros(len(run_names)) if run.moves_S is None else run.moves_S
-    starts = np.cumsum([0, *(len(b) for b in series)])
-    row_S: list[int] = []
-    own_names: list[str] = []
-    closes, parts = [], []
-    for s, (bars, fit, name) in enumerate(zip(series, fits, names, strict=True)):
-        recorded = run_names.index(name) if name in run_names else None
-        own_N = origin_N[(origin_N >= starts[s]) & (origin_N < starts[s + 1])] - starts[s]
-        origin = int(own_N.min()) if len(own_N) else -1
-        rows, close_N = moves_until(bars, fit.calendar, task.horizon, origin), bars.columns["close"]
-        if recorded is not None and (trained_S[recorded] or (span == "test" and len(rows) < moves_S[recorded])):
-            row_S.append(recorded)
-            continue
-        row_S.append(len(run_names) + len(own_names))
-        parts.append(outcomes(close_N, bars.close_time_N, np.full(len(bars), len(own_names)), (), rows, task.horizon))
-        closes.append(close_N[: origin + 1])
-        own_names.append(name)
-    if not own_names:
-        return join_references(run, run, row_S)
-    fields = zip(*((p.series_N, p.origin_time_N, p.last_close_N, p.close_NH) for p in parts), strict=True)
-    series_N, time_N, last_N, close_NH = map(np.concatenate, fields)
-    history = Outcomes(series_N, tuple(own_names), time_N, last_N, close_NH)
-    return join_references(run, fit_reference(history, closes, task, np.zeros(len(own_names), bool)), row_S)
-
-
-def _no_test(series: Sequence[Bars], forecaster: Forecaster, cuts: Cuts, summary: dict[str, Any]) -> NextbarError:
-    spec = forecaster.preparation.spec
-    last = ", ".join(f"{b.name} until {iso(int(b.close_time_N[-1]))}" for b in series)
-    if summary.get("refit_of") and all(b.close_time_N[-1] < cuts.test for b in series):
-        return RunError(
-            f"{forecaster.run_dir} was refitted on all bars until {iso(cuts.test)}, so none of these are left to "
-            f"score it with ({last}); give later ones, score what came after it (new=True, --new), or evaluate "
-            f"{summary['refit_of']}"
-        )
-    return DataError(
-        f"no test window: the test span of the run begins at {iso(cuts.test)}, and a window there is "
-        f"{spec.seq_len + spec.horizon} bars without a hole or an empty value, of which the last {spec.horizon} close "
-        f"in it; the bars: {last}. Give later bars, with the {spec.seq_len} before them"
-    )
+            realised = outcomes(close_R, time_R, series_R, names, origin_N, task.horizon)
+            forecast = forecaster.forecast(series, fits, origin_N)
+            reference = series_reference(series, names, fits, origin_N, span, task, *recorded)
+            scorer = Scorer(realised, reference, task)
+            conformal = residuals if span == "test" else None
+            evaluations[span] = SpanEvaluation(origin_N, realised, forecast, scorer, conformal)
+    return evaluations

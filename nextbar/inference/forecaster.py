@@ -1,4 +1,4 @@
-"""A trained run put to use: forecasts for new bars from the run folder alone."""
+"""The forecasts of a trained model, or of a deep ensemble of several, for new bars."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ from nextbar.bars.present import Present
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.errors import RunError
-from nextbar.forecasts import LEVELS, Keys
+from nextbar.forecasts import LEVELS
+from nextbar.forecasts.mixture import mixture
 from nextbar.inference.forward import Forward
-from nextbar.inference.model_input import ModelInput, read_histories
+from nextbar.inference.loading import load_run, load_runs
+from nextbar.inference.model_input import forecast_keys, read_model_inputs
 from nextbar.machine.compilation import enable_cache
-from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.choice import chosen_run
-from nextbar.runs.records import read_config, read_conformal, read_preparation, read_summary
+from nextbar.runs.records import read_conformal, read_summary
 from nextbar.types import Forecast
 
 
 @strict_arguments
 class Forecaster:
-    """Forecasts of a trained model.
+    """Forecasts of a trained model, or the average of several models' (a deep ensemble).
 
     Args:
         config: the experiment it was trained in.
@@ -44,9 +43,9 @@ class Forecaster:
         run_dir: the folder of its run; None: it has none.
         epoch: the epoch its parameters are of.
         epochs: epochs whose parameters are kept.
+        others: further models of an ensemble, trained on the same bars for the same task; the arguments above are then
+            those of its first model. None: a single model.
     """
-
-    _said_stale = False
 
     def __init__(
         self,
@@ -57,6 +56,7 @@ class Forecaster:
         run_dir: Path | None = None,
         epoch: int | None = None,
         epochs: Sequence[int] = (),
+        others: Sequence[Forward] | None = None,
     ) -> None:
         self.config = config
         self.preparation = preparation
@@ -64,7 +64,9 @@ class Forecaster:
         self.epoch = epoch
         self.epochs = tuple(epochs)
         self.task = Task.of(config)
-        self._inference = Forward(config, preparation.spec, params)
+        self._forwards = (Forward(config, preparation.spec, params), *(others or ()))
+        self._is_ensemble = others is not None
+        self._has_told_stale = False
 
     @classmethod
     def load(
@@ -75,68 +77,47 @@ class Forecaster:
 
         Args:
             path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
-                ``nextbar.inference.ensemble.Ensemble``).
+                ``nextbar.forecasts.mixture``).
             epoch: one of the epochs kept (``epochs``); None: the best.
             run: name of another run of the experiment.
 
         Raises:
-            ConfigError: ``run`` beside several folders.
-            RunError: no run, runs that cannot be ranked together, a run without a checkpoint, one that is damaged or
-                of a later version.
+            ConfigError: no folder, or ``run`` beside several.
+            RunError: no run, runs that cannot be ranked together or averaged, a run without a checkpoint, one that is
+                damaged or of a later version.
         """
-        if not isinstance(path, str | Path):
-            from nextbar.inference.ensemble import Ensemble
-
-            return Ensemble.load(path, epoch, run=run)
-        require_alone("forecasting")
-        run_dir = chosen_run(path, run)
-        if not (run_dir / "config.yaml").is_file():
-            raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
-        summary = read_summary(run_dir)
-        config = read_config(run_dir)
-        if not config.save_weights:
-            raise RunError(
-                f"{run_dir} was trained with save_weights: false, so there is nothing to load; train it with true"
-            )
-        checkpoints = Checkpoints(run_dir / "checkpoints")
-        try:
-            epochs = checkpoints.epochs()
-            if not epochs:
-                status = summary.get("status", "unknown: it has no summary.json")
-                raise RunError(
-                    f"{run_dir} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
-                )
-            best = summary.get("best_epoch")
-            if epoch is None and best is None:  # not ended yet, so the summary cannot say which is the best
-                best = next((found for found, _ in checkpoints.best()), epochs[-1])
-            elif epoch is None and best not in epochs:
-                raise RunError(
-                    f"{run_dir} has no checkpoint of its best epoch {best}, only of {', '.join(map(str, epochs))}; "
-                    "was the run folder copied whole?"
-                )
-            epoch = best if epoch is None else epoch
-            params = checkpoints.restore_raw(epoch)
-        finally:
-            checkpoints.close()
-        preparation = read_preparation(run_dir)
+        if isinstance(path, str | Path):
+            first, others = load_run(path, epoch, run), None
+        else:
+            first, *further = load_runs(path, epoch, run)
+            others = [loaded.forward() for loaded in further]
         enable_cache()
-        return cls(config, preparation, params, run_dir=run_dir, epoch=epoch, epochs=epochs)
+        return cls(
+            first.config,
+            first.preparation,
+            first.params,
+            run_dir=first.path,
+            epoch=first.epoch,
+            epochs=first.epochs,
+            others=others,
+        )
 
     @property
     def datapath(self) -> str:
-        """Folder of the bars that the run was trained on: where it was then, else where the configuration says, from
-        here.
+        """Folder of the bars that the run was trained on: where it lay then, else the configuration's ``datapath``
+        from here.
 
         Raises:
-            DataError: neither is there; names both.
+            DataError: neither folder exists; names both.
         """
         recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
         return existing_folder(self.config.dataset_config.datapath, recorded)
 
     @property
     def params(self) -> Any:
-        """The model's parameters, nested dicts of arrays on the device."""
-        return self._inference.params
+        """The model's parameters, nested dicts of arrays on the device; of an ensemble a list of each model's."""
+        params = [forward.params for forward in self._forwards]
+        return params if self._is_ensemble else params[0]
 
     def predict(
         self,
@@ -188,7 +169,7 @@ class Forecaster:
         levels = forecasts.check_levels(levels)
         corrected = self.conformal() if conformal else None
         present = Present(now)
-        histories = read_histories(
+        inputs = read_model_inputs(
             frame,
             self.config.dataset_config,
             self.preparation,
@@ -197,21 +178,21 @@ class Forecaster:
             fit_scaler=fit_scaler,
             **names,
         )
-        # of bars that may be meant to be history, which a loop goes through, once is enough
-        self._said_stale |= present.tell(stale=present.given or not self._said_stale)
-        starts = np.cumsum([0, *(len(h.bars) for h in histories)])[:-1]
-        bars, fits = [h.bars for h in histories], [h.fit for h in histories]
-        origin_N = np.concatenate([h.origin_N + start for h, start in zip(histories, starts, strict=True)])
+        # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
+        self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
+        bars, fits = [i.bars for i in inputs], [i.fit for i in inputs]
+        starts = np.cumsum([0, *map(len, bars)])[:-1]
+        origin_N = np.concatenate([i.origin_N + start for i, start in zip(inputs, starts, strict=True)])
         forecast = self.forecast(bars, fits, origin_N)
-        series_N = np.repeat(np.arange(len(bars)), [len(h.origin_N) for h in histories])
-        series = self.names(bars)
+        series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
+        several = len(self.config.dataset_config.resolutions) > 1
         columns = forecasts.columns(
-            self._keys(histories, series_N),
+            forecast_keys(inputs, self.preparation.spec.horizon, with_resolution=several),
             forecast,
             self.task,
             levels,
             law=law,
-            interval=partial(corrected.interval, series_N=series_N, names=series, forecast=forecast)
+            interval=partial(corrected.interval, series_N=series_N, names=self.names(bars), forecast=forecast)
             if corrected
             else None,
         )
@@ -222,28 +203,35 @@ class Forecaster:
 
         Args:
             bars: series with their indicators.
-            fits: what is known of each of them.
+            fits: calendar and statistics of each of them.
             origin_N: rows with a whole context.
         """
-        # a window's place in its batch follows from its ticker and time, as ``Forward`` wants it
+        tape = self.preparation.tape(bars, fits)
+        # a window's place in its batch follows from its ticker and time, as ``Forward`` needs it
         place_R = np.concatenate([b.time_N // b.step + crc32(b.name.encode()) for b in bars])
-        return self._inference(self.preparation.tape(bars, fits), origin_N, place_R[origin_N])
+        each = [forward(tape, origin_N, place_R[origin_N]) for forward in self._forwards]
+        return mixture(each) if self._is_ensemble else each[0]
 
     def conformal(self) -> Conformal:
         """The validation residuals of this epoch, by which intervals are adjusted.
 
         Raises:
             DataError: the mode is not ``distribution``.
-            RunError: there are none, or they are of another epoch.
+            RunError: there are none, as for an ensemble, or they are of another epoch.
         """
         require_distribution(self.task)
-        found = read_conformal(self.run_dir) if self.run_dir else None
-        if found is None:
+        if self._is_ensemble:
+            raise RunError(
+                "validation residuals are kept of single runs and not of an ensemble; "
+                "leave conformal out, or load one run"
+            )
+        residuals = read_conformal(self.run_dir) if self.run_dir else None
+        if residuals is None:
             raise RunError(
                 f"{self.run_dir or 'the model'} has no conformal.json with validation residuals: the run did not end, "
                 "had no validation span (refit), or is of an earlier version; use the run it comes from, or train anew"
             )
-        epoch, conformal = found
+        epoch, conformal = residuals
         if epoch != self.epoch:
             raise RunError(
                 f"the validation residuals in {self.run_dir} are those of epoch {epoch}, not of {self.epoch}; "
@@ -254,15 +242,3 @@ class Forecaster:
     def names(self, bars: Sequence[Bars]) -> tuple[str, ...]:
         """What the run's records call these series."""
         return tuple(map(self.preparation.naming, bars))
-
-    def _keys(self, histories: Sequence[ModelInput], series_N: np.ndarray) -> Keys:
-        horizon, several = self.preparation.spec.horizon, len(self.config.dataset_config.resolutions) > 1
-        times = [h.bars.time_N[h.origin_N] for h in histories]
-        dates = [h.fit.calendar.next_times_after(time, horizon) for h, time in zip(histories, times, strict=True)]
-        return Keys(
-            np.array([h.bars.ticker for h in histories], object)[series_N],
-            np.array([h.bars.resolution for h in histories], object)[series_N] if several else None,
-            np.concatenate(times),
-            np.concatenate(dates),
-            np.concatenate([h.bars.columns["close"][h.origin_N] for h in histories]),
-        )

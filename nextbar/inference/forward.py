@@ -1,9 +1,9 @@
-"""A model run over windows, always in batches of one shape, and each window always at the same place of its batch.
+"""Runs a model over windows, always in batches of one shape, and each window always at the same place of its batch.
 
 The last bits of what XLA computes depend on the shape of a batch, and those of a window on its place there. So there is
-one shape, and one compiled program, whatever is asked; a batch is a tape of its own that holds its windows and nothing
-else; and whoever asks gives every window a place that follows from the window alone. Neither the number of windows,
-nor which others there are, nor a bar outside of a window can then reach its forecast.
+one shape, and one compiled program, for any number of windows; a batch is a tape of its own that holds its windows and
+nothing else; and the caller gives every window a place that follows from the window alone. The forecast of a window
+then depends neither on the number of windows, nor on which others there are, nor on a bar outside of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ AHEAD = 4
 """batches the host prepares while the device works"""
 
 KEPT_PROGRAMS = 4
+"""compiled programs, of as many architectures, that a process keeps"""
 
 
 class Forward:
@@ -69,16 +70,17 @@ class Forward:
         turn_N = _turns(place_N)  # windows of one place go to one batch after the other
         origin_TB = np.full((turn_N.max() + 1, self.batch), origin_N[0])  # places left over repeat some window
         origin_TB[turn_N, place_N] = origin_N
-        made = list(self._batches(tape, origin_TB))
-        return Forecast(**{name: np.stack([one[name] for one in made])[turn_N, place_N] for name in made[0]})
+        batches = list(self._batches(tape, origin_TB))
+        return Forecast(**{name: np.stack([b[name] for b in batches])[turn_N, place_N] for name in batches[0]})
 
     def _batches(self, tape: Tape, origin_TB: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        """Forecasts of one batch after the other, fields by name."""
         pending: deque[Any] = deque()
         for origin_B in origin_TB:
             pending.append(self._call(self.params, _cut(tape, origin_B, self.spec), self._norm_mode))
             if len(pending) > AHEAD:
                 yield jax.device_get(pending.popleft())
-        yield from (jax.device_get(one) for one in pending)
+        yield from (jax.device_get(outputs) for outputs in pending)
 
 
 def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
@@ -107,7 +109,7 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
     slot_BM = rank_BM % tape.slots_S[series_B][:, None]
     return Tape(
         rows_RX=tape.rows_RX[row_BL.reshape(-1)],
-        # what came after the origins is not there; ``gather`` wants room for it
+        # there are no bars after the origins; ``gather`` needs room for them
         close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32),
         bin_RH=_no_bins(size * spec.seq_len, spec),
         series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
@@ -121,11 +123,12 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
 
 
 def _no_bins(rows: int, spec: WindowSpec) -> np.ndarray:
+    """Labels of bins as a tape has them; a forecast needs none."""
     return np.zeros((rows, spec.horizon if spec.edges is not None else 0), np.int32)
 
 
 def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
-    """The batch of such a tape."""
+    """The batch of a tape that ``_cut`` made."""
     size = tape.slots_S.shape[0]
     origin_B = jax.numpy.arange(1, size + 1) * spec.seq_len - 1
     return gather(tape, origin_B, jax.numpy.ones(size), norm_mode, spec)
@@ -145,6 +148,7 @@ def _compiled(model: Transformer, spec: WindowSpec) -> Any:
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
 def _shapes(model: Transformer, spec: WindowSpec) -> Any:
+    """Shapes of a model's parameters, by tracing its initialisation with an empty tape."""
     groups = len(spec.groups)
     nothing_1G = np.zeros((1, groups), np.float32)
     pair = Pair(nothing_1G, nothing_1G)

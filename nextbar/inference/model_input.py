@@ -1,4 +1,4 @@
-"""The bars that forecasts begin from: read, cut at the present, and held against what the model was trained on."""
+"""What a model sees of each series that it forecasts: bars that have closed, calendar and statistics, origins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars, table_bars
-from nextbar.bars.calendar import Calendar, shared_zone
 from nextbar.bars.columns import FrameNames, Wanted, refuse_names
 from nextbar.bars.dates import iso, read_dates
 from nextbar.bars.new_bars import tables_of, trained_on, wanted_of
@@ -17,22 +16,21 @@ from nextbar.bars.present import Present
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
 from nextbar.data.dataset import usable_origins
-from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
+from nextbar.forecasts import Keys
+from nextbar.inference.series_fit import fit_of, with_features
 from nextbar.resolution import seconds
 
 FEWEST_READ = 32
 """bars looked at where the context is shorter, so that another resolution is noticed"""
 
-
 FIT_SCALER = "to fit them on the bars given, ask for it with fit_scaler=True (--fit-scaler)"
 
 
 class ModelInput(NamedTuple):
-    """One series as the model is to see it."""
+    """One series as a model sees it."""
 
     bars: Bars
     fit: SeriesFit
@@ -40,7 +38,7 @@ class ModelInput(NamedTuple):
     """rows of the bars that forecasts can be made from"""
 
 
-def read_histories(
+def read_model_inputs(
     frame: Any,
     config: DatasetConfig,
     preparation: Preparation,
@@ -55,10 +53,10 @@ def read_histories(
     Args:
         frame: pandas or polars, long or of one series, or a list of ``Bars``.
         config: what the model was trained on.
-        preparation: what it learnt there.
-        present: bars that close later are left out; it takes note of them, and of series that end long before.
-        last_only: forecast from the last bar alone; then only the last bars are looked at, unless indicators or an
-            unknown series need the others. Otherwise from every bar whose context is whole.
+        preparation: what was learnt from its training span.
+        present: bars that close later are left out; it notes them, and series that end long before.
+        last_only: forecast from the last bar alone; then only the last bars are read, unless indicators or an unknown
+            series need the others. Otherwise from every bar whose context is whole.
         fit_scaler: fit the statistics of series that training did not know on all their bars.
         names: what the frame calls its columns.
 
@@ -72,61 +70,34 @@ def read_histories(
         series = frame
     else:
         series = _read(frame, config, preparation, last_only, present, **names)
-    histories = []
+    inputs = []
     for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
-        histories.append(_last(full, fit, preparation.spec) if last_only else _all(full, fit, preparation.spec))
+        inputs.append((_last_input if last_only else _whole_input)(full, fit, preparation.spec))
         if last_only:
             present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
-    return histories
+    return inputs
 
 
-def with_features(bars: Bars, config: DatasetConfig, spec: WindowSpec) -> Bars:
-    """The bars with their indicators.
+def forecast_keys(inputs: Sequence[ModelInput], horizon: int, *, with_resolution: bool) -> Keys:
+    """Ticker, resolution and dates of the forecasts from all origins, series after series.
 
-    Raises:
-        DataError: a column the model was trained with is not there.
+    Args:
+        inputs: the series.
+        horizon: H, bars that are forecast.
+        with_resolution: name the resolution of each series; False: all have the same.
     """
-    missing = [name for name in spec.volumes if name not in bars.columns]
-    if missing:
-        raise DataError(f"{bars.name}: no column {', '.join(missing)}, which the model was trained with")
-    return add_indicators(bars, config.indicators or ())
-
-
-def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: int, advice: str) -> SeriesFit:
-    """What is known of a series: what training learnt, or for an unknown one what its own bars tell.
-
-    An unknown series' calendar is learnt from all its bars, its statistics from the first ``n_fit``. Without
-    statistics it can be used where the normalisation is that of the window. Where its dates do not tell its time zone,
-    it has that of the trained series, whose hours the model learnt.
-
-    Raises:
-        DataError: a global normalisation, and no statistics; ends with the ``advice`` how to get them.
-    """
-    known = preparation.find(bars.ticker, bars.resolution)
-    if known is not None:
-        return known
-    spec = preparation.spec
-    usual = shared_zone([s.calendar for s in preparation.series])
-    calendar = Calendar.learn(bars.time_N, bars.step, config.calendar, config.timezone, usual)
-    fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.unknown(bars, spec, calendar)
-    if config.norm_mode in GLOBAL_MODES:
-        unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
-        if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
-            unknown.append("return")
-        if unknown and n_fit:
-            raise DataError(
-                f"{bars.name}: norm_mode {config.norm_mode} needs statistics of {', '.join(unknown)}, which the first "
-                f"{n_fit} of its bars do not give; use more bars, or a ticker that was trained on"
-            )
-        if unknown:
-            there = ", ".join(s.ticker for s in preparation.series if s.resolution == bars.resolution) or "none"
-            raise DataError(
-                f"{bars.name}: norm_mode {config.norm_mode} has no training statistics for it, only for {there}; "
-                f"{advice}"
-            )
-    return fit
+    series_N = np.repeat(np.arange(len(inputs)), [len(i.origin_N) for i in inputs])
+    times = [i.bars.time_N[i.origin_N] for i in inputs]
+    dates = [i.fit.calendar.next_times_after(time_N, horizon) for i, time_N in zip(inputs, times, strict=True)]
+    return Keys(
+        np.array([i.bars.ticker for i in inputs], object)[series_N],
+        np.array([i.bars.resolution for i in inputs], object)[series_N] if with_resolution else None,
+        np.concatenate(times),
+        np.concatenate(dates),
+        np.concatenate([i.bars.columns["close"][i.origin_N] for i in inputs]),
+    )
 
 
 def _read(
@@ -137,21 +108,22 @@ def _read(
     present: Present,
     **names: Unpack[FrameNames],
 ) -> Iterator[Bars]:
-    wanted = wanted_of(config, **names)
+    """The series of a frame, checked as those of the training were."""
+    contents = wanted_of(config, **names)
     for resolution, ticker, table in tables_of(frame, config, **names):
-        known = preparation.find(ticker, resolution) is not None
-        enough = max(config.seq_len, FEWEST_READ) if last_only and known and not config.indicators else None
-        table = _latest(table, f"{ticker}_{resolution}", wanted, seconds(resolution), enough, present)
+        is_trained = preparation.find(ticker, resolution) is not None
+        needed = max(config.seq_len, FEWEST_READ) if last_only and is_trained and not config.indicators else None
+        table = _closed_rows(table, f"{ticker}_{resolution}", contents, seconds(resolution), needed, present)
         with trained_on(config):
-            yield table_bars(table, ticker, resolution, wanted)
+            yield table_bars(table, ticker, resolution, contents)
 
 
-def _latest(table: Table, name: str, wanted: Wanted, step: int, n: int | None, present: Present) -> Table:
-    """The rows that have closed; of those the last ``n``, where that can be told without reading them all.
+def _closed_rows(table: Table, name: str, contents: Wanted, step: int, n: int | None, present: Present) -> Table:
+    """The bars of a table that have closed; only the last ``n``, where they can be found without reading the others.
 
-    What an unfinished bar holds must not forbid a forecast, so it is left out before anything is checked.
+    Values of an unfinished bar must not forbid a forecast, so it is left out before anything is checked.
     """
-    at = wanted.match(list(table.frame.columns))[0].get("date")
+    at = contents.match(list(table.frame.columns))[0].get("date")
     if at is None or not len(table):
         return table
     column = table.frame.iloc[:, at]
@@ -170,8 +142,12 @@ def _latest(table: Table, name: str, wanted: Wanted, step: int, n: int | None, p
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
 
 
-def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
-    """The last L bars, and why they will not do."""
+def _last_input(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
+    """The last L bars and the last of them as origin.
+
+    Raises:
+        DataError: there are fewer, a bar is missing among them, or a column has no value.
+    """
     length = spec.seq_len
     if len(bars) < length:
         raise DataError(f"{bars.name}: {len(bars)} bars, but the model needs the last {length}")
@@ -187,8 +163,13 @@ def _last(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
     return ModelInput(recent, fit, np.array([length - 1]))
 
 
-def _all(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
+def _whole_input(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
+    """All bars, and as origins those whose context is whole.
+
+    Raises:
+        DataError: no bar has a whole context; says why the last one has not.
+    """
     origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, spec, horizon=0))
     if not len(origin_N):
-        _last(bars, fit, spec)  # says what is wrong with one of them
+        _last_input(bars, fit, spec)
     return ModelInput(bars, fit, origin_N)
