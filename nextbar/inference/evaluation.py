@@ -20,9 +20,9 @@ from nextbar.data.preparation import SeriesFit
 from nextbar.data.splits import Cuts
 from nextbar.data.targets import outcomes
 from nextbar.errors import ConfigError
+from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import refuse_one_name_for_several
-from nextbar.inference.series_fit import fit_of, with_features
 from nextbar.inference.series_reference import series_reference
 from nextbar.inference.span_origins import no_test_window, no_unseen_window, span_origins, unseen_origins
 from nextbar.logger import get_logger

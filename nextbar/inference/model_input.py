@@ -20,7 +20,7 @@ from nextbar.data.preparation import Preparation, SeriesFit
 from nextbar.data.windows import WindowSpec
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
-from nextbar.inference.series_fit import fit_of, with_features
+from nextbar.inference.fits import fit_of, with_features
 from nextbar.resolution import seconds
 
 FEWEST_READ = 32
