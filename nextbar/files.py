@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the lock that says whether a process works in a folder."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 0.2
-"""seconds to wait for a lock: who asks whether somebody holds it has it for a moment"""
-
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a kill, sees the old content or the new, never a part of it.
 
     Raises:
-        OSError: it cannot be written; of ``path``, not of the temporary file that is to become it.
+        OSError: it cannot be written; names ``path``, not the temporary file that is to become it.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -43,33 +40,8 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def lock_of(folder: Path) -> Path:
-    """The file beside a folder on which the process that writes there holds a lock.
-
-    The system frees it when the process ends, however it ends.
-    """
-    return folder.parent / f".{folder.name}.lock"
-
-
-def is_claimed(folder: Path) -> bool:
-    """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
-    read."""
-    lock = lock_of(folder.absolute())
-    return lock.is_file() and is_held(lock)
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a process holds the lock on a file; also where that cannot be told."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
-
-
 def _umask() -> int:
+    """The bits of file modes that the process withholds; they can only be read by setting them."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

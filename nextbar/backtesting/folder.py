@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from nextbar.config import ExperimentConfig
 from nextbar.errors import RunError
-from nextbar.files import PATIENCE, is_claimed, lock_of, write_json, write_whole
+from nextbar.files import write_json, write_whole
+from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
 
 FORMAT = 1
 """of the folder; a later nextbar that changes what its files mean counts it up"""
@@ -55,25 +53,9 @@ class BacktestFolder:
         Raises:
             RunError: the folder cannot be written, or another process is at it.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(lock_of(self.path))
-            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
-        except Timeout:
-            raise RunError(f"{self.path} is being written by another process; wait for it") from None
-        except OSError as error:
-            raise RunError(
-                f"cannot write to the log folder {self.path.parent}: {error.strerror or error}; choose another log_dir"
-            ) from None
-        with lock:
-            if overwrite and self.path.exists():
-                try:
-                    shutil.rmtree(self.path)
-                except OSError as error:
-                    raise RunError(
-                        f"the earlier backtest {self.path} cannot be thrown away: {error.strerror or error}; "
-                        "delete it yourself, or choose another log_dir"
-                    ) from None
+        with claim(self.path, RunError(f"{self.path} is being written by another process; wait for it")):
+            if overwrite:
+                throw_away(self.path, "backtest")
             self.path.mkdir(exist_ok=True)
             yield
 
@@ -94,8 +76,7 @@ class BacktestFolder:
             ) from None
         if kind != KIND:
             raise RunError(f"{self.path} is no backtest: its {SUMMARY} is of another kind")
-        if written > FORMAT:
-            raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
+        refuse_later_format(self.path, written, FORMAT)
         if summary.get("status") == "running" and not is_claimed(self.path):
             summary |= {
                 "status": "interrupted",

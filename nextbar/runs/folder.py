@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from nextbar.bars.bars import Bars
 from nextbar.bars.record import changes
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
-from nextbar.files import PATIENCE, lock_of, write_json
+from nextbar.files import write_json
+from nextbar.folders import claim, throw_away
 from nextbar.runs.records import FORMAT, SUMMARY, read_bars_record, read_summary, write_bars_record, write_preparation
 
 ENDED = frozenset({"finished", "stopped_early", "diverged"})
@@ -65,36 +63,14 @@ class RunFolder:
             RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
                 configuration began on other bars.
         """
-        try:
-            self.experiment.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(lock_of(self.path))
-            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
-        except Timeout:
-            raise RunBusy(
-                f"{self.path} is being trained by another process; wait for it, or change the configuration"
-            ) from None
-        except OSError as error:
-            raise RunError(
-                f"cannot write to the log folder {self.experiment}: {error.strerror or error}; choose another log_dir"
-            ) from None
-        with lock:
+        busy = RunBusy(f"{self.path} is being trained by another process; wait for it, or change the configuration")
+        with claim(self.path, busy):
             if overwrite:
-                self._throw_away()
+                throw_away(self.path, "run")
             else:
                 self._refuse_changed_data(used)
             self.path.mkdir(exist_ok=True)
             yield
-
-    def _throw_away(self) -> None:
-        try:
-            shutil.rmtree(self.path)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise RunError(
-                f"the earlier run {self.path} cannot be thrown away: {error.strerror or error}; "
-                "delete it yourself, or choose another log_dir"
-            ) from None
 
     def _refuse_changed_data(self, used: Sequence[Bars]) -> None:
         if self.read_summary():  # begun anew on these bars, by choice

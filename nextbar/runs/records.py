@@ -17,7 +17,8 @@ from nextbar.config.yaml_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
-from nextbar.files import is_claimed, write_json
+from nextbar.files import write_json
+from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
 
@@ -52,11 +53,7 @@ def read_summary(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path / SUMMARY} cannot be read ({error}); was the run folder copied whole?") from None
-    if written > FORMAT:
-        version = summary.get("versions", {}).get("nextbar", "a later version")
-        raise RunError(
-            f"{path} has format {written}, written by nextbar {version}; this nextbar reads up to {FORMAT}: update it"
-        )
+    refuse_later_format(path, written, FORMAT, summary.get("versions", {}).get("nextbar", "a later version"))
     if summary.get("status") == "running" and not is_claimed(path):
         summary |= {"status": "interrupted", "message": GONE}
     return summary

@@ -9,6 +9,7 @@ from typing import Any
 
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
+from nextbar.folders import make_log_folder, refuse_later_format
 from nextbar.runs.listing import STUDY, is_study
 from nextbar.searching.space.space import Space
 
@@ -40,12 +41,7 @@ class StudyFolder:
         Raises:
             RunError: it cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"cannot write to the log folder {self.path}: {error.strerror or error}; choose another log_dir"
-            ) from None
+        make_log_folder(self.path)
 
     def describe(self, space: Space, study_name: str, storage: str | None) -> None:
         """Write down what is searched and where the trials are kept.
@@ -72,6 +68,5 @@ class StudyFolder:
             raise RunError(
                 f"{self.path / STUDY} cannot be read ({error}); was the study's folder copied whole?"
             ) from None
-        if written > FORMAT:
-            raise RunError(f"{self.path} has format {written}; this nextbar reads up to {FORMAT}: update it")
+        refuse_later_format(self.path, written, FORMAT)
         return found | {"study_name": name}

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nextbar.files import is_held
+from nextbar.folders import is_held
 
 LEASE = 120.0
 """seconds after its last sign of life that a worker on another machine counts as gone"""

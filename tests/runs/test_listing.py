@@ -18,7 +18,7 @@ from summaries import make_run
 from trainings import train
 
 from nextbar.errors import RunError
-from nextbar.files import is_claimed, lock_of
+from nextbar.folders import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.folder import RunFolder
 from nextbar.runs.listing import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
@@ -192,7 +192,7 @@ def status(run: Path) -> tuple[str, ...]:
 def test_a_run_whose_process_was_killed_is_interrupted(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", status="running", metrics={}, best_epoch=None)
     code = (
-        "import sys, time\nfrom filelock import FileLock\nfrom nextbar.files import lock_of\nfrom pathlib import Path\n"
+        "import time\nfrom filelock import FileLock\nfrom nextbar.folders import lock_of\nfrom pathlib import Path\n"
         f"lock = FileLock(lock_of(Path({str(run)!r})))\nlock.acquire()\nprint('here', flush=True)\ntime.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

@@ -1,0 +1,112 @@
+"""Folders that a process writes: the lock beside each says whether one does, and a later format is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nextbar.errors import RunError
+
+PATIENCE = 0.2
+"""seconds to wait for a lock: a process that asks whether somebody holds it has it for a moment"""
+
+
+def make_log_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+@contextmanager
+def claim(folder: Path, busy: RunError) -> Iterator[None]:
+    """Hold the lock of a folder until the block ends. The folder above it is made; the folder itself need not exist.
+
+    Raises:
+        RunError: ``busy``, where another process holds the lock; or the folder above cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    make_log_folder(folder.parent)
+    lock = FileLock(lock_of(folder))
+    try:
+        lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 20)
+    except Timeout:
+        raise busy from None
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def throw_away(folder: Path, what: str) -> None:
+    """Delete a folder, if it exists; ``what`` it holds is named in the error.
+
+    Raises:
+        RunError: it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise RunError(
+            f"the earlier {what} {folder} cannot be thrown away: {error.strerror or error}; "
+            "delete it yourself, or choose another log_dir"
+        ) from None
+
+
+def lock_of(folder: Path) -> Path:
+    """The file beside a folder on which the process that writes there holds a lock.
+
+    The system frees it when the process ends, however it ends.
+    """
+    return folder.parent / f".{folder.name}.lock"
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
+    read."""
+    lock = lock_of(folder.absolute())
+    return lock.is_file() and is_held(lock)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock on a file; also where that cannot be told."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def refuse_later_format(folder: Path, written: int, newest: int, version: str | None = None) -> None:
+    """Refuse a folder in a format that this nextbar does not know.
+
+    Args:
+        folder: the folder.
+        written: its format.
+        newest: the latest format that can be read.
+        version: the nextbar that wrote it, where the folder says so.
+
+    Raises:
+        RunError: the format is later than the newest one.
+    """
+    if written > newest:
+        writer = f", written by nextbar {version}" if version else ""
+        raise RunError(f"{folder} has format {written}{writer}; this nextbar reads up to {newest}: update it")
+
+
+def _unwritable(folder: Path, error: OSError) -> RunError:
+    return RunError(f"cannot write to the log folder {folder}: {error.strerror or error}; choose another log_dir")

@@ -1,0 +1,43 @@
+"""Folders that one process at a time may write: claimed, freed again, thrown away; later formats are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nextbar.errors import RunBusy, RunError
+from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
+
+
+def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
+    folder, busy = tmp_path / "new" / "folder", RunBusy("somebody else is at it")
+    for error in (None, ValueError("inside")):
+        try:
+            with claim(folder, busy):
+                assert is_claimed(folder)
+                with pytest.raises(RunBusy, match="somebody else"), claim(folder, busy):
+                    pass
+                if error is not None:
+                    raise error
+        except ValueError as raised:
+            assert raised is error and not is_claimed(folder)  # although the error still refers to the block
+    assert not is_claimed(folder) and not folder.exists()
+
+
+def test_where_no_folder_can_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot write to the log folder .*file.*choose another log_dir") as error:
+        claim(tmp_path / "file" / "folder", RunError("busy")).__enter__()
+    assert "busy" not in str(error.value)
+    with pytest.raises(RunError, match=r"the earlier run .*file cannot be thrown away"):
+        throw_away(tmp_path / "file", "run")
+    throw_away(tmp_path / "nothing", "run")
+
+
+def test_a_later_format_is_refused() -> None:
+    refuse_later_format(Path("x"), 2, 2)
+    with pytest.raises(RunError, match=r"^x has format 3; this nextbar reads up to 2: update it$"):
+        refuse_later_format(Path("x"), 3, 2)
+    with pytest.raises(RunError, match=r"^x has format 3, written by nextbar 7; this nextbar reads up to 2: "):
+        refuse_later_format(Path("x"), 3, 2, "7")
