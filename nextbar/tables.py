@@ -1,18 +1,69 @@
-"""Tables for people, as wide as they have to be where nobody watches."""
+"""Tables on the terminal, and as wide as their cells where the output is none."""
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nextbar.logger import console, get_logger
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, Group, RenderableType
     from rich.table import Table
 
 
+LEADING = ("nll", "log_loss", "mae")
+"""the metric a report leads with: the first of these that it has"""
+
+
+def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = None) -> None:
+    """Print model, baseline and skill side by side, by span, and the verdict under each.
+
+    Args:
+        reports: span to report, as :meth:`nextbar.metrics.scorer.Scorer.report` gives them.
+        show: None: where ``nextbar`` logs at INFO.
+    """
+    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
+        for span, report in reports.items():
+            print_whole(console(), span_table(span, report))
+
+
+def span_table(span: str, report: Mapping[str, Any]) -> Group:
+    """Return one span's table: a row per metric, a row per ticker of the leading metric, the verdict."""
+    from rich.console import Group
+    from rich.text import Text
+
+    numbers = ("model", "baseline", "skill")
+    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
+    for name in report["model"]:
+        _add_metric(table, name, name, report)
+    leading = next((name for name in LEADING if name in report["model"]), None)
+    if leading is not None and len(report["by_ticker"]) > 1:
+        table.add_section()
+        for ticker, part in report["by_ticker"].items():
+            _add_metric(table, f"{leading} {ticker}", leading, part)
+    return Group(table, Text(report["verdict"]), "")
+
+
+def _add_metric(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None:
+    """Add the row of a metric: green where the model is better than the baseline, red where it is worse."""
+    from rich.text import Text
+
+    skill = report["skill"].get(name)
+    style = None if not skill else "green" if skill > 0 else "red"
+    signed = "" if skill is None else f"{skill:+.4f}"
+    table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), signed, style=style)
+
+
+def rounded(value: float | None) -> str:
+    """Five digits; nothing for what is undefined."""
+    return "" if value is None else f"{value:.5g}"
+
+
 def stdout() -> Console:
-    """The console of a command's answer."""
+    """The console on standard output, for what a command answers."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=10_000)
@@ -35,8 +86,8 @@ def plain_table(names: Sequence[str], right: Sequence[str] = (), title: str | No
 def print_whole(out: Console, shown: RenderableType) -> None:
     """Print tables, and text beside them, with no number and no word cut off.
 
-    On a terminal cells of several words are broken between them; where single words are too long for it, it breaks its
-    lines itself. Elsewhere a row is one line.
+    On a terminal cells of several words are broken between words; where single words are too long, the terminal breaks
+    the lines. Elsewhere a row is one line.
     """
     from rich.console import Group
     from rich.table import Table
@@ -49,7 +100,7 @@ def print_whole(out: Console, shown: RenderableType) -> None:
 
 
 def _fix_widths(out: Console, table: Table) -> int:
-    """Give columns the width of their cells; less on a terminal that is too narrow, but room for numbers and words.
+    """Give columns the width of their cells; less on a terminal that is too narrow, but no less than a word or number.
 
     Returns:
         The width of the table.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,8 @@ from nextbar.bars.inventory import Holding
 from nextbar.cli import data as cli_data
 from nextbar.cli import runs as cli_runs
 from nextbar.runs.listing import RunInfo
-from nextbar.tables import plain_table, print_whole
+from nextbar.tables import closing_table, plain_table, print_whole, span_table
 from nextbar.train.seeds import seeds_table
-from nextbar.train.tracking import span_table
 
 TINY, NAME = 7.98123e-05, "a_rather_long_ticker_of_some_exchange"
 METRICS = ("nll", "crps", "mae", "mse_scaled", "coverage_50", "coverage_80", "coverage_90", "coverage_95", "acc_dir")
@@ -100,3 +101,52 @@ def test_where_nobody_watches_a_row_is_a_line() -> None:
     table.add_row("word " * 100, "2 kB")
     assert len(printed(table, width=40, terminal=False).splitlines()) == 4
     assert len(printed(table, width=40).splitlines()) > 6
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal of 100 columns."""
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr("nextbar.tables.console", lambda: terminal)
+    return text
+
+
+def compared(skill: float) -> dict:
+    values = {
+        "model": {"mae": 90.0, "r2": 0.5},
+        "baseline": {"mae": 100.0, "r2": None},
+        "skill": {"mae": skill},
+    }
+    tickers = {name: values for name in ("btc_usd", "[eth]")}
+    return {
+        **values,
+        "windows": 1234,
+        "by_ticker": tickers,
+        "verdict": "Beats persistence: mae [red]90[/red] against 100.",
+    }
+
+
+def test_closing_table_sets_model_baseline_and_skill_side_by_side(screen: io.StringIO) -> None:
+    closing_table({"validation": compared(0.1), "test": compared(-0.25)}, show=True)
+    lines = screen.getvalue().splitlines()
+    cells = [re.split(" {2,}", line.strip()) for line in lines if re.match("(mae|r2)", line)]
+    assert cells[:4] == [
+        ["mae", "90", "100", "+0.1000"],
+        ["r2", "0.5"],
+        ["mae btc_usd", "90", "100", "+0.1000"],
+        ["mae [eth]", "90", "100", "+0.1000"],
+    ]
+    assert cells[4] == ["mae", "90", "100", "-0.2500"]
+    assert [line.rstrip() for line in lines if "windows" in line] == [
+        "validation: 1,234 windows",
+        "test: 1,234 windows",
+    ]
+    assert lines.count("Beats persistence: mae [red]90[/red] against 100.") == 2
+
+
+def test_closing_table_is_silent_where_nextbar_is(screen: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "nextbar")
+    closing_table({"test": compared(0.1)})
+    closing_table({"test": compared(0.1)}, show=False)
+    assert screen.getvalue() == ""

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.leaving import at_once, told
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
-from nextbar.tables import plain_table, print_whole, stdout
+from nextbar.tables import plain_table, print_whole, span_table, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +58,6 @@ def evaluate(
 
 def _show(reports: dict[str, dict[str, Any]]) -> None:
     from nextbar.metrics.calibration import conformal_in_words
-    from nextbar.train.tracking import span_table
 
     console = stdout()
     for span, report in reports.items():

@@ -16,10 +16,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
-from nextbar.tables import plain_table, print_whole
+from nextbar.tables import plain_table, print_whole, rounded
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
-from nextbar.train.tracking import rounded
 
 STATISTICS = ("mean", "std", "min", "max")
 

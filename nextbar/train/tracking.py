@@ -1,8 +1,7 @@
-"""Records of each epoch: a line in the log, a row in ``metrics.csv``, TensorBoard; and the table at the end."""
+"""Records of each epoch: a line in the log, a row in ``metrics.csv``, TensorBoard."""
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping
@@ -10,19 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from nextbar.logger import console, get_logger
+from nextbar.logger import get_logger
 from nextbar.runs.metrics_csv import MetricsCsv
-from nextbar.tables import plain_table, print_whole
-
-LEADING = ("nll", "log_loss", "mae")
-"""the metric a report leads with: the first of these that it has"""
+from nextbar.tables import LEADING, rounded
 
 
 class Tracker:
@@ -83,47 +76,9 @@ class Tracker:
         self._events.flush()
 
 
-def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = None) -> None:
-    """Print model, baseline and skill side by side, by span, and the verdict under each.
-
-    Args:
-        reports: span to report, as :meth:`nextbar.metrics.scorer.Scorer.report` gives them.
-        show: None: where ``nextbar`` logs at INFO.
-    """
-    if get_logger().isEnabledFor(logging.INFO) if show is None else show:
-        for span, report in reports.items():
-            print_whole(console(), span_table(span, report))
-
-
-def span_table(span: str, report: Mapping[str, Any]) -> Group:
-    """Return one span's table: a row per metric, a row per ticker of the leading metric, the verdict."""
-    numbers = ("model", "baseline", "skill")
-    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
-    for name in report["model"]:
-        _add(table, name, name, report)
-    leading = next((name for name in LEADING if name in report["model"]), None)
-    if leading is not None and len(report["by_ticker"]) > 1:
-        table.add_section()
-        for ticker, part in report["by_ticker"].items():
-            _add(table, f"{leading} {ticker}", leading, part)
-    return Group(table, Text(report["verdict"]), "")
-
-
-def _add(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None:
-    skill = report["skill"].get(name)
-    style = None if not skill else "green" if skill > 0 else "red"
-    signed = "" if skill is None else f"{skill:+.4f}"
-    table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), signed, style=style)
-
-
 def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> str:
     """Return one line: losses and the leading metric, by span, and the pace."""
     leading = next((name for name in LEADING if any(tag.endswith(f"/{name}") for tag in row)), "")
     shown = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
     pace = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in extra.items()]
     return "  ".join([title, *(f"{tag} {rounded(row[tag])}" for tag in shown), *pace])
-
-
-def rounded(value: float | None) -> str:
-    """Five digits; nothing for what is undefined."""
-    return "" if value is None else f"{value:.5g}"

@@ -12,9 +12,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
 from nextbar.machine.hosts import leads
+from nextbar.tables import closing_table
 from nextbar.train.loop import train_together
 from nextbar.train.result import Plan, Result, Watch
-from nextbar.train.tracking import closing_table
 
 __all__ = ["Plan", "Result", "Trainer", "Watch"]
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
-import re
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nextbar.errors import RunError
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.train import tracking
-from nextbar.train.tracking import Tracker, closing_table
+from nextbar.train.tracking import Tracker
 
 STEPS = 7
 
@@ -34,15 +30,6 @@ def scalars(run_dir: Path, tag: str) -> list[tuple[int, float]]:
     events = EventAccumulator(str(run_dir))
     events.Reload()
     return [(event.step, event.value) for event in events.Scalars(tag)]
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """A terminal of 100 columns."""
-    text = io.StringIO()
-    terminal = Console(file=text, force_terminal=True, width=100, color_system=None)
-    monkeypatch.setattr(tracking, "console", lambda: terminal)
-    return text
 
 
 def test_metrics_read_back_as_the_very_floats(tmp_path: Path) -> None:
@@ -143,43 +130,3 @@ def test_lines_of_several_trainings_say_whose_they_are(tmp_path: Path, caplog: p
     with Tracker(tmp_path, 1, 5, STEPS, "first-run") as tracker:
         tracker.epoch(1, STEPS, row_of(1), {})
     assert caplog.messages[0].startswith("first-run  epoch 1/5  train/loss")
-
-
-def report(skill: float) -> dict:
-    values = {
-        "model": {"mae": 90.0, "r2": 0.5},
-        "baseline": {"mae": 100.0, "r2": None},
-        "skill": {"mae": skill},
-    }
-    tickers = {name: values for name in ("btc_usd", "[eth]")}
-    return {
-        **values,
-        "windows": 1234,
-        "by_ticker": tickers,
-        "verdict": "Beats persistence: mae [red]90[/red] against 100.",
-    }
-
-
-def test_closing_table_sets_model_baseline_and_skill_side_by_side(screen: io.StringIO) -> None:
-    closing_table({"validation": report(0.1), "test": report(-0.25)}, show=True)
-    lines = screen.getvalue().splitlines()
-    cells = [re.split(" {2,}", line.strip()) for line in lines if re.match("(mae|r2)", line)]
-    assert cells[:4] == [
-        ["mae", "90", "100", "+0.1000"],
-        ["r2", "0.5"],
-        ["mae btc_usd", "90", "100", "+0.1000"],
-        ["mae [eth]", "90", "100", "+0.1000"],
-    ]
-    assert cells[4] == ["mae", "90", "100", "-0.2500"]
-    assert [line.rstrip() for line in lines if "windows" in line] == [
-        "validation: 1,234 windows",
-        "test: 1,234 windows",
-    ]
-    assert lines.count("Beats persistence: mae [red]90[/red] against 100.") == 2
-
-
-def test_closing_table_is_silent_where_nextbar_is(screen: io.StringIO, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "nextbar")
-    closing_table({"test": report(0.1)})
-    closing_table({"test": report(0.1)}, show=False)
-    assert screen.getvalue() == ""
