@@ -1,7 +1,6 @@
 """The commands: arguments in, the library's answer out. No logic of their own.
 
-Exit codes: 0 done; 1 something the user can mend, said in one message; 130 interrupted. What a script may want goes to
-standard output, everything else to standard error.
+What a script may want goes to standard output, everything else to standard error.
 
 A command imports what it needs when it runs, so that ``nextbar --help`` loads neither JAX nor pandas.
 """
@@ -9,16 +8,17 @@ A command imports what it needs when it runs, so that ``nextbar --help`` loads n
 import os
 import signal
 
-INTERRUPTED = 130
+from nextbar.cli.exit_codes import INTERRUPTED
 
 
 def main() -> None:
     """Run the command line."""
-    alone = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not in the background of a shell, say
-    if alone:  # while the commands are imported nobody is there yet to end well
+    # a shell that runs it in the background has Ctrl-C ignored, which stays so
+    has_default_handler = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if has_default_handler:  # while the commands are imported, no command is there to end in its own way
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     from nextbar.cli.app import run
 
-    if alone:
+    if has_default_handler:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

@@ -10,7 +10,8 @@ import typer
 from nextbar.cli.backtest import backtest
 from nextbar.cli.data import data
 from nextbar.cli.evaluate import evaluate
-from nextbar.cli.leaving import hear_again
+from nextbar.cli.exit_codes import MENDABLE, MISUSED
+from nextbar.cli.exits import repeat_lost_interrupt
 from nextbar.cli.predict import predict
 from nextbar.cli.report import report
 from nextbar.cli.runs import runs
@@ -29,21 +30,18 @@ for _command in (train, search, runs, evaluate, report, backtest, refit, predict
     app.command(cls=SettingsCommand if _command in (train, search, backtest) else None)(_command)
 
 
-_MISUSED = 2
-"""click's own exit code"""
-
-
 def run() -> None:
-    """Run the command line; one that cannot be understood is for the user to mend, like a wrong path."""
-    sys.unraisablehook = hear_again
+    """Run the command line; exits as after a mendable error where it cannot be understood."""
+    sys.unraisablehook = repeat_lost_interrupt
     try:
         app(prog_name="nextbar")
     except SystemExit as end:
-        raise SystemExit(1 if end.code == _MISUSED else end.code) from None
+        raise SystemExit(MENDABLE if end.code == MISUSED else end.code) from None
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    """Print the version and end."""
+    if requested:
         from nextbar import __version__
 
         typer.echo(f"nextbar {__version__}")
@@ -51,9 +49,9 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _nextbar(
+def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass

@@ -1,4 +1,4 @@
-"""``nextbar backtest``."""
+"""The command ``nextbar backtest``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Debug, Quiet, split_settings
-from nextbar.cli.train import set_level, watch_nans
+from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.cli.options import Debug, Quiet, set_level, split_settings, watch_nans
 
-INTERRUPTED = "interrupted; folds that were trained are kept, and the same command goes on with the others"
+FOLDS_KEPT = "interrupted; folds that were trained are kept, and the same command goes on with the others"
 
 
 def backtest(
@@ -36,9 +35,9 @@ def backtest(
 
     Prints the backtest's folder; everything else goes to standard error.
     """
-    with told(debug, INTERRUPTED):
+    with clean_exit(debug, FOLDS_KEPT):
         set_level(quiet)
-        with at_once():
+        with immediate_interrupt():
             watch_nans(debug)
             from nextbar.backtesting import BacktestOptions
             from nextbar.backtesting import backtest as run_backtest

@@ -1,4 +1,4 @@
-"""``nextbar data``: bars on disk."""
+"""The commands ``nextbar data``: bars on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextbar.cli.leaving import told
+from nextbar.cli.exits import clean_exit
 from nextbar.errors import NextbarError
 from nextbar.tables import plain_table, print_whole, stdout
 
@@ -24,7 +24,7 @@ def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if need be.")],
 ) -> None:
     """Write daily bars of the S&P 500 and the Nasdaq, 1999 to 2018, which come with a dependency."""
-    with told():
+    with clean_exit():
         from nextbar.bars.samples import write_samples
 
         for path in write_samples(folder):
@@ -41,7 +41,7 @@ def check(
     ],
 ) -> None:
     """List the series in a folder or a file: rows, span, holes, hours, problems. Exit code 1 where there are any."""
-    with told():
+    with clean_exit():
         from nextbar.bars.inventory import take_inventory
 
         holdings = take_inventory(folder)
@@ -66,10 +66,11 @@ def _table(holdings: list[Holding]) -> Table:
 
     names = ("ticker", "resolution", "rows", "first", "last", "holes", "missing", "calendar", "timezone", "problems")
     table = plain_table(names, right=("rows", "holes", "missing"))
-    for one in holdings:
-        rows, holes, missing = ("" if n is None else f"{n:,}" for n in (one.rows, one.holes, one.missing))
-        cells = [one.ticker, one.resolution, rows, _date(one.first), _date(one.last), holes, missing]
-        cells += [one.calendar or "", one.timezone or "", str(len(one.problems)) if one.problems else "none"]
+    for holding in holdings:
+        counts = (holding.rows, holding.holes, holding.missing)
+        rows, holes, missing = ("" if n is None else f"{n:,}" for n in counts)
+        cells = [holding.ticker, holding.resolution, rows, _date(holding.first), _date(holding.last), holes, missing]
+        cells += [holding.calendar or "", holding.timezone or "", str(len(holding.problems) or "none")]
         table.add_row(*map(Text, cells))
     return table
 

@@ -1,4 +1,4 @@
-"""``nextbar evaluate``."""
+"""The command ``nextbar evaluate``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nextbar.cli.leaving import at_once, told
+from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
 from nextbar.tables import plain_table, print_whole, span_table, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-INTERRUPTED = "interrupted; evaluating changes nothing, the same command starts again"
+NOTHING_CHANGED = "interrupted; evaluating changes nothing, the same command starts again"
 
 
 def evaluate(
@@ -34,8 +34,8 @@ def evaluate(
     The spans are the run's own, and nothing is fitted. Of files that have grown since, what came later is left out;
     files whose bars were revised are refused. Bars given with --data count as test from the run's test span on.
     """
-    with told(interrupted=INTERRUPTED):
-        with at_once(INTERRUPTED):
+    with clean_exit(interrupted=NOTHING_CHANGED):
+        with immediate_interrupt(NOTHING_CHANGED):
             from nextbar.inference.evaluation import evaluate as evaluate_run
             from nextbar.machine.interruptible import run_interruptible
 
@@ -45,8 +45,8 @@ def evaluate(
         }  # fmt: skip
         reports = run_interruptible(
             lambda: {
-                span: one.report | {"calibration": one.calibration}
-                for span, one in evaluate_run(path if len(path) > 1 else path[0], data=data, **options).spans.items()
+                name: span.report | {"calibration": span.calibration}
+                for name, span in evaluate_run(path if len(path) > 1 else path[0], data=data, **options).spans.items()
             },
             lambda: None,
         )
@@ -57,6 +57,7 @@ def evaluate(
 
 
 def _show(reports: dict[str, dict[str, Any]]) -> None:
+    """Print the scores, coverage and reliability of each span."""
     from nextbar.metrics.calibration import conformal_in_words
 
     console = stdout()
@@ -73,21 +74,23 @@ def _show(reports: dict[str, dict[str, Any]]) -> None:
 
 
 def _coverage(calibration: dict[str, Any]) -> Table | None:
+    """Share of outcomes inside each interval; None for other modes than ``distribution``."""
     if "coverage" not in calibration:
         return None
     names = ("interval", "covers", "luck explains")
     table = plain_table(names, right=names)
-    for level, found in calibration["coverage"].items():
-        table.add_row(f"{level} %", f"{found['coverage']:.1f} %", f"± {found['half_width']:.1f}")
+    for level, interval in calibration["coverage"].items():
+        table.add_row(f"{level} %", f"{interval['coverage']:.1f} %", f"± {interval['half_width']:.1f}")
     return table
 
 
 def _reliability(calibration: dict[str, Any]) -> Table | None:
+    """How often came what was forecast with a probability, by probability; None for other modes than bins."""
     if "reliability" not in calibration:
         return None
     names = ("probability", "came", "luck explains", "forecasts")
     table = plain_table(names, right=names)
     for group in calibration["reliability"]:
-        said, came = (f"{group[name]:.1f} %" for name in ("forecast", "frequency"))
-        table.add_row(said, came, f"± {group['half_width']:.1f}", f"{group['count']:,}")
+        probability, frequency = (f"{group[name]:.1f} %" for name in ("forecast", "frequency"))
+        table.add_row(probability, frequency, f"± {group['half_width']:.1f}", f"{group['count']:,}")
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,21 +54,35 @@ Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; sho
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]
 
 
+def set_level(quiet: bool) -> None:
+    """Log warnings only, with ``--quiet``."""
+    if quiet:
+        logging.getLogger("nextbar").setLevel(logging.WARNING)
+
+
+def watch_nans(debug: bool) -> None:
+    """Have JAX stop at the first NaN, with ``--debug``."""
+    if debug:
+        import jax
+
+        jax.config.update("jax_debug_nans", True)
+
+
 def listed(names: str | None) -> list[str] | None:
     """The names in an option that takes several."""
     return None if names is None else [name.strip() for name in names.split(",")]
 
 
 def split_settings(settings: Sequence[str], options: Any, what: str) -> tuple[dict[str, Any], list[str]]:
-    """Options of a command, their values read as in YAML, and the overrides of the experiment.
+    """Split settings into a command's own options, their values read as in YAML, and overrides of the experiment.
 
     Args:
         settings: ``name=value``, as they were typed.
         options: the configuration whose fields are the command's own.
-        what: it is called so in messages.
+        what: what messages call the command's work.
 
     Raises:
-        ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has (the nearest is told).
+        ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has; names the nearest.
     """
     from nextbar.config import ExperimentConfig
     from nextbar.config.check import field_names
@@ -76,9 +91,9 @@ def split_settings(settings: Sequence[str], options: Any, what: str) -> tuple[di
 
     names = {text: text.partition("=")[0].strip() for text in settings}
     own = field_names(options)
-    known = (*own, *field_names(ExperimentConfig))
+    fields = (*own, *field_names(ExperimentConfig))
     for text, name in names.items():
-        if "=" in text and name not in known:
-            raise ConfigError(f"{text!r}: neither a {what} nor an experiment has {name!r}{nearest(name, known)}")
-    mine = [text for text, name in names.items() if name in own]
-    return override({}, mine, own), [text for text in settings if text not in mine]
+        if "=" in text and name not in fields:
+            raise ConfigError(f"{text!r}: neither a {what} nor an experiment has {name!r}{nearest(name, fields)}")
+    own_settings = [text for text, name in names.items() if name in own]
+    return override({}, own_settings, own), [text for text in settings if text not in own_settings]

@@ -1,4 +1,4 @@
-"""``nextbar predict``."""
+"""The command ``nextbar predict``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
+from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
 
 
@@ -53,16 +53,16 @@ def predict(
 
     Prints a table as CSV, or the name of the file it was written to.
     """
-    with told(interrupted=NOTHING_WRITTEN):
-        with at_once(NOTHING_WRITTEN):
+    with clean_exit(interrupted=NOTHING_WRITTEN):
+        with immediate_interrupt(NOTHING_WRITTEN):
             from nextbar.bars.new_bars import read_new_bars
             from nextbar.forecasts import LEVELS, check_levels
             from nextbar.forecasts.writing import check_target, to_csv, write_table
             from nextbar.inference.forecaster import Forecaster
             from nextbar.machine.interruptible import run_interruptible
 
-        asked: Any = LEVELS if levels is None else levels.split(",")
-        shares = check_levels(asked)
+        texts: Any = LEVELS if levels is None else levels.split(",")
+        shares = check_levels(texts)
         if out is not None:
             check_target(out)
         forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)

@@ -1,4 +1,4 @@
-"""``nextbar report``."""
+"""The command ``nextbar report``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
+from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Data, Named, Revised
 
 
@@ -32,8 +32,8 @@ def report(
 
     Prints the name of the file.
     """
-    with told(interrupted=NOTHING_WRITTEN):
-        with at_once(NOTHING_WRITTEN):
+    with clean_exit(interrupted=NOTHING_WRITTEN):
+        with immediate_interrupt(NOTHING_WRITTEN):
             from nextbar.machine.interruptible import run_interruptible
             from nextbar.report import write_report
 

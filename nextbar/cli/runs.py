@@ -1,4 +1,4 @@
-"""``nextbar runs``."""
+"""The command ``nextbar runs``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextbar.cli.leaving import at_once, told
+from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.errors import RunError
 from nextbar.tables import plain_table, print_whole, stdout
 
@@ -32,25 +32,25 @@ def runs(
     each kind that cannot be ranked together; name one. Skill is that of the leading metric (mae, nll or log_loss):
     above 0 is better than the baseline.
     """
-    with told():
-        with at_once():
+    with clean_exit():
+        with immediate_interrupt():
             from nextbar.runs.listing import list_runs, nearby
 
-        found = list_runs(folder)
-        if not found:
+        infos = list_runs(folder)
+        if not infos:
             raise RunError(f"{folder} holds no run{nearby(folder)}")
         marks: dict[Path, str] = {}
-        for at in {info.path.parent for info in found}:
-            marks |= _marks(at, [one for one in found if one.path.parent == at])
+        for experiment in {info.path.parent for info in infos}:
+            marks |= _marks(experiment, [info for info in infos if info.path.parent == experiment])
         console = stdout()
-        print_whole(console, _table(found, folder, marks))
-        for info in found:
+        print_whole(console, _table(infos, folder, marks))
+        for info in infos:
             if info.problem:
                 console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _marks(experiment: Path, runs: list[RunInfo]) -> dict[Path, str]:
-    """What stands beside the runs of an experiment in the last column."""
+    """Marks in the last column, of the runs that an experiment stands for."""
     from nextbar.runs.choice import choose
     from nextbar.runs.listing import leaders
 
@@ -62,34 +62,27 @@ def _marks(experiment: Path, runs: list[RunInfo]) -> dict[Path, str]:
     return {used: "*"} if used == scored else {used: "* predict", scored: "* evaluate"}
 
 
-def _table(found: list[RunInfo], folder: Path, marks: Mapping[Path, str]) -> Table:
+def _table(infos: list[RunInfo], folder: Path, marks: Mapping[Path, str]) -> Table:
     from rich.text import Text
 
     names = ("experiment", "run", "status", "epochs", "best epoch", "output mode", "skill", "size", "best")
     table = plain_table(names, right=("epochs", "best epoch", "skill", "size"))
-    for info in found:
-        at = info.path.parent
-        experiment = str(at.relative_to(folder)) if at != folder and at.is_relative_to(folder) else info.experiment
+    for info in infos:
+        parent = info.path.parent
+        is_inside = parent != folder and parent.is_relative_to(folder)
+        experiment = str(parent.relative_to(folder)) if is_inside else info.experiment
         status = f"{info.status}, refit of {info.refit_of}" if info.refit_of else info.status
         epochs, best_epoch = ("" if n is None else str(n) for n in (info.epochs, info.best_epoch))
         skill = "" if info.skill is None else f"{info.skill:+.4f}"
         mark = marks.get(info.path, "")
-        cells = [
-            experiment,
-            info.path.name,
-            status,
-            epochs,
-            best_epoch,
-            info.output_mode,
-            skill,
-            _size(info.bytes),
-            mark,
-        ]
+        cells = [experiment, info.path.name, status, epochs, best_epoch, info.output_mode, skill]
+        cells += [_size(info.bytes), mark]
         table.add_row(*map(Text, cells), style="red" if info.problem else "bold" if "*" in mark else None)
     return table
 
 
 def _size(size: float) -> str:
+    """Bytes in the largest unit that they fill."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""``nextbar search``."""
+"""The command ``nextbar search``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nextbar.cli.leaving import NOTHING_WRITTEN, at_once, told
-from nextbar.cli.options import Debug, Quiet, split_settings
-from nextbar.cli.train import set_level
+from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
+from nextbar.cli.options import Debug, Quiet, set_level, split_settings
 from nextbar.errors import ConfigError
 from nextbar.tables import stdout
 
@@ -41,9 +40,9 @@ def search(
 
     Prints the folder of the best run; everything else goes to standard error.
     """
-    with told(debug):
+    with clean_exit(debug):
         set_level(quiet)
-        with at_once(NOTHING_WRITTEN):
+        with immediate_interrupt(NOTHING_WRITTEN):
             from nextbar.searching import Study
             from nextbar.searching import search as run_search
             from nextbar.searching.options import SearchOptions

@@ -1,4 +1,4 @@
-"""Commands that take ``name=value``: who writes ``--name value`` is told how."""
+"""Commands that take ``name=value``; for ``--name value`` their error shows the right form."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class SettingsCommand(TyperCommand):
     """A command with fields of an experiment among its arguments."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = list(args)
+        typed = list(args)
         try:
             return super().parse_args(ctx, args)
         except Exception as error:  # typer has click's NoSuchOption, or one of its own, by version
             option = getattr(error, "option_name", None)
-            if type(error).__name__ == "NoSuchOption" and option and (setting := _as_setting(option, given, self.name)):
+            if type(error).__name__ == "NoSuchOption" and option and (setting := _as_setting(option, typed, self.name)):
                 error.message = f"{error.message}; fields are given without dashes: {setting}"  # type: ignore[attr-defined]
             raise
 
@@ -35,6 +35,7 @@ def _as_setting(option: str, args: Sequence[str], command: str | None) -> str:
 
 
 def _fields(command: str | None) -> Iterator[str]:
+    """Names that a command takes as ``name=value``."""
     from nextbar.config import ExperimentConfig
     from nextbar.config.check import field_names
 

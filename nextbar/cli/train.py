@@ -1,14 +1,13 @@
-"""``nextbar train`` and ``nextbar refit``."""
+"""The commands ``nextbar train`` and ``nextbar refit``."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nextbar.cli.leaving import at_once, told
-from nextbar.cli.options import Config, Data, Debug, Named, Quiet, Run
+from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.cli.options import Config, Data, Debug, Named, Quiet, Run, set_level, watch_nans
 from nextbar.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -56,15 +55,15 @@ def train(
     Prints the run's folder, with --seeds one for each seed; everything else goes to standard error. Of several
     processes the first one does.
     """
-    with told(debug):
+    with clean_exit(debug):
         set_level(quiet)
-        with at_once():
+        with immediate_interrupt():
             from nextbar.config import ExperimentConfig
 
         if not distributed and (coordinator, processes, process_id) != (None, None, None):
             raise ConfigError("--coordinator, --processes and --process-id go with --distributed; add it")
         experiment = ExperimentConfig.load(config, overrides or [])
-        with at_once():
+        with immediate_interrupt():
             watch_nans(debug)
             from nextbar.machine.hosts import join_hosts, leads
 
@@ -98,9 +97,9 @@ def refit(
 
     Prints the new run's folder. Nothing is left to score it on: the original run's test is the estimate of its error.
     """
-    with told(debug):
+    with clean_exit(debug):
         set_level(quiet)
-        with at_once():
+        with immediate_interrupt():
             watch_nans(debug)
             from nextbar.bars.new_bars import read_new_bars
             from nextbar.runs.choice import chosen_run
@@ -113,21 +112,8 @@ def refit(
         _conclude(refit_run(source, bars, data=folder, overwrite=overwrite, show=False if quiet else None))
 
 
-def set_level(quiet: bool) -> None:
-    """Warnings only, where wanted."""
-    if quiet:
-        logging.getLogger("nextbar").setLevel(logging.WARNING)
-
-
-def watch_nans(debug: bool) -> None:
-    """Have JAX stop at the first NaN, where wanted."""
-    if debug:
-        import jax
-
-        jax.config.update("jax_debug_nans", True)
-
-
 def _conclude(*results: Result) -> None:
+    """Print the folders of the runs; a training that diverged is an error."""
     from nextbar.machine.hosts import leads
 
     for result in results:

@@ -18,7 +18,7 @@ from bar_files import bars_table
 from builders import make_config
 from processes import interrupt, wait_for
 
-from nextbar.cli.leaving import hear_again
+from nextbar.cli.exits import repeat_lost_interrupt
 
 if sys.platform == "win32":
     pytest.skip("no SIGINT for a single process", allow_module_level=True)
@@ -129,7 +129,7 @@ class Finalised:
 
 
 def test_an_interrupt_inside_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "unraisablehook", hear_again)
+    monkeypatch.setattr(sys, "unraisablehook", repeat_lost_interrupt)
     with pytest.raises(KeyboardInterrupt):
         Finalised()
         for _ in range(100):
@@ -150,7 +150,7 @@ def test_other_errors_in_a_finaliser_are_told_as_ever(error: Exception, told: st
             raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "unraisablehook", hear_again)
+        patch.setattr(sys, "unraisablehook", repeat_lost_interrupt)
         Broken()
     said = capfd.readouterr().err
     assert told in said if told else said == ""
