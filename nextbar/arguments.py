@@ -1,4 +1,4 @@
-"""Keyword arguments of public callables: one that a callable does not have is refused, and the nearest is named."""
+"""Refuses keyword arguments that a public callable does not have, and names the nearest that it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from nextbar.errors import ArgumentError
+from nextbar.errors import ArgumentError, nearest
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -33,7 +33,9 @@ def strict_arguments(target: T) -> T:
 
 
 def _strict(function: Any) -> Any:
-    @cache  # looked up when it is first called: annotations may name classes further down in a module
+    """The function, refusing unknown keyword arguments."""
+
+    @cache  # at the first call, since annotations may name classes further down in a module
     def names() -> tuple[str, ...]:
         parameters = list(inspect.signature(function).parameters.values())
         keywords = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -53,8 +55,7 @@ def _strict(function: Any) -> Any:
 
 
 def _refusal(function: Any, unknown: list[str], names: tuple[str, ...]) -> str:
-    from nextbar.errors import nearest
-
+    """The message about unknown arguments of a function."""
     title = function.__qualname__.removesuffix(".__init__")
     if not names:
         return f"{title}: found {', '.join(unknown)}, but it takes no arguments by name; leave them out"

@@ -1,4 +1,4 @@
-"""Errors a user can mend: one clear message each, no traceback on the command line."""
+"""Errors that a user can mend: one clear message each, no traceback on the command line."""
 
 from __future__ import annotations
 
@@ -13,35 +13,40 @@ MOST = 20
 
 
 def short(value: object) -> str:
-    """A value as Python writes it, for a message; a long one is cut and its length told."""
+    """A value as Python writes it, for a message; a long one is cut, with its length after it."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}... ({len(text):,} characters)"
 
 
 def listed(names: Iterable[object], most: int = MOST) -> str:
-    """Names for a message, with commas; of many the first and how many more there are."""
+    """Names for a message, with commas; of many the first, and how many more there are."""
     texts = [str(name) for name in names]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else the names there are."""
+    """``"; did you mean x?"`` for the likeliest of the dotted ``names``, else a list of them."""
     names = tuple(names)
     section, _, leaf = name.rpartition(".")
     leaves: dict[str, list[str]] = {}
-    for known in names:
-        leaves.setdefault(known.rpartition(".")[2], []).append(known)
+    for candidate in names:
+        leaves.setdefault(candidate.rpartition(".")[2], []).append(candidate)
     close = leaves.get(leaf) or difflib.get_close_matches(name, names, n=1)
     if not close and (match := difflib.get_close_matches(leaf, leaves, n=1)):
         close = leaves[match[0]]
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    beside = [known for known in names if known.rpartition(".")[0] == section]
+    beside = [candidate for candidate in names if candidate.rpartition(".")[0] == section]
     return f"; there are {', '.join(beside or names)}"
 
 
 class NextbarError(Exception):
-    """Base of every error whose message says what was found, what is allowed and what to do."""
+    """Base of the errors whose message says what was found, what is allowed and what to do."""
 
 
 class ConfigError(NextbarError):

@@ -36,7 +36,7 @@ def _write_and_rename(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write plain values as readable JSON; NaN and infinity are refused."""
+    """Write plain values as readable JSON; NaN and infinity are refused with a ValueError."""
     write_whole(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The one logger, ``nextbar``: silent on import, readable in a terminal once somebody asks for it."""
+"""The logger ``nextbar``: silent on import; ``get_logger`` shows it on standard error, unless the user set it up."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ def get_logger() -> logging.Logger:
 def show_info() -> None:
     """Show INFO lines on standard error.
 
-    Does nothing where the user has the say: the root logger or ``nextbar`` has a handler, or ``nextbar`` a
-    level.
+    Does nothing where the user set up logging: the root logger or ``nextbar`` has a handler, or ``nextbar`` a level.
     """
     own = [handler for handler in _LOGGER.handlers if not isinstance(handler, logging.NullHandler)]
     if own or logging.getLogger().handlers or _LOGGER.level != logging.NOTSET:
@@ -41,15 +40,15 @@ def show_info() -> None:
 def console() -> Console:
     """Return the console on standard error that log lines, progress bars and tables share.
 
-    Where nobody reads any more (``2>&1 | head``) it falls silent: what is being done goes on.
+    Where its output is read no further (``2>&1 | head``) it falls silent, and the work goes on.
     """
     from rich.console import Console
 
-    class Patient(Console):
+    class SilencedByBrokenPipe(Console):
         def on_broken_pipe(self) -> None:  # rich's own ends the process
             self.quiet = True
 
-    return Patient(stderr=True)
+    return SilencedByBrokenPipe(stderr=True)
 
 
 class _ConsoleHandler(logging.Handler):

@@ -15,7 +15,7 @@ from nextbar.backtesting.result import Backtest
 from nextbar.bars.inventory import Holding
 from nextbar.cli import data as cli_data
 from nextbar.cli import runs as cli_runs
-from nextbar.runs.listing import RunInfo
+from nextbar.runs.info import RunInfo
 from nextbar.tables import closing_table, plain_table, print_whole, span_table
 from nextbar.train.seeds import seeds_table
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nextbar.runs.choice import Purpose
-    from nextbar.runs.listing import RunInfo
+    from nextbar.runs.info import RunInfo
 
 PURPOSES: tuple[Purpose, Purpose] = ("use", "scores")
 

@@ -9,7 +9,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.listing import is_backtest, is_study
+from nextbar.runs.kinds import is_backtest, is_study
 
 NAME = "report.html"
 

@@ -1,5 +1,36 @@
-"""Run folders: what lies in them, and which there are."""
+"""Run folders: their files, the list of them, and the checkpoints in each.
 
-from nextbar.runs.quiet import keep_absl_quiet
+Orbax, which writes the checkpoints, tells every step of every save through absl; this package keeps absl quiet.
+"""
 
-keep_absl_quiet()  # before anything here imports orbax
+from __future__ import annotations
+
+import logging
+from functools import wraps
+from typing import Any
+
+from absl import logging as absl_logging
+
+
+def _keep_absl_quiet() -> None:
+    """Drop what absl would log below WARNING, before it does anything at all.
+
+    With its first message absl configures the root logger, even if that message is shown to nobody. From then on the
+    user's own ``logging.basicConfig`` would do nothing. A level that the user gave absl stays.
+    """
+    logger = logging.getLogger("absl")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+    log_anyway = absl_logging.log
+
+    @wraps(log_anyway)
+    def log(level: int, message: object, *args: Any, **kwargs: Any) -> None:
+        # absl counts downwards: INFO is 0, DEBUG and the verbose levels are above it
+        standard = logging.INFO if level == absl_logging.INFO else logging.DEBUG
+        if level < absl_logging.INFO or logger.isEnabledFor(standard):
+            log_anyway(level, message, *args, **kwargs)
+
+    absl_logging.log = log  # type: ignore[assignment]
+
+
+_keep_absl_quiet()  # before a module of this package imports orbax

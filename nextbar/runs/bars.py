@@ -1,4 +1,4 @@
-"""Bars held against those of a run: cut where its own end, refused where they were revised."""
+"""Compares bars with those that a run used: cuts them where the run's end, refuses them where they were revised."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ UNRECORDED = (
 
 
 class HeldBars(NamedTuple):
-    """Bars, and what there is to say of them."""
+    """Bars compared with a run's, and notices for the user about differences."""
 
     bars: list[Bars]
     notices: list[str]
 
 
 def hold(run: Path, series: Sequence[Bars], *, later: bool = False, revised: bool = False) -> HeldBars:
-    """The bars of a run among those of its series, as its files hold them now.
+    """The bars of a run's series, as its files hold them now, cut to those that the run used.
 
     Args:
         run: its folder.
@@ -53,9 +53,9 @@ def hold(run: Path, series: Sequence[Bars], *, later: bool = False, revised: boo
             grown.append(f"{after:,} bars of {bars.name} after {iso(record.last_time)}")
         kept.append(_own(bars, record, later))
     if revisions and not revised:
-        told = "\n  ".join(revisions)
+        lines = "\n  ".join(revisions)
         raise DataError(
-            f"the bars are not those that {run} was trained and scored on:\n  {told}\nRestore them, give the bars "
+            f"the bars are not those that {run} was trained and scored on:\n  {lines}\nRestore them, give the bars "
             "themselves, or score the run on what they are now (revised=True, --revised)"
         )
     notices = [f"scored on revised bars: {'; '.join(revisions)}"] if revisions else []
@@ -65,7 +65,8 @@ def hold(run: Path, series: Sequence[Bars], *, later: bool = False, revised: boo
 
 
 def ends(runs: Sequence[Path], series: Sequence[Bars]) -> list[int]:
-    """When the last bar that runs used of each series opened; of one they did not know, the last of all.
+    """When the last bar that runs used of each series opened, seconds since the epoch; of a series that they did not
+    know, the latest of all.
 
     Raises:
         RunError: a run has no record of its bars.
@@ -81,6 +82,6 @@ def ends(runs: Sequence[Path], series: Sequence[Bars]) -> list[int]:
 
 
 def _own(bars: Bars, record: SeriesRecord, later: bool) -> Bars:
-    """From the recorded first bar on; indicators begin there."""
+    """The bars from the recorded first one on, where indicators begin; to the recorded last one, or ``later``."""
     begin = record.starts[0] + bars.step - 1
     return bars.between(begin, None if later else record.last_time + bars.step)

@@ -1,4 +1,4 @@
-"""Which of its runs an experiment stands for."""
+"""The run that an experiment stands for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.runs.listing import RunInfo, best_among, best_run, is_backtest, is_run, list_runs
+from nextbar.runs.info import RunInfo
+from nextbar.runs.kinds import is_backtest, is_run
+from nextbar.runs.listing import best_among, best_run, list_runs
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
@@ -18,21 +20,21 @@ WHOLE = frozenset({"finished", "stopped_early"})
 
 
 class Choice(NamedTuple):
-    """A run, and why it is the one."""
+    """A run, and the reason why it was chosen."""
 
     path: Path
     reason: str
 
 
 def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "use") -> Path:
-    """The run that an experiment stands for; a run folder stands for itself. Logs which it is, and why.
+    """The run that an experiment stands for; a run folder stands for itself. Logs the choice and its reason.
 
-    To be used: the latest refit, else the best by validation among the runs on the newest bars. To be scored: the run
-    that the latest refit repeats, where no run is on newer bars; else that same best.
+    For use: the latest refit, else the best by validation among the runs on the newest bars. For scores: the run that
+    the latest refit repeats, where no run is on newer bars; else that same best.
 
     Args:
         folder: of a run or an experiment.
-        run: name of another run in the experiment's folder, or how it begins.
+        run: name of another run in the experiment's folder, or the beginning of it.
         purpose: what it is chosen for.
 
     Raises:
@@ -72,13 +74,14 @@ def choose(folder: Path, runs: Sequence[RunInfo], purpose: Purpose) -> Choice:
 
 
 def _best(folder: Path, runs: Sequence[RunInfo]) -> Choice:
+    """The best run by validation."""
     best = best_among(folder, runs)
     until = f", until {best.until}" if best.until else ""
     return Choice(best.path, f"the best by validation of those on the newest bars{until}")
 
 
 def _latest_refit(runs: Sequence[RunInfo]) -> RunInfo | None:
-    """On the newest bars; of several there, that of the run with the best validation score."""
+    """The refit on the newest bars; of several, that of the run with the best validation score."""
     refits = [info for info in runs if info.refit_of and info.status in WHOLE and info.best_epoch]
     newest = max((info.until or "" for info in refits), default="")
     score = {info.path.name: info.ranking for info in runs if info.ranking is not None}
@@ -87,6 +90,11 @@ def _latest_refit(runs: Sequence[RunInfo]) -> RunInfo | None:
 
 
 def _named(folder: Path, run: str) -> Path:
+    """The run of an experiment with this name, or the only one whose name begins with it.
+
+    Raises:
+        RunError: there is none, or several.
+    """
     if is_run(folder):
         raise RunError(f"{folder} is a run itself, so it holds no run {run!r}; name the experiment's folder, or no run")
     if is_run(folder / run):

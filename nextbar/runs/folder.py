@@ -1,4 +1,4 @@
-"""The run folder: its name, its status, and who may write to it."""
+"""The run folder: its name, its status, and the lock on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunFolder:
     Args:
         config: the experiment.
         fingerprint: hash of the bars it uses.
-        plan: what else decides what is trained, where it is not the configuration alone.
+        plan: whatever beside the configuration decides what is trained, as text; empty: nothing.
     """
 
     def __init__(self, config: ExperimentConfig, fingerprint: str, plan: str = "") -> None:
@@ -53,11 +53,11 @@ class RunFolder:
 
     @contextmanager
     def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:
-        """Make the folder, or take it up again; no other process may until the block ends.
+        """Make the folder, or go on with an earlier one; no other process may write there until the block ends.
 
         Args:
-            overwrite: throw what is there away first.
-            used: the bars, to say what has changed in them where an unfinished run began on others.
+            overwrite: throw an earlier run in it away first.
+            used: the bars, to tell how they have changed where an unfinished run began on others.
 
         Raises:
             RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
@@ -73,7 +73,8 @@ class RunFolder:
             yield
 
     def _refuse_changed_data(self, used: Sequence[Bars]) -> None:
-        if self.read_summary():  # begun anew on these bars, by choice
+        """Refuse to begin where a run of this configuration on other bars is unfinished."""
+        if self.read_summary():  # the run was begun on these bars too, by choice
             return
         for other in self.experiment.glob(f"{self._prefix}-*"):
             if other != self.path and read_summary(other).get("status") in UNFINISHED:
@@ -91,11 +92,12 @@ class RunFolder:
                 )
 
     def read_summary(self) -> dict[str, Any]:
-        """What the last writer said; empty where there is nothing yet."""
+        """``summary.json``; empty where there is none yet."""
         return read_summary(self.path)
 
     def begin(self, dataset: Dataset, facts: dict[str, Any]) -> None:
-        """Write what is known before the first epoch, with status ``running``."""
+        """Write configuration, preparation, record of the bars and summary before the first epoch, with status
+        ``running``; ``facts`` are further values of the summary."""
         self.config.save(self.path / "config.yaml")
         write_preparation(self.path, dataset.preparation, dataset.cuts)
         write_bars_record(self.path, dataset.records)
@@ -112,17 +114,18 @@ class RunFolder:
         )
 
     def update(self, **values: Any) -> dict[str, Any]:
-        """Change values of ``summary.json``; returns all of it."""
+        """Change values of ``summary.json``; returns the whole of it."""
         summary = self.read_summary() | values
         write_json(self.path / SUMMARY, summary)
         return summary
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the libraries that decide a run's numbers."""
+    versions = {"python": platform.python_version()}
     for name in _VERSIONED:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions

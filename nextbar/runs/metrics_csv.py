@@ -1,7 +1,7 @@
 """``metrics.csv``: one row per finished epoch, the same bytes whether or not the run was interrupted.
 
-Only what follows from configuration and bars stands here, nothing of the clock. Numbers are written with
-``repr``, so that reading gives back the very float; a metric an epoch does not have is an empty cell.
+Its values follow from configuration and bars alone, none from the clock. Numbers are written with ``repr``, so that
+reading gives back the very float; a metric that an epoch does not have is an empty cell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MetricsCsv:
 
     Args:
         run_dir: folder of the run.
-        first_epoch: first epoch to come; rows of this and later epochs, which a kill left, are dropped.
+        first_epoch: first epoch to come; rows of this and later epochs, which a killed process left, are dropped.
 
     Raises:
         RunError: the file is not one of nextbar's, or lacks committed epochs.
@@ -45,19 +45,19 @@ class MetricsCsv:
         """Add the row of an epoch; it is on the disk when this returns."""
         row = {"epoch": repr(epoch), "step": repr(step)}
         row |= {name: repr(float(value)) for name, value in values.items()}
-        new = [name for name in row if name not in self._columns]
-        if new:  # the first epoch, or a metric that did not exist before
+        new_columns = [name for name in row if name not in self._columns]
+        if new_columns:  # the first epoch, or a metric that did not exist before
             rows = _read(self.path)[1]
-            self._columns += new
+            self._columns += new_columns
             self._rewrite([*rows, row])
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            file.write(_text(self._columns, [row]))
+            file.write(_csv_text(self._columns, [row]))
             file.flush()
             os.fsync(file.fileno())
 
     def _rewrite(self, rows: Iterable[Mapping[str, str]]) -> None:
-        write_whole(self.path, _text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
+        write_whole(self.path, _csv_text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
 
 
 def read_metrics(run_dir: Path | str) -> list[dict[str, float]]:
@@ -72,7 +72,7 @@ def read_metrics(run_dir: Path | str) -> list[dict[str, float]]:
     ]
 
 
-def _text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
+def _csv_text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
     writer.writerows(rows)
@@ -80,7 +80,7 @@ def _text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return columns and rows; a last row that a kill cut short is left out."""
+    """Return columns and rows; a last row that a killed process left half written is dropped."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -96,6 +96,7 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _is_row(row: list[str]) -> bool:
+    """Whether the cells are an epoch, a step and numbers."""
     try:
         return all(int(cell) >= 0 for cell in row[:2]) and all(float(cell or 0) is not None for cell in row[2:])
     except ValueError:

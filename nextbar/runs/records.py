@@ -1,4 +1,4 @@
-"""What a run folder says of its run, file by file; each is written whole, and refused in words where it is damaged."""
+"""Files of a run folder, written and read; one that is damaged is refused with a message."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.types import Reference
 
 FORMAT = 2
-"""of the run folder; a later nextbar that changes what its files mean counts it up"""
+"""format of the run folder; a nextbar that changes what its files mean counts it up"""
 
 EARLIER = {"dataset_config.time_feature": "span", "dataset_config.timezone": "UTC"}
-"""fields that configurations of earlier runs do not have, and what these runs did"""
+"""fields that configurations of earlier runs do not have, and the values that these runs were trained with"""
 
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 GONE = "the process that trained it has gone; the same command goes on from its last whole epoch"
-"""what is said of a run whose process could not say anything itself"""
+"""message of a run whose process was killed before it could write one"""
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
@@ -41,7 +41,7 @@ BARS = "bars.json"
 def read_summary(path: Path) -> dict[str, Any]:
     """``summary.json`` of a run folder; empty where there is none.
 
-    A run that was ``running`` when its process was killed is ``interrupted``: nobody holds its lock any more.
+    A run that was ``running`` when its process was killed is ``interrupted``: no process holds its lock any more.
 
     Raises:
         RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
@@ -65,29 +65,29 @@ def read_config(path: Path) -> ExperimentConfig:
     Raises:
         ConfigError: the file is missing, not YAML, or no configuration.
     """
-    written = read_yaml(path / CONFIG)
-    absent = {name: value for name, value in EARLIER.items() if _lacks(written, name)}
+    fields = read_yaml(path / CONFIG)
+    absent = {name: value for name, value in EARLIER.items() if _lacks(fields, name)}
     return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
-    """What the run learnt from its training span, and where that ended."""
+    """Write what was learnt from the training span, and where the run's spans begin."""
     write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
 
 
 def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
-    """What the run keeps of the bars it uses, so that others can be held against them."""
+    """Write the record of the bars that the run uses, with which other bars can be compared."""
     write_json(path / BARS, {"series": [record.to_dict() for record in records]})
 
 
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
-    """What the baselines were fitted on, so that new bars can be scored without the training bars."""
+    """Write what the baselines were fitted on, so that new bars can be scored without the training bars."""
     arrays = {name: None if a is None else a.tolist() for name, a in reference._asdict().items()}
     write_json(path / REFERENCE, _jsonable({"names": list(names)} | arrays))
 
 
 def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
-    """The validation residuals of an epoch, which its intervals can be adjusted by."""
+    """Write the validation residuals of an epoch, by which its intervals can be adjusted."""
     write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
 
 
@@ -97,8 +97,8 @@ def read_preparation(path: Path) -> Preparation:
     Raises:
         RunError: the file is missing or damaged.
     """
-    with _whole(path / NORMALISATION) as found:
-        return Preparation.from_dict(found)
+    with _whole(path / NORMALISATION) as content:
+        return Preparation.from_dict(content)
 
 
 def read_cuts(path: Path) -> Cuts:
@@ -107,20 +107,20 @@ def read_cuts(path: Path) -> Cuts:
     Raises:
         RunError: the file is missing or damaged.
     """
-    with _whole(path / NORMALISATION) as found:
-        return Cuts(**found["cuts"])
+    with _whole(path / NORMALISATION) as content:
+        return Cuts(**content["cuts"])
 
 
 def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
-    """What the run kept of its bars; None where it kept nothing, as earlier versions did.
+    """The record of the run's bars; None where it has none, as of earlier versions.
 
     Raises:
         RunError: the file is damaged.
     """
     if not (path / BARS).is_file():
         return None
-    with _whole(path / BARS) as found:
-        return tuple(map(SeriesRecord.from_dict, found["series"]))
+    with _whole(path / BARS) as content:
+        return tuple(map(SeriesRecord.from_dict, content["series"]))
 
 
 def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
@@ -129,11 +129,11 @@ def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    with _whole(path / REFERENCE) as found:
-        names = tuple(found.pop("names"))
+    with _whole(path / REFERENCE) as content:
+        names = tuple(content.pop("names"))
         arrays: dict[str, Any] = {
             name: None if a is None else np.array(a, bool if name in ("positive_S", "trained_S") else float)
-            for name, a in found.items()
+            for name, a in content.items()
         }
         return names, Reference(**arrays)
 
@@ -146,13 +146,13 @@ def read_conformal(path: Path) -> tuple[int, Conformal] | None:
     """
     if not (path / CONFORMAL).is_file():
         return None
-    with _whole(path / CONFORMAL) as found:
-        return found.pop("epoch"), Conformal.from_dict(found)
+    with _whole(path / CONFORMAL) as content:
+        return content.pop("epoch"), Conformal.from_dict(content)
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[dict[str, Any]]:
-    """The file's content; what goes wrong with it is said in words."""
+    """The content of a JSON file; errors while it is read, in or before the block, are raised as RunError."""
     try:
         yield json.loads(path.read_text())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -167,9 +167,9 @@ def _lacks(data: Any, name: str) -> bool:
 
 
 def _jsonable(value: Any) -> Any:
-    """NaN, which JSON does not know, as None."""
+    """A value with None for NaN, which JSON does not know."""
     if isinstance(value, dict):
-        return {name: _jsonable(one) for name, one in value.items()}
+        return {name: _jsonable(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_jsonable(one) for one in value]
+        return [_jsonable(item) for item in value]
     return None if isinstance(value, float) and value != value else value

@@ -10,7 +10,7 @@ from typing import Any
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError, RunError
 from nextbar.folders import make_log_folder, refuse_later_format
-from nextbar.runs.listing import STUDY, is_study
+from nextbar.runs.kinds import STUDY, is_study
 from nextbar.searching.space.space import Space
 
 JOURNAL = "journal.log"

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from nextbar.cli.app import app
 from nextbar.inference.forecaster import Forecaster
-from nextbar.runs.listing import describe
+from nextbar.runs.info import describe
 from nextbar.train.trainer import Trainer
 
 cli = CliRunner()

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from nextbar.cli.app import app
 from nextbar.errors import RunError
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.listing import best_run, describe
+from nextbar.runs.info import describe
+from nextbar.runs.listing import best_run
 
 MONDAY, NEXT, THIRD = (f"2024-01-{day:02}T00:00:00Z" for day in (8, 15, 22))
 

@@ -21,7 +21,9 @@ from nextbar.errors import RunError
 from nextbar.folders import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.folder import RunFolder
-from nextbar.runs.listing import RunInfo, best_run, describe, is_backtest, is_run, leaders, list_runs
+from nextbar.runs.info import RunInfo, describe
+from nextbar.runs.kinds import is_backtest, is_run
+from nextbar.runs.listing import best_run, leaders, list_runs
 from nextbar.runs.records import read_summary
 
 

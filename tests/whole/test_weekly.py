@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from nextbar import Forecaster, evaluate, write_report
 from nextbar.cli.app import app
-from nextbar.runs.listing import describe
+from nextbar.runs.info import describe
 from nextbar.runs.records import read_summary
 
 WEEK, FIRST = 40, 150

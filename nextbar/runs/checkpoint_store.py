@@ -1,0 +1,165 @@
+"""One checkpoint: a folder of an epoch's state and notes that appears under its final name in one rename.
+
+A process may be killed at any moment: a folder under its number is whole. This is the only file that imports orbax. Its
+``CheckpointManager`` is not used: it deletes a folder file by file under its final name, so a kill in that moment
+leaves half a checkpoint among the best, and it refuses the epoch that a resumed run does again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from nextbar.errors import RunError, first_line
+
+PyTree = Any
+
+_ONE_AT_A_TIME = threading.Lock()
+"""orbax tells the operations of a process apart by one counter: two at once take each other's folders"""
+
+_UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's own mark of a folder that is not a checkpoint
+
+
+class CheckpointStore:
+    """Writes and reads checkpoint folders through orbax.
+
+    Every method that reads raises :class:`RunError` where the folder is no checkpoint of this run.
+    """
+
+    def __init__(self) -> None:
+        # weights hardly compress, and trying to takes most of the time that a large state needs
+        alone = _of_this_process()
+        arrays = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
+        notes = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
+        both = ocp.CompositeCheckpointHandler(
+            state=arrays, notes=notes, composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+        )
+        self._checkpointer = ocp.Checkpointer(both, multiprocessing_options=alone)
+
+    def write(self, path: Path, state: PyTree, record: dict[str, Any]) -> None:
+        """Write a checkpoint; an earlier one in its folder is replaced.
+
+        Args:
+            path: its folder.
+            state: tree of NumPy arrays with ``params`` at its top.
+            record: the epoch's ``validation_loss`` and ``notes``, which JSON can hold.
+        """
+        if path.exists():  # an epoch done again after a kill between the two folders
+            discard(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _ONE_AT_A_TIME:
+            self._checkpointer.save(
+                path, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
+            )
+
+    def read_record(self, path: Path) -> dict[str, Any]:
+        """Validation loss and notes of a checkpoint."""
+        with _readable(path):
+            args = ocp.args.Composite(notes=ocp.args.JsonRestore())
+            record = self._checkpointer.restore(path, args=args)["notes"]
+            return {"validation_loss": float(record["validation_loss"]), "notes": record["notes"]}
+
+    def read_state(self, path: Path, template: PyTree) -> PyTree:
+        """State of a checkpoint; the template is one of the same structure and shapes."""
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
+        with _readable(path):
+            args = ocp.args.PyTreeRestore(item=template, restore_args=as_numpy)
+            state = self._checkpointer.restore(path, args=ocp.args.Composite(state=args))["state"]
+            # fresh arrays, placed as newly made ones are, so that a continued run compiles nothing twice
+            return jax.tree.map(_device_copy, template, state)
+
+    def read_params(self, path: Path) -> PyTree:
+        """Parameters of a checkpoint alone, as nested dicts of NumPy arrays."""
+        with _readable(path):
+            args = ocp.args.Composite(state=ocp.args.PyTreeRestore())
+            return self._checkpointer.restore(path, args=args)["state"]["params"]
+
+    def close(self) -> None:
+        """Free what orbax holds."""
+        self._checkpointer.close()
+
+
+def epochs_in(folder: Path) -> list[int]:
+    """Epochs that have a whole checkpoint in the folder, ascending.
+
+    Raises:
+        RunError: there is a file in the folder's place.
+    """
+    if not folder.is_dir():
+        if folder.exists():
+            raise RunError(f"{folder} is a file where a folder of checkpoints belongs; move it away.")
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+
+
+def discard(path: Path) -> None:
+    """Delete a checkpoint so that no moment shows half of it: first away from its number, then its files."""
+    aside = path.with_name(f"{path.name}-old{_UNFINISHED}")
+    shutil.rmtree(aside, ignore_errors=True)
+    path.rename(aside)
+    shutil.rmtree(aside)
+
+
+def link(path: Path, other: Path) -> None:
+    """Have a checkpoint in another folder too, in one rename; its files are shared, and never written again."""
+
+    def link_file(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # not every file system has links
+            shutil.copy2(source, target)
+
+    if other.exists():
+        discard(other)
+    aside = other.with_name(f"{other.name}-new{_UNFINISHED}")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(path, aside, copy_function=link_file)
+    aside.rename(other)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left unfinished."""
+    for entry in folder.glob(f"*{_UNFINISHED}*"):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
+def _of_this_process() -> ocp.options.MultiprocessingOptions:
+    """Several processes may train together, but only one has a folder: it must not wait for the others."""
+    if not jax.distributed.is_initialized():
+        return ocp.options.MultiprocessingOptions()
+    return ocp.options.MultiprocessingOptions(primary_host=jax.process_index(), active_processes={jax.process_index()})
+
+
+def _device_copy(template: Any, stored: Any) -> jax.Array:
+    """A stored array on the device, of the template's type.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if np.shape(stored) != np.shape(template):
+        raise ValueError(f"an array of shape {np.shape(stored)} where the model has {np.shape(template)}")
+    return jnp.array(stored, dtype=jnp.result_type(template))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Read a checkpoint, while no other operation of the process does; errors are raised as RunError."""
+    try:
+        with _ONE_AT_A_TIME:
+            yield
+    except Exception as error:  # orbax raises whatever its layers raise
+        raise RunError(
+            f"{path} is not a checkpoint that this run can go on from: {first_line(error)}\n"
+            "It is incomplete, or was written by another model or version. Restore the folder, or train anew "
+            "(overwrite=True, --overwrite)."
+        ) from error

@@ -1,0 +1,91 @@
+"""One run of a list: its status, scores and size, read from its folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nextbar.config.choices import OUTPUT_MODES
+from nextbar.config.yaml_file import read_yaml
+from nextbar.errors import NextbarError
+from nextbar.metrics.comparison import ranking_score
+from nextbar.metrics.task import LEADING
+from nextbar.resolution import seconds
+from nextbar.runs.records import CONFIG, read_summary
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Status, scores and size of one run."""
+
+    path: Path
+    status: str
+    """as in ``summary.json``; ``damaged`` where the folder cannot be read"""
+    output_mode: str = ""
+    epochs: int | None = None
+    best_epoch: int | None = None
+    ranking: float | None = None
+    """validation score that runs of a group are ranked by, lower is better; None for a run without metrics"""
+    skill: float | None = None
+    """of the leading metric on the test span; above 0: better than the baseline"""
+    scored_bars: str | None = None
+    """hash of the bars that validation and test score; None where the run does not say"""
+    until: str | None = None
+    """when its last bar closed, ISO 8601; None where the run does not say"""
+    refit_of: str | None = None
+    """name of the run that this one repeats on all bars"""
+    bytes: int = 0
+    """size of all its files"""
+    problem: str = ""
+    """why it is ``damaged``"""
+
+    @property
+    def experiment(self) -> str:
+        """Name of the folder it lies in."""
+        return self.path.parent.name
+
+    @property
+    def group(self) -> tuple[str, str | None]:
+        """Only runs of one group can be ranked: the same output mode, scored on the same bars."""
+        return self.output_mode, self.scored_bars
+
+
+def describe(path: Path) -> RunInfo:
+    """The run in a folder; one that cannot be read has the status ``damaged``, and raises nothing."""
+    size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    try:
+        config = read_yaml(path / CONFIG)
+        mode = config["model_config"].get("output_mode", "mean")
+        kind = OUTPUT_MODES[mode].kind
+        summary = read_summary(path)
+        metrics: dict[str, Any] = summary["metrics"]
+        return RunInfo(
+            path=path,
+            status=summary["status"],
+            output_mode=mode,
+            epochs=summary.get("epochs"),
+            best_epoch=summary["best_epoch"],
+            ranking=ranking_score(metrics["validation"], kind) if "validation" in metrics else None,
+            skill=metrics["test"]["skill"][LEADING[kind]] if "test" in metrics else None,
+            scored_bars=summary.get("scored_bars"),
+            until=_until(summary, config["dataset_config"]["resolution"]),
+            refit_of=summary.get("refit_of"),
+            bytes=size,
+        )
+    except NextbarError as error:
+        return RunInfo(path, "damaged", bytes=size, problem=str(error))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        problem = f"{path}: config.yaml or summary.json lacks {error}; was the run folder copied whole?"
+        return RunInfo(path, "damaged", bytes=size, problem=problem)
+
+
+def _until(summary: dict[str, Any], resolution: str | list[str]) -> str | None:
+    """When the last bar of a run closed; an earlier version recorded only when it opened."""
+    data = summary.get("data") or {}
+    if "until" in data or not data.get("series"):
+        return data.get("until")
+    step = min(map(seconds, [resolution] if isinstance(resolution, str) else resolution))
+    opened = dt.datetime.fromisoformat(max(series["last"] for series in data["series"]))
+    return f"{opened + dt.timedelta(seconds=step):%Y-%m-%dT%H:%M:%SZ}"
