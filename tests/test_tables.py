@@ -90,8 +90,8 @@ def test_nothing_is_cut(name: str, width: int, terminal: bool) -> None:
 
 @pytest.mark.parametrize("name", ["closing", "seeds", "backtest"])
 def test_usual_tables_fit_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_tables.TINY", -0.71322)
-    monkeypatch.setattr("test_tables.NAME", "garch_student_t")
+    monkeypatch.setitem(globals(), "TINY", -0.71322)
+    monkeypatch.setitem(globals(), "NAME", "garch_student_t")
     assert max(map(len, printed(TABLES[name][0]()).splitlines())) <= 80
 
 
