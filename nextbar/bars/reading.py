@@ -19,7 +19,7 @@ import pandas as pd
 
 from nextbar.bars.columns import ALIASES, plain
 from nextbar.bars.table import Table
-from nextbar.errors import DataError, first_line
+from nextbar.errors import DataError
 
 # a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them
 _JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
@@ -184,11 +184,11 @@ def _read_parquet(data: bytes, source: str) -> Table:
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{source}: not a sound Parquet file, or cut off ({first_line(error)})") from error
+        raise DataError(f"{source}: not a sound Parquet file, or cut off ({_first_line(error)})") from error
     except Exception as error:  # what pandas wrote about its columns is not checked when read, and fails anywhere
         raise DataError(
             f"{source}: the pandas metadata of the Parquet file is damaged ({type(error).__name__}: "
-            f"{first_line(error)}); write the file again"
+            f"{_first_line(error)}); write the file again"
         ) from error
     frame = index_as_columns(frame, "date")
     return Table(source, frame, np.arange(1, len(frame) + 1))
@@ -210,6 +210,10 @@ def index_as_columns(frame: pd.DataFrame, time_col: str) -> pd.DataFrame:
             values = values.to_timestamp()
         bare[name] = pd.Series(values, index=bare.index)
     return bare
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 READERS: dict[str, Callable[[bytes, str], Table]] = {

@@ -14,7 +14,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from nextbar.errors import ConfigError, RunError, first_line
+from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
 
 SPACE = "nextbar space"
@@ -53,11 +53,11 @@ def open_storage(storage: str, create: bool = True) -> BaseStorage:
         return _database(storage)
     except ImportError as error:
         raise ConfigError(
-            f"storage {shown}: its driver is not installed ({_cause(error)}); pip install it. For PostgreSQL: "
+            f"storage {shown}: its driver is not installed ({_first_line(error)}); pip install it. For PostgreSQL: "
             "pip install 'nextbar[postgresql]', and a URL that begins with postgresql+psycopg2://"
         ) from None
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, OSError) as error:
-        raise ConfigError(f"storage {shown} cannot be reached: {_cause(error)}") from None
+        raise ConfigError(f"storage {shown} cannot be reached: {_first_line(error)}") from None
 
 
 def open_study(storage: BaseStorage, name: str, identity: Mapping[str, Any]) -> optuna.Study:
@@ -112,7 +112,7 @@ def told() -> Iterator[None]:
         yield
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise RunError(
-            f"the storage of the study has failed: {_cause(error)}; trials that ended are kept, and the same "
+            f"the storage of the study has failed: {_first_line(error)}; trials that ended are kept, and the same "
             "command goes on once it is there again"
         ) from None
     except ValueError as error:
@@ -168,7 +168,7 @@ def _journal(path: Path, create: bool) -> BaseStorage:
         try:
             return JournalStorage(JournalFileBackend(str(path)))
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"storage {path} is no journal of a study: {_cause(error)}") from None
+            raise ConfigError(f"storage {path} is no journal of a study: {_first_line(error)}") from None
 
 
 def _is_journal(path: Path) -> bool:
@@ -215,6 +215,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
 
 
-def _cause(error: BaseException) -> str:
-    """The first line of what an error was raised from, or of its own message."""
-    return first_line(error.__cause__ or error)
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error.__cause__ or error).strip().splitlines() if line]
+    return lines[0] if lines else type(error).__name__
