@@ -12,7 +12,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import participants
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
@@ -135,7 +135,7 @@ def backtest(
     return result
 
 
-def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> Panel:
+def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> BacktestPanel:
     dataset = config.dataset_config
     read = [b.between(dataset.initial_date, dataset.final_date) for b in Trainer(config, bars, **names).read()]
     kept = tuple(b for b in read if len(b))
@@ -144,7 +144,7 @@ def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> 
         raise DataError(
             f"{', '.join(lacking)}: no bars from initial_date {dataset.initial_date} to final_date {dataset.final_date}"
         )
-    return Panel(kept, dataset.horizon, Naming.of(dataset))
+    return BacktestPanel(kept, dataset.horizon, Naming.of(dataset))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting.folds import Fold
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import Participant
 from nextbar.bars.dates import iso
 from nextbar.errors import DataError
@@ -22,7 +22,7 @@ LOOKS = (0.25, 0.5, 0.75)
 
 
 def require_causal(
-    participant: Participant, panel: Panel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
+    participant: Participant, panel: BacktestPanel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
 ) -> None:
     """Compare the forecasts with those made when the bars end at some origins of the fold.
 

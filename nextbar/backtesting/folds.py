@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting.options import BacktestOptions
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
@@ -67,7 +67,7 @@ class Fold:
         return f"fold {self.number} ({iso(self.start)} to {iso(self.end)})"
 
 
-def find_folds(panel: Panel, config: ExperimentConfig, options: BacktestOptions) -> list[Fold]:
+def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: BacktestOptions) -> list[Fold]:
     """The folds, in order.
 
     Within the history of a fit, the last share ``validation_split`` of the scored bars is validation, cut as in
@@ -106,7 +106,7 @@ def find_folds(panel: Panel, config: ExperimentConfig, options: BacktestOptions)
     return folds
 
 
-def fold_dataset(panel: Panel, config: ExperimentConfig, fold: Fold, options: BacktestOptions) -> Dataset:
+def fold_dataset(panel: BacktestPanel, config: ExperimentConfig, fold: Fold, options: BacktestOptions) -> Dataset:
     """The fold's bars as its model sees them: what is fitted ends at the cutoff, the bars at the fold's end.
 
     Raises:
@@ -122,13 +122,13 @@ def fold_dataset(panel: Panel, config: ExperimentConfig, fold: Fold, options: Ba
     return dataset
 
 
-def fold_rows(panel: Panel, dataset: Dataset, fold: Fold) -> np.ndarray:
+def fold_rows(panel: BacktestPanel, dataset: Dataset, fold: Fold) -> np.ndarray:
     """Origins of the windows that are scored in the fold, as rows of the panel; by series, ascending."""
     row_N = panel.rows(dataset.bars, dataset.origins["test"])
     return row_N[panel.close_time_R[row_N + 1] >= fold.start]
 
 
-def _require_history(panel: Panel, config: ExperimentConfig, fold: Fold) -> None:
+def _require_history(panel: BacktestPanel, config: ExperimentConfig, fold: Fold) -> None:
     for one in panel.bars:
         if (
             one.ticker in config.scored_tickers
@@ -140,7 +140,7 @@ def _require_history(panel: Panel, config: ExperimentConfig, fold: Fold) -> None
             )
 
 
-def _require_labels(panel: Panel, config: ExperimentConfig, fold: Fold, row_N: np.ndarray) -> None:
+def _require_labels(panel: BacktestPanel, config: ExperimentConfig, fold: Fold, row_N: np.ndarray) -> None:
     tickers = {panel.bars[s].ticker for s in np.unique(panel.series_R[row_N])}
     for one in panel.bars:
         if one.ticker in config.scored_tickers and one.ticker not in tickers:

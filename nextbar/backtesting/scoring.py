@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import Participant, same_question
 from nextbar.data.dataset import Dataset
 from nextbar.errors import DataError
@@ -25,7 +25,7 @@ DIRECTION = "acc_dir"
 """the one metric of those who say nothing but a direction"""
 
 
-def reference(panel: Panel, dataset: Dataset, task: Task) -> Reference:
+def reference(panel: BacktestPanel, dataset: Dataset, task: Task) -> Reference:
     """What the first fit's training span says about the panel's series: the unit of the scaled metrics in all folds."""
     learnt = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.learnt, strict=True) if used}
     closes = [b.columns["close"][b.close_time_N < dataset.cuts.training_end] for b in panel.bars]
@@ -48,7 +48,7 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
 class FoldScorer:
     """Scores the forecasts of N windows, those of all folds end to end."""
 
-    panel: Panel
+    panel: BacktestPanel
     row_N: np.ndarray
     """origins"""
     fold_N: np.ndarray

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting.folds import Fold
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import same_question
 from nextbar.bars.frames import frame_like
 from nextbar.forecasts import columns
@@ -22,7 +22,7 @@ LAW = ("close", "scale", "df")
 def fold_table(
     name: str,
     forecast: Forecast,
-    panel: Panel,
+    panel: BacktestPanel,
     fold: Fold,
     row_N: np.ndarray,
     task: Task,

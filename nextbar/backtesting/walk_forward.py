@@ -14,7 +14,7 @@ from nextbar.backtesting.causality import require_causal
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import Participant
 from nextbar.backtesting.scoring import FoldScorer, pooled, reference
 from nextbar.backtesting.table import fold_table, joined
@@ -52,7 +52,7 @@ class FoldForecasts(NamedTuple):
     """its validation residuals, where intervals are to be adjusted"""
 
 
-def plan_rounds(panel: Panel, config: ExperimentConfig, options: BacktestOptions) -> list[Round]:
+def plan_rounds(panel: BacktestPanel, config: ExperimentConfig, options: BacktestOptions) -> list[Round]:
     """All folds, found to have windows before the first is trained.
 
     Raises:
@@ -87,7 +87,7 @@ class WalkForward:
 
     config: ExperimentConfig
     options: BacktestOptions
-    panel: Panel
+    panel: BacktestPanel
     rounds: Sequence[Round]
     others: Sequence[Participant]
     folder: Path

@@ -20,11 +20,11 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.emptiness import lost_windows
 from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
+from nextbar.data.panel import Panel
 from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
 from nextbar.data.scaling import GLOBAL_MODES
 from nextbar.data.selection import used_columns, within_dates
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
-from nextbar.data.targets import outcomes
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
 from nextbar.errors import DataError
 from nextbar.types import Outcomes
@@ -65,24 +65,14 @@ class Dataset:
         return tuple(map(SeriesRecord.of, self.used))
 
     @cached_property
+    def panel(self) -> Panel:
+        """All series end to end."""
+        return self.preparation.panel(self.bars)
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """What reports call the series."""
-        return tuple(map(self.preparation.naming, self.bars))
-
-    @cached_property
-    def close_R(self) -> np.ndarray:
-        """Closes of all series, float64."""
-        return np.concatenate([b.columns["close"] for b in self.bars])
-
-    @cached_property
-    def close_time_R(self) -> np.ndarray:
-        """When each bar became known, seconds since the epoch."""
-        return np.concatenate([b.close_time_N for b in self.bars])
-
-    @cached_property
-    def series_R(self) -> np.ndarray:
-        """Series of each row."""
-        return np.repeat(np.arange(len(self.bars)), [len(b) for b in self.bars])
+        """Names of the series in reports."""
+        return self.panel.names
 
     def tape(self) -> Tape:
         """The bars as arrays for the device."""
@@ -94,14 +84,7 @@ class Dataset:
 
     def outcomes_at(self, origin_N: np.ndarray) -> Outcomes:
         """What happened after the given rows."""
-        return outcomes(
-            self.close_R,
-            self.close_time_R,
-            self.series_R,
-            self.names,
-            origin_N,
-            self.preparation.spec.horizon,
-        )
+        return self.panel.outcomes(origin_N)
 
     def training_closes(self) -> list[np.ndarray]:
         """Closes of each series before the first cut."""
@@ -112,17 +95,16 @@ class Dataset:
 
         Those before the first cut; of a series without training windows its own up to its first origin in the span.
         """
-        rows, closes, start = [], self.training_closes(), 0
+        rows, closes = [], self.training_closes()
         for s, (b, calendar, learnt) in enumerate(zip(self.bars, self.calendars, self.learnt, strict=True)):
-            origin_N = self.origins[span][self.series_R[self.origins[span]] == s]
+            origin_N = self.panel.within(self.origins[span], s)
             if learnt or not len(origin_N):
-                rows.append(self.history_N[self.series_R[self.history_N] == s])
+                rows.append(self.panel.within(self.history_N, s))
             else:
-                origin = int(origin_N.min()) - start
-                rows.append(start + moves_until(b, calendar, self.preparation.spec.horizon, origin))
+                origin = int(origin_N.min())
+                rows.append(moves_until(b, calendar, self.panel.horizon, origin))
                 closes[s] = b.columns["close"][: origin + 1]
-            start += len(b)
-        return np.concatenate(rows), closes
+        return self.panel.join(rows), closes
 
     def scored_digest(self) -> str:
         """Hash of the bars that validation and test are made of, whatever the model sees of them."""
@@ -157,14 +139,14 @@ class Dataset:
                     self.calendars,
                     self.trained,
                     self.scored,
-                    np.bincount(self.series_R[self.origins["training"]], minlength=len(self.bars)),
+                    np.bincount(self.panel.series_R[self.origins["training"]], minlength=len(self.bars)),
                     strict=True,
                 )
             ],
             "features": list(self.preparation.spec.columns),
             "indicators": list(self.preparation.spec.indicators),
             "dropped_features": self.dropped,
-            "until": iso(self.close_time_R.max()),
+            "until": iso(self.panel.close_time_R.max()),
             "validation_from": iso(self.cuts.validation),
             "test_from": iso(self.cuts.test),
             "windows": {span: len(rows) for span, rows in self.origins.items()},
@@ -224,7 +206,8 @@ def build_dataset(
         horizon=spec.horizon,
         columns=spec.columns + spec.plain,
     )
-    origins = {s: _rows(s, windows, bars, trained if s == "training" else scored) for s in SPANS}
+    panel = Panel(tuple(bars), spec.horizon, Naming.of(dataset))
+    origins = {s: _rows(s, windows, panel, trained if s == "training" else scored) for s in SPANS}
     learnt_from = [w["training"] if used else w["training"][:0] for w, used in zip(windows, trained, strict=True)]
     preparation = Preparation(
         spec,
@@ -238,7 +221,7 @@ def build_dataset(
         spans(b.close_time_N, whole_windows(calendar.hole_before(b.time_N), 1, spec.horizon), spec.horizon, cuts)
         for b, calendar in zip(bars, calendars, strict=True)
     ]
-    history_N = _rows("training", moves, bars, [True] * len(bars))
+    history_N = _rows("training", moves, panel, [True] * len(bars))
     return Dataset(
         tuple(bars),
         calendars,
@@ -292,10 +275,6 @@ def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np
     return rows[rows + horizon <= origin]
 
 
-def _rows(
-    span: str, windows: Sequence[dict[str, np.ndarray]], bars: Sequence[Bars], wanted: Sequence[bool]
-) -> np.ndarray:
+def _rows(span: str, windows: Sequence[dict[str, np.ndarray]], panel: Panel, wanted: Sequence[bool]) -> np.ndarray:
     """Origins of one span as rows over all series end to end."""
-    starts = np.cumsum([0, *(len(b) for b in bars)])
-    parts = [w[span] + start for w, start, use in zip(windows, starts, wanted, strict=False) if use]
-    return np.concatenate([np.empty(0, np.int64), *parts])
+    return panel.join([w[span] if use else w[span][:0] for w, use in zip(windows, wanted, strict=True)])

@@ -12,6 +12,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
 from nextbar.data.features import device_column
+from nextbar.data.panel import Panel
 from nextbar.data.scaling import GlobalScale, Pair, Statistics
 from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import SpreadBins, typical, window_spreads
@@ -79,28 +80,26 @@ class Preparation:
         """The fit of that series, if it was there when the run was trained."""
         return next((s for s in self.series if (s.ticker, s.resolution) == (ticker, resolution)), None)
 
+    def panel(self, bars: Sequence[Bars]) -> Panel:
+        """Series end to end."""
+        return Panel(tuple(bars), self.spec.horizon, self.naming)
+
     def tape(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> Tape:
         """Bars of all series as float32 arrays, end to end, still on the host; ``fits`` go with ``bars``."""
-        spec = self.spec
-        pair = Pair.split(
-            np.concatenate([np.stack([device_column(b, c, spec) for c in spec.columns], axis=1) for b in bars])
-        )
-        time_R = np.concatenate([b.close_time_N for b in bars])
-        share_R = ((time_R - self.first_time) / max(self.last_time - self.first_time, 1)).astype(np.float32)
+        spec, panel = self.spec, self.panel(bars)
+        pair = Pair.split(panel.per_bar(lambda b: np.stack([device_column(b, c, spec) for c in spec.columns], axis=1)))
+        share_R = ((panel.close_time_R - self.first_time) / max(self.last_time - self.first_time, 1)).astype(np.float32)
         times = [share_R[:, None]] if spec.spans_time else []
-        plain = np.concatenate(
-            [
-                np.stack([b.columns[c] for c in spec.plain], axis=1) if spec.plain else np.empty((len(b), 0))
-                for b in bars
-            ]
+        plain = panel.per_bar(
+            lambda b: np.stack([b.columns[c] for c in spec.plain], axis=1) if spec.plain else np.empty((len(b), 0))
         ).astype(np.float32)
         close = spec.own_prices - 1
         longest = max(len(f.calendar.open_slots) for f in fits)
         return Tape(
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
-            bin_RH=np.concatenate([bins_ahead(b.columns["close"], spec.horizon, spec.edges) for b in bars]),
-            series_R=np.repeat(np.arange(len(bars), dtype=np.int32), [len(b) for b in bars]),
+            bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
+            series_R=panel.series_R.astype(np.int32),
             rank_R=np.concatenate([f.calendar.rank(b.time_N) for b, f in zip(bars, fits, strict=True)]).astype(
                 np.int32
             ),

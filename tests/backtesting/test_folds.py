@@ -14,7 +14,7 @@ from builders import make_bars
 
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.options import BacktestOptions
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.errors import ConfigError, DataError
@@ -24,10 +24,10 @@ HOUR = 3600
 
 def folds_of(
     bars: list[Bars], overrides: dict[str, Any] | None = None, **options: Any
-) -> tuple[list[Fold], list[np.ndarray], Panel]:
+) -> tuple[list[Fold], list[np.ndarray], BacktestPanel]:
     """The folds, their windows as rows of the panel, the panel."""
     config = make_experiment(Path("runs"), **overrides or {})
-    panel = Panel(tuple(bars), config.dataset_config.horizon, Naming.of(config.dataset_config))
+    panel = BacktestPanel(tuple(bars), config.dataset_config.horizon, Naming.of(config.dataset_config))
     asked = BacktestOptions(**options)
     folds = find_folds(panel, config, asked)
     datasets = [fold_dataset(panel, config, fold, asked) for fold in folds]
@@ -96,7 +96,7 @@ def test_what_is_learnt_ends_at_the_cutoff_with_an_embargo(embargo: int) -> None
         assert fold.cuts.validation == known[len(known) - count]
         dataset = fold_dataset(panel, config, fold, BacktestOptions(embargo=embargo))
         for span, end in (("training", fold.cuts.validation - embargo * HOUR), ("validation", fold.cutoff)):
-            labels = dataset.close_time_R[dataset.origins[span] + 1]
+            labels = dataset.panel.close_time_R[dataset.origins[span] + 1]
             assert labels.max() == end - HOUR  # the last label closes just before
 
 
@@ -125,7 +125,7 @@ def test_between_two_refits_the_last_fit_stays() -> None:
 
 def test_rows_of_parts_are_found_in_the_panel() -> None:
     bars = make_market()
-    panel = Panel(tuple(bars), 1, Naming("1h"))
+    panel = BacktestPanel(tuple(bars), 1, Naming("1h"))
     parts = panel.between(int(bars[0].close_time_N[50]), int(bars[0].close_time_N[90]))
     row_N = np.arange(sum(map(len, parts)))
     found = panel.rows(parts, row_N)
@@ -136,7 +136,7 @@ def test_rows_of_parts_are_found_in_the_panel() -> None:
 
 def test_a_series_without_bars_in_a_part_is_left_out_of_it() -> None:
     bars = make_market()
-    panel = Panel(tuple(bars), 1, Naming("1h"))
+    panel = BacktestPanel(tuple(bars), 1, Naming("1h"))
     early = panel.between(int(bars[0].close_time_N[0]), int(bars[1].close_time_N[0]))
     assert [b.ticker for b in early] == ["aaa"]
     np.testing.assert_array_equal(panel.rows(early, np.array([0, 3])), [0, 3])

@@ -12,7 +12,7 @@ from builders import make_bars
 from made_runs import make_run
 from trainings import make_config
 
-from nextbar.backtesting.panel import Panel
+from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.naming import Naming
 from nextbar.data.dataset import build_dataset
 from nextbar.inference.evaluation import evaluate
@@ -44,7 +44,7 @@ def test_the_configuration_names_series_whichever_bars_are_there(
     assert list(made.dataset.names) == names == list(made.load().names(bars))
     assert list(read_reference(made.run_dir)[0]) == names
     assert set() < set(kept[1].series) <= set(names)
-    assert list(Panel(tuple(bars), 1, Naming.of(made.config.dataset_config)).names) == names
+    assert list(BacktestPanel(tuple(bars), 1, Naming.of(made.config.dataset_config)).names) == names
     assert ("resolution" in made.load().predict(bars)) == (len(resolutions) > 1)
 
 

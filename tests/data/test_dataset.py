@@ -44,10 +44,10 @@ def test_scored_but_never_trained() -> None:
     dataset = build_dataset(config, bars)
     assert dataset.trained == (True, False)
     assert dataset.scored == (False, True)
-    assert set(dataset.series_R[dataset.origins["training"]]) == {0}
-    assert set(dataset.series_R[dataset.origins["validation"]]) == {1}
-    assert set(dataset.series_R[dataset.origins["test"]]) == {1}
-    assert set(dataset.series_R[dataset.history_N]) == {0, 1}
+    assert set(dataset.panel.series_R[dataset.origins["training"]]) == {0}
+    assert set(dataset.panel.series_R[dataset.origins["validation"]]) == {1}
+    assert set(dataset.panel.series_R[dataset.origins["test"]]) == {1}
+    assert set(dataset.panel.series_R[dataset.history_N]) == {0, 1}
     # btc's 150 bars alone make the cuts: 30 test, 24 validation
     btc = bars[1]
     assert dataset.cuts.test == btc.close_time_N[120]
@@ -202,7 +202,7 @@ def test_a_trained_series_after_the_cut_is_refused_by_global_modes_only() -> Non
     with pytest.raises(DataError, match=r"late_1h: .*global_meanstd.*window mode"):
         build_dataset(make_config(norm_mode="global_meanstd", **fields), [make_bars(n=200), late])
     dataset = build_dataset(make_config(**fields), [make_bars(n=200), late])
-    assert set(dataset.series_R[dataset.origins["training"]]) == {0}
+    assert set(dataset.panel.series_R[dataset.origins["training"]]) == {0}
 
 
 def test_nothing_to_train_on_is_said() -> None:

@@ -73,7 +73,7 @@ def test_the_device_says_what_float64_says_whatever_the_normalisation(name: str)
     starts = np.cumsum([0, *(len(b) for b in dataset.bars)])
     number_NG = []
     for row in rows:
-        s = int(dataset.series_R[row])
+        s = int(dataset.panel.series_R[row])
         bars, end = dataset.bars[s], int(row - starts[s]) + 1
         context = slice(end - 12, end)
         close_L = bars.columns["close"][context]

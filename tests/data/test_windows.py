@@ -104,7 +104,7 @@ def test_a_window_is_what_float64_says(features: str, target: str, horizon: int)
         relative = 1e-5 if norm_mode == "none" else 2e-6  # far from 0 only the digits of float32 count
         np.testing.assert_allclose(got.x_BLF[m], want.x_LF, atol=1e-5, rtol=relative, err_msg=norm_mode)
         np.testing.assert_allclose(got.time_BL[m], np.tile(np.arange(8) / 7, (N_WINDOWS, 1)), atol=1e-6)
-        typical = np.array([fit.spreads for fit in dataset.preparation.series])[dataset.series_R[origin_B]]
+        typical = np.array([fit.spreads for fit in dataset.preparation.series])[dataset.panel.series_R[origin_B]]
         np.testing.assert_allclose(got.spread_BG[m], np.log(want.spread_G / typical), atol=1e-3, err_msg=norm_mode)
         if config.dataset_config.clock:
             np.testing.assert_allclose(got.clock_BHC[m], want.clock_HC, atol=1e-6)

@@ -46,7 +46,7 @@ def forecasters(made: dict[str, MadeRun]) -> dict[str, Forecaster]:
 
 def history(run: MadeRun, row: int) -> pd.DataFrame:
     """Bars of one series up to a row of all series end to end, and the other series whole."""
-    series = int(run.dataset.series_R[row])
+    series = int(run.dataset.panel.series_R[row])
     start = sum(len(b) for b in run.bars[:series])
     parts = [make_frame(b).iloc[: row - start + 1 if i == series else None] for i, b in enumerate(run.bars)]
     return pd.concat(parts)
@@ -66,11 +66,11 @@ def test_prediction_equals_the_engines_evaluation(
     rows = run.dataset.origins["test"]
     evaluated = Engine(run.config, run.dataset).evaluate(forecaster.params, rows).forecast
     for n in {0, len(rows) // 4, len(rows) // 2, len(rows) - 1}:
-        ticker = run.bars[run.dataset.series_R[rows[n]]].ticker
+        ticker = run.bars[run.dataset.panel.series_R[rows[n]]].ticker
         said = forecaster.predict(history(run, rows[n]))
         said = said[said["ticker"] == ticker]
         assert len(said) == horizon and said["step"].tolist() == list(range(1, horizon + 1))
-        last = run.dataset.close_R[rows[n]]
+        last = run.dataset.panel.close_R[rows[n]]
         told = Forecast(*(None if a is None else a[n].astype(np.float64) for a in evaluated))
         if told.log_probs_NHK is not None:
             probs = said[[c for c in said if c.startswith("p_")]].to_numpy()

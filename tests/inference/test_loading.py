@@ -160,9 +160,9 @@ def test_conformal_intervals_are_of_the_best_epoch(run: MadeRun, copy: Path) -> 
     rows = run.dataset.origins["validation"]
     forecast = forecaster.forecast(run.dataset.bars, run.dataset.preparation.series, rows)
     assert forecast.location_NH is not None and forecast.scale_NH is not None
-    last = run.dataset.close_R[rows]
+    last = run.dataset.panel.close_R[rows]
     residual = np.sort(
-        np.abs(run.dataset.close_R[rows + 1] - last - forecast.location_NH[:, 0]) / forecast.scale_NH[:, 0]
+        np.abs(run.dataset.panel.close_R[rows + 1] - last - forecast.location_NH[:, 0]) / forecast.scale_NH[:, 0]
     )
     factor = residual[int(np.ceil((len(rows) + 1) * 0.8)) - 1]
     said = forecaster.predict(run.frame, levels=[0.8], conformal=True, law=True)

@@ -74,7 +74,7 @@ def equal(one: Batch, other: Batch, fields: Sequence[str], modes: Sequence[int] 
 
 def last_ones(rows: np.ndarray, dataset: Dataset) -> np.ndarray:
     """``N_WINDOWS`` of the rows, the latest by time."""
-    return rows[np.argsort(dataset.close_time_R[rows], kind="stable")][-N_WINDOWS:]
+    return rows[np.argsort(dataset.panel.close_time_R[rows], kind="stable")][-N_WINDOWS:]
 
 
 def middle(times: np.ndarray) -> int:
@@ -147,11 +147,11 @@ def test_what_is_known_at_an_origin_does_not_depend_on_later_bars(name: str, spa
     config, bars = config_of(name), market()
     before = build_dataset(config, bars)
     origins = before.origins[span]
-    now = middle(before.close_time_R[origins])
+    now = middle(before.panel.close_time_R[origins])
     after = build_dataset(config, altered(bars, lambda b: b.close_time_N > now))
     everything = np.sort(np.concatenate(list(before.origins.values())))
-    rows = last_ones(everything[before.close_time_R[everything] <= now], before)
-    assert before.close_time_R[rows].max() == now, "the window of this very instant is among them"
+    rows = last_ones(everything[before.panel.close_time_R[everything] <= now], before)
+    assert before.panel.close_time_R[rows].max() == now, "the window of this very instant is among them"
     # within training the training statistics may know later bars of the same span; spreads are told beside theirs
     modes = [m for m in MODES if span != "training" or NORM_MODES[m] not in GLOBAL_MODES]
     one, other = batches(before, rows), batches(after, rows)
@@ -165,12 +165,12 @@ def test_what_is_known_at_an_origin_does_not_depend_on_later_bars(name: str, spa
 def test_the_clock_comes_from_the_calendar_and_not_from_the_next_bar(name: str) -> None:
     config, bars = config_of(name), market()
     before = build_dataset(config, bars)
-    now = middle(before.close_time_R[before.origins["validation"]])
+    now = middle(before.panel.close_time_R[before.origins["validation"]])
     late = [
         Bars(b.ticker, b.resolution, b.time_N + 5 * b.step * (b.close_time_N > now), b.columns) for b in before.bars
     ]
     rows = before.origins["validation"]
-    rows = last_ones(rows[before.close_time_R[rows] <= now], before)
+    rows = last_ones(rows[before.panel.close_time_R[rows] <= now], before)
     rows = np.concatenate([rows, before.origins["training"]])[:N_WINDOWS]
     tape = before.preparation.tape(late, before.preparation.series)
     weight = np.ones(len(rows), np.float32)

@@ -124,7 +124,7 @@ def test_a_forecast_does_not_know_later_bars(overrides: dict[str, Any], tmp_path
     config = make_config(num_epochs=1, dropout=0.1, learning_rate=5e-3, **overrides)
     series = make_series(config)
     plain = train(config, series, tmp_path)
-    times = plain.dataset.close_time_R[plain.dataset.origins["test"]]
+    times = plain.dataset.panel.close_time_R[plain.dataset.origins["test"]]
     cut = int(np.median(times))
     other = train(config, [changed_after(b, cut) for b in series], tmp_path)
     early = times < cut

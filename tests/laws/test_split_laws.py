@@ -129,7 +129,8 @@ def test_no_label_is_seen_too_early(market: Market) -> None:
     dataset = built(market)
     horizon = market.config.dataset_config.horizon
     label_times = {
-        span: dataset.close_time_R[rows[:, None] + np.arange(1, horizon + 1)] for span, rows in dataset.origins.items()
+        span: dataset.panel.close_time_R[rows[:, None] + np.arange(1, horizon + 1)]
+        for span, rows in dataset.origins.items()
     }
     assert label_times["training"].max() < dataset.cuts.validation
     assert label_times["validation"].min() >= dataset.cuts.validation
@@ -137,8 +138,8 @@ def test_no_label_is_seen_too_early(market: Market) -> None:
     assert label_times["test"].min() >= dataset.cuts.test
     for span, rows in dataset.origins.items():
         ends = (
-            dataset.series_R[rows - market.config.dataset_config.seq_len + 1],
-            dataset.series_R[rows + horizon],
+            dataset.panel.series_R[rows - market.config.dataset_config.seq_len + 1],
+            dataset.panel.series_R[rows + horizon],
         )
         assert (ends[0] == ends[1]).all(), f"a window of {span} holds two series"
         assert len(set(rows.tolist())) == len(rows)
