@@ -22,7 +22,7 @@ from nextbar.data.features import empty_features, window_spec, with_all_columns
 from nextbar.data.indicators import add_indicators
 from nextbar.data.panel import Panel
 from nextbar.data.preparation import Preparation, SeriesFit, fit_spreads
-from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.scaling import needs_training
 from nextbar.data.selection import used_columns, within_dates
 from nextbar.data.splits import Cuts, find_cuts, require_length, require_windows, spans, whole_windows
 from nextbar.data.windows import LAYOUT, Tape, WindowSpec
@@ -249,7 +249,7 @@ def _calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone
 
 
 def _require_fits(fits: Sequence[SeriesFit], n_train: Sequence[int], spec: WindowSpec, norm_mode: str) -> None:
-    if norm_mode not in GLOBAL_MODES:
+    if not needs_training(norm_mode):
         return
     for fit, n in zip(fits, n_train, strict=True):
         unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nextbar.data import spreads
-from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair, Scale, deviation, fit_windows
+from nextbar.data.scaling import GlobalScale, Pair, Scale, deviation, fit_windows, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.targets import label
 from nextbar.types import Array, Batch
@@ -14,12 +14,6 @@ from nextbar.types import Array, Batch
 LAYOUT = 2
 """of the windows of new runs. In layout 1, of earlier ones, Time2Vec reads the share of the training span that has
 passed, and spread tokens tell the deviation of what was just normalised"""
-
-_STANDARDISED = tuple(
-    NORM_MODES.index({"window": "window_meanstd", "global": "global_meanstd", "none": "none"}[mode.split("_")[0]])
-    for mode in NORM_MODES
-)
-"""the mode that standardises with the same statistics, for each of NORM_MODES"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         tape: bars on the device.
         origin_B: row of the last known bar of each window, int32.
         weight_B: 0 for windows that only fill the batch.
-        norm_mode: index into ``scaling.NORM_MODES``, traced.
+        norm_mode: see ``scaling.mode_number``; traced.
         spec: what a window consists of.
     """
     import jax.numpy as jnp
@@ -135,7 +129,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     change_BL = Pair(pair.high[..., close], pair.low[..., close]).minus(Pair(last.high[:, None], last.low[:, None]))
     log_BL = jnp.log1p(change_BL / last.high[:, None]) if spec.log_prices else change_BL
     moved_B = jnp.std(log_BL[:, 1:] - log_BL[:, :-1], axis=1)
-    deviation_B = _return_deviation(moved_B, tape.return_std_S[series_B], norm_mode)
+    deviation_B = return_unit(moved_B, tape.return_std_S[series_B], norm_mode)
 
     own_BLF = _returns(pair, last, log_BL, deviation_B, spec) if spec.returns else scaled[0][..., : spec.own_prices]
     groups = [own_BLF, *scaled[1:]]
@@ -195,7 +189,6 @@ def _normalise(
 ) -> tuple[list[Array], list[Scale], list[Array]]:
     """Normalised columns, scale and deviation of each group; its reference is its last bar's last own column."""
     import jax
-    import jax.numpy as jnp
 
     scaled, scales, deviations = [], [], []
     start = 0
@@ -208,7 +201,7 @@ def _normalise(
         fitted = jax.tree.map(lambda a_SG, g=g: a_SG[series_B, g], tape.fitted)
         mode = norm_mode
         if spec.returns and name != "price":  # logs of volume are standardised, whatever is done to prices
-            mode = jnp.asarray(_STANDARDISED)[norm_mode]
+            mode = standardising(norm_mode)
         scale = fit_windows(difference_BLC[..., :own], reference, fitted, mode)
         scaled.append(scale.apply(difference_BLC))
         scales.append(scale)
@@ -227,15 +220,6 @@ def _spreads(
         return tokens_BG, jnp.zeros((len(series_B), 0), jnp.float32)
     number_BG = spreads.numbers(jnp.stack(deviation_BG, axis=-1), scale.typical_SG[series_B], jnp)
     return spreads.tokens(number_BG, scale.edges_GT), number_BG
-
-
-def _return_deviation(window_B: Array, training_B: Array, norm_mode: Array) -> Array:
-    """Unit of returns: the window's, training's (global modes), or 1 (``none``); 1 where nothing moved."""
-    import jax.numpy as jnp
-
-    choices = (window_B, window_B, window_B, training_B, training_B, jnp.ones_like(window_B))
-    chosen = jnp.stack(choices)[norm_mode]
-    return jnp.where(chosen == 0, 1.0, chosen)
 
 
 def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: WindowSpec) -> Array:

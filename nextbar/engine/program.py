@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 
 from nextbar.config import ExperimentConfig, ModelConfig
+from nextbar.data.scaling import NormMode, modes
 from nextbar.data.windows import WindowSpec
 from nextbar.engine.devices import ONE, Devices
 from nextbar.model.transformer import Transformer, model_of
@@ -46,6 +47,8 @@ class Program:
     """parts of a batch whose gradients are computed one after the other and added up"""
     devices: Devices = ONE
     """what its batches are spread over"""
+    modes: tuple[NormMode, ...] = field(default_factory=modes)
+    """normalisations that its batches are made by, selected by a traced number"""
 
     @classmethod
     def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:

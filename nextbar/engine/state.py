@@ -10,7 +10,7 @@ import numpy as np
 from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.scaling import NORM_MODES
+from nextbar.data.scaling import mode_number
 from nextbar.engine.optimizer import LR_MODES, adamw, learning_rate_at
 from nextbar.types import Array
 
@@ -43,7 +43,7 @@ class HyperParameters(NamedTuple):
             weight_decay=np.float32(config.weight_decay),
             gradient_clip=np.float32(config.gradient_clip or np.inf),
             dropout=np.float32(config.model_config.dropout),
-            norm_mode=np.int32(NORM_MODES.index(config.dataset_config.norm_mode)),
+            norm_mode=np.int32(mode_number(config.dataset_config.norm_mode)),
             seed=np.uint32(config.seed),
         )
 

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair
+from nextbar.data.scaling import GlobalScale, NormMode, Pair, mode_number, modes
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.windows import Tape, WindowSpec, gather
 from nextbar.errors import RunError
@@ -55,8 +55,8 @@ class Forward:
                 "changed, or copied from another run? Restore the run folder"
             )
         self.params = jax.device_put(params)
-        self._norm_mode = np.int32(NORM_MODES.index(config.dataset_config.norm_mode))
-        self._call = _compiled(model_of(config, spec), spec)
+        self._norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
+        self._call = _compiled(model_of(config, spec), spec, modes())
 
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
         """Forecasts of one or more windows; a few batches of them are in memory at a time.
@@ -135,8 +135,8 @@ def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
 
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
-def _compiled(model: Transformer, spec: WindowSpec) -> Any:
-    """The jitted forecast of a batch; forecasters of the same architecture share it."""
+def _compiled(model: Transformer, spec: WindowSpec, modes: tuple[NormMode, ...]) -> Any:
+    """The jitted forecast of a batch; forecasters of the same architecture, and modes, share it."""
 
     def forecast(params: Any, tape: Tape, norm_mode: Array) -> dict[str, Array]:
         batch = _uncut(tape, norm_mode, spec)

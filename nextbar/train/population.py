@@ -13,7 +13,7 @@ from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
-from nextbar.data.scaling import GLOBAL_MODES
+from nextbar.data.scaling import needs_training
 from nextbar.errors import ConfigError
 from nextbar.train.loop import train_together
 from nextbar.train.result import Plan, Result, Watch
@@ -74,7 +74,7 @@ def train_population(
         _require_alike(experiments[0], config)
     series = series_of(experiments[0], bars, **names)
     # the windows are the same for all; a global normalisation alone asks something of the bars
-    strictest = next((c for c in experiments if c.dataset_config.norm_mode in GLOBAL_MODES), experiments[0])
+    strictest = next((c for c in experiments if needs_training(c.dataset_config.norm_mode)), experiments[0])
     return train_together(
         experiments,
         build_dataset(strictest, series),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 import jax
 import numpy as np
 import pytest
@@ -11,8 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from nextbar.config import DatasetConfig
-from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES, GlobalScale, Pair, Statistics, fit_windows
+from nextbar.config.choices import NORM_MODES
+from nextbar.data.scaling import (
+    GlobalScale,
+    NormMode,
+    Pair,
+    Scale,
+    Statistics,
+    fit_windows,
+    mode_number,
+    needs_training,
+    return_unit,
+    standardising,
+)
 
 B, L, C = 5, 7, 4
 fit = jax.jit(fit_windows)
@@ -35,9 +44,25 @@ def fitted(training: np.ndarray) -> GlobalScale:
     return jax.tree.map(lambda a: a[:, 0], one)
 
 
-def test_the_modes_are_those_of_the_configuration() -> None:
-    assert set(NORM_MODES) == set(get_args(get_type_hints(DatasetConfig)["norm_mode"]))
-    assert {mode for mode in NORM_MODES if mode.startswith("global")} == GLOBAL_MODES
+def test_each_mode_has_its_number_and_what_it_is() -> None:
+    assert [mode_number(name) for name in NORM_MODES] == list(range(6))
+    assert [name for name in NORM_MODES if needs_training(name)] == ["global_minmax", "global_meanstd"]
+    standard = ["window_meanstd"] * 3 + ["global_meanstd"] * 2 + ["none"]
+    assert [int(standardising(np.int32(m))) for m in range(6)] == list(map(mode_number, standard))
+    units = [float(return_unit(np.float32([2.0]), np.float32([3.0]), np.int32(m))[0]) for m in range(6)]
+    assert units == [2.0] * 3 + [3.0] * 2 + [1.0]
+    assert float(return_unit(np.float32([0.0]), np.float32([0.0]), np.int32(0))[0]) == 1.0
+
+
+def test_a_further_mode_is_one_definition_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    halved = NormMode(lambda w: Scale(w.mean, 2 * w.one, w.zero), lambda window_B, training_B: 2 * window_B)
+    monkeypatch.setitem(NORM_MODES, "halved", halved)
+    p_BLC = windows()
+    difference_BLC, reference = pairs(p_BLC)
+    x_BLC = fit_windows(difference_BLC, reference, fitted(p_BLC), np.int32(mode_number("halved"))).apply(difference_BLC)
+    np.testing.assert_allclose(x_BLC, (p_BLC - p_BLC.mean(axis=(1, 2), keepdims=True)) / 2, atol=1e-5)
+    assert float(return_unit(np.float32([2.0]), np.float32([3.0]), np.int32(6))[0]) == 4.0
+    assert int(standardising(np.int32(6))) == 6 and not needs_training("halved")
 
 
 @given(st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-20))
@@ -101,7 +126,7 @@ def test_all_modes_are_those_of_scikit_learn(price: float, within: float) -> Non
 def test_a_scale_is_never_zero(value: float, mode: str) -> None:
     p_BLC = np.full((B, L, C), value)
     difference_BLC, reference = pairs(p_BLC)
-    scale = fit(difference_BLC, reference, fitted(p_BLC), NORM_MODES.index(mode))
+    scale = fit(difference_BLC, reference, fitted(p_BLC), mode_number(mode))
     assert (np.asarray(scale.scale) != 0).all()
     x_BLC = np.asarray(scale.apply(difference_BLC))
     np.testing.assert_allclose(x_BLC, {"none": value, "window_mean": float(value != 0)}.get(mode, 0.0), rtol=1e-6)
@@ -113,14 +138,14 @@ def test_unknown_training_statistics_disturb_no_other_mode() -> None:
     unknown = fitted(np.empty(0))
     for number, mode in enumerate(NORM_MODES):
         x_BLC = np.asarray(fit(difference_BLC, reference, unknown, number).apply(difference_BLC))
-        assert np.isfinite(x_BLC).all() == (mode not in GLOBAL_MODES)
+        assert np.isfinite(x_BLC).all() == (not needs_training(mode))
 
 
 @pytest.mark.parametrize("power", [-70, -30, 30, 70])
 @pytest.mark.parametrize("mode", ["window_minmax", "window_meanstd", "window_mean"])
 def test_the_unit_of_a_price_does_not_matter(mode: str, power: int) -> None:
     p_BLC = windows(3.0, 1.0)
-    number = NORM_MODES.index(mode)
+    number = mode_number(mode)
     plain, other = (fit(*pairs(p), fitted(p), number).apply(pairs(p)[0]) for p in (p_BLC, p_BLC * 2.0**power))
     np.testing.assert_allclose(other, plain, rtol=1e-6, atol=1e-6)
 

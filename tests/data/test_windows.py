@@ -16,8 +16,8 @@ from window_reference import MODES, Window, clock, gather_all, normalise, refere
 
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
+from nextbar.config.choices import NORM_MODES
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
-from nextbar.data.scaling import NORM_MODES
 from nextbar.data.windows import gather
 from nextbar.types import Batch
 
@@ -192,7 +192,7 @@ def test_volumes_far_from_one_keep_their_shape() -> None:
     _, _, plain = one_series(bars)
     for factor in (2.0**70, 2.0**-70):
         _, _, got = one_series(with_columns(bars, volume=factor * bars.columns["volume"]))
-        for m, norm_mode in enumerate(NORM_MODES[:-1]):
+        for m, norm_mode in enumerate(list(NORM_MODES)[:-1]):
             np.testing.assert_allclose(
                 got.x_BLF[m], plain.x_BLF[m], rtol=1e-6, atol=1e-6, err_msg=f"{norm_mode} {factor}"
             )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from builders import make_config
 
-from nextbar.data.scaling import NORM_MODES
+from nextbar.data.scaling import mode_number
 from nextbar.engine.optimizer import LR_MODES
 from nextbar.engine.state import STREAMS, HyperParameters, stream
 
@@ -42,7 +42,7 @@ def test_every_number_of_a_configuration_arrives() -> None:
     )  # fmt: skip
     hyper = HyperParameters.of(config)
     wanted = HyperParameters(
-        2e-3, LR_MODES.index("linear"), 3, 9, 0.2, 0.7, 0.3, NORM_MODES.index("global_meanstd"), 2**32 - 1
+        2e-3, LR_MODES.index("linear"), 3, 9, 0.2, 0.7, 0.3, mode_number("global_meanstd"), 2**32 - 1
     )
     np.testing.assert_allclose([float(v) for v in hyper], [float(v) for v in wanted], rtol=1e-6)
 

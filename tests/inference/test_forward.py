@@ -10,7 +10,7 @@ import pytest
 from experiments import GRID, compilations, make_dataset
 from made_runs import random_parameters
 
-from nextbar.data.scaling import NORM_MODES
+from nextbar.data.scaling import mode_number
 from nextbar.data.windows import gather
 from nextbar.errors import RunError
 from nextbar.inference.forward import Forward
@@ -72,7 +72,7 @@ def test_forecasts_are_the_models_own(name: str) -> None:
     config, dataset = make_dataset(n=250, **SHAPES[name])
     spec, params = dataset.preparation.spec, random_parameters(config, dataset)
     rows = dataset.origins["test"][:20]
-    norm_mode = np.int32(NORM_MODES.index(config.dataset_config.norm_mode))
+    norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
     batch = gather(jax.device_put(dataset.tape()), jax.numpy.asarray(rows), np.ones(len(rows)), norm_mode, spec)
     model = model_of(config, spec)
     wanted = Forecast(**model.head.read(model.apply({"params": params}, batch), batch.unit_B))

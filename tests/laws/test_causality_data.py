@@ -16,8 +16,9 @@ from window_reference import MODES, gather_all
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.config import ExperimentConfig
+from nextbar.config.choices import NORM_MODES
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.data.scaling import GLOBAL_MODES, NORM_MODES
+from nextbar.data.scaling import needs_training
 from nextbar.types import Batch
 
 N_WINDOWS = 64
@@ -68,7 +69,7 @@ def equal(one: Batch, other: Batch, fields: Sequence[str], modes: Sequence[int] 
     for name in fields:
         for m in modes:
             np.testing.assert_array_equal(
-                getattr(one, name)[m], getattr(other, name)[m], err_msg=f"{name}, {NORM_MODES[m]}"
+                getattr(one, name)[m], getattr(other, name)[m], err_msg=f"{name}, {list(NORM_MODES)[m]}"
             )
 
 
@@ -153,7 +154,7 @@ def test_what_is_known_at_an_origin_does_not_depend_on_later_bars(name: str, spa
     rows = last_ones(everything[before.panel.close_time_R[everything] <= now], before)
     assert before.panel.close_time_R[rows].max() == now, "the window of this very instant is among them"
     # within training the training statistics may know later bars of the same span; spreads are told beside theirs
-    modes = [m for m in MODES if span != "training" or NORM_MODES[m] not in GLOBAL_MODES]
+    modes = [m for m in MODES if span != "training" or not needs_training(list(NORM_MODES)[m])]
     one, other = batches(before, rows), batches(after, rows)
     equal(one, other, [f for f in KNOWN_AT_ORIGIN if span != "training" or f not in BESIDE_TRAINING], modes)
     assert (one.y_BH != other.y_BH).any(), "labels look ahead"

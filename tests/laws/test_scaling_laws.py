@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nextbar.data.scaling import NORM_MODES, GlobalScale, Pair, Scale, Statistics, fit_windows
+from nextbar.config.choices import NORM_MODES
+from nextbar.data.scaling import GlobalScale, Pair, Scale, Statistics, fit_windows
 
 B, L, C = 3, 5, 4
 EPS = float(np.finfo(np.float32).eps)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.config import DatasetConfig
-from nextbar.data.scaling import NORM_MODES
+from nextbar.config.choices import NORM_MODES
 from nextbar.data.windows import gather
 
 gather_all = jax.jit(jax.vmap(gather, in_axes=(None, None, None, 0, None)), static_argnums=4)
