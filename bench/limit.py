@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from nextbar import ExperimentConfig
-from nextbar.data.windows import WindowSpec
+from nextbar.data.window_spec import WindowSpec
 
 SIDES = (1024, 2048)
 REPEATS = 5

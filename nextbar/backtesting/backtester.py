@@ -23,8 +23,7 @@ from nextbar.bars.record import SeriesRecord
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
-from nextbar.data.features import asked_volumes
-from nextbar.data.selection import used_columns
+from nextbar.data.features import FeatureSet
 from nextbar.errors import ConfigError, DataError, TrainingInterrupted
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
@@ -102,7 +101,7 @@ def backtest(
     others = participants(task, options.baselines, predictors, ModelPredictor.name)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
-    used = [used_columns(b, config.dataset_config, asked_volumes(config.dataset_config)) for b in panel.bars]
+    used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
     rounds = plan_rounds(panel, config, options)
     record = BacktestFolder.of(config, options.question, fingerprint(used))
     said = options.to_dict() | {

@@ -29,6 +29,11 @@ def refuse_names(names: FrameNames) -> None:
         raise ConfigError(f"{', '.join(names)}: names of a frame's columns, but the bars do not come as a frame")
 
 
+def price_columns(features: str) -> tuple[str, ...]:
+    """Price columns of a bar that a feature set has, the close last."""
+    return ("close",) if features == "close" else PRICES
+
+
 def plain(name: object) -> str:
     """A column name as it is compared: lower case, without outer blanks."""
     return str(name).strip().lower()
@@ -51,7 +56,7 @@ class Wanted:
 
     @property
     def prices(self) -> tuple[str, ...]:
-        return ("close",) if self.features == "close" else PRICES
+        return price_columns(self.features)
 
     @property
     def amounts(self) -> tuple[str, ...]:

@@ -9,12 +9,15 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nextbar.bars.bars import Bars
 from nextbar.bars.columns import ADJUSTED, PRICES, plain
 from nextbar.errors import DataError
+
+if TYPE_CHECKING:
+    from nextbar.bars.bars import Bars
 
 COMPUTED = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_N (such as ema_20)")
 

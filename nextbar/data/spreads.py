@@ -17,7 +17,7 @@ import numpy as np
 from nextbar.types import Array
 
 if TYPE_CHECKING:
-    from nextbar.data.windows import WindowSpec
+    from nextbar.data.window_spec import WindowSpec
 
 BINS = 32
 """tokens of a group, with equal counts on the training windows of the run; the outermost are open"""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextbar.data.scaling import Pair
+from nextbar.data.statistics import Pair
 from nextbar.move_bins import bin_index
 from nextbar.types import Array, Outcomes
 

@@ -2,82 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nextbar.data import spreads
-from nextbar.data.scaling import GlobalScale, Pair, Scale, deviation, fit_windows, return_unit, standardising
+from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
+from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.targets import label
+from nextbar.data.window_spec import WindowSpec
 from nextbar.types import Array, Batch
-
-LAYOUT = 2
-"""of the windows of new runs. In layout 1, of earlier ones, Time2Vec reads the share of the training span that has
-passed, and spread tokens tell the deviation of what was just normalised"""
-
-
-@dataclass(frozen=True)
-class WindowSpec:
-    """What a window consists of; hashable, since compiled code depends on all of it."""
-
-    seq_len: int
-    horizon: int
-    target: str
-    edges: tuple[float, ...] | None
-    returns: bool
-    """feature set ``returns``: prices enter as log returns"""
-    prices: tuple[str, ...]
-    """price columns, the close last among the bar's own; they share one scale"""
-    own_prices: int
-    """how many of ``prices`` are the bar's own; the rest are price-valued indicators"""
-    volumes: tuple[str, ...]
-    """volume and trades, as far as present: groups with a scale of their own"""
-    plain: tuple[str, ...]
-    """indicators that are used as they are"""
-    indicators: tuple[str, ...]
-    """all indicators in the order asked for"""
-    clock: int
-    """numbers that tell the clock of one bar: 0, 2 or 4"""
-    time_feature: str
-    """``none``, ``position`` or ``span``"""
-    layout: int
-    """``LAYOUT``; 1 in earlier runs"""
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Groups with statistics and a spread token of their own."""
-        return ("price", *self.volumes)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns kept as pairs on the device."""
-        return (*self.prices, *self.volumes)
-
-    @property
-    def n_features(self) -> int:
-        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time if asked for, indicators."""
-        own = 5 if self.returns else self.own_prices
-        return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators)
-
-    @property
-    def log_prices(self) -> bool:
-        """Whether prices are above 0 by what is asked, so that their logarithms can be told."""
-        return self.own_prices > 1 or self.target == "log_return" or self.edges is not None
-
-    @property
-    def spans_time(self) -> bool:
-        """Whether the share of the training span that has passed is kept with each bar."""
-        return self.time_feature == "span"
-
-    @property
-    def tokens(self) -> int:
-        """Spread tokens of a group that there are."""
-        return spreads.FORMER_TOKENS if self.layout == 1 else spreads.BINS
-
-    @property
-    def row_width(self) -> int:
-        """Numbers that the device keeps of each bar."""
-        return 2 * len(self.columns) + self.spans_time + len(self.plain)
 
 
 class Tape(NamedTuple):

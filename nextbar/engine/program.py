@@ -10,7 +10,7 @@ import jax
 
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.scaling import NormMode, modes
-from nextbar.data.windows import WindowSpec
+from nextbar.data.window_spec import WindowSpec
 from nextbar.engine.devices import ONE, Devices
 from nextbar.model.transformer import Transformer, model_of
 

@@ -18,7 +18,8 @@ from nextbar.bars.folder import existing_folder
 from nextbar.bars.frames import frame_like, is_frame
 from nextbar.bars.present import Present
 from nextbar.config import ExperimentConfig
-from nextbar.data.preparation import Preparation, SeriesFit
+from nextbar.data.preparation import Preparation
+from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS
 from nextbar.forecasts.mixture import mixture

@@ -17,9 +17,11 @@ import jax
 import numpy as np
 
 from nextbar.config import ExperimentConfig
-from nextbar.data.scaling import GlobalScale, NormMode, Pair, mode_number, modes
+from nextbar.data.scaling import NormMode, mode_number, modes
 from nextbar.data.spreads import SpreadScale
-from nextbar.data.windows import Tape, WindowSpec, gather
+from nextbar.data.statistics import GlobalScale, Pair
+from nextbar.data.window_spec import WindowSpec
+from nextbar.data.windows import Tape, gather
 from nextbar.errors import RunError
 from nextbar.model.transformer import Transformer, model_of
 from nextbar.types import Array, Batch, Forecast

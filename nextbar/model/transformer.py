@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nextbar.config import ExperimentConfig, ModelConfig
-from nextbar.data.windows import LAYOUT, WindowSpec
+from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.model.heads import Head, head_for
 from nextbar.model.layers import Attention, Dense, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
 from nextbar.types import Array, Batch

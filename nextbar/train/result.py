@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.data.splits import Cuts
-from nextbar.data.windows import LAYOUT
+from nextbar.data.window_spec import LAYOUT
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,19 @@ from builders import MONDAY, make_bars, make_config, with_columns
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.data.dataset import build_dataset
-from nextbar.data.features import device_column, empty_features, window_spec
-from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.scaling import Statistics
+from nextbar.data.features import empty_features
+from nextbar.data.preparation import Preparation
+from nextbar.data.series_fit import SeriesFit
 from nextbar.data.spreads import SpreadBins
-from nextbar.data.windows import WindowSpec
+from nextbar.data.statistics import Statistics
+from nextbar.data.window_spec import WindowSpec
 
 HOUR = 3600
 
 
 def spec_of(bars: list[Bars], **fields: object) -> WindowSpec:
     config = make_config(**fields).dataset_config
-    return window_spec(config, bars, empty_features(config, bars, [len(b) for b in bars]))
+    return WindowSpec.of(config, bars, empty_features(config, bars, [len(b) for b in bars]))
 
 
 def prepared(**fields: object) -> Preparation:
@@ -136,9 +137,9 @@ def test_returns_of_prices_below_zero_are_unknown() -> None:
 def test_volumes_enter_as_logs_with_returns_only() -> None:
     bars = with_columns(make_bars(n=3), volume=np.array([0.0, 1.0, np.e - 1]))
     plain, logs = (spec_of([bars], features=features) for features in ("ohlcv", "returns"))
-    np.testing.assert_array_equal(device_column(bars, "volume", plain), bars.columns["volume"])
-    np.testing.assert_allclose(device_column(bars, "volume", logs), [0, np.log(2), 1])
-    np.testing.assert_array_equal(device_column(bars, "close", logs), bars.columns["close"])
+    np.testing.assert_array_equal(plain.device_column(bars, "volume"), bars.columns["volume"])
+    np.testing.assert_allclose(logs.device_column(bars, "volume"), [0, np.log(2), 1])
+    np.testing.assert_array_equal(logs.device_column(bars, "close"), bars.columns["close"])
 
 
 def test_the_tape_holds_every_bar_of_every_series() -> None:

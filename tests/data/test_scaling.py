@@ -10,18 +10,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from nextbar.config.choices import NORM_MODES
-from nextbar.data.scaling import (
-    GlobalScale,
-    NormMode,
-    Pair,
-    Scale,
-    Statistics,
-    fit_windows,
-    mode_number,
-    needs_training,
-    return_unit,
-    standardising,
-)
+from nextbar.data.scaling import NormMode, Scale, fit_windows, mode_number, needs_training, return_unit, standardising
+from nextbar.data.statistics import GlobalScale, Pair, Statistics
 
 B, L, C = 5, 7, 4
 fit = jax.jit(fit_windows)

@@ -15,7 +15,7 @@ from window_reference import MODES, gather_all
 
 from nextbar.bars.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.data.preparation import spreads_at
+from nextbar.data.series_fit import spreads_at
 from nextbar.data.spreads import BINS, LIMIT, SpreadBins, numbers, typical, window_spreads
 from nextbar.types import Batch
 

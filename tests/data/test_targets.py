@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from nextbar.data.scaling import Pair
+from nextbar.data.statistics import Pair
 from nextbar.data.targets import bins_ahead, label, outcomes
 from nextbar.move_bins import bin_index
 

@@ -15,7 +15,7 @@ from made_runs import MadeRun, make_run
 from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars
-from nextbar.data.preparation import SeriesFit
+from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import ConfigError, DataError
 from nextbar.inference.forecaster import Forecaster
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nextbar.config.choices import NORM_MODES
-from nextbar.data.scaling import GlobalScale, Pair, Scale, Statistics, fit_windows
+from nextbar.data.scaling import Scale, fit_windows
+from nextbar.data.statistics import GlobalScale, Pair, Statistics
 
 B, L, C = 3, 5, 4
 EPS = float(np.finfo(np.float32).eps)

@@ -1,0 +1,82 @@
+"""A dataset in plain values: its series, cuts and windows, and what empty values cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.dates import iso
+from nextbar.data.indicators import is_computed
+from nextbar.data.splits import whole_windows
+from nextbar.data.window_spec import WindowSpec
+
+if TYPE_CHECKING:
+    from nextbar.data.dataset import Dataset
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Series, cuts and windows of a dataset, JSON-able, for a run's summary."""
+    panel, spec = dataset.panel, dataset.preparation.spec
+    training_windows_S = np.bincount(panel.series_R[dataset.origins["training"]], minlength=len(dataset.bars))
+    return {
+        "series": [
+            {
+                "name": name,
+                "bars": len(b),
+                "first": iso(b.time_N[0]),
+                "last": iso(b.time_N[-1]),
+                "calendar": calendar.kind,
+                "timezone": calendar.timezone,
+                "holes": int(calendar.hole_before(b.time_N).sum()),
+                "trained": trained,
+                "scored": scored,
+                "training_windows": int(windows),
+                "notices": list(b.notices),
+                **lost_windows(b, calendar, spec),
+            }
+            for name, b, calendar, trained, scored, windows in zip(
+                panel.names,
+                dataset.bars,
+                dataset.calendars,
+                dataset.trained,
+                dataset.scored,
+                training_windows_S,
+                strict=True,
+            )
+        ],
+        "features": list(spec.columns),
+        "indicators": list(spec.indicators),
+        "dropped_features": dataset.dropped,
+        "until": iso(panel.close_time_R.max()),
+        "validation_from": iso(dataset.cuts.validation),
+        "test_from": iso(dataset.cuts.test),
+        "windows": {span: len(rows) for span, rows in dataset.origins.items()},
+    }
+
+
+def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, Any]:
+    """What empty values in the source cost a series; the first bars of computed indicators are no loss.
+
+    Returns:
+        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any;
+        ``windows_lost``: how many windows, of all spans together, are left out for that.
+    """
+    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in spec.columns + spec.plain}
+    empty = {name: empty_N for name, empty_N in empty.items() if empty_N.any()}
+    if not empty:
+        return {"empty_bars": {}, "windows_lost": 0}
+    hole_N = calendar.hole_before(bars.time_N)
+    whole, used = (
+        int(whole_windows(hole_N, spec.seq_len, spec.horizon, valid_N).sum())
+        for valid_N in (None, ~np.any(list(empty.values()), axis=0))
+    )
+    return {"empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()}, "windows_lost": whole - used}
+
+
+def _empty(value_N: np.ndarray, computed: bool) -> np.ndarray:
+    """bool (N,): NaN; of a computed column only after its first value."""
+    empty_N = np.isnan(value_N)
+    return empty_N & (np.cumsum(~empty_N) > 0) if computed else empty_N

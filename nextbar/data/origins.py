@@ -1,0 +1,37 @@
+"""Origins of windows in one series: rows with a whole context before them and bars after them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.data.splits import Cuts, spans, whole_windows
+from nextbar.data.window_spec import WindowSpec
+
+
+def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: int) -> np.ndarray:
+    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
+    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
+    return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+
+
+def window_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, cuts: Cuts) -> dict[str, np.ndarray]:
+    """Rows that windows end at, int64, by span; see ``spans``."""
+    return spans(bars.close_time_N, usable_origins(bars, calendar, spec, spec.horizon), spec.horizon, cuts)
+
+
+def moves_in_training(bars: Bars, calendar: Calendar, horizon: int, cuts: Cuts) -> np.ndarray:
+    """Rows whose next ``horizon`` bars follow without a hole and close in the training span, whatever their context."""
+    return spans(bars.close_time_N, _followed(bars, calendar, horizon), horizon, cuts)["training"]
+
+
+def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np.ndarray:
+    """Rows whose next ``horizon`` bars follow without a hole and are known at the row ``origin``."""
+    rows = np.flatnonzero(_followed(bars, calendar, horizon))
+    return rows[rows + horizon <= origin]
+
+
+def _followed(bars: Bars, calendar: Calendar, horizon: int) -> np.ndarray:
+    """bool (N,): rows with ``horizon`` bars without a hole after them."""
+    return whole_windows(calendar.hole_before(bars.time_N), 1, horizon)

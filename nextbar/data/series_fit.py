@@ -1,0 +1,135 @@
+"""What the training span says of each series, before any model is trained: calendar, statistics, spreads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar, learn_together
+from nextbar.bars.zone import UTC
+from nextbar.data.scaling import needs_training
+from nextbar.data.splits import whole_windows
+from nextbar.data.spreads import typical, window_spreads
+from nextbar.data.statistics import Statistics
+from nextbar.data.window_spec import WindowSpec
+from nextbar.errors import DataError
+
+
+@dataclass(frozen=True)
+class SeriesFit:
+    """The training span of one series: its calendar and statistics."""
+
+    ticker: str
+    resolution: str
+    calendar: Calendar
+    statistics: tuple[Statistics, ...]
+    """one for each group of the window spec"""
+    return_std: float
+    """standard deviation of one-bar log returns; NaN where a price is not positive"""
+    spreads: tuple[float, ...]
+    """spread of each group in the middle one of its training windows; NaN where it has none that varies"""
+
+    @classmethod
+    def fit(cls, bars: Bars, n_train: int, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
+        """Fit on the first ``n_train`` bars; later ones are not looked at."""
+        price = np.stack([bars.columns[name][:n_train] for name in spec.prices[: spec.own_prices]])
+        statistics = [Statistics.fit(price)]
+        statistics += [Statistics.fit(spec.device_column(bars, name)[:n_train]) for name in spec.volumes]
+        close = bars.columns["close"][:n_train]
+        std = np.nan
+        if n_train > 1 and (close > 0).all():
+            # a move across a hole is no one-bar return
+            moves = np.diff(np.log(close))[~calendar.hole_before(bars.time_N[:n_train])[1:]]
+            std = float(np.std(moves)) if moves.size else np.nan
+        hole_N = calendar.hole_before(bars.time_N[:n_train])
+        origins = np.flatnonzero(whole_windows(hole_N, spec.seq_len, horizon=0))
+        spread_NG = spreads_at(bars, origins, spec)
+        middle = tuple(typical(spread_NG).tolist())
+        return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std, middle)
+
+    @classmethod
+    def without_training(cls, bars: Bars, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
+        """The fit of a series of which nothing but the calendar is known."""
+        groups = len(spec.groups)
+        nothing = (Statistics(*[np.nan] * 4),) * groups
+        return cls(bars.ticker, bars.resolution, calendar, nothing, np.nan, (np.nan,) * groups)
+
+    def unknown_statistics(self, spec: WindowSpec) -> list[str]:
+        """Groups of columns without statistics, and ``return`` where its unit is needed and not known."""
+        groups = [name for name, group in zip(spec.groups, self.statistics, strict=True) if np.isnan(group.mean)]
+        needs_return = spec.returns or spec.target == "log_return"
+        return [*groups, "return"] if needs_return and np.isnan(self.return_std) else groups
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "ticker": self.ticker,
+            "resolution": self.resolution,
+            "calendar": self.calendar.to_dict(),
+            "statistics": [{k: none_if_nan(v) for k, v in group._asdict().items()} for group in self.statistics],
+            "return_std": none_if_nan(self.return_std),
+            "spreads": [none_if_nan(v) for v in self.spreads],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], groups: int) -> SeriesFit:
+        """Inverse of ``to_dict``; runs of layout 1 saved no spreads of their ``groups``."""
+        return cls(
+            data["ticker"],
+            data["resolution"],
+            Calendar.from_dict(data["calendar"]),
+            tuple(Statistics(**{k: nan_if_none(v) for k, v in group.items()}) for group in data["statistics"]),
+            nan_if_none(data["return_std"]),
+            tuple(map(nan_if_none, data.get("spreads", [None] * groups))),
+        )
+
+
+def training_calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
+    """Calendar of each series from its training dates; of one that begins later, the first of its resolution."""
+    times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
+    learnt = learn_together(times, [b.step for b in bars], kind, timezone)
+    by_step = {b.step: calendar for b, calendar in reversed(list(zip(bars, learnt, strict=True))) if calendar}
+    return tuple(
+        calendar or by_step.get(b.step, Calendar.always(b.step, timezone=UTC if timezone == "auto" else timezone))
+        for b, calendar in zip(bars, learnt, strict=True)
+    )
+
+
+def fit_series(
+    bars: Sequence[Bars], n_train: Sequence[int], calendars: Sequence[Calendar], spec: WindowSpec, norm_mode: str
+) -> tuple[SeriesFit, ...]:
+    """Fit each series on its first ``n_train`` bars.
+
+    Raises:
+        DataError: the normalisation needs statistics that the training span of a series does not tell.
+    """
+    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
+    for fit, n in zip(fits, n_train, strict=True) if needs_training(norm_mode) else ():
+        unknown = fit.unknown_statistics(spec)
+        if n < 2 or unknown:
+            what = f"no {' and no '.join(unknown)} is known" if n >= 2 else f"{n} bars are known"
+            raise DataError(
+                f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
+                "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
+            )
+    return fits
+
+
+def spreads_at(bars: Bars, origin_N: np.ndarray, spec: WindowSpec) -> np.ndarray:
+    """float64 (N, G): spreads of the windows that end at the origins; see ``window_spreads``."""
+    columns = {name: spec.device_column(bars, name) for name in spec.columns}
+    return window_spreads(columns, origin_N, spec)
+
+
+def none_if_nan(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else value
+
+
+def nan_if_none(value: float | None) -> float:
+    """Inverse of ``none_if_nan``."""
+    return np.nan if value is None else value

@@ -1,0 +1,134 @@
+"""What a window consists of: length, columns, clock, target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nextbar.bars.slots import DAY
+from nextbar.config import DatasetConfig
+from nextbar.data import spreads
+from nextbar.data.features import FeatureSet
+from nextbar.data.indicators import price_valued
+
+if TYPE_CHECKING:
+    from nextbar.bars.bars import Bars
+
+LAYOUT = 2
+"""of the windows of new runs. In layout 1, of earlier ones, Time2Vec reads the share of the training span that has
+passed, and spread tokens tell the deviation of what was just normalised"""
+
+FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
+"""fields that runs of before did not save, and what they had"""
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """What a window consists of; hashable, since compiled code depends on all of it."""
+
+    seq_len: int
+    horizon: int
+    target: str
+    edges: tuple[float, ...] | None
+    returns: bool
+    """feature set ``returns``: prices enter as log returns"""
+    prices: tuple[str, ...]
+    """price columns, the close last among the bar's own; they share one scale"""
+    own_prices: int
+    """how many of ``prices`` are the bar's own; the rest are price-valued indicators"""
+    volumes: tuple[str, ...]
+    """volume and trades, as far as present: groups with a scale of their own"""
+    plain: tuple[str, ...]
+    """indicators that are used as they are"""
+    indicators: tuple[str, ...]
+    """all indicators in the order asked for"""
+    clock: int
+    """numbers that tell the clock of one bar: 0, 2 or 4"""
+    time_feature: str
+    """``none``, ``position`` or ``span``"""
+    layout: int
+    """``LAYOUT``; 1 in earlier runs"""
+
+    @classmethod
+    def of(
+        cls, config: DatasetConfig, bars: Sequence[Bars], empty: Mapping[str, Sequence[str]], layout: int = LAYOUT
+    ) -> WindowSpec:
+        """The windows that a configuration asks for.
+
+        Args:
+            config: the configuration.
+            bars: its series; none shorter than a day needs the hour.
+            empty: features that are left out, see ``empty_features``.
+            layout: of the windows.
+        """
+        features, edges = FeatureSet.of(config), config.discrete_grid_levels
+        return cls(
+            seq_len=config.seq_len,
+            horizon=config.horizon,
+            target=config.target,
+            edges=tuple(edges) if edges else None,
+            returns=config.features == "returns",
+            prices=features.prices + tuple(name for name in features.indicators if price_valued(name)),
+            own_prices=len(features.prices),
+            volumes=tuple(name for name in features.volumes if name not in empty),
+            plain=tuple(name for name in features.indicators if not price_valued(name)),
+            indicators=features.indicators,
+            clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
+            time_feature=config.time_feature,
+            layout=layout,
+        )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups with statistics and a spread token of their own."""
+        return ("price", *self.volumes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns kept as pairs on the device."""
+        return (*self.prices, *self.volumes)
+
+    @property
+    def n_features(self) -> int:
+        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time if asked for, indicators."""
+        own = 5 if self.returns else self.own_prices
+        return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators)
+
+    @property
+    def log_prices(self) -> bool:
+        """Whether prices are above 0 by what is asked, so that their logarithms can be told."""
+        return self.own_prices > 1 or self.target == "log_return" or self.edges is not None
+
+    @property
+    def spans_time(self) -> bool:
+        """Whether the share of the training span that has passed is kept with each bar."""
+        return self.time_feature == "span"
+
+    @property
+    def tokens(self) -> int:
+        """Spread tokens of a group that there are."""
+        return spreads.FORMER_TOKENS if self.layout == 1 else spreads.BINS
+
+    @property
+    def row_width(self) -> int:
+        """Numbers that the device keeps of each bar."""
+        return 2 * len(self.columns) + self.spans_time + len(self.plain)
+
+    def device_column(self, bars: Bars, name: str) -> np.ndarray:
+        """A column as the device keeps it: with features ``returns`` volume and trades as ln(1 + v), else as it is."""
+        values = bars.columns[name]
+        return np.log1p(values) if self.returns and name in self.volumes else values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; infinite edges as text."""
+        return asdict(self) | {"edges": self.edges and [str(edge) for edge in self.edges]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> WindowSpec:
+        """Inverse of ``to_dict``, also for runs of layout 1, which did not save all fields."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        fields["edges"] = fields["edges"] and tuple(map(float, fields["edges"]))
+        return cls(**FIRST_LAYOUT | fields)

@@ -1,0 +1,37 @@
+"""Axis R: rows of all series end to end, and of each by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from builders import make_bars
+
+from nextbar.bars.naming import Naming
+from nextbar.data.panel import Panel
+
+A, B = make_bars("a", n=5), make_bars("b", n=3)
+PANEL = Panel((A, B), 2, Naming("1h"))
+
+
+def test_rows_count_over_all_series() -> None:
+    assert PANEL.names == ("a", "b")
+    np.testing.assert_array_equal(PANEL.starts, [0, 5, 8])
+    np.testing.assert_array_equal(PANEL.series_R, [0] * 5 + [1] * 3)
+    np.testing.assert_array_equal(PANEL.close_R, [*A.columns["close"], *B.columns["close"]])
+    np.testing.assert_array_equal(PANEL.time_R, [*A.time_N, *B.time_N])
+    np.testing.assert_array_equal(PANEL.close_time_R, PANEL.time_R + 3600)
+    np.testing.assert_array_equal(PANEL.per_series([7, 9]), [7] * 5 + [9] * 3)
+
+
+def test_rows_of_each_series_are_joined_and_found_again() -> None:
+    joined = PANEL.join([np.array([1, 4]), np.array([0])])
+    np.testing.assert_array_equal(joined, [1, 4, 5])
+    np.testing.assert_array_equal(PANEL.within(joined, 0), [1, 4])
+    np.testing.assert_array_equal(PANEL.within(joined, 1), [0])
+    assert PANEL.join([np.empty(0, np.int64)] * 2).dtype == np.int64
+
+
+def test_outcomes_are_the_next_closes() -> None:
+    came = PANEL.outcomes(np.array([2, 5]))
+    np.testing.assert_array_equal(came.close_NH, [A.columns["close"][3:5], B.columns["close"][1:3]])
+    np.testing.assert_array_equal(came.last_close_N, [A.columns["close"][2], B.columns["close"][0]])
+    np.testing.assert_array_equal(came.series_N, [0, 1])
