@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.bars.checks import check
-from nextbar.bars.columns import Wanted
+from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
 from nextbar.bars.dates import instant
 from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
@@ -72,64 +72,48 @@ class Bars:
 
 
 def load_bars(
-    datapath: str | Path,
-    tickers: Sequence[str],
-    resolutions: Sequence[str],
-    features: str = "ohlcv",
-    *,
-    target: str = "close",
-    output_mode: str = "mean",
-    indicators: Sequence[str] = (),
+    datapath: str | Path, tickers: Sequence[str], resolutions: Sequence[str], needs: TableNeeds = DEFAULT_NEEDS
 ) -> list[Bars]:
     """The series in ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``: by resolution, then by ticker.
 
-    Columns named in ``indicators`` are read even if they are usually passed over, and must then be numeric.
+    Columns named in ``needs.indicators`` are read even if they are usually passed over, and must then be numeric.
 
     Raises:
-        DataError: a folder, ticker or resolution that is not there (the message lists what is), two files for
-        one
+        DataError: a folder, ticker or resolution that is not there (the message lists what is), two files for one
             series, or all problems of one file.
     """
     paths = find_series(datapath, tickers, resolutions)
-    wanted = Wanted(features, target, tuple(indicators), output_mode=output_mode)
-    return [table_bars(read_table(path), ticker, resolution, wanted) for resolution, ticker, path in paths]
+    return [table_bars(read_table(path), ticker, resolution, needs) for resolution, ticker, path in paths]
 
 
 def frame_bars(
     frame: Any,
     resolution: str | Sequence[str],
-    features: str = "ohlcv",
-    id_col: str = "ticker",
-    time_col: str = "date",
-    target_col: str = "close",
+    needs: TableNeeds = DEFAULT_NEEDS,
     *,
     tickers: Sequence[str] | None = None,
-    target: str = "close",
-    output_mode: str = "mean",
-    indicators: Sequence[str] = (),
+    id_col: str = "ticker",
 ) -> list[Bars]:
     """The series of a pandas or polars frame, one series or long format, held to the same checks as files.
 
     A frame without ``id_col`` is one series, called by the one ticker asked for (else ``series``). Several
     resolutions need a column ``resolution``. A pandas index of dates counts as the time column.
-    ``target_col`` becomes ``close``.
 
     Raises:
         DataError: as ``load_bars``.
     """
     resolutions = (resolution,) if isinstance(resolution, str) else tuple(resolution)
-    wanted = Wanted(features, target, tuple(indicators), time_col, target_col, output_mode)
-    tables = frame_tables(frame, resolutions, tickers, id_col, time_col)
-    return [table_bars(table, ticker, one, wanted) for one, ticker, table in tables]
+    tables = frame_tables(frame, resolutions, tickers, id_col, needs.time_col)
+    return [table_bars(table, ticker, resolution, needs) for resolution, ticker, table in tables]
 
 
-def table_bars(table: Table, ticker: str, resolution: str, wanted: Wanted) -> Bars:
+def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) -> Bars:
     """One table as bars; what was noticed is logged.
 
     Raises:
         DataError: all problems of the table.
     """
-    checked = check(table, resolution, seconds(resolution), wanted)
+    checked = check(table, resolution, seconds(resolution), needs)
     for notice in checked.notices:
         logging.getLogger("nextbar").warning("%s: %s", table.source, notice)
     return Bars(ticker, resolution, *checked)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nextbar.bars.columns import AMOUNTS, PRICES, Wanted, plain
+from nextbar.bars.columns import AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError
@@ -27,7 +27,7 @@ class CheckedColumns(NamedTuple):
     notices: tuple[str, ...]
 
 
-def check(table: Table, resolution: str, step: int, wanted: Wanted) -> CheckedColumns:
+def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> CheckedColumns:
     """Prices, amounts and further numeric columns of a table, in order of time.
 
     Args:
@@ -40,26 +40,26 @@ def check(table: Table, resolution: str, step: int, wanted: Wanted) -> CheckedCo
         raise DataError(f"{table.source}: no rows, only the names of columns; at least one bar is needed")
     problems = Problems(table)
     notices: list[str] = []
-    found, misnamed = wanted.match(list(table.frame.columns))
+    positions, misnamed = needs.match(list(table.frame.columns))
     for text in misnamed:
         problems.whole(text)
-    columns = _numbers(table, found, wanted, problems, notices)
+    columns = _numbers(table, positions, needs, problems, notices)
     if "high" in columns and "low" in columns:
         _check_order(columns, problems)
-    if "date" not in found:
+    if "date" not in positions:
         problems.raise_if_any()
-    order, time = _times(table, found["date"], problems, notices)
+    order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
     problems.raise_if_any()
     return CheckedColumns(time, {name: values[order] for name, values in columns.items()}, tuple(notices))
 
 
 def _numbers(
-    table: Table, found: dict[str, int], wanted: Wanted, problems: Problems, notices: list[str]
+    table: Table, positions: dict[str, int], needs: TableNeeds, problems: Problems, notices: list[str]
 ) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
-    asked = {plain(name) for name in wanted.indicators}
-    for name, at in found.items():
+    asked = {plain(name) for name in needs.indicators}
+    for name, at in positions.items():
         if name == "date":
             continue
         raw = table.frame.iloc[:, at]
@@ -68,23 +68,23 @@ def _numbers(
         wrong = ~np.isfinite(values)
         huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
-        if name in wanted.prices:
+        if name in needs.prices:
             faults.append((wrong, "is not a finite number"))
-            if wanted.positive:
-                faults.append((~wrong & (values <= 0), f"is not above 0{wanted.why_positive}"))
+            if needs.positive:
+                faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))
                 faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
         elif empty.all() and name not in asked:
             if name in AMOUNTS:
                 notices.append(f"{name} is empty and left out")
             continue
-        elif name in wanted.amounts or name in asked:
+        elif name in needs.amounts or name in asked:
             faults.append((wrong & ~empty, "is not a finite number"))
         elif ((wrong & ~empty) | huge).any():
             continue  # text, or a column nobody asked for with infinities: no indicator
         faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
-        if name in wanted.amounts:
+        if name in needs.amounts:
             faults.append((values < 0, "is negative"))
-        if (name in wanted.amounts or name in asked) and empty.any():
+        if (name in needs.amounts or name in asked) and empty.any():
             first = table.row(int(np.argmax(empty)))
             notices.append(
                 f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "

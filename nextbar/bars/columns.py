@@ -1,11 +1,12 @@
-"""Which column of a table means what, whatever it is called there."""
+"""Columns of a table of bars: their standard names, and which of a table's own names stands for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
+from nextbar.config import DatasetConfig
 from nextbar.errors import ConfigError
 
 PRICES = ("open", "high", "low", "close")
@@ -40,26 +41,41 @@ def plain(name: object) -> str:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a table is read for.
-
-    ``features``, ``target`` and ``output_mode`` as in ``DatasetConfig``; ``indicators`` are the further columns
-    asked for by name; ``time_col`` and ``target_col`` say what the date and the close are called in this table.
-    """
+class TableNeeds:
+    """What an experiment needs of a table of bars."""
 
     features: str = "ohlcv"
+    """as in ``DatasetConfig``, like the next"""
     target: str = "close"
     indicators: tuple[str, ...] = ()
+    """further columns asked for by name"""
     time_col: str = "date"
+    """what the date is called in this table"""
     target_col: str = "close"
+    """what the close is called in this table"""
     output_mode: str = "mean"
+    """what forecasts consist of: ``DatasetConfig.kind``"""
+
+    @classmethod
+    def of(cls, config: DatasetConfig, **names: Unpack[FrameNames]) -> TableNeeds:
+        """The needs of an experiment on this data, of a table whose columns have these names."""
+        return cls(
+            config.features,
+            config.target,
+            tuple(config.indicators or ()),
+            names.get("time_col", "date"),
+            names.get("target_col", "close"),
+            config.kind,
+        )
 
     @property
     def prices(self) -> tuple[str, ...]:
+        """Price columns that must be there."""
         return price_columns(self.features)
 
     @property
     def amounts(self) -> tuple[str, ...]:
+        """Volume and trades, which are checked where they are there."""
         return () if self.features == "close" else AMOUNTS
 
     @property
@@ -79,37 +95,37 @@ class Wanted:
 
         The date, the prices and the amounts come first; every other column is a candidate for an indicator.
         """
-        found: dict[str, int] = {}
+        columns: dict[str, int] = {}
         problems: list[str] = []
-        at: dict[str, list[int]] = {}
+        positions: dict[str, list[int]] = {}
         for position, name in enumerate(names):
-            at.setdefault(plain(name), []).append(position)
+            positions.setdefault(plain(name), []).append(position)
 
         taken: set[str] = set()
         absent: list[str] = []
         for standard in ("date", *self.prices, *self.amounts):
-            known = [name for name in self._names_of(standard) if name in at]
-            taken.update(known)
-            if not known:
+            present = [name for name in self._names_of(standard) if name in positions]
+            taken.update(present)
+            if not present:
                 if standard not in AMOUNTS:
                     absent.append(repr(self._names_of(standard)[0]))
                 continue
-            found[standard] = at[known[0]][0]
-            if len(at[known[0]]) > 1:
-                problems.append(f"two columns are called {known[0]!r} (upper and lower case are the same): keep one")
+            columns[standard] = positions[present[0]][0]
+            if len(positions[present[0]]) > 1:
+                problems.append(_doubled(present[0]))
 
         if absent:
-            there = ", ".join(map(str, names)) or "none"
-            problems.insert(0, f"no column {', '.join(absent)}; the columns are {there}")
+            existing = ", ".join(map(str, names)) or "none"
+            problems.insert(0, f"no column {', '.join(absent)}; the columns are {existing}")
 
-        asked = {plain(name) for name in self.indicators}
-        unread = {*ALIASES["date"], *PRICES, *AMOUNTS, *ONLY_WHEN_ASKED} - asked
-        for name, positions in at.items():
-            if name and name not in taken and name not in unread and name not in found:
-                found[name] = positions[0]
-                if len(positions) > 1 and name in asked:
-                    problems.append(f"two columns are called {name!r} (upper and lower case are the same): keep one")
-        return found, problems
+        indicators = {plain(name) for name in self.indicators}
+        unread = {*ALIASES["date"], *PRICES, *AMOUNTS, *ONLY_WHEN_ASKED} - indicators
+        for name, places in positions.items():
+            if name and name not in taken and name not in unread and name not in columns:
+                columns[name] = places[0]
+                if len(places) > 1 and name in indicators:
+                    problems.append(_doubled(name))
+        return columns, problems
 
     def _names_of(self, standard: str) -> tuple[str, ...]:
         """Names a standard column may have in this table, the best first."""
@@ -118,3 +134,11 @@ class Wanted:
         if standard == "close":
             return (plain(self.target_col),)
         return ALIASES.get(standard, (standard,))
+
+
+DEFAULT_NEEDS = TableNeeds()
+"""those of an experiment with default fields"""
+
+
+def _doubled(name: str) -> str:
+    return f"two columns are called {name!r} (upper and lower case are the same): keep one"

@@ -11,7 +11,17 @@ from nextbar.bars.reading import READERS, extension_of
 from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
 
-LAYOUT = "<resolution>/<ticker>_<resolution>.<ext>, ext one of " + ", ".join(name[1:] for name in READERS)
+
+def layout() -> str:
+    """Where a file of bars lies under its folder, for a message."""
+    return "<resolution>/<ticker>_<resolution>.<ext>, ext one of " + ", ".join(name[1:] for name in READERS)
+
+
+def series_called(path: Path) -> tuple[str, str] | None:
+    """(resolution, ticker) that the name of a file of bars says; None where it does not."""
+    extension = extension_of(path.name)
+    ticker, _, resolution = path.name[: -len(extension)].rpartition("_") if extension else ("", "", "")
+    return (resolution, ticker) if ticker and is_resolution(resolution) else None
 
 
 def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
@@ -23,7 +33,7 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
     folder = Path(datapath)
     if folder.is_file():
         raise DataError(
-            f"{str(datapath)!r} is a file, should be the folder that holds {LAYOUT}: "
+            f"{str(datapath)!r} is a file, should be the folder that holds {layout()}: "
             "name that folder, or hand the file to a command that takes one (--data)"
         )
     if not folder.is_dir():
@@ -85,7 +95,7 @@ def find_series(
 def _only(here: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
     """The one file of a series."""
     if resolution not in here:
-        there = f"there are {listed(here)}" if here else f"there are no bars at all; a file is called {LAYOUT}"
+        there = f"there are {listed(here)}" if here else f"there are no bars at all; a file is called {layout()}"
         raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {there}")
     paths = here[resolution].get(ticker, [])
     if not paths:

@@ -11,12 +11,12 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.checks import CheckedColumns, check
-from nextbar.bars.columns import AMOUNTS, PRICES, Wanted
-from nextbar.bars.folder import LAYOUT, list_series
-from nextbar.bars.reading import READERS, extension_of, read_table
+from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
+from nextbar.bars.folder import layout, list_series, series_called
+from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.table import Table
 from nextbar.errors import DataError
-from nextbar.resolution import is_resolution, seconds
+from nextbar.resolution import seconds
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,11 @@ def take_inventory(datapath: str | Path) -> list[Holding]:
         DataError: no such folder, no file of bars in it, or a file whose name does not say ticker and resolution.
     """
     if Path(datapath).is_file():
-        return [_inspect(*_called(Path(datapath)), Path(datapath), 1)]
+        resolution, ticker = _called(Path(datapath))
+        return [_inspect(ticker, resolution, Path(datapath), 1)]
     series = list_series(datapath)
     if not series:
-        raise DataError(f"no bars in {str(datapath)!r}; a file is called {LAYOUT}")
+        raise DataError(f"no bars in {str(datapath)!r}; a file is called {layout()}")
     files = Counter((resolution, ticker) for resolution, ticker, _ in series)
     return [_inspect(ticker, resolution, path, files[resolution, ticker]) for resolution, ticker, path in series]
 
@@ -64,7 +65,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
         return Holding(ticker, resolution, path, problems=(*problems, _without(path, error)))
     checked = None
     try:
-        checked = check(table, resolution, seconds(resolution), Wanted())
+        checked = check(table, resolution, seconds(resolution), DEFAULT_NEEDS)
     except DataError as error:
         problems.append(_without(path, error))
         checked = _closes(table, resolution)
@@ -90,15 +91,14 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
 
 
 def _called(path: Path) -> tuple[str, str]:
-    """Ticker and resolution that a file is called by."""
-    stem = path.name[: -len(extension_of(path.name) or "")]
-    ticker, _, resolution = stem.rpartition("_")
-    if extension_of(path.name) is None or not ticker or not is_resolution(resolution):
+    """Resolution and ticker that a file is called by."""
+    called = series_called(path)
+    if called is None:
         raise DataError(
             f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
             f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, or name a folder of bars"
         )
-    return ticker, resolution
+    return called
 
 
 def _empty_columns(checked: CheckedColumns) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _empty_columns(checked: CheckedColumns) -> Iterator[str]:
 def _closes(table: Table, resolution: str) -> CheckedColumns | None:
     """The closes alone, which tell span and holes even if another column is bad."""
     try:
-        return check(table, resolution, seconds(resolution), Wanted(features="close"))
+        return check(table, resolution, seconds(resolution), TableNeeds(features="close"))
     except DataError:
         return None
 

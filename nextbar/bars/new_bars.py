@@ -11,15 +11,14 @@ from typing import Any, Unpack
 import narwhals as nw
 
 from nextbar.bars.bars import Bars, is_bars, list_series, load_bars, table_bars
-from nextbar.bars.columns import FrameNames, Wanted, plain, refuse_names
-from nextbar.bars.folder import existing_folder
+from nextbar.bars.columns import FrameNames, TableNeeds, plain, refuse_names
+from nextbar.bars.folder import existing_folder, series_called
 from nextbar.bars.frames import frame_tables, has_column
-from nextbar.bars.reading import extension_of, read_table
+from nextbar.bars.reading import read_table
 from nextbar.bars.series import series_tickers
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig, ExperimentConfig
 from nextbar.errors import ConfigError, DataError, listed
-from nextbar.resolution import is_resolution
 
 
 def own_bars(
@@ -89,9 +88,9 @@ def read_new_bars(
         series = list(bars)
     else:
         tables = tables_of(bars, dataset, **names) if data is None else _file(Path(data), dataset)
-        wanted = wanted_of(dataset, **names)
+        needs = TableNeeds.of(dataset, **names)
         with trained_on(dataset):
-            series = [table_bars(table, ticker, resolution, wanted) for resolution, ticker, table in tables]
+            series = [table_bars(table, ticker, resolution, needs) for resolution, ticker, table in tables]
     absent = [ticker for ticker in tickers or () if ticker not in {b.ticker for b in series}]
     if absent:
         raise DataError(f"no ticker {', '.join(absent)}; there are {listed(b.ticker for b in series)}")
@@ -108,18 +107,6 @@ def tables_of(frame: Any, config: DatasetConfig, **names: Unpack[FrameNames]) ->
     only = config.tickers if len(config.tickers) == 1 and not has_column(frame, id_col) else None
     with trained_on(config):
         return frame_tables(frame, _resolutions(frame, config), only, id_col, time_col)
-
-
-def wanted_of(config: DatasetConfig, **names: Unpack[FrameNames]) -> Wanted:
-    """What is read of a table for a model trained so."""
-    return Wanted(
-        config.features,
-        config.target,
-        tuple(config.indicators or ()),
-        names.get("time_col", "date"),
-        names.get("target_col", "close"),
-        config.output_mode,
-    )
 
 
 @contextmanager
@@ -150,15 +137,7 @@ def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, 
 
 
 def _load(folder: str | Path, tickers: Sequence[str], resolutions: Sequence[str], config: DatasetConfig) -> list[Bars]:
-    return load_bars(
-        folder,
-        tickers,
-        resolutions,
-        config.features,
-        target=config.target,
-        output_mode=config.output_mode,
-        indicators=config.indicators or (),
-    )
+    return load_bars(folder, tickers, resolutions, TableNeeds.of(config))
 
 
 def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
@@ -177,13 +156,12 @@ def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
 
 def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
     """Resolution and ticker of a file without a column that says so."""
-    stem = path.name[: -len(extension_of(path.name) or "")]
-    ticker, _, resolution = stem.rpartition("_")
-    if ticker and is_resolution(resolution):
-        if resolution not in config.resolutions:
-            known = " and ".join(config.resolutions)
-            raise DataError(f"{path}: bars at {resolution}, by its name; the model was trained on bars at {known}")
-        return resolution, ticker
+    called = series_called(path)
+    if called is not None:
+        if called[0] not in config.resolutions:
+            trained = " and ".join(config.resolutions)
+            raise DataError(f"{path}: bars at {called[0]}, by its name; the model was trained on bars at {trained}")
+        return called
     if len(config.tickers) == len(config.resolutions) == 1:
         return config.resolutions[0], config.tickers[0]
     known = f"{listed(config.tickers)} at {' and '.join(config.resolutions)}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from nextbar.bars.bars import Bars, frame_bars, is_bars, load_bars
-from nextbar.bars.columns import FrameNames, refuse_names
+from nextbar.bars.columns import FrameNames, TableNeeds, refuse_names
 from nextbar.bars.present import unfinished
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError
@@ -28,7 +28,7 @@ def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameN
     if bars is None or is_bars(bars):
         refuse_names(names)
     if is_bars(bars):
-        return _wanted_of(bars, config)
+        return _chosen(bars, config)
     series = read_series(config) if bars is None else _in_frame(bars, config, **names)
     if unclosed := unfinished(series):
         get_logger().warning(
@@ -47,15 +47,7 @@ def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
 def read_series(config: ExperimentConfig) -> list[Bars]:
     """Read every series the experiment trains or scores from its ``datapath``."""
     dataset = config.dataset_config
-    return load_bars(
-        dataset.datapath,
-        series_tickers(config),
-        dataset.resolutions,
-        dataset.features,
-        target=dataset.target,
-        output_mode=dataset.output_mode,
-        indicators=dataset.indicators or (),
-    )
+    return load_bars(dataset.datapath, series_tickers(config), dataset.resolutions, TableNeeds.of(dataset))
 
 
 def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames]) -> list[Bars]:
@@ -63,24 +55,21 @@ def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames])
     return frame_bars(
         frame,
         dataset.resolution,
-        dataset.features,
+        TableNeeds.of(dataset, **names),
         tickers=series_tickers(config),
-        target=dataset.target,
-        output_mode=dataset.output_mode,
-        indicators=dataset.indicators or (),
-        **names,
+        id_col=names.get("id_col", "ticker"),
     )
 
 
-def _wanted_of(given: Sequence[Bars], config: ExperimentConfig) -> list[Bars]:
+def _chosen(bars: Sequence[Bars], config: ExperimentConfig) -> list[Bars]:
     """The series that the experiment trains or scores, as far as they are there."""
     dataset = config.dataset_config
-    there = {(b.resolution, b.ticker): b for b in given}
-    wanted = [(resolution, ticker) for resolution in dataset.resolutions for ticker in series_tickers(config)]
-    found = [there[key] for key in wanted if key in there]
-    absent = ", ".join(f"{ticker}_{resolution}" for resolution, ticker in wanted if (resolution, ticker) not in there)
-    if not any(b.ticker in dataset.tickers for b in found):
-        raise DataError(f"no bars of {absent}; there are {', '.join(b.name for b in given)}")
+    existing = {(b.resolution, b.ticker): b for b in bars}
+    keys = [(resolution, ticker) for resolution in dataset.resolutions for ticker in series_tickers(config)]
+    chosen = [existing[key] for key in keys if key in existing]
+    absent = ", ".join(f"{ticker}_{resolution}" for resolution, ticker in keys if (resolution, ticker) not in existing)
+    if not any(b.ticker in dataset.tickers for b in chosen):
+        raise DataError(f"no bars of {absent}; there are {', '.join(b.name for b in bars)}")
     if absent:
         get_logger().warning("no bars of %s: left out", absent)
-    return found
+    return chosen

@@ -1,43 +1,79 @@
 """Forecasts that need no model: what a model has to beat.
 
-- ``protocol``: what baselines, models and a user's own forecasters have in common
+- ``Predictor``: what baselines, models and a user's own forecasters have in common
 - ``history``, ``base``: from a long frame to moves, from moves to the forecast table
 - ``point``, ``direction``, ``spread``, ``bins``: the baselines, by what they forecast
 - ``variance``, ``garch``, ``student_t``: the parts of ``spread``
 
-All are fitted once on the bars before a cutoff, and then only run forward.
+All are fitted once on the bars before a cutoff, and then only run forward. A further one is a class and its place in
+``BASELINES``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.garch import Garch
 from nextbar.baselines.point import Drift, Persistence, Seasonal
-from nextbar.baselines.protocol import Predictor, is_direction_only, name_of
 from nextbar.baselines.spread import TAILS, Constant, Ewma
 from nextbar.metrics.task import Task
 
-__all__ = [
-    "Predictor",
-    "for_task",
-    "is_direction_only",
-    "name_of",
-]
+
+class Predictor(Protocol):
+    """Anything that can be fitted on bars and asked for forecasts.
+
+    Its attribute ``name``, or else its class, is its name in reports. With ``direction_only = True`` nothing but the sign
+    of its predicted moves is scored.
+    """
+
+    def fit(self, frame: Any) -> Any:
+        """Learn from the bars known at the cutoff.
+
+        ``frame``: long pandas frame, ascending, with ``ticker``, ``resolution`` where there are several, ``date``
+        (opening time, UTC), ``open``, ``high``, ``low``, ``close`` and whatever else the source has. What is returned
+        is passed over.
+        """
+
+    def predict(self, frame: Any) -> Any:
+        """Rows of the forecast table (see :mod:`nextbar.forecasts`) for every origin after the cutoff, steps 1 ... H.
+
+        ``frame``: as in :meth:`fit`, from the first bar to the end of what is to be forecast. The forecast for an
+        origin may depend on no bar after it.
+        """
+
+
+def name_of(predictor: Predictor) -> str:
+    """Name of a predictor in reports."""
+    return str(getattr(predictor, "name", None) or type(predictor).__name__)
+
+
+def is_direction_only(predictor: Predictor) -> bool:
+    """True where nothing but the sign of the predicted moves means anything."""
+    return bool(getattr(predictor, "direction_only", False))
+
+
+_POINT = (Persistence, Drift, Seasonal)
+_LAWS = tuple(partial(family, tail=tail) for family in (Constant, Ewma, Garch) for tail in TAILS)
+_DIRECTION = (Reversal, AlwaysUp)
+
+BASELINES: dict[str, Sequence[Callable[[Task], Predictor]]] = {
+    "mean": (*_POINT, *_DIRECTION),
+    "distribution": (*_POINT, *_LAWS, *_DIRECTION),
+    "discrete_grid": (Frequencies, *_DIRECTION),
+}
+"""what a forecast consists of: the baselines that give one; those for the direction alone come last"""
 
 
 def for_task(task: Task) -> list[Predictor]:
-    """All baselines that answer a question, not yet fitted; those for the direction alone come last.
+    """All baselines that answer a question, not yet fitted.
 
     For a ``distribution`` those of the point come with the constant spread of training.
 
     Raises:
         ConfigError: the package arch is not installed and a ``distribution`` is asked for.
     """
-    direction: list[Predictor] = [Reversal(task), AlwaysUp(task)]
-    if task.output_mode == "discrete_grid":
-        return [Frequencies(task), *direction]
-    point: list[Predictor] = [Persistence(task), Drift(task), Seasonal(task)]
-    if task.output_mode == "mean":
-        return [*point, *direction]
-    return [*point, *(family(task, tail) for family in (Constant, Ewma, Garch) for tail in TAILS), *direction]
+    return [baseline(task) for baseline in BASELINES[task.output_mode]]

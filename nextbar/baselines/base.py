@@ -36,7 +36,7 @@ Learnt = TypeVar("Learnt", bound=tuple[Any, ...])
 
 
 class Baseline(ABC, Generic[Learnt]):
-    """A :class:`~nextbar.baselines.protocol.Predictor` for one question.
+    """A :class:`~nextbar.baselines.Predictor` for one question.
 
     Everything is learnt for each series by itself, from its *moves*: log returns, or changes where a training price is
     not above zero. A series too young to learn from takes the mean of what the others learnt, in units of the standard

@@ -1,6 +1,7 @@
 """Indicators: columns computed from the closes of this and earlier bars, NaN before they exist.
 
-They count bars, not hours: after a hole they go on with the next bar there is.
+They count bars, not hours: after a hole they go on with the next bar there is. A further one is a function and its line
+in ``FORMULAS``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,19 @@ from nextbar.errors import DataError
 if TYPE_CHECKING:
     from nextbar.bars.bars import Bars
 
-COMPUTED = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_N (such as ema_20)")
-
 RSI_BARS = 14
 BOLLINGER_BARS, BOLLINGER_WIDTH = 20, 2.0
-_EMA = re.compile(r"ema_([1-9][0-9]{0,8})")
+
+
+class Formula(NamedTuple):
+    """How an indicator is computed."""
+
+    compute: Callable[..., np.ndarray]
+    """from the closes (N,), float64, and the numbers that groups of the pattern hold: a value for each bar, (N,)"""
+    price_valued: bool = True
+    """whether it is a price, see :func:`price_valued`"""
+    called: str = ""
+    """its name in messages, where that is not the pattern"""
 
 
 def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
@@ -34,14 +43,16 @@ def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
     """
     columns = dict(bars.columns)
     for name in names:
-        own, formula = columns.get(name.lower()), _formula(name)
+        own, computed = columns.get(name.lower()), _formula(name)
         if own is not None:
             columns[name] = own
-        elif formula is not None:
-            columns[name] = formula(bars.columns["close"])
+        elif computed is not None:
+            formula, numbers = computed
+            columns[name] = formula.compute(bars.columns["close"], *numbers)
         else:
+            formulas = (formula.called or pattern for pattern, formula in FORMULAS.items())
             raise DataError(
-                f"{bars.name}: found no indicator {name!r}; can be computed: {', '.join(COMPUTED)}; "
+                f"{bars.name}: found no indicator {name!r}; can be computed: {', '.join(formulas)}; "
                 f"columns there: {', '.join(bars.columns)}"
             )
     return dataclasses.replace(bars, columns=columns)
@@ -49,7 +60,8 @@ def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
 
 def price_valued(name: str) -> bool:
     """Whether an indicator is a price, and so is normalised with the prices; other columns are used as they are."""
-    return plain(name) in (*PRICES, *ADJUSTED) or (name.lower() != "rsi" and _formula(name) is not None)
+    computed = _formula(name)
+    return plain(name) in (*PRICES, *ADJUSTED) or (computed is not None and computed[0].price_valued)
 
 
 def is_computed(name: str) -> bool:
@@ -89,16 +101,12 @@ def bollinger(close_N: np.ndarray, width: float, bars: int = BOLLINGER_BARS) -> 
     return band_N
 
 
-def _formula(name: str) -> Callable[[np.ndarray], np.ndarray] | None:
-    name = name.lower()
-    if form := _EMA.fullmatch(name):
-        return lambda close_N: ema(close_N, int(form[1]))
-    return {
-        "rsi": rsi,
-        "bb_upper": lambda close_N: bollinger(close_N, BOLLINGER_WIDTH),
-        "bb_middle": lambda close_N: bollinger(close_N, 0.0),
-        "bb_lower": lambda close_N: bollinger(close_N, -BOLLINGER_WIDTH),
-    }.get(name)
+def _formula(name: str) -> tuple[Formula, list[int]] | None:
+    """The formula of an indicator and the numbers in its name; None where there is none."""
+    for pattern, formula in FORMULAS.items():
+        if form := re.fullmatch(pattern, name.lower()):
+            return formula, list(map(int, form.groups()))
+    return None
 
 
 def _smoothed(value_N: np.ndarray, bars: int, weight: float) -> np.ndarray:
@@ -109,3 +117,13 @@ def _smoothed(value_N: np.ndarray, bars: int, weight: float) -> np.ndarray:
         first = float(value_N[:bars].mean())
         smooth_N[bars - 1 :] = list(itertools.accumulate(later, lambda y, x: y + weight * (x - y), initial=first))
     return smooth_N
+
+
+FORMULAS: dict[str, Formula] = {
+    "rsi": Formula(rsi, price_valued=False),
+    "bb_upper": Formula(lambda close_N: bollinger(close_N, BOLLINGER_WIDTH)),
+    "bb_middle": Formula(lambda close_N: bollinger(close_N, 0.0)),
+    "bb_lower": Formula(lambda close_N: bollinger(close_N, -BOLLINGER_WIDTH)),
+    r"ema_([1-9][0-9]{0,8})": Formula(ema, called="ema_N (such as ema_20)"),
+}
+"""indicators that are computed where the source has no such column, by the pattern of their names in lower case"""

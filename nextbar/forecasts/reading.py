@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.errors import DataError
+from nextbar.errors import DataError, first_line
 from nextbar.forecasts.table import Keys, bin_columns
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
@@ -83,7 +83,7 @@ def _places(table: Any, wanted: list[str], keys: Keys, task: Task, source: str) 
         there["origin"] = origin.astype("datetime64[s, UTC]").astype("int64")
         there["step"] = there["step"].astype("int64")
     except (TypeError, ValueError) as error:
-        why = str(error).splitlines()[0]
+        why = first_line(error)
         raise DataError(f"{source}: origin must hold dates and step whole numbers ({why})") from None
     asked = {"ticker": np.repeat(keys.ticker_N, task.horizon)}
     if keys.resolution_N is not None:

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars
-from nextbar.bars.columns import FrameNames
+from nextbar.bars.columns import FrameNames, TableNeeds
 from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
 from nextbar.train.trainer import Trainer
@@ -35,7 +35,7 @@ class BarsCache:
             ConfigError: names of columns, but no frame.
         """
         d = config.dataset_config
-        key = (series_tickers(config), d.resolutions, d.features, d.target, d.output_mode, d.indicators)
+        key = (series_tickers(config), d.resolutions, TableNeeds.of(d))
         if key not in self._read:
             self._read[key] = Trainer(config, self._given, **self._names).read()
         return self._read[key]

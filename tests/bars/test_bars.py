@@ -22,13 +22,13 @@ def test_what_is_not_there_is_told_with_what_is(tmp_path: Path):
     write(tmp_path, "junk", "txt")
     assert [(r, t) for r, t, _ in list_series(tmp_path)] == [("1h", "btc_usd"), ("1h", "eth_usd")]
     with pytest.raises(DataError, match=r"'btc_ust' at 1h.*there are btc_usd, eth_usd\. Did you mean 'btc_usd'"):
-        load_bars(tmp_path, ["btc_ust"], ["1h"], "ohlcv")
+        load_bars(tmp_path, ["btc_ust"], ["1h"])
     with pytest.raises(DataError, match=r"resolution '4h'.*there are 1h"):
-        load_bars(tmp_path, ["btc_usd"], ["1h", "4h"], "ohlcv")
+        load_bars(tmp_path, ["btc_usd"], ["1h", "4h"])
     with pytest.raises(DataError, match=r"no folder .*there are 1h"):
-        load_bars(tmp_path / "nowhere", ["btc_usd"], ["1h"], "ohlcv")
+        load_bars(tmp_path / "nowhere", ["btc_usd"], ["1h"])
     with pytest.raises(ConfigError, match="'hourly'"):
-        load_bars(tmp_path, ["btc_usd"], ["hourly"], "ohlcv")
+        load_bars(tmp_path, ["btc_usd"], ["hourly"])
 
 
 def test_two_files_for_one_series_are_both_named(tmp_path: Path):
@@ -43,7 +43,7 @@ def test_series_come_by_resolution_then_ticker(tmp_path: Path):
         (tmp_path / resolution).mkdir()
         for name in ("b", "a"):
             bars_table(step=step).to_csv(tmp_path / resolution / f"{name}_{resolution}.csv", index=False)
-    names = [bars.name for bars in load_bars(tmp_path, ["b", "a"], ["4h", "1h"], "ohlcv")]
+    names = [bars.name for bars in load_bars(tmp_path, ["b", "a"], ["4h", "1h"])]
     assert names == ["b_4h", "a_4h", "b_1h", "a_1h"]
 
 
@@ -94,9 +94,9 @@ def test_the_fingerprint_knows_every_value_and_no_order(tmp_path: Path):
     for name in ("a", "b"):
         write(tmp_path, bars_table(), name=name)
         write(tmp_path, bars_table(), "json", name=name + "2")
-    a, b = load_bars(tmp_path, ["a", "b"], ["1h"], "ohlcv")
+    a, b = load_bars(tmp_path, ["a", "b"], ["1h"])
     assert fingerprint([a, b]) == fingerprint([b, a]) != fingerprint([a])
-    again = load_bars(tmp_path, ["a2"], ["1h"], "ohlcv")[0]
+    again = load_bars(tmp_path, ["a2"], ["1h"])[0]
     assert fingerprint([Bars("a", "1h", again.time_N, again.columns)]) == fingerprint([a])
     for name in a.columns:
         changed = {**a.columns, name: a.columns[name] + np.eye(1, len(a), 5)[0] * 1e-9}
@@ -106,7 +106,7 @@ def test_the_fingerprint_knows_every_value_and_no_order(tmp_path: Path):
 
 @pytest.mark.parametrize("extension", ["csv.gz", "json"])
 def test_the_real_layout_reads_whole(shared_data: Path, tmp_path: Path, extension: str):
-    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"], "ohlcv")
+    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"])
     assert len(bars) == 55_745 and list(bars.columns) == ["open", "high", "low", "close"]
     frame = pd.DataFrame({"Date": bars.time_N * 1000, **bars.columns})
     write(tmp_path, frame, extension)

@@ -224,7 +224,7 @@ def test_a_calendar_survives_json(slots, timezone):
     ],
 )
 def test_real_markets(shared_data: Path, ticker, resolution, kind, holes, missing):
-    (bars,) = load_bars(shared_data, [ticker], [resolution], "ohlcv")
+    (bars,) = load_bars(shared_data, [ticker], [resolution])
     calendar = Calendar.learn(bars.time_N[: int(0.8 * len(bars))], bars.step)
     hole_N = calendar.hole_before(bars.time_N)
     assert calendar.kind == kind
@@ -232,7 +232,7 @@ def test_real_markets(shared_data: Path, ticker, resolution, kind, holes, missin
 
 
 def test_holidays_of_the_currency_market_are_closures_and_its_outage_is_a_hole(shared_data: Path):
-    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"], "ohlcv")
+    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"])
     calendar = Calendar.learn(bars.time_N, bars.step)
     hole_N = calendar.hole_before(bars.time_N)
     after = [str(np.datetime64(int(time), "s")) for time in bars.time_N[hole_N]]

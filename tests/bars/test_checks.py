@@ -58,7 +58,7 @@ def test_a_day_as_a_number_has_no_fraction(tmp_path: Path):
     days[5] += 0.5
     bars_table(20).assign(date=days).to_csv(tmp_path / "1d" / "abc_1d.csv", index=False)
     with pytest.raises(DataError, match=r"1 problem\n.*line 7: date 20240106\.5 is not a date"):
-        load_bars(tmp_path, ["abc"], ["1d"], "ohlcv")
+        load_bars(tmp_path, ["abc"], ["1d"])
 
 
 def test_further_columns(tmp_path: Path):
@@ -165,7 +165,7 @@ def test_unsorted_rows_are_sorted_and_told(tmp_path: Path, caplog: pytest.LogCap
     table = bars_table(50)
     write(tmp_path, table, name="sorted")
     write(tmp_path, table.iloc[::-1])
-    (bars,), (same,) = (load_bars(tmp_path, [name], ["1h"], "ohlcv") for name in ("abc", "sorted"))
+    (bars,), (same,) = (load_bars(tmp_path, [name], ["1h"]) for name in ("abc", "sorted"))
     assert "not in the order of their dates (first at line 3)" in bars.notices[0]
     assert "not in the order" in caplog.text and same.notices == ()
     np.testing.assert_array_equal(bars.columns["close"], same.columns["close"])
@@ -176,5 +176,5 @@ def test_the_clock_change_of_a_local_market_is_no_double_bar(tmp_path: Path):
     days = pd.date_range("2021-02-01", periods=120, tz="America/New_York")
     (tmp_path / "1d").mkdir()
     bars_table(120).assign(date=[day.isoformat() for day in days]).to_csv(tmp_path / "1d" / "abc_1d.csv", index=False)
-    (bars,) = load_bars(tmp_path, ["abc"], ["1d"], "ohlcv")
+    (bars,) = load_bars(tmp_path, ["abc"], ["1d"])
     assert sorted(set(np.diff(bars.time_N) // 3600)) == [23, 24]

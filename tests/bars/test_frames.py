@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextbar.bars.bars import Bars, fingerprint, frame_bars, load_bars
+from nextbar.bars.columns import TableNeeds
 from nextbar.bars.frames import frame_like, is_frame
 from nextbar.errors import DataError
 
@@ -56,12 +57,12 @@ FORMS = {
 def test_every_form_of_a_frame_gives_the_bars_of_the_file(tmp_path: Path, form: str):
     (tmp_path / "1h").mkdir()
     bars_table(50).to_csv(tmp_path / "1h" / "abc_1h.csv", index=False)
-    (file,) = load_bars(tmp_path, ["abc"], ["1h"], "ohlcv")
+    (file,) = load_bars(tmp_path, ["abc"], ["1h"])
     frame = FORMS[form](bars_table(50))
     assert is_frame(frame)
-    (bars,) = frame_bars(frame, "1h", "ohlcv", tickers=["abc"])
+    (bars,) = frame_bars(frame, "1h", tickers=["abc"])
     assert same(bars, file)
-    assert frame_bars(frame, "1h", "ohlcv")[0].ticker == "series"
+    assert frame_bars(frame, "1h")[0].ticker == "series"
 
 
 MISTAKES = {
@@ -87,9 +88,9 @@ def test_the_same_mistakes_are_the_same_errors(tmp_path_factory: pytest.TempPath
     table.to_parquet(folder / "1h" / "abc_1h.parquet", index=False)
     messages = []
     for read in (
-        lambda: load_bars(folder, ["abc"], ["1h"], "ohlcv"),
-        lambda: frame_bars(table, "1h", "ohlcv"),
-        lambda: frame_bars(pl.from_pandas(table), "1h", "ohlcv"),
+        lambda: load_bars(folder, ["abc"], ["1h"]),
+        lambda: frame_bars(table, "1h"),
+        lambda: frame_bars(pl.from_pandas(table), "1h"),
     ):
         with pytest.raises(DataError) as caught:
             read()
@@ -105,24 +106,24 @@ def long_table() -> pd.DataFrame:
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.from_pandas])
 def test_long_format(kind):
     frame = kind(long_table())
-    bars = frame_bars(frame, "1h", "ohlcv")
+    bars = frame_bars(frame, "1h")
     assert [one.ticker for one in bars] == ["b", "a", "c"]
     for k, one in enumerate(bars):
-        assert same(one, frame_bars(bars_table(30, seed=k), "1h", "ohlcv", tickers=[one.ticker])[0])
+        assert same(one, frame_bars(bars_table(30, seed=k), "1h", tickers=[one.ticker])[0])
         assert "ticker" not in one.columns
-    assert [one.ticker for one in frame_bars(frame, "1h", "ohlcv", tickers=["c", "a"])] == ["c", "a"]
+    assert [one.ticker for one in frame_bars(frame, "1h", tickers=["c", "a"])] == ["c", "a"]
     with pytest.raises(DataError, match="no ticker 'd'; there are a, b, c"):
-        frame_bars(frame, "1h", "ohlcv", tickers=["d"])
+        frame_bars(frame, "1h", tickers=["d"])
 
 
 def test_names_as_in_the_ecosystem():
     table = long_table().rename(columns={"ticker": "unique_id", "date": "ds", "close": "y"})
     table["unique_id"] = table["unique_id"].map({"b": 2, "a": 1, "c": 3})
-    bars = frame_bars(table, "1h", "close", id_col="unique_id", time_col="ds", target_col="y")
+    bars = frame_bars(table, "1h", TableNeeds("close", time_col="ds", target_col="y"), id_col="unique_id")
     assert [one.ticker for one in bars] == ["2", "1", "3"] and list(bars[0].columns) == ["close"]
     with pytest.raises(DataError, match="no column 'ds'; the columns are date, open"):
-        frame_bars(bars_table(), "1h", "ohlcv", time_col="ds")
-    (indexed,) = frame_bars(long_table().query("ticker == 'a'").set_index(["ticker", "date"]), "1h", "ohlcv")
+        frame_bars(bars_table(), "1h", TableNeeds(time_col="ds"))
+    (indexed,) = frame_bars(long_table().query("ticker == 'a'").set_index(["ticker", "date"]), "1h")
     assert indexed.ticker == "a" and len(indexed) == 30
 
 
@@ -131,36 +132,36 @@ def test_a_problem_in_a_long_frame_names_ticker_and_record():
     row = int(table.index[table["ticker"] == "c"][4])
     table.loc[row, "close"] = -1.0
     with pytest.raises(DataError, match=rf"frame, c at 1h: .*\n  record {row + 1}: close -1\.0 is not above 0"):
-        frame_bars(table, "1h", "ohlcv")
+        frame_bars(table, "1h")
 
 
 def test_several_resolutions_need_a_column_that_tells_them():
     hours, fours = bars_table(30).assign(resolution="1h"), bars_table(30, step=14_400).assign(resolution="4h")
     table = pd.concat([hours, fours])
-    bars = frame_bars(table, ["4h", "1h"], "ohlcv", tickers=["x"])
+    bars = frame_bars(table, ["4h", "1h"], tickers=["x"])
     assert [(one.name, len(one)) for one in bars] == [("x_4h", 30), ("x_1h", 30)]
-    assert frame_bars(table, "1h", "ohlcv")[0].step == 3600
+    assert frame_bars(table, "1h")[0].step == 3600
     with pytest.raises(DataError, match="no resolution '1d'; there are 1h, 4h"):
-        frame_bars(table, "1d", "ohlcv")
+        frame_bars(table, "1d")
     with pytest.raises(DataError, match="no column 'resolution'"):
-        frame_bars(bars_table(), ["1h", "4h"], "ohlcv")
+        frame_bars(bars_table(), ["1h", "4h"])
 
 
 def test_what_is_no_frame_of_bars():
     assert not is_frame({"close": [1.0]})
     with pytest.raises(DataError, match="found dict, should be a pandas or polars frame"):
-        frame_bars({"close": [1.0]}, "1h", "ohlcv")
+        frame_bars({"close": [1.0]}, "1h")
     with pytest.raises(DataError, match="no rows"):
-        frame_bars(bars_table().iloc[:0], "1h", "ohlcv")
+        frame_bars(bars_table().iloc[:0], "1h")
     with pytest.raises(DataError, match="the columns have 2 levels"):
-        frame_bars(pd.concat({"a": bars_table()}, axis=1), "1h", "ohlcv")
+        frame_bars(pd.concat({"a": bars_table()}, axis=1), "1h")
     twice = pd.concat([bars_table(), bars_table()[["close"]]], axis=1)
     with pytest.raises(DataError, match="close"):
-        frame_bars(twice, "1h", "ohlcv")
+        frame_bars(twice, "1h")
     with pytest.raises(DataError, match="ticker is empty in 1 rows, first in record 3"):
-        frame_bars(bars_table().assign(ticker=["a", "a", None] + ["a"] * 5), "1h", "ohlcv")
+        frame_bars(bars_table().assign(ticker=["a", "a", None] + ["a"] * 5), "1h")
     with pytest.raises(DataError, match="there is no column 'ticker'"):
-        frame_bars(bars_table(), "1h", "ohlcv", tickers=["a", "b"])
+        frame_bars(bars_table(), "1h", tickers=["a", "b"])
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.from_pandas])

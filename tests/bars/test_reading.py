@@ -78,7 +78,7 @@ def test_epoch_seconds_from_zero_are_no_calendar_days(tmp_path: Path, step: int)
     folder.mkdir()
     frame = bars_table(300).assign(date=step * np.arange(300))
     frame.to_csv(folder / f"abc_{folder.name}.csv", index=False)
-    (bars,) = load_bars(tmp_path, ["abc"], [folder.name], "ohlcv")
+    (bars,) = load_bars(tmp_path, ["abc"], [folder.name])
     np.testing.assert_array_equal(bars.time_N, step * np.arange(300))
 
 
@@ -86,7 +86,7 @@ def test_days_written_as_numbers(tmp_path: Path):
     (tmp_path / "1d").mkdir()
     days = pd.date_range("2021-02-20", periods=30)
     bars_table(30).assign(date=days.strftime("%Y%m%d")).to_csv(tmp_path / "1d" / "abc_1d.csv", index=False)
-    (bars,) = load_bars(tmp_path, ["abc"], ["1d"], "ohlcv")
+    (bars,) = load_bars(tmp_path, ["abc"], ["1d"])
     np.testing.assert_array_equal(bars.time_N, days.as_unit("s").astype("int64"))
 
 

@@ -17,7 +17,7 @@ def test_samples_are_bars_in_the_layout(tmp_path: Path):
     paths = samples.write_samples(tmp_path)
     assert [str(path.relative_to(tmp_path)) for path in paths] == ["1d/spx_1d.csv", "1d/nasdaq_1d.csv"]
     assert sorted(path.name for path in (tmp_path / "1d").iterdir()) == ["nasdaq_1d.csv", "spx_1d.csv"]
-    for bars in load_bars(tmp_path, ["spx", "nasdaq"], ["1d"], "ohlcv"):
+    for bars in load_bars(tmp_path, ["spx", "nasdaq"], ["1d"]):
         assert len(bars) == 5031 and bars.notices == ()
         assert list(bars.columns) == ["open", "high", "low", "close", "volume"]
     first = paths[0].read_text().splitlines()
@@ -28,8 +28,8 @@ def test_samples_are_bars_in_the_layout(tmp_path: Path):
 def test_samples_equal_the_published_bars(tmp_path: Path, shared_data: Path):
     samples.write_samples(tmp_path)
     for ours, theirs in (("spx", "spx"), ("nasdaq", "nasdaq_comp")):
-        (mine,) = load_bars(tmp_path, [ours], ["1d"], "ohlcv")
-        (other,) = load_bars(shared_data, [theirs], ["1d"], "ohlcv")
+        (mine,) = load_bars(tmp_path, [ours], ["1d"])
+        (other,) = load_bars(shared_data, [theirs], ["1d"])
         np.testing.assert_array_equal(mine.time_N, other.time_N)
         for name in ("open", "high", "low", "close"):  # the other file is rounded to four decimals
             np.testing.assert_allclose(mine.columns[name], other.columns[name], atol=5e-5, rtol=0)

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from nextbar import baselines
+from nextbar.baselines import Predictor, name_of
 from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.point import Drift
-from nextbar.baselines.protocol import Predictor, name_of
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer

@@ -14,6 +14,7 @@ from builders import MONDAY, make_bars, make_config, make_frame, with_columns
 from experiments import series
 
 from nextbar.bars.bars import Bars, frame_bars
+from nextbar.bars.columns import TableNeeds
 from nextbar.bars.series import read_series, series_tickers
 from nextbar.data.dataset import build_dataset
 from nextbar.data.splits import Cuts
@@ -257,7 +258,9 @@ def test_an_own_indicator_counts_as_there_though_it_is_empty() -> None:
     for first in (150, 200):
         own = with_columns(make_bars(n=200), rsi=np.where(np.arange(200) < first, np.nan, 0.5))
         with pytest.raises(DataError, match=r"no training windows(.|\n)*rsi is empty in \d+ of 200 bars"):
-            build_dataset(make_config(indicators=["rsi"]), frame_bars(make_frame(own), "1h", indicators=["rsi"]))
+            build_dataset(
+                make_config(indicators=["rsi"]), frame_bars(make_frame(own), "1h", TableNeeds(indicators=("rsi",)))
+            )
 
 
 def test_a_trained_ticker_that_begins_too_late_has_no_training_windows() -> None:

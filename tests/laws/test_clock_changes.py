@@ -120,7 +120,7 @@ def test_a_series_too_young_to_tell_its_zone_has_that_of_the_others() -> None:
 
 def test_the_friday_evening_that_was_two_days_wrong(shared_data: Path) -> None:
     """EUR/USD: nothing but holidays and outages, where bars come later than any template can know, is wrong."""
-    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"], "ohlcv")
+    (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"])
     calendar = Calendar.learn(bars.time_N[: int(0.8 * len(bars))], bars.step)
     assert calendar.timezone == "America/New_York"
     friday = int(dt.datetime(2017, 1, 20, 20, tzinfo=dt.UTC).timestamp())

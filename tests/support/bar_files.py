@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from nextbar.bars.bars import Bars, load_bars
+from nextbar.bars.columns import TableNeeds
 from nextbar.errors import DataError
 
 START = 1_600_000_000 // 86_400 * 86_400
@@ -60,7 +61,8 @@ def write(folder: Path, frame: pd.DataFrame | str | bytes, extension: str = "csv
 
 
 def load(folder: Path, features: str = "ohlcv", **options) -> Bars:
-    return load_bars(folder, ["abc"], ["1h"], features, **options)[0]
+    options = {name: tuple(value) if name == "indicators" else value for name, value in options.items()}
+    return load_bars(folder, ["abc"], ["1h"], TableNeeds(features, **options))[0]
 
 
 def refusal(folder: Path, content: pd.DataFrame | str | bytes, extension: str = "csv", **options) -> str:

@@ -13,8 +13,8 @@ import pytest
 from builders import MONDAY, make_bars, make_frame, with_columns
 
 from nextbar import baselines
+from nextbar.baselines import is_direction_only, name_of
 from nextbar.baselines.point import Drift
-from nextbar.baselines.protocol import is_direction_only, name_of
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.errors import ConfigError, DataError
 from nextbar.metrics.task import Task
