@@ -150,3 +150,8 @@ def instant(value: object, *, end: bool = False) -> int:
 def iso(time: int) -> str:
     """A second since the epoch as ISO 8601 text, UTC."""
     return f"{np.datetime64(int(time), 's')}Z"
+
+
+def from_iso(text: str) -> int:
+    """Inverse of ``iso``; ValueError where it is not."""
+    return int(np.datetime64(text.removesuffix("Z"), "s").astype(np.int64))

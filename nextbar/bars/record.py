@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.bars.bars import Bars, fingerprint
-from nextbar.bars.dates import iso
+from nextbar.bars.dates import from_iso, iso
 
 FEWEST, BLOCKS = 32, 512
 """bars of a block at least, blocks of a series at most: a record takes 10 kB or less, however long the series"""
@@ -107,7 +107,7 @@ class SeriesRecord:
             data["resolution"],
             tuple(data["columns"]),
             int(data["bars"]),
-            int(np.datetime64(data["last"].removesuffix("Z"), "s").astype(np.int64)),
+            from_iso(data["last"]),
             data["digest"],
             tuple(map(int, data["block_starts"].split())),
             tuple(text[at : at + _DIGITS] for at in range(0, len(text), _DIGITS)),

@@ -26,8 +26,8 @@ from nextbar.metrics.task import Task
 class Predictor(Protocol):
     """Anything that can be fitted on bars and asked for forecasts.
 
-    Its attribute ``name``, or else its class, is its name in reports. With ``direction_only = True`` nothing but the sign
-    of its predicted moves is scored.
+    Its attribute ``name``, or else its class, is its name in reports. With ``direction_only = True`` nothing but the
+    sign of its predicted moves is scored.
     """
 
     def fit(self, frame: Any) -> Any:

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 
 
@@ -171,7 +172,7 @@ def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int, seq_len: i
     begin = {"training": -math.inf, "validation": cuts.validation, "test": cuts.test}[span]
     end = {"training": cuts.validation, "validation": cuts.test, "test": math.inf}[span]
     between = " and ".join(
-        f"{word} {np.datetime64(int(at), 's')}Z" for word, at in (("from", begin), ("before", end)) if math.isfinite(at)
+        f"{word} {iso(int(at))}" for word, at in (("from", begin), ("before", end)) if math.isfinite(at)
     )
     for one in bars:
         inside = int(np.count_nonzero((one.close_time_N >= begin) & (one.close_time_N < end)))

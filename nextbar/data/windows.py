@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from nextbar.bars.columns import PRICES
 from nextbar.data import spreads
 from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
@@ -165,7 +166,7 @@ def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: Wi
     own = Pair(*(part[..., : spec.own_prices] for part in pair))
     change = own.minus(Pair(*(part[:, None, None] for part in last)))
     log_BLC = jnp.log1p(change / last.high[:, None, None])
-    open_, high, low, close = (log_BLC[..., spec.prices.index(name)] for name in ("open", "high", "low", "close"))
+    open_, high, low, close = (log_BLC[..., spec.prices.index(name)] for name in PRICES)
     previous = jnp.concatenate([open_[:, :1], log_BL[:, :-1]], axis=1)
     columns = (close - previous, high - previous, low - previous, open_ - previous, high - low)
     return jnp.stack(columns, axis=-1) / deviation_B[:, None, None]

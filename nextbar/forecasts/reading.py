@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.dates import iso
 from nextbar.errors import DataError, first_line
 from nextbar.forecasts.table import Keys, bin_columns
 from nextbar.metrics.task import Task
@@ -105,9 +106,9 @@ def _places(table: Any, wanted: list[str], keys: Keys, task: Task, source: str) 
 
 
 def _row(key: Sequence[Any], names: Sequence[str]) -> str:
-    said = dict(zip(names, key, strict=True))
-    said["origin"] = str(np.datetime64(int(said["origin"]), "s")) + "Z"
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    values = dict(zip(names, key, strict=True))
+    values["origin"] = iso(values["origin"])
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _numbers(table: Any, name: str, source: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nextbar.errors import ConfigError, short
-from nextbar.metrics.intervals import quantile
+from nextbar.metrics.density import quantile
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 

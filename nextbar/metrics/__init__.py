@@ -3,12 +3,12 @@
 - ``task``: what is asked (output mode, target, horizon, bin edges)
 - ``truth``: what happened, with the quantities every loss needs
 - ``point``: of the location: mae, mse, rmse, mape, r2, r2_return, mse_scaled, mae_scaled, acc_dir
-- ``density``: of the predictive law: nll, crps, coverage_50 ... coverage_95
+- ``density``: of the predictive law: nll, crps, coverage_50 ... coverage_95, and its quantiles
 - ``bins``: of probabilities: acc, log_loss, brier, acc_dir
 - ``significance``: the Diebold-Mariano test
 - ``comparison``: model beside baseline: skill, verdict, ranking score
 - ``scorer``: ``Scorer``, all of it for one span
-- ``intervals``, ``conformal``: quantiles of a predictive law; intervals corrected by the validation span
+- ``conformal``: intervals corrected by the validation span
 - ``calibration``: coverage, PIT and reliability, beside what luck explains
 
 Each of point, density and bins has two halves: ``elements`` gives arrays (N, H) that are summed over windows,

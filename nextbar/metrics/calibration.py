@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.metrics.conformal import Conformal, covered, require_distribution, windows_needed
-from nextbar.metrics.density import LEVELS
-from nextbar.metrics.intervals import quantile
+from nextbar.metrics.density import LEVELS, quantile
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import target_change
 from nextbar.move_bins import bin_index

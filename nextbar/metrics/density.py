@@ -8,6 +8,7 @@ import numpy as np
 
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
+from nextbar.types import Forecast
 
 LEVELS = (50, 80, 90, 95)
 
@@ -90,3 +91,15 @@ def read_out(total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     count = total["count"]
     coverage = {f"coverage_{level}": 100 * total[f"covered_{level}"] / count for level in LEVELS}
     return {"nll": total["nll"] / count, "crps": total["crps"] / count, **coverage}
+
+
+def quantile(forecast: Forecast, share: float) -> np.ndarray:
+    """The change (N, H) that the outcome stays below with probability ``share``; float64."""
+    from scipy import special
+
+    assert forecast.location_NH is not None and forecast.scale_NH is not None
+    location, scale = np.asarray(forecast.location_NH, np.float64), np.asarray(forecast.scale_NH, np.float64)
+    if forecast.df_NH is None:
+        return location + scale * special.ndtri(share)
+    df = np.asarray(forecast.df_NH, np.float64)
+    return location + scale * np.sqrt((df - 2) / df) * special.stdtrit(df, share)

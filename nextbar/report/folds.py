@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.dates import from_iso
 from nextbar.report.experiment import date
 from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.report.markup import Html, table
@@ -21,7 +22,7 @@ def fold_bands(folds: Sequence[Mapping[str, Any]]) -> list[Band]:
     """The folds as stretches of time, in turns of two shades."""
     shades = ("var(--span-test)", "var(--span-validation)")
     return [
-        Band(str(fold["fold"]), shades[i % 2], _seconds(fold["test_from"]), _seconds(fold["test_until"]))
+        Band(str(fold["fold"]), shades[i % 2], float(from_iso(fold["test_from"])), float(from_iso(fold["test_until"])))
         for i, fold in enumerate(folds)
     ]
 
@@ -108,7 +109,3 @@ def ticker_figure(scores: Mapping[str, Any], metric: str, unit: str) -> Figure |
 def _lowest(others: Sequence[tuple[str, Any]], series: str, metric: str) -> tuple[str, float | None]:
     known = {name: v for name, node in others if (v := node["by_ticker"][series].get(metric)) is not None}
     return min(known.items(), key=lambda item: item[1]) if known else ("", None)
-
-
-def _seconds(iso: str) -> float:
-    return float(np.datetime64(iso.removesuffix("Z"), "s").astype(np.int64))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nextbar.bars.columns import PRICES
 from nextbar.forecasts import central
 from nextbar.metrics.task import Task
 from nextbar.move_bins import bin_index
 from nextbar.report.explorer import Explorer, bin_labels, captions
-from nextbar.report.tracks import PRICES, Step, Track, placed
+from nextbar.report.tracks import Step, Track, placed
 
 if TYPE_CHECKING:
     from nextbar.inference.evaluation import Evaluation, SpanEvaluation

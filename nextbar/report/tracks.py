@@ -9,9 +9,6 @@ import numpy as np
 
 from nextbar.report.figure import packed, text
 
-PRICES = ("open", "high", "low", "close")
-"""columns that are drawn, those that are there"""
-
 _DAY = 86_400
 _SATURDAY, _SUNDAY = 5, 6
 

@@ -169,3 +169,47 @@ def test_each_mode_has_its_own_report() -> None:
         calibration_report(bins.outcomes, random_bins(bins), bins.task, Conformal.fit(*drawn(20), TASK))
     with pytest.raises(DataError, match="'mean'"):
         pit(mean.outcomes, point, mean.task)
+
+
+def test_bins_of_a_histogram_are_those_of_all_probabilities() -> None:
+    """Also where no value comes near 0 or 1; one of exactly 1 belongs to the last."""
+    found = pit_histogram(np.array([[0.4], [0.45], [0.49]]), 3, bins=4)
+    assert found == {**found, "edges": [0.0, 0.25, 0.5, 0.75, 1.0], "count": [0, 3, 0, 0], "expected": 0.75}
+    assert pit_histogram(np.array([[0.0], [1.0]]), 2, bins=4)["count"] == [1, 0, 0, 1]
+
+
+def two_series(seed: int, n: int = 400) -> tuple[Outcomes, Forecast]:
+    """Log returns of two series, the second of a hundredth of the spread, drawn from the law that is forecast."""
+    rng = np.random.default_rng(seed)
+    series_N = np.repeat([0, 1], n)
+    scale_NH = 0.02 * np.exp(0.4 * rng.normal(size=(2 * n, 1))) * np.where(series_N, 0.01, 1.0)[:, None]
+    close_NH = 100 * np.exp(scale_NH * rng.normal(size=scale_NH.shape))
+    outcomes = Outcomes(series_N, ("a", "b"), np.r_[:n, :n], np.full(2 * n, 100.0), close_NH)
+    return outcomes, Forecast(location_NH=np.zeros_like(scale_NH), scale_NH=scale_NH)
+
+
+def test_the_width_is_the_mean_over_series_of_the_factors_share_of_the_laws() -> None:
+    outcomes, forecast = two_series(2)
+    conformal = Conformal.fit(*two_series(1), TASK)
+    report = calibration_report(outcomes, forecast, TASK, conformal)
+    for level in (50, 80, 90, 95):
+        factor_S = conformal.factor(level / 100, ("a", "b"))[:, 0]
+        wanted = np.mean(factor_S / stats.norm.ppf(0.5 + level / 200))
+        assert report["conformal"][str(level)]["width"] == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "width", "words"),
+    [
+        (80.0, 89.5, 1.25, "closer to what it says (luck explains ± 2.0); the interval is 25.0 % wider."),
+        (95.0, 84.0, 0.9, "no closer to what it says (luck explains ± 2.0); the interval is 10.0 % narrower."),
+        (85.0, 95.0, 1.0006, "no closer to what it says (luck explains ± 2.0); the interval is 0.1 % wider."),
+        (88.0, 92.0, 0.9996, "both as good as what it says (luck explains ± 2.0); the interval is as wide."),
+        (88.0, 92.5, 1.0, "no closer to what it says (luck explains ± 2.0); the interval is as wide."),
+    ],
+)
+def test_what_conformal_changed_in_words(before: float, after: float, width: float, words: str) -> None:
+    effect = {"before": before, "after": after, "half_width": 2.0, "width": width}
+    line = f"90 %: covers {after:.1f} % instead of {before:.1f} %, {words}"
+    assert conformal_in_words({"conformal": {"90": effect}}) == [line]
+    assert conformal_in_words({}) == []

@@ -161,3 +161,10 @@ def test_what_cannot_be_corrected_is_told() -> None:
     nothing = Outcomes(*(part[:0] if isinstance(part, np.ndarray) else part for part in outcomes))
     with pytest.raises(DataError, match="no validation window"):
         Conformal.fit(nothing, Forecast(np.empty((0, 1)), np.empty((0, 1))), TASK)
+
+
+def test_kept_residuals_are_what_they_were_after_json() -> None:
+    kept = Residuals.of(np.array([[3.0], [1.0], [2.0]]), kept=2)
+    again = Residuals.from_dict(kept.to_dict())
+    assert (again.count, again.rank_M.tolist(), again.value_MH.tolist()) == (3, [1, 3], [[1.0], [3.0]])
+    assert (again.rank_M.dtype, again.value_MH.dtype) == (np.int64, np.float64)
