@@ -14,7 +14,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from nextbar.errors import ConfigError, RunError, first_line
+from nextbar.errors import ConfigError, RunError
 from nextbar.files import write_whole
 
 SPACE = "nextbar space"
@@ -216,4 +216,5 @@ def _plain(value: Any) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
-    return first_line(error.__cause__ or error)
+    lines = [line for line in str(error.__cause__ or error).strip().splitlines() if line]
+    return lines[0] if lines else type(error).__name__
