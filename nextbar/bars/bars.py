@@ -119,18 +119,18 @@ def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) ->
     return Bars(ticker, resolution, *checked)
 
 
-def is_bars(given: Any) -> bool:
+def is_bars(value: Any) -> bool:
     """True for one or more ``Bars`` in a list."""
-    return isinstance(given, (list, tuple)) and len(given) > 0 and all(isinstance(one, Bars) for one in given)
+    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(item, Bars) for item in value)
 
 
 def fingerprint(bars: Sequence[Bars]) -> str:
     """Hex digest of the names, times and values of all series, in whatever order they come."""
     digest = hashlib.sha256()
-    for one in sorted(bars, key=lambda one: one.name):
-        digest.update(f"{one.name} {len(one)}\n".encode())
-        digest.update(one.time_N.astype("<i8").tobytes())
-        for name, values in sorted(one.columns.items()):
+    for series in sorted(bars, key=lambda series: series.name):
+        digest.update(f"{series.name} {len(series)}\n".encode())
+        digest.update(series.time_N.astype("<i8").tobytes())
+        for name, values in sorted(series.columns.items()):
             digest.update(f"{name}\n".encode())
             digest.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()

@@ -58,7 +58,7 @@ def _numbers(
     table: Table, positions: dict[str, int], needs: TableNeeds, problems: Problems, notices: list[str]
 ) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
-    asked = {plain(name) for name in needs.indicators}
+    indicators = {plain(name) for name in needs.indicators}
     for name, at in positions.items():
         if name == "date":
             continue
@@ -73,18 +73,18 @@ def _numbers(
             if needs.positive:
                 faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))
                 faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
-        elif empty.all() and name not in asked:
+        elif empty.all() and name not in indicators:
             if name in AMOUNTS:
                 notices.append(f"{name} is empty and left out")
             continue
-        elif name in needs.amounts or name in asked:
+        elif name in needs.amounts or name in indicators:
             faults.append((wrong & ~empty, "is not a finite number"))
         elif ((wrong & ~empty) | huge).any():
             continue  # text, or a column nobody asked for with infinities: no indicator
         faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
         if name in needs.amounts:
             faults.append((values < 0, "is negative"))
-        if (name in needs.amounts or name in asked) and empty.any():
+        if (name in needs.amounts or name in indicators) and empty.any():
             first = table.row(int(np.argmax(empty)))
             notices.append(
                 f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "

@@ -101,8 +101,8 @@ def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
 
 def _like(text: pd.Series, pattern: str) -> np.ndarray:
     """bool (N,): texts a pattern is found in. Arrow's own matcher: pandas may fall back to one call a row."""
-    found = pc.match_substring_regex(pa.array(text, pa.string(), from_pandas=True), pattern)
-    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+    matches = pc.match_substring_regex(pa.array(text, pa.string(), from_pandas=True), pattern)
+    return pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
 
 
 def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:

@@ -38,7 +38,7 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
         )
     if not folder.is_dir():
         raise DataError(f"no folder {str(datapath)!r}{_there(folder.parent)}")
-    found = []
+    files = []
     for sub in sorted(
         (sub for sub in folder.iterdir() if sub.is_dir() and is_resolution(sub.name)),
         key=lambda sub: (seconds(sub.name), sub.name),
@@ -47,8 +47,8 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
             extension = extension_of(path.name)
             ending = f"_{sub.name}{extension}"
             if extension and path.name.lower().endswith(ending) and not path.name.startswith(("_", ".")):
-                found.append((sub.name, path.name[: -len(ending)], path))
-    return found
+                files.append((sub.name, path.name[: -len(ending)], path))
+    return files
 
 
 def existing_folder(written: str, recorded: str | None) -> str:
@@ -82,27 +82,27 @@ def find_series(
     """
     for resolution in resolutions:
         seconds(resolution)
-    here: dict[str, dict[str, list[Path]]] = {}
+    files: dict[str, dict[str, list[Path]]] = {}
     for resolution, ticker, path in list_series(datapath):
-        here.setdefault(resolution, {}).setdefault(ticker, []).append(path)
+        files.setdefault(resolution, {}).setdefault(ticker, []).append(path)
     return [
-        (resolution, ticker, _only(here, Path(datapath), ticker, resolution))
+        (resolution, ticker, _only(files, Path(datapath), ticker, resolution))
         for resolution in resolutions
         for ticker in tickers
     ]
 
 
-def _only(here: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
+def _only(files: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
     """The one file of a series."""
-    if resolution not in here:
-        there = f"there are {listed(here)}" if here else f"there are no bars at all; a file is called {layout()}"
-        raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {there}")
-    paths = here[resolution].get(ticker, [])
+    if resolution not in files:
+        existing = f"there are {listed(files)}" if files else f"there are no bars at all; a file is called {layout()}"
+        raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {existing}")
+    paths = files[resolution].get(ticker, [])
     if not paths:
-        near = difflib.get_close_matches(ticker, here[resolution], n=1)
+        near = difflib.get_close_matches(ticker, files[resolution], n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
-        there = listed(here[resolution])
-        raise DataError(f"no ticker {ticker!r} at {resolution} in {str(datapath)!r}; there are {there}{hint}")
+        existing = listed(files[resolution])
+        raise DataError(f"no ticker {ticker!r} at {resolution} in {str(datapath)!r}; there are {existing}{hint}")
     if len(paths) > 1:
         raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths))}; keep one")
     return paths[0]

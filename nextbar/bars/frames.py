@@ -24,8 +24,8 @@ def is_frame(value: object) -> bool:
 
 def has_column(frame: Any, column: str) -> bool:
     """True where a frame, or a pandas index, has a column of this name, in whatever case."""
-    known = nw.from_native(frame, pass_through=True)
-    names = known.collect_schema().names() if isinstance(known, (nw.DataFrame, nw.LazyFrame)) else []
+    table = nw.from_native(frame, pass_through=True)
+    names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
     names += getattr(getattr(frame, "index", None), "names", ())
     return any(plain(name) == plain(column) for name in names)
 
@@ -52,14 +52,14 @@ def frame_tables(
     if not len(data):
         raise DataError("frame: no rows; at least one bar is needed")
     keys = {plain(id_col): "ticker", "resolution": "resolution"}
-    there = {name: _keys(data, where[key], key, rows) for key, name in keys.items() if key in where}
+    key_columns = {name: _keys(data, where[key], key, rows) for key, name in keys.items() if key in where}
 
-    if "resolution" not in there and len(resolutions) > 1:
+    if "resolution" not in key_columns and len(resolutions) > 1:
         raise DataError(
             f"frame: resolutions {', '.join(resolutions)} are asked for, but there is no column "
             "'resolution' that says which row is of which"
         )
-    if "ticker" not in there and tickers is not None and len(tickers) > 1:
+    if "ticker" not in key_columns and tickers is not None and len(tickers) > 1:
         raise DataError(
             f"frame: tickers {', '.join(tickers)} are asked for, but there is no column {id_col!r}; "
             f"the columns are {', '.join(map(str, data.columns))}"
@@ -68,14 +68,14 @@ def frame_tables(
     bars = data.iloc[:, [at for at, name in enumerate(data.columns) if plain(name) not in keys]]
     out = []
     for resolution in resolutions:
-        of_resolution = _among(there, "resolution", resolution, np.ones(len(data), bool))
-        if "ticker" in there:
-            names = tickers or list(dict.fromkeys(there["ticker"][of_resolution]))
+        of_resolution = _among(key_columns, "resolution", resolution, np.ones(len(data), bool))
+        if "ticker" in key_columns:
+            names = tickers or list(dict.fromkeys(key_columns["ticker"][of_resolution]))
         else:
             names = [tickers[0] if tickers else UNNAMED]
         for ticker in names:
-            chosen = _among(there, "ticker", ticker, of_resolution)
-            source = f"frame, {ticker} at {resolution}" if there else "frame"
+            chosen = _among(key_columns, "ticker", ticker, of_resolution)
+            source = f"frame, {ticker} at {resolution}" if key_columns else "frame"
             out.append((resolution, ticker, Table(source, bars[chosen], rows[chosen])))
     return out
 
@@ -90,17 +90,17 @@ def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequ
         for name, values in columns.items()
     }
     backend: Any = nw.Implementation.PANDAS if frame is None else nw.from_native(frame).implementation
-    made = nw.from_dict(typed, backend=backend)
+    table = nw.from_dict(typed, backend=backend)
     if dates:
-        made = made.with_columns(nw.col(*dates).dt.replace_time_zone("UTC"))
-    return made.to_native()
+        table = table.with_columns(nw.col(*dates).dt.replace_time_zone("UTC"))
+    return table.to_native()
 
 
 def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
     try:
-        known = nw.from_native(frame)
-        known = known.collect() if isinstance(known, nw.LazyFrame) else known
-        data = known.to_pandas()
+        table = nw.from_native(frame)
+        table = table.collect() if isinstance(table, nw.LazyFrame) else table
+        data = table.to_pandas()
     except (TypeError, nw.exceptions.NarwhalsError) as error:
         if isinstance(error, TypeError):
             message = f"found {type(frame).__name__}, should be a pandas or polars frame of bars"
@@ -123,11 +123,11 @@ def _keys(data: pd.DataFrame, at: int, column: str, rows: np.ndarray) -> np.ndar
     return data.iloc[:, at].astype("str").to_numpy(dtype=object)
 
 
-def _among(there: dict[str, np.ndarray], name: str, wanted: str, rows: np.ndarray) -> np.ndarray:
+def _among(key_columns: dict[str, np.ndarray], name: str, key: str, rows: np.ndarray) -> np.ndarray:
     """Rows that are of the wanted ticker or resolution."""
-    if name not in there:
+    if name not in key_columns:
         return rows
-    chosen = rows & (there[name] == wanted)
+    chosen = rows & (key_columns[name] == key)
     if not chosen.any():
-        raise DataError(f"frame: no {name} {wanted!r}; there are {listed(sorted(set(there[name][rows])))}")
+        raise DataError(f"frame: no {name} {key!r}; there are {listed(sorted(set(key_columns[name][rows])))}")
     return chosen

@@ -36,7 +36,7 @@ class Naming:
     @classmethod
     def of_bars(cls, series: Iterable[Series]) -> Naming:
         """As runs that saved no naming called their series: by the resolutions of the bars that were there."""
-        resolutions = {one.resolution for one in series}
+        resolutions = {bars.resolution for bars in series}
         return cls(resolutions.pop() if len(resolutions) == 1 else None)
 
     def __call__(self, series: Series) -> str:

@@ -115,20 +115,20 @@ def trained_on(config: DatasetConfig) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        known = f"bars at {' and '.join(config.resolutions)}, features {config.features}"
-        raise DataError(f"{error}\n  the model was trained on {known}") from None
+        training = f"bars at {' and '.join(config.resolutions)}, features {config.features}"
+        raise DataError(f"{error}\n  the model was trained on {training}") from None
 
 
 def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, usual: Sequence[str]) -> list[Bars]:
     if tickers is not None:
         return _load(folder, tickers, config.resolutions, config)
-    there = {(resolution, ticker) for resolution, ticker, _ in list_series(folder)}
+    existing = {(resolution, ticker) for resolution, ticker, _ in list_series(folder)}
     series: list[Bars] = []
     for resolution in config.resolutions:
-        found = [ticker for ticker in usual if (resolution, ticker) in there]
-        series += _load(folder, found, (resolution,), config) if found else []
+        present = [ticker for ticker in usual if (resolution, ticker) in existing]
+        series += _load(folder, present, (resolution,), config) if present else []
     if not series:
-        names = listed(sorted(f"{ticker}_{resolution}" for resolution, ticker in there)) or "no bars at all"
+        names = listed(sorted(f"{ticker}_{resolution}" for resolution, ticker in existing)) or "no bars at all"
         raise DataError(
             f"{folder}: no bars of {listed(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
             f"there are {names}. Name the tickers (tickers=, --tickers), if it is others you mean"
@@ -164,9 +164,9 @@ def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
         return called
     if len(config.tickers) == len(config.resolutions) == 1:
         return config.resolutions[0], config.tickers[0]
-    known = f"{listed(config.tickers)} at {' and '.join(config.resolutions)}"
+    trained_series = f"{listed(config.tickers)} at {' and '.join(config.resolutions)}"
     raise DataError(
-        f"{path}: which series is it? The model knows {known}; call the file <ticker>_<resolution>, such as "
+        f"{path}: which series is it? The model knows {trained_series}; call the file <ticker>_<resolution>, such as "
         f"{config.tickers[0]}_{config.resolutions[0]}.csv, or add a column 'ticker'"
     )
 
@@ -177,8 +177,8 @@ def _resolutions(frame: Any, config: DatasetConfig) -> tuple[str, ...]:
         return config.resolutions
     if not has_column(frame, "resolution"):
         return config.resolutions
-    known: Any = nw.from_native(frame)
-    known = known.collect() if isinstance(known, nw.LazyFrame) else known
-    column = next((name for name in known.columns if plain(name) == "resolution"), None)
-    there = set(map(str, known[column].unique().to_list())) if column is not None else set()
-    return tuple(one for one in config.resolutions if one in there) or config.resolutions
+    table: Any = nw.from_native(frame)
+    table = table.collect() if isinstance(table, nw.LazyFrame) else table
+    column = next((name for name in table.columns if plain(name) == "resolution"), None)
+    existing = set(map(str, table[column].unique().to_list())) if column is not None else set()
+    return tuple(resolution for resolution in config.resolutions if resolution in existing) or config.resolutions

@@ -116,24 +116,24 @@ class SeriesRecord:
 
 def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
     """How bars that are to be used differ from those recorded, a sentence each: first of all how series have grown."""
-    said = []
-    by_name = {one.name: one for one in records}
+    differences = []
+    by_name = {r.name: r for r in records}
     for bars in used:
         record = by_name.pop(bars.name, None)
         if record is None:
-            said.append(f"{bars.name} was not there")
+            differences.append(f"{bars.name} was not there")
             continue
         before, after = record.counts(bars)
         if after:
-            said.append(f"{bars.name} has grown by {after:,} bars after {iso(record.last_time)}")
+            differences.append(f"{bars.name} has grown by {after:,} bars after {iso(record.last_time)}")
         if before:
-            said.append(f"{bars.name} has {before:,} bars before {iso(record.starts[0])}")
+            differences.append(f"{bars.name} has {before:,} bars before {iso(record.starts[0])}")
         added = [name for name in bars.columns if name not in record.columns]
         if added:
-            said.append(f"{bars.name} has a column {', '.join(added)} now")
+            differences.append(f"{bars.name} has a column {', '.join(added)} now")
         if revision := record.revision(bars):
-            said.append(revision)
-    return said + [f"{name} is not there any more" for name in by_name]
+            differences.append(revision)
+    return differences + [f"{name} is not there any more" for name in by_name]
 
 
 def _rows(bars: Bars, begin: int, end: int) -> Bars:

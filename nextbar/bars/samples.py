@@ -25,9 +25,11 @@ def write_samples(folder: str | Path, overwrite: bool = False) -> list[Path]:
     contents = {target / f"{ticker}_1d.csv": sample_csv(ticker).encode() for ticker in SAMPLES}
     try:
         stale = {path: data for path, data in contents.items() if not path.is_file() or path.read_bytes() != data}
-        there = [str(path) for path in stale if path.exists()]
-        if there and not overwrite:
-            raise DataError(f"{' and '.join(there)}: there already, with other content; move it away or overwrite it")
+        existing = [str(path) for path in stale if path.exists()]
+        if existing and not overwrite:
+            raise DataError(
+                f"{' and '.join(existing)}: there already, with other content; move it away or overwrite it"
+            )
         target.mkdir(parents=True, exist_ok=True)
         for path, data in stale.items():
             write_whole(path, data)

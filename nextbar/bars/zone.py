@@ -87,5 +87,5 @@ def local_time(time: np.ndarray, zone: str) -> np.ndarray:
     ``time`` seconds since the epoch. What is 0 on the clock of New York was five hours later in UTC.
     """
     time = np.asarray(time, np.int64)
-    there = offsets(zone)
-    return time + there.offset_K[there.part(time)]
+    zone_offsets = offsets(zone)
+    return time + zone_offsets.offset_K[zone_offsets.part(time)]

@@ -71,28 +71,29 @@ class Baseline(ABC, Generic[Learnt]):
                 asked of prices that are not above zero.
         """
         series = histories(frame)
-        self._index = {one.key: s for s, one in enumerate(series)}
-        self._last = {one.key: int(one.time_N[-1]) for one in series}
-        learnt_together = learn_together([one.time_N for one in series], [one.step for one in series])
+        self._index = {history.key: s for s, history in enumerate(series)}
+        self._last = {history.key: int(history.time_N[-1]) for history in series}
+        learnt_together = learn_together([history.time_N for history in series], [history.step for history in series])
         self._calendars = [calendar for calendar in learnt_together if calendar]  # every series of a frame has bars
         self._reference = _reference(series, self.task)
-        self._check_spread({one.name: s for s, one in enumerate(series)})
+        self._check_spread({history.name: s for s, history in enumerate(series)})
         needed = self.min_windows + self.task.horizon
         learnt = [
-            self._learn(self._moves(one, s)) if len(one.time_N) >= needed else None for s, one in enumerate(series)
+            self._learn(self._moves(history, s)) if len(history.time_N) >= needed else None
+            for s, history in enumerate(series)
         ]
-        known = [one for one in learnt if one is not None]
-        if not known:
-            longest = max(series, key=lambda one: len(one.time_N))
+        fitted = [parameters for parameters in learnt if parameters is not None]
+        if not fitted:
+            longest = max(series, key=lambda history: len(history.time_N))
             raise DataError(
                 f"baseline {self.name}: it needs {needed} bars of a ticker before the cutoff, with a close that moves; "
                 f"the longest, {longest.name}, has {len(longest.time_N)}. Use more bars, or leave this baseline out"
             )
-        mean = [np.mean(values, axis=0) for values in zip(*known, strict=True)]
+        mean = [np.mean(values, axis=0) for values in zip(*fitted, strict=True)]
         has_unit_S = np.isfinite(self._reference.move_std_SH[:, 0])  # without one there is nothing to measure in
         self._learnt = [
-            type(known[0])(*(value * has_unit for value in mean)) if one is None else one
-            for one, has_unit in zip([*learnt, None], has_unit_S, strict=True)
+            type(fitted[0])(*(value * has_unit for value in mean)) if parameters is None else parameters
+            for parameters, has_unit in zip([*learnt, None], has_unit_S, strict=True)
         ]
         return self
 
@@ -109,22 +110,28 @@ class Baseline(ABC, Generic[Learnt]):
 
         if not self._learnt:
             raise DataError(f"baseline {self.name} is asked for forecasts before it is fitted; call fit(frame) first")
-        tables = [self._table(one) for one in histories(frame)]
+        tables = [self._table(history) for history in histories(frame)]
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin", "date"))
 
-    def _table(self, one: History) -> dict[str, np.ndarray]:
-        s = self._index.get(one.key, len(self._index))
-        row_N = np.arange(np.searchsorted(one.time_N, self._last.get(one.key, one.time_N[0])), len(one.time_N))
-        calendar = self._calendars[s] if one.key in self._index else Calendar.always(one.step, int(one.time_N[0]))
-        date_NH = calendar.next_times_after(one.time_N[row_N], self.task.horizon)
-        self._check_spread({one.name: s})
-        moves = self._moves(one, s)
+    def _table(self, history: History) -> dict[str, np.ndarray]:
+        s = self._index.get(history.key, len(self._index))
+        row_N = np.arange(
+            np.searchsorted(history.time_N, self._last.get(history.key, history.time_N[0])), len(history.time_N)
+        )
+        calendar = (
+            self._calendars[s] if history.key in self._index else Calendar.always(history.step, int(history.time_N[0]))
+        )
+        date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
+        self._check_spread({history.name: s})
+        moves = self._moves(history, s)
         forecast = self._forecast(self._learnt[s], moves, row_N, date_NH)
         if self.task.output_mode == "distribution" and forecast.scale_NH is None:
             forecast = forecast._replace(scale_NH=np.broadcast_to(moves.spread_H, date_NH.shape))
-        resolution_N = None if one.resolution is None else np.full(len(row_N), one.resolution)
-        keys = Keys(np.full(len(row_N), one.ticker), resolution_N, one.time_N[row_N], date_NH, one.close_N[row_N])
+        resolution_N = None if history.resolution is None else np.full(len(row_N), history.resolution)
+        keys = Keys(
+            np.full(len(row_N), history.ticker), resolution_N, history.time_N[row_N], date_NH, history.close_N[row_N]
+        )
         return columns(keys, self._in_target(forecast, s, keys.last_close_N), self.task, law=True)
 
     def _check_spread(self, rows: Mapping[str, int]) -> None:
@@ -135,14 +142,16 @@ class Baseline(ABC, Generic[Learnt]):
                     "has too few bars there. Use more bars, or leave this ticker out"
                 )
 
-    def _moves(self, one: History, s: int) -> Moves:
+    def _moves(self, history: History, s: int) -> Moves:
         """The moves of a series in units of the ``s``-th of training; unscaled where that has no spread."""
         reference, unit = self._reference, self._unit(s)
         positive = bool(reference.positive_S[s])
-        move_N = one.moves(positive, float(reference.center_S[s])) / unit
-        price_N = np.ones(len(move_N)) if positive else np.abs(one.close_N)
+        move_N = history.moves(positive, float(reference.center_S[s])) / unit
+        price_N = np.ones(len(move_N)) if positive else np.abs(history.close_N)
         timezone = self._calendars[s].timezone if s < len(self._calendars) else shared_zone(self._calendars)
-        return Moves(one.time_N, timezone, move_N, reference.move_std_SH[s] / unit, np.maximum(price_N, unit) / unit)
+        return Moves(
+            history.time_N, timezone, move_N, reference.move_std_SH[s] / unit, np.maximum(price_N, unit) / unit
+        )
 
     def _unit(self, s: int) -> float:
         unit = float(self._reference.move_std_SH[s, 0])
@@ -167,18 +176,20 @@ class Baseline(ABC, Generic[Learnt]):
 
 def _reference(series: Sequence[History], task: Task) -> Reference:
     """What training says about each series, and in one row more about those that are not there yet."""
-    n_windows = [max(len(one.close_N) - task.horizon, 0) for one in series]
+    n_windows = [max(len(history.close_N) - task.horizon, 0) for history in series]
     steps = np.arange(1, task.horizon + 1)
     training = Outcomes(
         series_N=np.repeat(np.arange(len(series)), n_windows),
-        names=(*(one.name for one in series), "a series without training bars"),
-        origin_time_N=np.concatenate([one.time_N[:n] + one.step for one, n in zip(series, n_windows, strict=True)]),
-        last_close_N=np.concatenate([one.close_N[:n] for one, n in zip(series, n_windows, strict=True)]),
+        names=(*(history.name for history in series), "a series without training bars"),
+        origin_time_N=np.concatenate(
+            [history.time_N[:n] + history.step for history, n in zip(series, n_windows, strict=True)]
+        ),
+        last_close_N=np.concatenate([history.close_N[:n] for history, n in zip(series, n_windows, strict=True)]),
         close_NH=np.concatenate(
-            [one.close_N[np.arange(n)[:, None] + steps] for one, n in zip(series, n_windows, strict=True)]
+            [history.close_N[np.arange(n)[:, None] + steps] for history, n in zip(series, n_windows, strict=True)]
         ),
     )
-    reference = fit_reference(training, [*(one.close_N for one in series), np.empty(0)], task)
+    reference = fit_reference(training, [*(history.close_N for history in series), np.empty(0)], task)
     young_S = np.isnan(reference.move_std_SH).any(axis=1)
     if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
         typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)

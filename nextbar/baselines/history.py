@@ -80,7 +80,7 @@ def histories(frame: Any) -> list[History]:
         table = table[by].assign(date=time, close=table["close"].astype("float64"))
     except (TypeError, ValueError) as error:
         raise DataError(f"the bars: date must hold dates and close numbers ({error})") from None
-    found = []
+    series_list = []
     for key, rows in table.groupby(by, sort=False):
         series = History(
             str(key[0]),
@@ -92,5 +92,5 @@ def histories(frame: Any) -> list[History]:
             raise DataError(f"{series.name}: a close is {series.close_N[~np.isfinite(series.close_N)][0]}")
         if (np.diff(series.time_N) <= 0).any():
             raise DataError(f"{series.name}: the dates do not ascend; sort the bars, and keep one row for each date")
-        found.append(series)
-    return found
+        series_list.append(series)
+    return series_list

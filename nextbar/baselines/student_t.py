@@ -31,7 +31,7 @@ def fit_student_t(x_N: np.ndarray, location: float | None = None) -> StudentT:
 
     spread = max(float(x_N.std()), 1e-9)
     middle = float(np.median(x_N)) if location is None else location
-    found = minimize(
+    optimum = minimize(
         _loss,
         [middle, np.log(spread * np.sqrt(0.6)), np.log(5.0)],
         args=(x_N,),
@@ -44,7 +44,7 @@ def fit_student_t(x_N: np.ndarray, location: float | None = None) -> StudentT:
         ],
         options={"ftol": 1e-13, "gtol": 1e-8},
     )
-    middle, unit, df = found.x[0], np.exp(found.x[1]), np.exp(found.x[2])
+    middle, unit, df = optimum.x[0], np.exp(optimum.x[1]), np.exp(optimum.x[2])
     return StudentT(float(middle), float(unit * np.sqrt(df / (df - 2))), float(df))
 
 

@@ -107,12 +107,12 @@ class Dataset:
 
     def scored_digest(self) -> str:
         """Hash of the bars that validation and test are made of, whatever the model sees of them."""
-        judged = []
-        for b, wanted in zip(self.bars, self.scored, strict=True):
-            if wanted:
+        scored = []
+        for b, is_scored in zip(self.bars, self.scored, strict=True):
+            if is_scored:
                 late = b.close_time_N >= self.cuts.validation
-                judged.append(Bars(b.ticker, b.resolution, b.time_N[late], {"close": b.columns["close"][late]}))
-        return hashlib.sha256(f"{self.cuts} {fingerprint(judged)}".encode()).hexdigest()[:10]
+                scored.append(Bars(b.ticker, b.resolution, b.time_N[late], {"close": b.columns["close"][late]}))
+        return hashlib.sha256(f"{self.cuts} {fingerprint(scored)}".encode()).hexdigest()[:10]
 
     def describe(self) -> dict[str, Any]:
         """Series, cuts and windows in plain values, for the summary."""

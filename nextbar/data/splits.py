@@ -74,10 +74,10 @@ def require_length(bars: Sequence[Bars], seq_len: int, horizon: int) -> None:
     Raises:
         DataError: all are shorter; tells how long they are.
     """
-    if all(len(one) < seq_len + horizon for one in bars):
+    if all(len(b) < seq_len + horizon for b in bars):
         raise DataError(
             f"fewer bars than one window, which is {seq_len + horizon} (seq_len {seq_len} + horizon {horizon}): "
-            f"{', '.join(f'{one.name} has {len(one)}' for one in bars)}; use more bars, or a shorter seq_len or horizon"
+            f"{', '.join(f'{b.name} has {len(b)}' for b in bars)}; use more bars, or a shorter seq_len or horizon"
         )
 
 
@@ -138,26 +138,26 @@ def require_windows(
     Raises:
         DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
     """
-    learners = [(one, found) for one, found, used in zip(bars, windows, trained, strict=True) if used]
-    judged = [(one, found) for one, found, used in zip(bars, windows, scored, strict=True) if used]
-    wanted = [("training", "", learners, seq_len + horizon)]
-    if judged:
-        wanted.append(("validation", "", judged, horizon))
-    if any(one.close_time_N[-1] >= cuts.test for one, _ in judged):
-        for ticker in dict.fromkeys(one.ticker for one, _ in judged):
-            own = [(one, found) for one, found in judged if one.ticker == ticker]
-            wanted.append(("test", f" of {ticker}", own, horizon))
+    learners = [(b, origins) for b, origins, used in zip(bars, windows, trained, strict=True) if used]
+    scorers = [(b, origins) for b, origins, used in zip(bars, windows, scored, strict=True) if used]
+    needs = [("training", "", learners, seq_len + horizon)]
+    if scorers:
+        needs.append(("validation", "", scorers, horizon))
+    if any(b.close_time_N[-1] >= cuts.test for b, _ in scorers):
+        for ticker in dict.fromkeys(b.ticker for b, _ in scorers):
+            own = [(b, origins) for b, origins in scorers if b.ticker == ticker]
+            needs.append(("test", f" of {ticker}", own, horizon))
     problems: list[str] = []
-    for span, whose, pairs, needed in wanted:
-        if not any(len(found[span]) for _, found in pairs):
+    for span, whose, pairs, needed in needs:
+        if not any(len(origins[span]) for _, origins in pairs):
             problems.append(f"no {span} windows{whose}")
-            problems += [f"  {text}" for text in _counts([one for one, _ in pairs], span, cuts, needed, seq_len)]
+            problems += [f"  {text}" for text in _counts([b for b, _ in pairs], span, cuts, needed, seq_len)]
     if problems:
         empty = [
-            f"  {name} is empty in {np.isnan(one.columns[name]).sum()} of {len(one)} bars of {one.name}"
-            for one in bars
+            f"  {name} is empty in {np.isnan(b.columns[name]).sum()} of {len(b)} bars of {b.name}"
+            for b in bars
             for name in columns
-            if np.isnan(one.columns[name]).any()
+            if np.isnan(b.columns[name]).any()
         ]
         problems += [
             f"a window is {seq_len + horizon} bars without a hole or an empty value (seq_len {seq_len} + horizon "
@@ -174,10 +174,10 @@ def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int, seq_len: i
     between = " and ".join(
         f"{word} {iso(int(at))}" for word, at in (("from", begin), ("before", end)) if math.isfinite(at)
     )
-    for one in bars:
-        inside = int(np.count_nonzero((one.close_time_N >= begin) & (one.close_time_N < end)))
-        text = f"{one.name}: {len(one)} bars, {inside} in the {span} span ({between}), {needed} needed"
-        before = int(np.count_nonzero(one.close_time_N < end)) - needed  # known at the last origin of the span
+    for b in bars:
+        inside = int(np.count_nonzero((b.close_time_N >= begin) & (b.close_time_N < end)))
+        text = f"{b.name}: {len(b)} bars, {inside} in the {span} span ({between}), {needed} needed"
+        before = int(np.count_nonzero(b.close_time_N < end)) - needed  # known at the last origin of the span
         if span != "training" and inside >= needed and before < seq_len:
             text += (
                 f"; and seq_len {seq_len} bars of context before them, but there are {before}: use a shorter seq_len"

@@ -20,10 +20,10 @@ class Statistics(NamedTuple):
     @classmethod
     def fit(cls, values: np.ndarray) -> Statistics:
         """Statistics over all elements of ``values`` but NaN; population standard deviation. Nothing left: all NaN."""
-        known = values[~np.isnan(values)]
-        if known.size == 0:
+        numbers = values[~np.isnan(values)]
+        if numbers.size == 0:
             return cls(np.nan, np.nan, np.nan, np.nan)
-        return cls(*(float(f(known)) for f in (np.min, np.max, np.mean, np.std)))
+        return cls(*(float(f(numbers)) for f in (np.min, np.max, np.mean, np.std)))
 
 
 class Pair(NamedTuple):

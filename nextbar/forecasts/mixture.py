@@ -20,7 +20,7 @@ def mixture(forecasts: Sequence[Forecast]) -> Forecast:
     Raises:
         ValueError: no forecast, or forecasts of different kinds.
     """
-    if not forecasts or len({tuple(a is None for a in one) for one in forecasts}) > 1:
+    if not forecasts or len({tuple(a is None for a in forecast) for forecast in forecasts}) > 1:
         raise ValueError(
             f"found {len(forecasts)} forecasts of different kinds; a mixture needs one or more of one kind"
         )

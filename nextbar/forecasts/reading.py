@@ -26,32 +26,34 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
         DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
     """
     table = _as_pandas(frame, source)
-    wanted = ["ticker", *(["resolution"] if keys.resolution_N is not None else []), "origin", "step"]
+    key_columns = ["ticker", *(["resolution"] if keys.resolution_N is not None else []), "origin", "step"]
     values = _value_columns(task)
-    missing = [name for name in (*wanted, *values) if name not in table.columns]
+    missing = [name for name in (*key_columns, *values) if name not in table.columns]
     if missing:
         raise DataError(
             f"{source}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}. "
-            f"A forecast has {', '.join((*wanted, *values))}"
+            f"A forecast has {', '.join((*key_columns, *values))}"
         )
     if "df" in table.columns and "scale" in values:
         values.append("df")
-    place = _places(table, wanted, keys, task, source)
+    place = _places(table, key_columns, keys, task, source)
     table = table.iloc[place]
-    found = {name: _numbers(table, name, source).reshape(-1, task.horizon) for name in values}
+    columns = {name: _numbers(table, name, source).reshape(-1, task.horizon) for name in values}
     if task.output_mode == "discrete_grid":
-        return Forecast(log_probs_NHK=_log_probs(np.stack([found[name] for name in values], axis=-1), source))
+        return Forecast(log_probs_NHK=_log_probs(np.stack([columns[name] for name in values], axis=-1), source))
     last_N1 = keys.last_close_N[:, None]
     if task.target == "log_return":
-        if not (found["close"] > 0).all():
-            raise DataError(f"{source}: a close of {found['close'].min():g}; target log_return needs closes above zero")
-        location = np.log(found["close"] / last_N1)
+        if not (columns["close"] > 0).all():
+            raise DataError(
+                f"{source}: a close of {columns['close'].min():g}; target log_return needs closes above zero"
+            )
+        location = np.log(columns["close"] / last_N1)
     else:
-        location = found["close"] - last_N1
+        location = columns["close"] - last_N1
     for name, least in (("scale", 0.0), ("df", MIN_DF)):
-        if name in found and not (found[name] > least).all():
-            raise DataError(f"{source}: {name} {found[name].min():g}, but it must be above {least:g}")
-    return Forecast(location, found.get("scale"), found.get("df"))
+        if name in columns and not (columns[name] > least).all():
+            raise DataError(f"{source}: {name} {columns[name].min():g}, but it must be above {least:g}")
+    return Forecast(location, columns.get("scale"), columns.get("df"))
 
 
 def _value_columns(task: Task) -> list[str]:
@@ -72,34 +74,34 @@ def _as_pandas(frame: Any, source: str) -> Any:
     return native.to_pandas().reset_index(drop=True)
 
 
-def _places(table: Any, wanted: list[str], keys: Keys, task: Task, source: str) -> np.ndarray:
+def _places(table: Any, names: list[str], keys: Keys, task: Task, source: str) -> np.ndarray:
     """Row of the table for each of the N x H forecasts."""
     import pandas as pd
 
-    there = table[wanted].copy()
+    rows = table[names].copy()
     try:
-        if pd.api.types.is_numeric_dtype(there["origin"]):  # of which unit?
-            raise ValueError(f"not numbers like {there['origin'].iloc[0]}")
-        origin = pd.to_datetime(there["origin"], utc=True, format="ISO8601")
-        there["origin"] = origin.astype("datetime64[s, UTC]").astype("int64")
-        there["step"] = there["step"].astype("int64")
+        if pd.api.types.is_numeric_dtype(rows["origin"]):  # of which unit?
+            raise ValueError(f"not numbers like {rows['origin'].iloc[0]}")
+        origin = pd.to_datetime(rows["origin"], utc=True, format="ISO8601")
+        rows["origin"] = origin.astype("datetime64[s, UTC]").astype("int64")
+        rows["step"] = rows["step"].astype("int64")
     except (TypeError, ValueError) as error:
         why = first_line(error)
         raise DataError(f"{source}: origin must hold dates and step whole numbers ({why})") from None
-    asked = {"ticker": np.repeat(keys.ticker_N, task.horizon)}
+    needed = {"ticker": np.repeat(keys.ticker_N, task.horizon)}
     if keys.resolution_N is not None:
-        asked["resolution"] = np.repeat(keys.resolution_N, task.horizon)
-    asked["origin"] = np.repeat(keys.origin_N, task.horizon)
-    asked["step"] = np.tile(np.arange(1, task.horizon + 1), len(keys.origin_N))
-    index = pd.MultiIndex.from_frame(there.astype({"ticker": object}))
+        needed["resolution"] = np.repeat(keys.resolution_N, task.horizon)
+    needed["origin"] = np.repeat(keys.origin_N, task.horizon)
+    needed["step"] = np.tile(np.arange(1, task.horizon + 1), len(keys.origin_N))
+    index = pd.MultiIndex.from_frame(rows.astype({"ticker": object}))
     if index.has_duplicates:
-        raise DataError(f"{source}: {_row(index[index.duplicated()][0], wanted)} is there more than once")
-    asked_index = pd.MultiIndex.from_frame(pd.DataFrame(asked).astype({"ticker": object}))
+        raise DataError(f"{source}: {_row(index[index.duplicated()][0], names)} is there more than once")
+    asked_index = pd.MultiIndex.from_frame(pd.DataFrame(needed).astype({"ticker": object}))
     place = index.get_indexer(asked_index)
     if (place < 0).any():
         raise DataError(
             f"{source}: {np.count_nonzero(place < 0):,} of {len(place):,} rows that are needed are not there, first "
-            f"{_row(asked_index[int(np.argmax(place < 0))], wanted)}. One row is needed for each ticker, origin and "
+            f"{_row(asked_index[int(np.argmax(place < 0))], names)}. One row is needed for each ticker, origin and "
             f"step from 1 to {task.horizon}"
         )
     return np.asarray(place)

@@ -104,11 +104,11 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
         ConfigError: one is no share between 0 and 1, or two have the same name in the table.
     """
     try:
-        given = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
+        shares = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
     except TypeError:
         raise ConfigError(f"levels: found {short(levels)}, should be shares such as [0.5, 0.9]; [] for none") from None
     checked: list[float] = []
-    for level in given:
+    for level in shares:
         try:
             share = float(level)
         except (TypeError, ValueError):

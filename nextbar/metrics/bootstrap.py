@@ -76,10 +76,10 @@ def skill_interval(
 
     def skill(model_TS: np.ndarray, baseline_TS: np.ndarray, count_TS: np.ndarray) -> np.ndarray:
         model_S, baseline_S, count_S = (table.sum(axis=0) for table in (model_TS, baseline_TS, count_TS))
-        there = count_S > 0
+        present_S = count_S > 0
         if metric in ERRORS:
-            return np.atleast_1d(np.mean(1 - model_S[there] / baseline_S[there]))
-        return np.atleast_1d(np.mean((baseline_S[there] - model_S[there]) / count_S[there]))
+            return np.atleast_1d(np.mean(1 - model_S[present_S] / baseline_S[present_S]))
+        return np.atleast_1d(np.mean((baseline_S[present_S] - model_S[present_S]) / count_S[present_S]))
 
     model_TS, baseline_TS, count_TS = tables
     share = metric in ERRORS  # of the baseline's error, so that the units of a ticker do not matter
@@ -87,9 +87,9 @@ def skill_interval(
         return None
     unit_S = baseline_TS.sum(axis=0) / count_TS.sum(axis=0) if share else 1.0
     difference_T = ((baseline_TS - model_TS) / unit_S).sum(axis=1) / np.maximum(count_TS.sum(axis=1), 1)
-    found = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
+    estimate = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
     longest = max(scorer.task.horizon, moments // 3)
-    block = int(np.clip(np.ceil(found) if np.isfinite(found) else 1, scorer.task.horizon, longest))
+    block = int(np.clip(np.ceil(estimate) if np.isfinite(estimate) else 1, scorer.task.horizon, longest))
     with np.errstate(divide="ignore", invalid="ignore"):
         resampled = StationaryBootstrap(block, *tables, seed=seed).apply(skill, resamples)[:, 0]
     if not np.isfinite(resampled).all():

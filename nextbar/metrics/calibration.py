@@ -118,9 +118,9 @@ def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int 
     share = independent(outcomes, task.horizon) / prob_NHK[..., 0].size
     return [
         {
-            "forecast": (said := min(100 * forecast_sum[g] / count[g], 100.0)),
+            "forecast": (percent := min(100 * forecast_sum[g] / count[g], 100.0)),
             "frequency": 100 * came_sum[g] / count[g],
-            "half_width": half_width(said, count[g] * share),
+            "half_width": half_width(percent, count[g] * share),
             "count": int(count[g]),
         }
         for g in np.flatnonzero(count)
@@ -133,7 +133,10 @@ def by_bin(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str,
     said_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
     came_NH = _bins_that_came(outcomes, task)
     came_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(said_K)) / came_NH.size
-    return [{"forecast": float(said), "frequency": float(came)} for said, came in zip(said_K, came_K, strict=True)]
+    return [
+        {"forecast": float(percent), "frequency": float(frequency)}
+        for percent, frequency in zip(said_K, came_K, strict=True)
+    ]
 
 
 def calibration_report(

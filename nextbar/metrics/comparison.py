@@ -125,15 +125,15 @@ def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
     opening = "Lower error than" if gain > 0 else "Does not beat"
     if test is None:
         return f"{opening} {name}: {numbers}. The difference does not vary, so it cannot be tested."
-    judged = f"Diebold-Mariano {test['statistic']:+.2f}, p = {test['p_value']:.2g}, {test['n']} origins"
+    tested = f"Diebold-Mariano {test['statistic']:+.2f}, p = {test['p_value']:.2g}, {test['n']} origins"
     if test["p_value"] >= SIGNIFICANT:
-        return f"{opening} {name}: {numbers}. The difference cannot be told from luck ({judged})."
+        return f"{opening} {name}: {numbers}. The difference cannot be told from luck ({tested})."
     if (gain > 0) == (test["statistic"] > 0):
         opening, how = ("Beats", "better") if gain > 0 else ("Does not beat", "worse")
-        return f"{opening} {name}: {numbers}. It is {how} by more than luck ({judged})."
+        return f"{opening} {name}: {numbers}. It is {how} by more than luck ({tested})."
     against = "worse" if gain > 0 else "better"
     opening = "Does not clearly beat" if gain > 0 else "Does not beat"
-    return f"{opening} {name}: {numbers}, but the loss that is tested is significantly {against} ({judged})."
+    return f"{opening} {name}: {numbers}, but the loss that is tested is significantly {against} ({tested})."
 
 
 def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:

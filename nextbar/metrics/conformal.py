@@ -102,15 +102,15 @@ class Conformal:
 
     def _factor(self, level: float, name: str) -> np.ndarray:
         own = self.series.get(name)
-        found = own.at(level) if own is not None else None
-        if found is None:
-            found = self.pooled.at(level)
-        if found is None:
+        factor_H = own.at(level) if own is not None else None
+        if factor_H is None:
+            factor_H = self.pooled.at(level)
+        if factor_H is None:
             raise DataError(
                 f"a conformal interval of {level * 100:g} % needs at least {windows_needed(level)} validation windows, "
                 f"and there are {self.pooled.count}; ask for a lower level, or train with a larger validation_split"
             )
-        return found
+        return factor_H
 
     def interval(
         self, level: float, series_N: np.ndarray, names: Sequence[str], forecast: Forecast

@@ -58,7 +58,7 @@ def read_out(total: Mapping[str, np.ndarray], spread: float) -> dict[str, np.nda
     variation = total["squared_deviation"] - total["deviation"] ** 2 / count
     # a constant truth leaves rounding, not zero
     variation = np.where(variation > 1e-14 * total["squared_deviation"], variation, 0.0)
-    known = bool(np.isfinite(spread) and spread > 0)
+    has_spread = bool(np.isfinite(spread) and spread > 0)
     percent = "relative_error" in total
     return {
         "mae": mae,
@@ -67,7 +67,7 @@ def read_out(total: Mapping[str, np.ndarray], spread: float) -> dict[str, np.nda
         "mape": 100 * total["relative_error"] / count if percent else undefined,
         "r2": 1 - ratio(total["squared_error"], variation),
         "r2_return": 1 - ratio(total["squared_log_error"], total["squared_log_return"]) if percent else undefined,
-        "mse_scaled": mse / spread**2 if known else undefined,
-        "mae_scaled": mae / spread if known else undefined,
+        "mse_scaled": mse / spread**2 if has_spread else undefined,
+        "mae_scaled": mae / spread if has_spread else undefined,
         "acc_dir": 100 * ratio(total["hit"], total["move"]),
     }

@@ -157,8 +157,8 @@ def missing_baseline(reference: Reference, s: int, name: str, task: Task) -> str
     if parameters is None or np.isfinite(parameters[s]).all():
         return None
     moves = np.nan if reference.moves_S is None else reference.moves_S[s]
-    there = "" if np.isnan(moves) else f"{moves:.0f} moves before its first forecast, "
-    return f"{name} has no baseline of its own: {there}and it takes {least_moves(task.horizon)} that are not all zero"
+    count = "" if np.isnan(moves) else f"{moves:.0f} moves before its first forecast, "
+    return f"{name} has no baseline of its own: {count}and it takes {least_moves(task.horizon)} that are not all zero"
 
 
 def target_unit(reference: Reference, series_N: np.ndarray, last_close_N: np.ndarray, task: Task) -> np.ndarray:

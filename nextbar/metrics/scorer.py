@@ -198,17 +198,17 @@ class Scorer:
 
     def _check(self, forecast: Forecast) -> None:
         shape = self.outcomes.close_NH.shape
-        wanted: dict[str, tuple[int, ...]] = {"location_NH": shape}
+        shapes: dict[str, tuple[int, ...]] = {"location_NH": shape}
         if self.task.output_mode == "distribution":
-            wanted["scale_NH"] = shape
+            shapes["scale_NH"] = shape
             if forecast.df_NH is not None:
-                wanted["df_NH"] = shape
+                shapes["df_NH"] = shape
         elif self.task.output_mode == "discrete_grid":
-            wanted = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
-        for name, expected in wanted.items():
-            found = getattr(forecast, name)
-            if found is None or found.shape != expected:
-                got = "nothing" if found is None else found.shape
+            shapes = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
+        for name, expected in shapes.items():
+            array = getattr(forecast, name)
+            if array is None or array.shape != expected:
+                got = "nothing" if array is None else array.shape
                 raise ValueError(f"{self.task.output_mode} needs {name} of shape {expected}, got {got}")
 
 
@@ -216,8 +216,8 @@ def _mean(scores: Sequence[Score]) -> Score:
     """Unweighted mean over tickers of each value; None where no ticker has it."""
 
     def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
+        defined = [value for value in values if value is not None]
+        return float(np.mean(defined)) if defined else None
 
     names = list(scores[0].pooled)
     return Score(
