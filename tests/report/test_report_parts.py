@@ -15,6 +15,7 @@ from made_up_spans import make_scorer, random_forecast
 from markets import local_clock
 from page_text import KINDS, Text, unpacked
 
+from nextbar.bars.columns import PRICES
 from nextbar.report.breakdown import Grouping, groupings, parts, quintile, volatility
 from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
 from nextbar.report.figure import packed, script_json
@@ -23,7 +24,7 @@ from nextbar.report.markup import element, join, table
 from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
 from nextbar.report.scores import number, signed
-from nextbar.report.tracks import PRICES, Step, Track, placed
+from nextbar.report.tracks import Step, Track, placed
 
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'
 
