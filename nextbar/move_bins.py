@@ -15,8 +15,8 @@ def bin_index(last_close: np.ndarray, close: np.ndarray, edges: Sequence[float])
     """Bin of each simple move 100 (close - last_close) / last_close, percent; int64 in 0 ... K-1, the common shape.
 
     The lower edge belongs to a bin, the upper to the next; a move outside all edges falls into the outermost bin.
-    Moves of decimal prices are told as in exact arithmetic, as long as price / tick x the edge's denominator stays
-    below 5e12 (a price of 1e6 in hundredths, edges of four decimals).
+    Moves of decimal prices fall where exact arithmetic puts them, as long as price / tick x the edge's denominator
+    stays below 5e12 (a price of 1e6 in hundredths, edges of four decimals).
 
     Args:
         last_close: above zero.

@@ -71,7 +71,7 @@ class Outcomes(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What the training span says about each series: the scale of the scaled metrics, and the baselines' parameters."""
+    """Of the training span of each series: the scale of the scaled metrics, and the baselines' parameters."""
 
     center_S: np.ndarray
     """mean of the training closes"""

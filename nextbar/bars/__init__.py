@@ -1,1 +1,1 @@
-"""Bars: files and frames, checked, one series at a time."""
+"""Bars of a market: read from files and frames, checked, and named."""

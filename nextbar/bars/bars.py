@@ -31,7 +31,7 @@ class Bars:
     ``time_N`` int64, **opening** times in seconds since the epoch UTC, strictly increasing. ``columns``
     float64 (N,) by lower-case name: the prices and, where the source has them, volume, trades and further
     numeric columns. Prices are finite; the others may be NaN in rows where the source is empty. ``notices``
-    say what was mended or left out.
+    list what was mended or left out.
     """
 
     ticker: str
@@ -45,6 +45,7 @@ class Bars:
 
     @property
     def name(self) -> str:
+        """``<ticker>_<resolution>``."""
         return f"{self.ticker}_{self.resolution}"
 
     @cached_property
@@ -54,7 +55,7 @@ class Bars:
 
     @property
     def close_time_N(self) -> np.ndarray:
-        """int64 (N,): when each bar is complete, the bar's time in every question of before and after."""
+        """int64 (N,): when each bar is complete; spans, cuts and dates go by this time."""
         return self.time_N + self.step
 
     def between(self, initial: object = None, final: object = None) -> Bars:
@@ -108,7 +109,7 @@ def frame_bars(
 
 
 def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) -> Bars:
-    """One table as bars; what was noticed is logged.
+    """A table as bars; its notices are logged.
 
     Raises:
         DataError: all problems of the table.

@@ -1,4 +1,4 @@
-"""Judges one table: every problem with row and value in one error, or sorted float64 columns."""
+"""Checks of one table: sorted float64 columns, or one error that lists every problem with its row and value."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> Checke
 def _numbers(
     table: Table, positions: dict[str, int], needs: TableNeeds, problems: Problems, notices: list[str]
 ) -> dict[str, np.ndarray]:
+    """Numeric columns of a table, float64 (N,); adds to its problems and notices."""
     columns: dict[str, np.ndarray] = {}
     indicators = {plain(name) for name in needs.indicators}
     for name, at in positions.items():
@@ -109,7 +110,7 @@ def _floats(raw: pd.Series) -> np.ndarray:
 
 
 def _empty(raw: pd.Series, values: np.ndarray) -> np.ndarray:
-    """bool (N,): where nothing is, or a word says so: polars writes NaN into CSV. A price may be neither."""
+    """bool (N,): where a value is missing or a word for that, such as the NaN that polars writes into CSV."""
     empty = raw.isna().to_numpy(bool, copy=True)
     words = np.isnan(values) & ~empty
     empty[words] = [isinstance(value, str) and plain(value) in _NOTHING for value in raw[words]]

@@ -25,7 +25,7 @@ class FrameNames(TypedDict, total=False):
 
 
 def refuse_names(names: FrameNames) -> None:
-    """Raise ConfigError where names are given and there is no frame whose columns they could name."""
+    """Raise ConfigError where names of a frame's columns come without a frame."""
     if names:
         raise ConfigError(f"{', '.join(names)}: names of a frame's columns, but the bars do not come as a frame")
 
@@ -85,7 +85,7 @@ class TableNeeds:
 
     @property
     def why_positive(self) -> str:
-        """What cannot be asked of a series that is not above 0, in the words of a message."""
+        """Why prices must be above 0, as the end of a message; empty where they need not be."""
         if self.target == "log_return":
             return ", as target log_return needs"
         return ", as output_mode discrete_grid needs" if self.output_mode == "discrete_grid" else ""

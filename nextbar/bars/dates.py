@@ -1,4 +1,4 @@
-"""Dates in all their spellings to seconds since the epoch, UTC."""
+"""Dates, as text, numbers or datetimes, to seconds since the epoch, UTC."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Dates:
     mistakes: list[tuple[np.ndarray, str]] = field(default_factory=list)
 
     def refuse(self, bad_N: np.ndarray, reason: str) -> None:
+        """Count the rows where ``bad_N`` as mistakes, those that are one already excepted."""
         bad_N = bad_N & self.good_N
         if bad_N.any():
             self.mistakes.append((bad_N, reason))
@@ -56,7 +57,7 @@ def read_dates(column: pd.Series) -> Dates:
 
 
 def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
-    """Dates in the seconds they lie in, and their microseconds."""
+    """Dates of a column, and their microseconds since the epoch."""
     n = len(column)
     dates = Dates(np.zeros(n, np.int64), np.ones(n, bool))
     dates.refuse(column.isna().to_numpy(), "is empty")
@@ -100,7 +101,7 @@ def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
 
 
 def _like(text: pd.Series, pattern: str) -> np.ndarray:
-    """bool (N,): texts a pattern is found in. Arrow's own matcher: pandas may fall back to one call a row."""
+    """bool (N,): texts that match a pattern. By Arrow's own matcher: pandas may fall back to one call a row."""
     matches = pc.match_substring_regex(pa.array(text, pa.string(), from_pandas=True), pattern)
     return pc.fill_null(matches, False).to_numpy(zero_copy_only=False)
 
@@ -130,7 +131,7 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
 
 
 def instant(value: object, *, end: bool = False) -> int:
-    """The second since the epoch in which a moment lies that a user wrote, in any form a column of dates may have.
+    """The second since the epoch of a date that a user wrote, in any form that a column of dates may have.
 
     A day without a time is its beginning, and with ``end`` its end. A whole number below 1e11 counts seconds,
     and is never a day such as 20240131: programs count so.

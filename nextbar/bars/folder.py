@@ -1,4 +1,4 @@
-"""Where the files of bars are: ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``."""
+"""Files of bars in a folder: ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
             "name that folder, or hand the file to a command that takes one (--data)"
         )
     if not folder.is_dir():
-        raise DataError(f"no folder {str(datapath)!r}{_there(folder.parent)}")
+        raise DataError(f"no folder {str(datapath)!r}{_folders_in(folder.parent)}")
     files = []
     for sub in sorted(
         (sub for sub in folder.iterdir() if sub.is_dir() and is_resolution(sub.name)),
@@ -52,11 +52,11 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
 
 
 def existing_folder(written: str, recorded: str | None) -> str:
-    """The folder of a run's bars: where it was when the run was trained, else where the configuration says, from here.
+    """The folder of a run's bars: where it was when the run was trained, else the configuration's ``datapath``.
 
     Args:
-        written: the configuration's ``datapath``.
-        recorded: the same from the root, as the run noted it; None: it noted none.
+        written: the configuration's ``datapath``, relative to the working directory.
+        recorded: the absolute path that the run noted; None: it noted none.
 
     Raises:
         DataError: neither is there; names both.
@@ -108,8 +108,8 @@ def _only(files: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, 
     return paths[0]
 
 
-def _there(parent: Path) -> str:
-    """What a folder holds instead, for the message about one it does not."""
+def _folders_in(parent: Path) -> str:
+    """The folders in ``parent``, as the end of a message about one that is missing."""
     try:
         names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir() and entry.name[0] != ".")
     except OSError:

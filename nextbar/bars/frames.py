@@ -116,7 +116,7 @@ def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
 
 
 def _keys(data: pd.DataFrame, at: int, column: str, rows: np.ndarray) -> np.ndarray:
-    """A column of names as text."""
+    """A column of tickers or resolutions as text."""
     empty = data.iloc[:, at].isna().to_numpy()
     if empty.any():
         raise DataError(f"frame: {column} is empty in {empty.sum()} rows, first in record {rows[np.argmax(empty)]}")
@@ -124,7 +124,7 @@ def _keys(data: pd.DataFrame, at: int, column: str, rows: np.ndarray) -> np.ndar
 
 
 def _among(key_columns: dict[str, np.ndarray], name: str, key: str, rows: np.ndarray) -> np.ndarray:
-    """Rows that are of the wanted ticker or resolution."""
+    """bool (N,): those of the ``rows`` whose ticker, or resolution, is ``key``."""
     if name not in key_columns:
         return rows
     chosen = rows & (key_columns[name] == key)

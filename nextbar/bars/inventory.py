@@ -1,4 +1,4 @@
-"""What a folder of bars holds, one bad file beside the good ones."""
+"""Inventory of a folder of bars: dates, holes and problems of each file."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def take_inventory(datapath: str | Path) -> list[Holding]:
 
 
 def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
+    """Figures and problems of a file, one of so many for its series."""
     problems = [f"one of {files} files for this series: keep one"] if files > 1 else []
     try:
         table = read_table(path)
@@ -91,7 +92,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
 
 
 def _called(path: Path) -> tuple[str, str]:
-    """Resolution and ticker that a file is called by."""
+    """Resolution and ticker of a file, by its name."""
     called = series_called(path)
     if called is None:
         raise DataError(
@@ -102,7 +103,7 @@ def _called(path: Path) -> tuple[str, str]:
 
 
 def _empty_columns(checked: CheckedColumns) -> Iterator[str]:
-    """Notices about columns of one's own with empty rows, which an experiment may ask for as indicators."""
+    """Notices about further columns with empty rows, which an experiment may use as indicators."""
     for name, value_N in checked.columns.items():
         n = int(np.isnan(value_N).sum())
         if n and name not in (*PRICES, *AMOUNTS):

@@ -1,4 +1,4 @@
-"""Names of series: the one rule by which training, forecasts, evaluations, backtests and reports call them."""
+"""Names of series, the same in training, forecasts, evaluations, backtests and reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nextbar.config import DatasetConfig
 
 
 class Series(Protocol):
-    """Whatever belongs to one ticker at one resolution."""
+    """Anything with a ticker and a resolution."""
 
     @property
     def ticker(self) -> str: ...
@@ -20,7 +20,7 @@ class Series(Protocol):
 
 @dataclass(frozen=True)
 class Naming:
-    """What the series of an experiment are called: the ticker, with its resolution where there are several.
+    """Names of an experiment's series: the ticker, with its resolution where there are several.
 
     The configuration decides, not the bars at hand, so that a series has the same name whichever others are there.
     """
@@ -35,7 +35,7 @@ class Naming:
 
     @classmethod
     def of_bars(cls, series: Iterable[Series]) -> Naming:
-        """As runs that saved no naming called their series: by the resolutions of the bars that were there."""
+        """The naming of runs that saved none: by the resolutions of their bars."""
         resolutions = {bars.resolution for bars in series}
         return cls(resolutions.pop() if len(resolutions) == 1 else None)
 

@@ -1,4 +1,4 @@
-"""Bars to use a trained model on, wherever they are: in a frame, a file, a folder, or where the run had its own."""
+"""Bars for a trained model: from a frame, a file, a folder, or the run's own files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def own_bars(
     *,
     later: bool = False,
 ) -> list[Bars]:
-    """The bars that a run's files hold now of what it was scored on, from its first to its last date.
+    """The bars that a run was scored on, from its first to its last date, as its files hold them now.
 
     Args:
         config: the run's.
-        tickers: others than those it was scored on.
-        recorded: ``datapath`` in the run's summary: where the files lay, from the root.
-        later: with those after its ``final_date``.
+        tickers: those to read instead of those that it was scored on.
+        recorded: ``datapath`` in the run's summary, the absolute path of the files.
+        later: also read the bars after its ``final_date``.
 
     Raises:
         DataError: they are not there any more, or cannot be used.
@@ -61,14 +61,14 @@ def read_new_bars(
     scored_only: bool = False,
     **names: Unpack[FrameNames],
 ) -> list[Bars]:
-    """Bars as a run wants them, by resolution and then by ticker.
+    """Bars for a run, held to the same checks as its own, by resolution and then by ticker.
 
     Args:
         config: the run's.
         bars: pandas or polars frame, long or of one series, or a list of ``Bars``.
         data: a file of bars (called ``<ticker>_<resolution>``, or with a column ``ticker``) or a folder as
             ``datapath``, instead.
-        tickers: those wanted; None: all of a frame or a file, of a folder those of the run.
+        tickers: those to read; None: all of a frame or a file, of a folder those of the run.
         scored_only: of a folder only those that the run was scored on.
         names: what a frame calls its columns.
 
@@ -111,7 +111,7 @@ def tables_of(frame: Any, config: DatasetConfig, **names: Unpack[FrameNames]) ->
 
 @contextmanager
 def trained_on(config: DatasetConfig) -> Iterator[None]:
-    """Errors about bars end with what the model knows."""
+    """Add to errors about bars what the model was trained on."""
     try:
         yield
     except DataError as error:
@@ -172,7 +172,7 @@ def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
 
 
 def _resolutions(frame: Any, config: DatasetConfig) -> tuple[str, ...]:
-    """Those of the run that the frame has, where it says so."""
+    """The run's resolutions that a frame has; all of the run's where it does not say."""
     if len(config.resolutions) == 1:
         return config.resolutions
     if not has_column(frame, "resolution"):

@@ -1,4 +1,4 @@
-"""The present: bars that have not closed by it are no bars yet, and bars that end long before it are stale."""
+"""The present: bars that have not closed by it are left out, and series that end long before it are stale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
 NOW = "now"
-"""what a user writes for the clock's time"""
+"""stands for the time of the clock"""
 
 STALE_BARS = 3
 """bars that may be missing at the end, a day of holiday not counted, before the others are stale"""
@@ -30,7 +30,7 @@ def clock() -> int:
 
 
 class Present:
-    """An instant by which bars must have closed, and what was noticed about series that reach or miss it.
+    """An instant by which bars must have closed, and notes on series that go beyond it or end long before.
 
     Args:
         now: a date in any form, or ``"now"``, the clock's time. None: the clock's time too, but only for a series whose
@@ -48,7 +48,7 @@ class Present:
         self._stale: dict[str, int] = {}
 
     def near(self, time_N: np.ndarray, step: int) -> bool:
-        """Whether it counts for bars that open at these times, int64 (N,): always, where it was given."""
+        """Whether it concerns bars that open at these times, int64 (N,): always, where it was given."""
         return self.given or bool((np.abs(time_N - self.time) < step).any())
 
     def closed(self, name: str, time_N: np.ndarray, step: int) -> np.ndarray:
@@ -93,10 +93,10 @@ class Present:
             self._stale[name] = last + calendar.step
 
     def tell(self, stale: bool = True) -> bool:
-        """Log what was noticed; returns whether series were called stale.
+        """Log the notes; returns whether series were called stale.
 
         Args:
-            stale: say which series are; False: only what was left out.
+            stale: name stale series; False: only the bars left out.
         """
         log = get_logger()
         if self._open:

@@ -98,7 +98,7 @@ def _read_parquet(data: bytes, source: str) -> Table:
 
 
 def index_as_columns(frame: pd.DataFrame, time_col: str) -> pd.DataFrame:
-    """The frame with what its index says (dates, tickers) as columns."""
+    """The frame with the levels of its index (dates, tickers) as columns."""
     index = frame.index
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.name is None:
         index = index.rename(time_col)

@@ -1,4 +1,4 @@
-"""What a run keeps of the bars it used: enough to tell, later and without them, whether others are still the same."""
+"""Record of the bars that a run used: dates and digests, which later bars are compared with."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SeriesRecord:
 
     @classmethod
     def of(cls, used: Bars) -> SeriesRecord:
-        """Of the bars a run uses, without the columns it does not."""
+        """The record of bars, with the columns alone that a run uses."""
         size = max(FEWEST, -(-len(used) // BLOCKS))
         rows = range(0, len(used), size)
         return cls(
@@ -52,6 +52,7 @@ class SeriesRecord:
 
     @property
     def name(self) -> str:
+        """``<ticker>_<resolution>``."""
         return f"{self.ticker}_{self.resolution}"
 
     def counts(self, bars: Bars) -> tuple[int, int]:
@@ -59,7 +60,7 @@ class SeriesRecord:
         return int((bars.time_N < self.starts[0]).sum()), int((bars.time_N > self.last_time).sum())
 
     def revision(self, bars: Bars) -> str:
-        """What has changed in the recorded bars, in words; empty where nothing has."""
+        """How the recorded bars were revised, in words; empty where they were not."""
         lacking = [name for name in self.columns if name not in bars.columns]
         if lacking:
             return f"{self.name} has no column {', '.join(lacking)} any more"
@@ -115,7 +116,7 @@ class SeriesRecord:
 
 
 def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
-    """How bars that are to be used differ from those recorded, a sentence each: first of all how series have grown."""
+    """Differences of bars from those recorded, a sentence each."""
     differences = []
     by_name = {r.name: r for r in records}
     for bars in used:

@@ -1,4 +1,4 @@
-"""The series that an experiment is trained and scored on, wherever they come from."""
+"""The series that an experiment is trained and scored on: from files, a frame, or ``Bars``."""
 
 from __future__ import annotations
 

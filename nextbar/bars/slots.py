@@ -1,4 +1,4 @@
-"""The slots that bars of a market lie in: time cut into equal steps of its local clock, also when that is changed."""
+"""Slots of a market's time: equal steps of its local clock, also where the clock is changed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Slots:
 
     @cached_property
     def changes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Place of the first slot after each change of the clock: what it were without the change, and what it is."""
+        """Place of the first slot after each change of the clock, by the clock before the change and by the new one."""
         change_K, offset_K = self._offsets
         # a negative floor of the negative is the place that begins at that time or next
         was_K = -((MONDAY + self.phase - change_K - offset_K[:-1]) // self.step)

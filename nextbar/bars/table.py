@@ -1,4 +1,4 @@
-"""One table as it was found, before anything is believed, and the list of what is wrong with it."""
+"""One table of bars as read, before any check, and the list of its problems."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from nextbar.errors import DataError
 
 LISTED = 10
+"""problems that an error lists; of more it gives the number"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +27,11 @@ class Table:
         return len(self.frame)
 
     def row(self, position: int) -> str:
+        """A row as the user counts it, such as ``line 7``."""
         return f"{self.row_word} {self.rows_N[position]}"
 
     def verdict(self, name: str, column: int, position: int, reason: str) -> str:
-        """A column's standard name, the value as the source has it, and what is wrong with it."""
+        """A column's standard name, a value as the source has it, and the reason why it is refused."""
         value = self.frame.iloc[position, column]
         if self.frame.iloc[[position], column].isna().item():
             return f"{name} is empty or NaN"
@@ -37,7 +39,7 @@ class Table:
 
 
 class Problems:
-    """Everything wrong with one table, told in one error."""
+    """The problems of one table, for one error."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -49,7 +51,7 @@ class Problems:
         return self._count > 0
 
     def whole(self, text: str) -> None:
-        """A problem of the table as a whole."""
+        """Add a problem of the table as a whole."""
         self._whole.append(text)
         self._count += 1
 
@@ -60,16 +62,18 @@ class Problems:
         return positions[:LISTED].tolist()
 
     def tell(self, position: int, text: str) -> None:
-        """What is wrong with one row, with its value."""
+        """Add the problem of one row, with its value."""
         self._rows.append((position, text))
 
     def lines(self) -> list[str]:
+        """The first problems, a line each: those of the whole table, then those of rows in their order."""
         rows = [f"{self._table.row(p)}: {text}" for p, text in sorted(self._rows, key=lambda entry: entry[0])]
         listed = (self._whole + rows)[:LISTED]
         more = self._count - len(listed)
         return [*listed, *([f"and {more} more"] if more else [])]
 
     def raise_if_any(self) -> None:
+        """Raise DataError with all problems, where there are any."""
         if self:
             what = "1 problem" if self._count == 1 else f"{self._count} problems"
             raise DataError("\n  ".join([f"{self._table.source}: {what}", *self.lines()]))

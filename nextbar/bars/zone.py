@@ -24,7 +24,7 @@ MARKET_ZONES = (
     "Asia/Hong_Kong",
     "America/Sao_Paulo",
 )
-"""what ``auto`` chooses among; of zones that fit equally well the first is taken"""
+"""zones that ``auto`` chooses among; of those that fit equally well the first is taken"""
 
 _WEEK = 7 * 86_400
 """no zone changes its clocks and changes them back within a week"""

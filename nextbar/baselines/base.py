@@ -1,4 +1,4 @@
-"""What all baselines share: series by series, fallbacks for the young ones, and the way into the forecast table."""
+"""Base of the baselines: learning series by series, fallbacks for young ones, and the forecast table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Baseline(ABC, Generic[Learnt]):
 
     @abstractmethod
     def _learn(self, moves: Moves) -> Learnt | None:
-        """A NamedTuple of floats and arrays from the training bars of one series; None where they tell nothing."""
+        """A NamedTuple of floats and arrays from the training bars of one series; None where nothing can be learnt."""
 
     @abstractmethod
     def _forecast(self, learnt: Learnt, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
@@ -175,7 +175,7 @@ class Baseline(ABC, Generic[Learnt]):
 
 
 def _reference(series: Sequence[History], task: Task) -> Reference:
-    """What training says about each series, and in one row more about those that are not there yet."""
+    """The reference of each series, and in a last row that of series without training bars."""
     n_windows = [max(len(history.close_N) - task.horizon, 0) for history in series]
     steps = np.arange(1, task.horizon + 1)
     training = Outcomes(

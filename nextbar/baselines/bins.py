@@ -1,4 +1,4 @@
-"""Bin probabilities without a model."""
+"""Baseline for bin probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for the direction of the next move, nothing else."""
+"""Baselines for the direction of the next move alone."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ class History(NamedTuple):
 
     ticker: str
     resolution: str | None
-    """None where the frame does not say"""
+    """None where the frame has no such column"""
     time_N: np.ndarray
     """opening times, seconds since the epoch, ascending"""
     close_N: np.ndarray
 
     @property
     def key(self) -> tuple[str, str | None]:
-        """What tells the series from others."""
+        """Identifies the series."""
         return self.ticker, self.resolution
 
     @property

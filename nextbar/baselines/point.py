@@ -15,7 +15,7 @@ HOURS = WEEK // HOUR
 
 
 class Nothing(NamedTuple):
-    """For those that learn nothing."""
+    """Parameters of a baseline that learns nothing."""
 
 
 class Mean(NamedTuple):

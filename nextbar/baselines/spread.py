@@ -1,4 +1,4 @@
-"""How wide the next move will be: constant, or following the last moves."""
+"""Baselines for a predictive law: of a constant spread, or of one that follows the last moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAMBDA = 0.94
 """RiskMetrics' decay for daily returns (J.P. Morgan and Reuters 1996)"""
 
 ENOUGH = 1000
-"""overlapping moves are thinned to four in a span for the fit of a tail, but not below this many"""
+"""overlapping moves are thinned to four in a horizon for the fit of a tail, but not below this many"""
 
 
 class Laws(NamedTuple):
@@ -124,5 +124,5 @@ def step_moves(move_N: np.ndarray, step: int) -> np.ndarray:
 
 
 def thinned(x_N: np.ndarray, step: int) -> np.ndarray:
-    """Some of the values for a step: neighbours share most of their bars, and tell little more."""
+    """Some of the values for a step: neighbours share most of their bars, and add little."""
     return x_N[:: max(1, min(step // 4, len(x_N) // ENOUGH))]

@@ -1,4 +1,4 @@
-"""The Student-t law that fits some residuals best."""
+"""Fit of a Student-t law by maximum likelihood."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Dataset:
 
     @cached_property
     def records(self) -> tuple[SeriesRecord, ...]:
-        """What a run keeps of the bars that are used."""
+        """Records of the bars that are used, which are saved with the run."""
         return tuple(map(SeriesRecord.of, self.used))
 
     @cached_property
@@ -106,7 +106,7 @@ class Dataset:
         return self.panel.join(rows), closes
 
     def scored_digest(self) -> str:
-        """Hash of the bars that validation and test are made of, whatever the model sees of them."""
+        """Hash of the closes from the validation cut on of the scored series, whatever the model sees of them."""
         scored = []
         for b, is_scored in zip(self.bars, self.scored, strict=True):
             if is_scored:

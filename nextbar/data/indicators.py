@@ -39,7 +39,7 @@ def add_indicators(bars: Bars, names: Iterable[str]) -> Bars:
     """The bars with a float64 (N,) column for each name: the source's own where it has one, else computed.
 
     Raises:
-        DataError: a name that is neither a column nor can be computed; lists what there is.
+        DataError: a name that is neither a column nor can be computed; the message lists both.
     """
     columns = dict(bars.columns)
     for name in names:

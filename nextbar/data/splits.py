@@ -1,4 +1,4 @@
-"""Who may see what: two cuts in wall-clock time, and the windows that lie on one side of them.
+"""Splits: two cuts in wall-clock time, and the windows that lie on one side of each.
 
 The time of a bar is its close. A window belongs to the span that holds the closes of all its labels; one
 whose labels straddle a cut belongs to none (purge), so that no label of training is known later than the
@@ -72,7 +72,7 @@ def require_length(bars: Sequence[Bars], seq_len: int, horizon: int) -> None:
     """Check that one series at least is as long as a window.
 
     Raises:
-        DataError: all are shorter; tells how long they are.
+        DataError: all are shorter; the message says how long they are.
     """
     if all(len(b) < seq_len + horizon for b in bars):
         raise DataError(
@@ -136,7 +136,7 @@ def require_windows(
     there are no windows.
 
     Raises:
-        DataError: a span without windows; tells the ticker, the bars it has there and how many it needs.
+        DataError: a span without windows; the message names the ticker, its bars in the span and how many it needs.
     """
     learners = [(b, origins) for b, origins, used in zip(bars, windows, trained, strict=True) if used]
     scorers = [(b, origins) for b, origins, used in zip(bars, windows, scored, strict=True) if used]

@@ -1,9 +1,9 @@
-"""What a normalisation takes away: how widely a window's groups vary, beside the windows of the training span.
+"""Spreads: how widely each group of columns varies in a window, compared with the windows of the training span.
 
 The spread of the price is the standard deviation of the window's one-bar log returns (of its own columns, where prices
-need not be above zero), that of volume and trades the one of what the device keeps of them. The model is told the
-logarithm of a window's spread over the middle one of its series' training windows: as a number, and as a token, the
-number's place among the training windows of the run.
+need not be above zero), that of volume and trades the one of what the device keeps of them. Normalisation removes it,
+so the model gets the logarithm of a window's spread over the middle one of its series' training windows: as a number,
+and as a token, the number's place among the training windows of the run.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ FORMER_TOKENS = 101
 """tokens of a group in runs of layout 1"""
 
 _CHUNK = 1_000_000
-"""numbers of windows that are looked at together on the host"""
+"""numbers of windows that the host works on at once"""
 
 
 class SpreadScale(NamedTuple):
-    """What the spreads of windows are held against, on the device; float32."""
+    """Spreads of training, which those of windows are divided by, and bins of tokens; on the device, float32."""
 
     typical_SG: Array
     """spread of each series' middle training window; above 0"""
@@ -43,29 +43,29 @@ class SpreadScale(NamedTuple):
 
 @dataclass(frozen=True)
 class SpreadBins:
-    """Where the training windows of a run lie."""
+    """Spreads of the training windows of a run."""
 
     typical: tuple[float, ...]
     """middle spread of all of them, by group, for series that have none of their own; NaN where nothing varied"""
     edges: tuple[tuple[float, ...], ...]
-    """by group: the numbers that part the bins, ascending"""
+    """by group: inner edges of the tokens' bins, ascending"""
 
     @classmethod
     def fit(cls, spread_NG: np.ndarray, typical_NG: np.ndarray) -> SpreadBins:
-        """Of the training windows' spreads (N, G), and those of their series' middle windows."""
+        """Fit on the training windows' spreads (N, G), and those of their series' middle windows."""
         pooled_G = typical(spread_NG)
-        number_NG = numbers(np.nan_to_num(spread_NG), known(typical_NG, pooled_G))
+        number_NG = numbers(np.nan_to_num(spread_NG), divisors(typical_NG, pooled_G))
         quantiles = np.quantile(number_NG, np.arange(1, BINS) / BINS, axis=0)
         return cls(tuple(pooled_G.tolist()), tuple(map(tuple, quantiles.T.tolist())))
 
     @classmethod
     def none(cls, groups: int) -> SpreadBins:
-        """Of runs whose windows are told no spread."""
+        """For runs of layout 1, whose models get no such numbers."""
         return cls((np.nan,) * groups, ((),) * groups)
 
     def scale(self, spreads_SG: Sequence[Sequence[float]]) -> SpreadScale:
-        """For the device; ``spreads_SG`` are those of the middle windows of each series."""
-        typical_SG = known(np.array(spreads_SG, np.float64), np.array(self.typical))
+        """The scale on the device; ``spreads_SG`` are those of the middle windows of each series."""
+        typical_SG = divisors(np.array(spreads_SG, np.float64), np.array(self.typical))
         least = np.finfo(np.float32).tiny
         return SpreadScale(np.maximum(typical_SG.astype(np.float32), least), np.array(self.edges, np.float32))
 
@@ -92,13 +92,13 @@ def typical(spread_NG: np.ndarray) -> np.ndarray:
     return np.array([np.median(column) if column.size else np.nan for column in above])
 
 
-def known(typical_XG: np.ndarray, pooled_G: np.ndarray) -> np.ndarray:
+def divisors(typical_XG: np.ndarray, pooled_G: np.ndarray) -> np.ndarray:
     """Spreads to divide by: a series' own, else the pooled one, else 1."""
     return np.nan_to_num(np.where(np.isnan(typical_XG), pooled_G, typical_XG), nan=1.0)
 
 
 def numbers(spread_XG: Any, typical_XG: Any, xp: Any = np) -> Any:
-    """What the model is told, within ± ``LIMIT``, which is least where nothing varies; ``xp`` is numpy or jax.numpy."""
+    """Log of each spread over its typical one, within ± ``LIMIT``, least where nothing varies; ``xp``: NumPy or JAX's."""
     ratio = spread_XG / typical_XG
     return xp.clip(xp.log(xp.maximum(ratio, np.exp(-LIMIT))), -LIMIT, LIMIT)
 

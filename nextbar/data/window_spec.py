@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from nextbar.bars.bars import Bars
 
 LAYOUT = 2
-"""of the windows of new runs. In layout 1, of earlier ones, Time2Vec reads the share of the training span that has
-passed, and spread tokens tell the deviation of what was just normalised"""
+"""layout of the windows of new runs. In layout 1, of earlier runs, Time2Vec reads the share of the training span that
+has passed, and spread tokens are the deviation of normalised values"""
 
 FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
 """fields that runs of before did not save, and what they had"""
@@ -27,7 +27,7 @@ FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """What a window consists of; hashable, since compiled code depends on all of it."""
+    """What a window consists of; hashable, since compiled code depends on every field."""
 
     seq_len: int
     horizon: int
@@ -46,7 +46,7 @@ class WindowSpec:
     indicators: tuple[str, ...]
     """all indicators in the order asked for"""
     clock: int
-    """numbers that tell the clock of one bar: 0, 2 or 4"""
+    """numbers of the clock of one bar: 0, 2 or 4"""
     time_feature: str
     """``none``, ``position`` or ``span``"""
     layout: int
@@ -99,7 +99,7 @@ class WindowSpec:
 
     @property
     def log_prices(self) -> bool:
-        """Whether prices are above 0 by what is asked, so that their logarithms can be told."""
+        """Whether the experiment needs prices above 0, so that they have logarithms."""
         return self.own_prices > 1 or self.target == "log_return" or self.edges is not None
 
     @property
@@ -109,7 +109,7 @@ class WindowSpec:
 
     @property
     def tokens(self) -> int:
-        """Spread tokens of a group that there are."""
+        """Number of spread tokens of a group."""
         return spreads.FORMER_TOKENS if self.layout == 1 else spreads.BINS
 
     @property

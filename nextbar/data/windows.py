@@ -1,4 +1,4 @@
-"""Bars on the device, and the way from an origin to a batch, inside compiled code."""
+"""Bars on the device, and how compiled code cuts, normalises and labels a batch of their windows."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
 
 
 def _labels(tape: Tape, origin_B: Array, last: Pair, unit_B: Array, spec: WindowSpec) -> Array:
-    """What the model is asked for: bins, or changes in units."""
+    """Labels of the batch: bins, or changes in units."""
     if spec.edges is not None:
         return tape.bin_RH[origin_B]
     future = _slices(tape.close_R2, origin_B + 1, spec.horizon)

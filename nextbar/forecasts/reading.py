@@ -1,4 +1,4 @@
-"""Forecasts out of a table, whoever made it."""
+"""Forecasts read from a table, and checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_DF = 2.0
 
 
 def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> Forecast:
-    """The forecasts for ``keys`` out of a table, whoever made it; rows about other bars are passed over.
+    """The forecasts for ``keys`` in a table of any maker; rows about other bars are passed over.
 
     ``scale`` without ``df`` is a normal law. Probabilities of a row are scaled to sum to 1 if they nearly do.
 

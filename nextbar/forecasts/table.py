@@ -1,4 +1,4 @@
-"""Forecasts as columns of the table, and what those are called."""
+"""Forecasts as columns of the forecast table, and the names of its columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def columns(
     Args:
         keys: what the forecasts are about.
         forecast: N forecasts.
-        task: what was asked.
+        task: the question.
         levels: central intervals of a ``distribution``, shares in (0, 1).
         law: with ``scale`` and ``df``.
         interval: changes (N, H) from the last close between which a share of outcomes lies; None: the quantiles

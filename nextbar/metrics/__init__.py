@@ -1,7 +1,8 @@
-"""How good a forecast is: losses window by window, their averages, and the comparison with a baseline.
+"""Metrics of forecasts: losses window by window, their averages, and the comparison with a baseline.
 
-- ``task``: what is asked (output mode, target, horizon, bin edges)
-- ``truth``: what happened, with the quantities every loss needs
+- ``task``: the question (output mode, target, horizon, bin edges)
+- ``truth``: the outcomes, with the quantities every loss needs
+- ``reference``: the baseline of each series, and its unit of scaled errors
 - ``point``: of the location: mae, mse, rmse, mape, r2, r2_return, mse_scaled, mae_scaled, acc_dir
 - ``density``: of the predictive law: nll, crps, coverage_50 ... coverage_95, and its quantiles
 - ``bins``: of probabilities: acc, log_loss, brier, acc_dir

@@ -25,7 +25,7 @@ def side(edges: Sequence[float]) -> np.ndarray:
 def elements(log_probs_NHK: np.ndarray, truth: Truth, edges: Sequence[float]) -> dict[str, np.ndarray]:
     """Summable losses (N, H) of log probabilities of the bins.
 
-    ``log_loss``: -ln p of the bin that came. ``brier``: sum over the bins of (p - outcome)^2, the original 0
+    ``log_loss``: -ln p of the bin of the outcome. ``brier``: sum over the bins of (p - outcome)^2, the original 0
     ... 2 (Brier 1950). Direction follows the larger mass above or below zero, a straddling bin giving half to
     each, which cancels; equal masses are a flat forecast.
     """

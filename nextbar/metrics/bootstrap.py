@@ -1,4 +1,4 @@
-"""How sure a skill is: the stationary bootstrap over time."""
+"""Uncertainty of a skill, by the stationary bootstrap over time."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def skill_interval(
 
     Args:
         scorer: the span.
-        forecast: what is scored on it.
+        forecast: the forecasts of it.
         level: share of the resamples within the interval.
         resamples: how many are drawn.
-        seed: of what is drawn.
+        seed: of the random draws.
     """
     from arch.bootstrap import StationaryBootstrap, optimal_block_length
 

@@ -1,4 +1,4 @@
-"""Does a law say what it means? Coverage of its intervals, its PIT, and the reliability of bin probabilities.
+"""Calibration: coverage of a law's intervals, its PIT, and the reliability of bin probabilities.
 
 Every figure comes with a half-width of 1.96 standard deviations of the binomial law it would follow if the forecasts
 were right, so that a difference can be told from luck. The binomial counts windows that share nothing: overlapping
@@ -29,7 +29,7 @@ def independent(outcomes: Outcomes, horizon: int) -> int:
 
 
 def pit(outcomes: Outcomes, forecast: Forecast, task: Task) -> np.ndarray:
-    """Probability integral transform F(what came), (N, H) in 0 ... 1; uniform for a law that is right (Dawid 1984).
+    """Probability integral transform F(outcome), (N, H) in 0 ... 1; uniform for a law that is right (Dawid 1984).
 
     Raises:
         DataError: another mode than ``distribution``.
@@ -70,12 +70,12 @@ def pit_histogram(pit_NH: np.ndarray, n_independent: int, bins: int = PIT_BINS) 
 
 
 def coverage(covered_NH: np.ndarray, outcomes: Outcomes, level: float) -> dict[str, Any]:
-    """How often an interval held what came, in percent.
+    """How often an interval held the outcome, in percent.
 
     Args:
         covered_NH: bool, see :func:`nextbar.metrics.conformal.covered`.
         outcomes: the N windows.
-        level: percent it claims.
+        level: percent that it is to hold.
 
     Returns:
         ``coverage``, the unweighted mean over series; ``half_width`` around ``level`` that luck explains; the coverage
@@ -149,7 +149,7 @@ def calibration_report(
     - with ``conformal`` also ``conformal`` {"50": {``before``, ``after``, ``half_width``: coverage of the law's and of
       the corrected interval; ``width``: mean corrected width / the law's} or None where validation has too few windows}
     - ``discrete_grid``: ``reliability`` and ``by_bin``
-    - ``mean``: nothing else, a point claims no probability
+    - ``mean``: nothing else, a point has no probability
 
     Raises:
         DataError: ``conformal`` in another mode than ``distribution``.

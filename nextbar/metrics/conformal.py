@@ -1,4 +1,4 @@
-"""Intervals that cover as often as they say: the law's scale, corrected by what happened in validation.
+"""Conformal intervals: the law's scale, corrected by the residuals of the validation span.
 
 Split conformal prediction on standardised residuals (Vovk, Gammerman and Shafer 2005; Lei, G'Sell, Rinaldo,
 Tibshirani and Wasserman 2018, section 5.2). A window's score is |change - location| / scale, and the interval of
@@ -65,7 +65,7 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Conformal:
-    """What the validation span says about the width of intervals, for each series and step."""
+    """Residuals of the validation span by which the width of intervals is corrected, for each series and step."""
 
     series: dict[str, Residuals]
     """by name, those with windows in the span"""
@@ -74,7 +74,7 @@ class Conformal:
 
     @classmethod
     def fit(cls, outcomes: Outcomes, forecast: Forecast, task: Task) -> Conformal:
-        """From the N windows of the validation span and the model's forecasts of them.
+        """Fit on the N windows of the validation span and the model's forecasts of them.
 
         Raises:
             DataError: another mode than ``distribution``, no window, or a residual that is not finite.
@@ -149,12 +149,12 @@ def standardised(outcomes: Outcomes, forecast: Forecast, task: Task) -> np.ndarr
     """|change - location| / scale, (N, H): both in the target's unit, the scale a standard deviation."""
     assert forecast.location_NH is not None and forecast.scale_NH is not None
     location_NH, scale_NH = (np.asarray(a, np.float64) for a in (forecast.location_NH, forecast.scale_NH))
-    with np.errstate(all="ignore"):  # whoever asks looks whether it is finite
+    with np.errstate(all="ignore"):  # callers check whether it is finite
         return np.abs(target_change(outcomes, task) - location_NH) / scale_NH
 
 
 def covered(outcomes: Outcomes, lo_NH: np.ndarray, hi_NH: np.ndarray, task: Task) -> np.ndarray:
-    """Where what happened lies within the interval, bounds included; bool (N, H)."""
+    """bool (N, H): where the outcome lies within the interval, bounds included."""
     change_NH = target_change(outcomes, task)
     return (lo_NH <= change_NH) & (change_NH <= hi_NH)
 

@@ -1,4 +1,4 @@
-"""What training says about each series, and the one baseline that stands beside every metric.
+"""Reference of each series: the baseline that stands beside every metric, and the unit of scaled errors.
 
 - ``mean``: persistence, the next close equals the last
 - ``distribution``: persistence with the constant standard deviation of the training span; normal, also
@@ -42,14 +42,14 @@ def least_moves(horizon: int) -> int:
 def fit_reference(
     training: Outcomes, closes: Sequence[np.ndarray], task: Task, trained_S: np.ndarray | None = None
 ) -> Reference:
-    """What the training span says about each series, and of those that were not trained their own earlier bars.
+    """Fit the reference on the training span; of series that were not trained, on their own earlier bars.
 
     Args:
         training: all moves over H bars of the training span, whatever context a model needs, so that models with
             another context have the same baseline; of a series that was not trained those up to its first origin in
             the span that is scored.
         closes: the closes behind them, of each series in the order of ``training.names``.
-        task: what is asked.
+        task: the question.
         trained_S: (S,) bool; None: all were trained. The bin frequencies of trained series are pooled. A series that
             was not trained takes nothing from others, and nothing at all with fewer than :func:`least_moves`.
 
@@ -173,7 +173,7 @@ def target_unit(reference: Reference, series_N: np.ndarray, last_close_N: np.nda
 
 
 def not_positive(name: str, task: Task) -> str:
-    """The message for a series that cannot be asked for returns."""
+    """The message about a series that has no returns."""
     what = "output_mode 'discrete_grid'" if task.output_mode == "discrete_grid" else "target 'log_return'"
     return (
         f"{name}: {what} needs every price above zero, but some are not. "

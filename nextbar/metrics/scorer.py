@@ -22,7 +22,7 @@ CHUNK = 1 << 16
 
 
 class Scores(NamedTuple):
-    """What one forecast scored on a span."""
+    """Scores of one forecast on a span."""
 
     mean: Score
     """unweighted mean over the tickers that have the metric"""
@@ -32,6 +32,8 @@ class Scores(NamedTuple):
 
 
 class _Series(NamedTuple):
+    """A series of the span."""
+
     name: str
     row_M: np.ndarray
     """its windows"""
@@ -41,7 +43,7 @@ class _Series(NamedTuple):
 
 
 class Scorer:
-    """Scores any number of forecasts of the same span; what depends on the truth alone is worked out once.
+    """Scores any number of forecasts of the same span; quantities that depend on the truth alone are computed once.
 
     ``outcomes`` N windows of any mix of series, ``reference`` from
     :func:`nextbar.metrics.reference.fit_reference`. Raises DataError when there
@@ -67,7 +69,7 @@ class Scorer:
 
     @cached_property
     def baseline_forecast(self) -> Forecast:
-        """What the baseline says of the span."""
+        """The baseline's forecasts of the span."""
         return baseline_forecast(self.reference, self.outcomes, self.task)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Is one forecast better than another, or was it luck?"""
+"""The Diebold-Mariano test: whether one forecast is better than another by more than luck."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cosine_averages(n: int, horizon: int) -> int:
 
 
 def least_origins(horizon: int) -> int:
-    """The fewest origins that the test says anything of: 21 for one step, 9 H for nine steps' overlap and more."""
+    """The fewest origins that the test has a result for: 21 for one step, 9 H for nine steps' overlap and more."""
     return max(math.ceil((LEAST_AVERAGES / AVERAGES) ** 1.5), LEAST_AVERAGES * OVERLAP * horizon)
 
 

@@ -1,4 +1,4 @@
-"""What is being predicted: everything about the question, nothing about the answer."""
+"""The question put to a model: output mode, horizon, target and bins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss"}
 class Task:
     """The question put to a model and to its baseline.
 
-    The tail of a predictive law is no part of it: a forecast says itself whether it is normal or Student-t.
+    The tail of a predictive law is no part of it: a forecast with degrees of freedom is Student-t, else normal.
     """
 
     output_mode: str

@@ -1,4 +1,4 @@
-"""What happened in some windows of one series, in the forms the losses need."""
+"""Outcomes of windows of one series, in the forms that losses need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nextbar.types import Outcomes
 
 
 class Truth(NamedTuple):
-    """Float64, host. N windows of one series."""
+    """Outcomes of N windows of one series; float64, on the host."""
 
     last_close_N1: np.ndarray
     close_NH: np.ndarray
@@ -24,7 +24,7 @@ class Truth(NamedTuple):
 
     @classmethod
     def of(cls, last_close_N: np.ndarray, close_NH: np.ndarray, positive: bool, mean_close: float) -> Truth:
-        """Derive the changes; ``positive`` says whether log returns make sense for the series."""
+        """Outcomes from closes; ``positive``: all prices of the series are above zero, so that log returns exist."""
         last_close_N1 = np.asarray(last_close_N, np.float64)[:, None]
         close_NH = np.asarray(close_NH, np.float64)
         log_return_NH = np.log(close_NH / last_close_N1) if positive else None
@@ -46,7 +46,7 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def target_change(outcomes: Outcomes, task: Task) -> np.ndarray:
-    """What came, in the unit of a forecast's location, float64 (N, H): log returns for that target, else price changes.
+    """Outcomes in the unit of a forecast's location, float64 (N, H): log returns for that target, else price changes.
 
     NaN or infinite for log returns of prices that are not above zero.
     """
