@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     clock_BHC: Array
     """sines and cosines of the predicted bars' hour and weekday; C may be 0"""
     y_BH: Array
-    """what is to be predicted: the change from the last close in the label's unit (float32), or the bin (int32)"""
+    """labels: the change from the last close in the label's unit (float32), or the bin (int32)"""
     unit_B: Array
     """label unit: the change is y * unit, in price units (target close) or in log return"""
     weight_B: Array

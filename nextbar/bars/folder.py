@@ -18,7 +18,7 @@ def layout() -> str:
 
 
 def series_called(path: Path) -> tuple[str, str] | None:
-    """(resolution, ticker) that the name of a file of bars says; None where it does not."""
+    """(resolution, ticker) of a file of bars by its name; None where that is no such name."""
     extension = extension_of(path.name)
     ticker, _, resolution = path.name[: -len(extension)].rpartition("_") if extension else ("", "", "")
     return (resolution, ticker) if ticker and is_resolution(resolution) else None

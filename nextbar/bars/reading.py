@@ -1,4 +1,4 @@
-"""Files to tables, by the ending of their names, and what is wrong with a file as a whole."""
+"""Files to tables, by the ending of their names; a file that is no table is refused as a whole."""
 
 from __future__ import annotations
 

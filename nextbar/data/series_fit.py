@@ -1,4 +1,4 @@
-"""What the training span says of each series, before any model is trained: calendar, statistics, spreads."""
+"""Calendar, statistics and spreads of each series, fitted on the training span before any model is."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def fit_series(
     """Fit each series on its first ``n_train`` bars.
 
     Raises:
-        DataError: the normalisation needs statistics that the training span of a series does not tell.
+        DataError: the normalisation needs statistics that cannot be fitted on the training span of a series.
     """
     fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
     for fit, n in zip(fits, n_train, strict=True) if needs_training(norm_mode) else ():

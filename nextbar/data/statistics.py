@@ -10,7 +10,7 @@ from nextbar.types import Array
 
 
 class Statistics(NamedTuple):
-    """What the training bars of one group of columns (prices together, volume, trades) say; float64."""
+    """Statistics of the training bars of one group of columns (prices together, volume, trades); float64."""
 
     minimum: float
     maximum: float
