@@ -31,6 +31,25 @@ def read_csv(data: bytes, source: str) -> Table:
     """
     if data[:2] == b"\x1f\x8b":
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
+    text = _decoded(data, source)
+    blank, header = _header(data)
+    names = _names(text, header, source)
+    frame = _parsed(data, blank, header, source)
+    if len(names) != frame.shape[1]:
+        raise DataError(
+            f"{source}: the first line, {_shown(header)}, has {len(names)} of the {frame.shape[1]} names; put all of "
+            "them in one line, without line breaks inside quotes"
+        )
+    frame.columns = pd.Index(names, dtype=object)
+    lines = np.arange(len(frame)) + blank + 2
+    if frame.iloc[:, 0].isna().any():
+        filled = frame.notna().any(axis=1).to_numpy()
+        frame, lines = frame[filled], lines[filled]
+    return Table(source, frame, lines, "line")
+
+
+def _decoded(data: bytes, source: str) -> str:
+    """The text of a file, refused where it is not UTF-8."""
     strange = data.find(b"\0")  # valid UTF-8, but UTF-16 or a file that was never written to
     text = ""
     try:
@@ -41,8 +60,12 @@ def read_csv(data: bytes, source: str) -> Table:
         raise DataError(
             f"{source}: not UTF-8 text (byte {strange}: {data[strange : strange + 1]!r}); save the file as UTF-8"
         )
-    blank, header = _header(data)
-    shown = reprlib.repr(header.strip())
+    return text
+
+
+def _names(text: str, header: str, source: str) -> list[str]:
+    """Names of the columns in the first line, refused where the text is no table separated by commas."""
+    shown = _shown(header)
     for form, advice in ((_JSON, "as JSON does: save it as a .json file"), (_PAGE, "a web page? Fetch the file again")):
         if form.match(text):
             raise DataError(f"{source}: not a table separated by commas: it begins with {shown}, {advice}")
@@ -59,11 +82,16 @@ def read_csv(data: bytes, source: str) -> Table:
                 f"{source}: the separator seems to be {word} ({separator!r}), found in the first line "
                 f"{header!r}; save the file with commas"
             )
+    return names
+
+
+def _parsed(data: bytes, blank: int, header: str, source: str) -> pd.DataFrame:
+    """The table after so many blank lines, under whatever names pandas reads."""
     try:
         with warnings.catch_warnings():
             # without an error here, fields that the first line has no name for are silently dropped
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
+            return pd.read_csv(
                 io.BytesIO(data),
                 skiprows=blank,
                 skip_blank_lines=False,
@@ -76,22 +104,16 @@ def read_csv(data: bytes, source: str) -> Table:
     except pd.errors.ParserWarning as error:
         raise DataError(
             f"{source}: not a table separated by commas: there are more fields in the lines than names in the first, "
-            f"{shown}"
+            f"{_shown(header)}"
         ) from error
     except (ValueError, pd.errors.ParserError) as error:
         what = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{source}: not a table separated by commas: {what}") from error
-    if len(names) != frame.shape[1]:
-        raise DataError(
-            f"{source}: the first line, {shown}, has {len(names)} of the {frame.shape[1]} names; put all of them in "
-            "one line, without line breaks inside quotes"
-        )
-    frame.columns = pd.Index(names, dtype=object)
-    lines = np.arange(len(frame)) + blank + 2
-    if frame.iloc[:, 0].isna().any():
-        filled = frame.notna().any(axis=1).to_numpy()
-        frame, lines = frame[filled], lines[filled]
-    return Table(source, frame, lines, "line")
+
+
+def _shown(header: str) -> str:
+    """The first line, for a message."""
+    return reprlib.repr(header.strip())
 
 
 def _header(data: bytes) -> tuple[int, str]:

@@ -98,7 +98,7 @@ def divisors(typical_XG: np.ndarray, pooled_G: np.ndarray) -> np.ndarray:
 
 
 def numbers(spread_XG: Any, typical_XG: Any, xp: Any = np) -> Any:
-    """Log of each spread over its typical one, within ± ``LIMIT``; least where nothing varies. ``xp`` is a NumPy module."""
+    """Logs of spreads over typical ones, within ± ``LIMIT``, least where nothing varies; ``xp``: numpy or jax.numpy."""
     ratio = spread_XG / typical_XG
     return xp.clip(xp.log(xp.maximum(ratio, np.exp(-LIMIT))), -LIMIT, LIMIT)
 
