@@ -16,7 +16,7 @@ from nextbar.bars.bars import Bars, load_bars
 from nextbar.bars.calendar import Calendar, learn_together
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
-from nextbar.train.member import announce
+from nextbar.train.announcement import announce
 
 MINUTE, DAY = 60, 86_400
 FIRST, YEAR = dt.date(2016, 10, 3), 364  # São Paulo changed its clocks until February 2019
