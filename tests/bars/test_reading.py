@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from nextbar.bars.bars import load_bars
 from nextbar.bars.dates import instant
 from nextbar.bars.inventory import take_inventory
-from nextbar.errors import ConfigError
+from nextbar.bars.reading import READERS
+from nextbar.bars.table import Table
+from nextbar.errors import ConfigError, DataError
 
 
 @pytest.mark.parametrize("extension", WRITERS)
@@ -230,3 +232,17 @@ def test_damaged_metadata_in_parquet(tmp_path: Path, changed: dict[str, object])
 def test_a_truncated_parquet_file(tmp_path: Path, keep: float):
     data = write(tmp_path, bars_table(500), "parquet").read_bytes()
     assert "not a sound Parquet file" in refusal(tmp_path, data[: int(keep * len(data))], "parquet")
+
+
+def test_a_further_format_is_a_function_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_upside_down(data: bytes, source: str) -> Table:
+        frame = pd.read_csv(io.BytesIO(data)).iloc[::-1]
+        return Table(source, frame, np.arange(len(frame), 0, -1))
+
+    monkeypatch.setitem(READERS, ".bars", read_upside_down)
+    (tmp_path / "1h").mkdir()
+    bars_table().to_csv(tmp_path / "1h" / "abc_1h.bars", index=False)
+    bars = load(tmp_path)
+    assert len(bars) == len(bars_table()) and "sorted" in bars.notices[0]
+    with pytest.raises(DataError, match=r"ext one of json, csv, csv\.gz, parquet, bars"):
+        take_inventory(tmp_path / "1h")

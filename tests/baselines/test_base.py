@@ -267,3 +267,13 @@ def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     code = f"import sys, nextbar.baselines; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_further_baseline_is_a_class_and_a_line(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Twice(Drift):
+        name = "twice"
+
+    monkeypatch.setitem(baselines.BASELINES, "mean", (*baselines.BASELINES["mean"], Twice))
+    twice = baselines.for_task(TASKS["mean"])[-1]
+    assert name_of(twice) == "twice"
+    assert len(twice.fit(training(frame)).predict(frame)) > 0

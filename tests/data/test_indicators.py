@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nextbar.bars.bars import Bars
-from nextbar.data.indicators import add_indicators, price_valued
+from nextbar.data.indicators import FORMULAS, Formula, add_indicators, is_computed, price_valued
 from nextbar.errors import DataError
 
 NAMES = ("rsi", "bb_upper", "bb_middle", "bb_lower", "ema_5", "ema_1", "ema_30")
@@ -129,3 +129,15 @@ def test_which_indicators_are_prices() -> None:
 def test_own_columns_that_are_prices_are_normalised_with_them() -> None:
     assert all(map(price_valued, ("Adj Close", "adjclose", "open", "HIGH", "ema_9", "bb_lower")))
     assert not any(map(price_valued, ("rsi", "volumeNotional", "volume", "sentiment")))
+
+
+def test_a_further_indicator_is_a_function_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lagged(close_N: np.ndarray, bars: int) -> np.ndarray:
+        return np.concatenate([np.full(bars, np.nan), close_N[:-bars]])
+
+    monkeypatch.setitem(FORMULAS, "lag_([1-9])", Formula(lagged, price_valued=False, called="lag_N"))
+    bars = add_indicators(series(np.arange(1.0, 6.0)), ["lag_2"])
+    np.testing.assert_array_equal(bars.columns["lag_2"], [np.nan, np.nan, 1, 2, 3])
+    assert is_computed("LAG_2") and not price_valued("lag_2")
+    with pytest.raises(DataError, match=r"ema_N \(such as ema_20\), lag_N; columns there"):
+        add_indicators(bars, ["lag_0"])
