@@ -54,7 +54,7 @@ class Forecast(NamedTuple):
     log_probs_NHK: np.ndarray | None = None
 
     def rows(self, row_N: Any) -> Forecast:
-        """Those of some windows: row numbers, a mask or a slice."""
+        """The forecasts of some windows: row numbers, a mask or a slice."""
         return Forecast(*(None if array is None else array[row_N] for array in self))
 
 
@@ -71,7 +71,7 @@ class Outcomes(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """Of the training span of each series: the scale of the scaled metrics, and the baselines' parameters."""
+    """From the training span of each series: the scale of the scaled metrics, and the baselines' parameters."""
 
     center_S: np.ndarray
     """mean of the training closes"""

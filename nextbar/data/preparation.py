@@ -1,4 +1,4 @@
-"""What a run learns from its training span before any model is trained, saved with the run; from bars to the tape."""
+"""Preparation of a run: layout, calendars and statistics of its training span, saved with it; bars to the tape."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Preparation:
 def fit_spreads(
     bars: Sequence[Bars], fits: Sequence[SeriesFit], origins: Sequence[np.ndarray], spec: WindowSpec
 ) -> SpreadBins:
-    """Where the spreads of the training windows lie; ``origins`` are the rows that they end at in each series."""
+    """Fit the bins of spreads on the training windows; ``origins`` are the rows that they end at in each series."""
     if spec.layout == 1:
         return SpreadBins.none(len(spec.groups))
     spreads = [spreads_at(b, rows, spec) for b, rows in zip(bars, origins, strict=True)]

@@ -1,4 +1,4 @@
-"""Who may see what: the bars within an experiment's dates, the series it learns from, and those it is scored on."""
+"""Roles of series: the bars within an experiment's dates, which series it learns from, and which it is scored on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nextbar.errors import DataError
 
 @dataclass(frozen=True)
 class Roles:
-    """What each series of an experiment is for, and where its spans begin."""
+    """Which series of an experiment are trained and scored, and where the spans of all begin."""
 
     trained: tuple[bool, ...]
     scored: tuple[bool, ...]

@@ -1,4 +1,4 @@
-"""Normalisations: what each mode is, its statistics of training bars, and its application to windows on the device.
+"""Normalisations: the modes, and their affine maps of windows on the device.
 
 Every mode is one affine map, ``x = (p - offset) / scale + shift``, whose offset and scale come from the window, from
 the training span, or from nowhere (``none``). Prices are kept as a high and a low float32 part and only differences to
@@ -49,7 +49,7 @@ def deviation(value_BLC: Array) -> Array:
 
 
 class WindowFigures(NamedTuple):
-    """What a mode may fit its map from: one group of columns of each window, (B,) each."""
+    """Figures that a mode may fit its map from: of one group of columns of each window, (B,) each."""
 
     low: Array
     """least value minus the reference"""

@@ -60,7 +60,7 @@ class SpreadBins:
 
     @classmethod
     def none(cls, groups: int) -> SpreadBins:
-        """For runs of layout 1, whose models get no such numbers."""
+        """Bins for runs of layout 1, whose models get no such numbers."""
         return cls((np.nan,) * groups, ((),) * groups)
 
     def scale(self, spreads_SG: Sequence[Sequence[float]]) -> SpreadScale:
