@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.bars.dates import iso
 from nextbar.errors import DataError, first_line
 from nextbar.forecasts.table import Keys, bin_columns
 from nextbar.metrics.task import Task
@@ -108,6 +107,8 @@ def _places(table: Any, names: list[str], keys: Keys, task: Task, source: str) -
 
 
 def _row(key: Sequence[Any], names: Sequence[str]) -> str:
+    from nextbar.bars.dates import iso
+
     values = dict(zip(names, key, strict=True))
     values["origin"] = iso(values["origin"])
     return ", ".join(f"{name} {value}" for name, value in values.items())
