@@ -16,9 +16,9 @@ from nextbar.bars.columns import FrameNames, refuse_names
 from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.present import Present
 from nextbar.config import ExperimentConfig
-from nextbar.data.preparation import SeriesFit
+from nextbar.data.panel import Panel
+from nextbar.data.series_fit import SeriesFit
 from nextbar.data.splits import Cuts
-from nextbar.data.targets import outcomes
 from nextbar.errors import ConfigError
 from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
@@ -158,9 +158,10 @@ def evaluate(
     series = tuple(with_features(b, dataset, spec) for b in held.bars)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
-    origins = span_origins(series, fits, spec, cuts)
+    panel = preparation.panel(series)
+    origins = span_origins(panel, fits, spec, cuts)
     if new:
-        origins = {"test": unseen_origins(origins["test"], series, ends(run_dirs, series))}
+        origins = {"test": unseen_origins(origins["test"], panel, ends(run_dirs, series))}
     if not len(origins["test"]):
         raise no_unseen_window(series, run_dir) if new else no_test_window(series, run_dir, spec, cuts, summary)
     return Evaluation(
@@ -169,9 +170,9 @@ def evaluate(
         config=config,
         summary=summary,
         bars=series,
-        names=forecaster.names(series),
+        names=panel.names,
         cuts=cuts,
-        spans=_evaluate_spans(forecaster, run_dir, series, fits, origins, residuals),
+        spans=_evaluate_spans(forecaster, run_dir, panel, fits, origins, residuals),
         timezones=tuple(fit.calendar.timezone for fit in fits),
         notices=tuple(held.notices),
     )
@@ -199,24 +200,19 @@ def _closed(series: Sequence[Bars]) -> list[Bars]:
 def _evaluate_spans(
     forecaster: Forecaster,
     run_dir: Path,
-    series: Sequence[Bars],
+    panel: Panel,
     fits: Sequence[SeriesFit],
     origins: Mapping[str, np.ndarray],
     residuals: Conformal | None,
 ) -> dict[str, SpanEvaluation]:
     """Forecasts and outcomes of the spans that have windows; ``residuals`` adjust the intervals of the test span."""
-    names, task = forecaster.names(series), forecaster.task
-    recorded = read_reference(run_dir)
-    close_R, time_R = (
-        np.concatenate(parts) for parts in zip(*((b.columns["close"], b.close_time_N) for b in series), strict=True)
-    )
-    series_R = np.repeat(np.arange(len(series)), [len(b) for b in series])
+    task, recorded = forecaster.task, read_reference(run_dir)
     evaluations = {}
     for span, origin_N in origins.items():
         if len(origin_N):
-            realised = outcomes(close_R, time_R, series_R, names, origin_N, task.horizon)
-            forecast = forecaster.forecast(series, fits, origin_N)
-            reference = series_reference(series, names, fits, origin_N, span, task, *recorded)
+            realised = panel.outcomes(origin_N)
+            forecast = forecaster.forecast(panel.bars, fits, origin_N)
+            reference = series_reference(panel, fits, origin_N, span, task, *recorded)
             scorer = Scorer(realised, reference, task)
             conformal = residuals if span == "test" else None
             evaluations[span] = SpanEvaluation(origin_N, realised, forecast, scorer, conformal)

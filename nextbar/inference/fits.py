@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar, shared_zone
 from nextbar.config import DatasetConfig
 from nextbar.data.indicators import add_indicators
-from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.scaling import GLOBAL_MODES
-from nextbar.data.windows import WindowSpec
+from nextbar.data.preparation import Preparation
+from nextbar.data.scaling import needs_training
+from nextbar.data.series_fit import SeriesFit
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
 
 
@@ -42,8 +41,8 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     spec = preparation.spec
     usual = shared_zone([s.calendar for s in preparation.series])
     calendar = Calendar.learn(bars.time_N, bars.step, config.calendar, config.timezone, usual)
-    fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.unknown(bars, spec, calendar)
-    if config.norm_mode in GLOBAL_MODES:
+    fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.without_training(bars, spec, calendar)
+    if needs_training(config.norm_mode):
         _require_statistics(fit, bars, config, preparation, n_fit, advice)
     return fit
 
@@ -53,9 +52,7 @@ def _require_statistics(
 ) -> None:
     """Refuse a series without the statistics that a global normalisation needs."""
     spec = preparation.spec
-    unknown = [name for name, group in zip(spec.groups, fit.statistics, strict=True) if np.isnan(group.mean)]
-    if (spec.returns or spec.target == "log_return") and np.isnan(fit.return_std):
-        unknown.append("return")
+    unknown = fit.unknown_statistics(spec)
     if unknown and n_fit:
         raise DataError(
             f"{bars.name}: norm_mode {config.norm_mode} needs statistics of {', '.join(unknown)}, which the first "

@@ -182,8 +182,7 @@ class Forecaster:
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
         self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
         bars, fits = [i.bars for i in inputs], [i.fit for i in inputs]
-        starts = np.cumsum([0, *map(len, bars)])[:-1]
-        origin_N = np.concatenate([i.origin_N + start for i, start in zip(inputs, starts, strict=True)])
+        origin_N = self.preparation.panel(bars).join([i.origin_N for i in inputs])
         forecast = self.forecast(bars, fits, origin_N)
         series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
@@ -209,7 +208,7 @@ class Forecaster:
         """
         tape = self.preparation.tape(bars, fits)
         # a window's place in its batch follows from its ticker and time, as ``Forward`` needs it
-        place_R = np.concatenate([b.time_N // b.step + crc32(b.name.encode()) for b in bars])
+        place_R = self.preparation.panel(bars).per_bar(lambda b: b.time_N // b.step + crc32(b.name.encode()))
         each = [forward(tape, origin_N, place_R[origin_N]) for forward in self._forwards]
         return mixture(each) if self._is_ensemble else each[0]
 

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars, table_bars
-from nextbar.bars.columns import FrameNames, Wanted, refuse_names
+from nextbar.bars.columns import FrameNames, TableNeeds, refuse_names
 from nextbar.bars.dates import iso, read_dates
-from nextbar.bars.new_bars import tables_of, trained_on, wanted_of
+from nextbar.bars.new_bars import tables_of, trained_on
 from nextbar.bars.present import Present
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
-from nextbar.data.dataset import usable_origins
-from nextbar.data.preparation import Preparation, SeriesFit
-from nextbar.data.windows import WindowSpec
+from nextbar.data.origins import usable_origins
+from nextbar.data.preparation import Preparation
+from nextbar.data.series_fit import SeriesFit
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.inference.fits import fit_of, with_features
@@ -109,21 +110,21 @@ def _read(
     **names: Unpack[FrameNames],
 ) -> Iterator[Bars]:
     """The series of a frame, checked as those of the training were."""
-    contents = wanted_of(config, **names)
+    needs = TableNeeds.of(config, **names)
     for resolution, ticker, table in tables_of(frame, config, **names):
         is_trained = preparation.find(ticker, resolution) is not None
         needed = max(config.seq_len, FEWEST_READ) if last_only and is_trained and not config.indicators else None
-        table = _closed_rows(table, f"{ticker}_{resolution}", contents, seconds(resolution), needed, present)
+        table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present)
         with trained_on(config):
-            yield table_bars(table, ticker, resolution, contents)
+            yield table_bars(table, ticker, resolution, needs)
 
 
-def _closed_rows(table: Table, name: str, contents: Wanted, step: int, n: int | None, present: Present) -> Table:
+def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int | None, present: Present) -> Table:
     """The bars of a table that have closed; only the last ``n``, where they can be found without reading the others.
 
     Values of an unfinished bar must not forbid a forecast, so it is left out before anything is checked.
     """
-    at = contents.match(list(table.frame.columns))[0].get("date")
+    at = needs.match(list(table.frame.columns))[0].get("date")
     if at is None or not len(table):
         return table
     column = table.frame.iloc[:, at]

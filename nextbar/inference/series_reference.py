@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextbar.bars.bars import Bars
-from nextbar.data.dataset import moves_until
-from nextbar.data.preparation import SeriesFit
+from nextbar.data.origins import moves_until
+from nextbar.data.panel import Panel
+from nextbar.data.series_fit import SeriesFit
 from nextbar.data.targets import outcomes
 from nextbar.metrics.reference import fit_reference, join_references
 from nextbar.metrics.task import Task
@@ -16,8 +16,7 @@ from nextbar.types import Outcomes, Reference
 
 
 def series_reference(
-    series: Sequence[Bars],
-    names: Sequence[str],
+    panel: Panel,
     fits: Sequence[SeriesFit],
     origin_N: np.ndarray,
     span: str,
@@ -31,8 +30,7 @@ def series_reference(
     given than the run had.
 
     Args:
-        series: bars with their indicators.
-        names: what the run's records call them.
+        panel: bars with their indicators, called as in the run's records.
         fits: calendar and statistics of each of them.
         origin_N: rows of the span's last known bars, over the series end to end.
         span: ``validation`` or ``test``.
@@ -42,13 +40,12 @@ def series_reference(
     """
     trained_S = np.ones(len(run_names), bool) if run.trained_S is None else run.trained_S
     moves_S = np.zeros(len(run_names)) if run.moves_S is None else run.moves_S
-    starts = np.cumsum([0, *(len(b) for b in series)])
     row_S: list[int] = []
     own_names: list[str] = []
     closes, parts = [], []
-    for s, (bars, fit, name) in enumerate(zip(series, fits, names, strict=True)):
+    for s, (bars, fit, name) in enumerate(zip(panel.bars, fits, panel.names, strict=True)):
         recorded = run_names.index(name) if name in run_names else None
-        own_N = origin_N[(origin_N >= starts[s]) & (origin_N < starts[s + 1])] - starts[s]
+        own_N = panel.within(origin_N, s)
         origin = int(own_N.min()) if len(own_N) else -1
         rows, close_N = moves_until(bars, fit.calendar, task.horizon, origin), bars.columns["close"]
         if recorded is not None and (trained_S[recorded] or (span == "test" and len(rows) < moves_S[recorded])):

@@ -10,48 +10,39 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
-from nextbar.data.dataset import usable_origins
-from nextbar.data.preparation import SeriesFit
-from nextbar.data.splits import Cuts, spans
-from nextbar.data.windows import WindowSpec
+from nextbar.data.origins import window_origins
+from nextbar.data.panel import Panel
+from nextbar.data.series_fit import SeriesFit
+from nextbar.data.splits import Cuts
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError, NextbarError, RunError
 
 SPANS = ("validation", "test")
 
 
-def span_origins(
-    series: Sequence[Bars], fits: Sequence[SeriesFit], spec: WindowSpec, cuts: Cuts
-) -> dict[str, np.ndarray]:
+def span_origins(panel: Panel, fits: Sequence[SeriesFit], spec: WindowSpec, cuts: Cuts) -> dict[str, np.ndarray]:
     """Rows of the windows' last known bars by span, over all series end to end.
 
     Args:
-        series: bars with their indicators.
+        panel: bars with their indicators.
         fits: calendar and statistics of each of them.
         spec: the windows.
         cuts: where the run's spans begin.
     """
-    parts: dict[str, list[np.ndarray]] = {span: [] for span in SPANS}
-    start = 0
-    for bars, fit in zip(series, fits, strict=True):
-        usable_N = usable_origins(bars, fit.calendar, spec, spec.horizon)
-        by_span = spans(bars.close_time_N, usable_N, spec.horizon, cuts)
-        for span in SPANS:
-            parts[span].append(by_span[span] + start)
-        start += len(bars)
-    return {span: np.concatenate(rows) for span, rows in parts.items()}
+    by_span = [window_origins(bars, fit.calendar, spec, cuts) for bars, fit in zip(panel.bars, fits, strict=True)]
+    return {span: panel.join([origins[span] for origins in by_span]) for span in SPANS}
 
 
-def unseen_origins(origin_N: np.ndarray, series: Sequence[Bars], ends_S: Sequence[int]) -> np.ndarray:
+def unseen_origins(origin_N: np.ndarray, panel: Panel, ends_S: Sequence[int]) -> np.ndarray:
     """The origins at or after the last bar that a run used of their series: it has seen none of their labels.
 
     Args:
         origin_N: rows of the series end to end.
-        series: the bars.
+        panel: the bars.
         ends_S: when the run's last bar of each series opened, seconds since the epoch.
     """
-    time_R = np.concatenate([b.time_N for b in series])
-    end_R = np.repeat(ends_S, [len(b) for b in series])
-    return origin_N[time_R[origin_N] >= end_R[origin_N]]
+    end_R = panel.per_series(ends_S)
+    return origin_N[panel.time_R[origin_N] >= end_R[origin_N]]
 
 
 def no_unseen_window(series: Sequence[Bars], run_dir: Path) -> DataError:
