@@ -14,24 +14,26 @@ from nextbar.metrics.scorer import Scorer
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 QUINTILES = ("calmest", "calm", "middle", "lively", "wildest")
 VOLATILITY_BARS = 20
-"""the move before the origin that calls a bar calm or wild is taken over this many bars"""
+"""bars before the origin whose moves are its recent volatility"""
 
 _DAY = 86_400
 
 
 class Grouping(NamedTuple):
-    """The windows of a span, put into groups."""
+    """A way of dividing the windows of a span into groups."""
 
     key: str
     title: str
     axis: str
     labels: tuple[str, ...]
+    """of the groups"""
     group_N: np.ndarray
+    """index of each window's group"""
     caption: str = ""
 
 
 def groupings(bars: Sequence[Bars], timezones: Sequence[str], origin_N: np.ndarray, scorer: Scorer) -> list[Grouping]:
-    """Every way to look at a span that has at least two groups.
+    """The ways of grouping that divide a span into at least two groups.
 
     Args:
         bars: all series, in the order of the rows.
@@ -44,23 +46,23 @@ def groupings(bars: Sequence[Bars], timezones: Sequence[str], origin_N: np.ndarr
     opened_N = local_R[origin_N + 1]
     clock = timezones[0] if len(set(timezones)) == 1 else "time of each market"
     which = "first predicted bar" if scorer.task.horizon > 1 else "predicted bar"
-    found = [Grouping("by-ticker", "By series", "series", outcomes.names, outcomes.series_N)]
+    ways = [Grouping("by-ticker", "By series", "series", outcomes.names, outcomes.series_N)]
     if min(b.step for b in bars) < _DAY:
         hours = tuple(f"{hour:02d}" for hour in range(24))
-        found.append(Grouping("by-hour", "By hour of the day", f"hour ({clock})", hours, opened_N % _DAY // 3600,
+        ways.append(Grouping("by-hour", "By hour of the day", f"hour ({clock})", hours, opened_N % _DAY // 3600,
                               f"The hour in which the {which} opens."))  # fmt: skip
     if min(b.step for b in bars) <= _DAY:
         weekday_N = (opened_N // _DAY + 3) % 7
-        found.append(Grouping("by-weekday", "By weekday", f"weekday ({clock})", WEEKDAYS, weekday_N,
+        ways.append(Grouping("by-weekday", "By weekday", f"weekday ({clock})", WEEKDAYS, weekday_N,
                               f"The day on which the {which} opens."))  # fmt: skip
-    found.append(
+    ways.append(
         Grouping(
             "by-volatility", "By volatility", "recent volatility, in fifths", QUINTILES,
             quintile(volatility(bars)[origin_N], outcomes.series_N),
             f"Root mean square of the last {VOLATILITY_BARS} moves known at the origin, ranked within each series.",
         )
     )  # fmt: skip
-    return [g for g in found if len(np.unique(g.group_N[g.group_N >= 0])) > 1]
+    return [g for g in ways if len(np.unique(g.group_N[g.group_N >= 0])) > 1]
 
 
 def volatility(bars: Sequence[Bars]) -> np.ndarray:
