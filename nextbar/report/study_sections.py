@@ -11,7 +11,8 @@ from nextbar.report.page import Section
 from nextbar.report.parallel import parallel_figure
 from nextbar.report.texts import how_to_read
 from nextbar.report.trials import history_figure, importance_figure, leaderboard_html, written
-from nextbar.searching.study import LEAST_FOR_IMPORTANCE, Study
+from nextbar.searching.importance import LEAST_FOR_IMPORTANCE
+from nextbar.searching.study import Study
 
 _ADVICE = {
     "The winner was chosen by validation.": "Of many tries some are good on validation by luck, so the ranking score "
