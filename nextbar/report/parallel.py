@@ -13,7 +13,7 @@ from typing import Any
 from nextbar.report.figure import MODEL, Drawing, Figure, text
 from nextbar.report.trials import Row, written
 from nextbar.searching.leaderboard import short_names
-from nextbar.searching.space.dimensions import Choices, Dimension
+from nextbar.searching.space.dimensions import Categorical, Dimension
 from nextbar.searching.space.space import Params, Space
 
 LEGIBLE = 16
@@ -81,7 +81,7 @@ def _label(short: str, name: str, space: Space) -> str:
 
 
 def _axis(label: str, drawn: Sequence[Any], dimension: Dimension) -> _Axis:
-    if isinstance(dimension, Choices):
+    if isinstance(dimension, Categorical):
         choices = list(dimension.labels())
         last = max(len(choices) - 1, 1)
         ticks = [(i / last, written(value)[:LEGIBLE]) for i, value in enumerate(dimension.values)]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -22,6 +21,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import LEASE, WorkerLock
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.space.space import Space
@@ -39,33 +39,6 @@ from nextbar.searching.trials import (
     rank,
     standing,
 )
-
-MOST_DEATHS = 10
-"""times in a row that processes may die in the same epoch of a trial before it counts as failed"""
-
-
-class LeaseLost(Exception):
-    """Another worker has taken the trial over, because this one did not renew its lease in time."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A trial that is this worker's to train."""
-
-    number: int
-    """its place among the trials that count, the same after a take-over; see ``counted``"""
-    trial_id: int
-    """the storage's id, another one after each take-over"""
-    proposal: Proposal
-    seconds: float = 0.0
-    """seconds of training before the take-over"""
-    taken_over: int = 0
-    """take-overs in a row without an epoch done in between"""
-
-    @property
-    def hopeless(self) -> bool:
-        """True where processes have died too often in the same epoch of it."""
-        return self.taken_over >= MOST_DEATHS
 
 
 class Ledger:

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from nextbar.logger import console, get_logger
+from nextbar.searching.claim import Claim
 from nextbar.searching.leaderboard import best_of
-from nextbar.searching.ledger import Claim
 from nextbar.searching.trials import FACTS
 
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
-from nextbar.searching.samplers import REPEATS, Sampler, asked
+from nextbar.searching.samplers import REPEATS, Sampler, by_optuna
 from nextbar.searching.space.space import Params, Space
 
 COUNTED = 20_000
@@ -73,7 +73,7 @@ def propose(
 def _rest(space: Space, seed: int, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
     """All combinations of a space in random order; of a space too large for that, many drawn evenly."""
     if space.size is None or space.size > COUNTED:
-        yield from asked(RandomSampler(seed=seed), space, trials, 10 * REPEATS)
+        yield from by_optuna(RandomSampler(seed=seed), space, trials, 10 * REPEATS)
     else:
         points = list(space.points())
         random.Random(seed).shuffle(points)

@@ -13,7 +13,8 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nextbar.searching.ledger import Claim, LeaseLost, Ledger
+from nextbar.searching.claim import Claim, LeaseLost
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import PRUNERS
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space.contradictions import most_epochs

@@ -55,7 +55,7 @@ class Tpe(Sampler):
 
     def draw(self, space: Space, seed: int, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
         """See ``Sampler.draw``."""
-        return asked(TPESampler(n_startup_trials=STARTUP, seed=seed), space, trials, REPEATS)
+        return by_optuna(TPESampler(n_startup_trials=STARTUP, seed=seed), space, trials, REPEATS)
 
 
 class Random(Sampler):
@@ -63,7 +63,7 @@ class Random(Sampler):
 
     def draw(self, space: Space, seed: int, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
         """See ``Sampler.draw``."""
-        return asked(RandomSampler(seed=seed), space, trials, REPEATS)
+        return by_optuna(RandomSampler(seed=seed), space, trials, REPEATS)
 
 
 class Grid(Sampler):
@@ -84,10 +84,10 @@ class Grid(Sampler):
         return iter(())
 
 
-def asked(sampler: BaseSampler, space: Space, trials: Sequence[FrozenTrial], n: int) -> Iterator[Params]:
+def by_optuna(sampler: BaseSampler, space: Space, trials: Sequence[FrozenTrial], n: int) -> Iterator[Params]:
     """``n`` combinations by a sampler of Optuna's, which sees the trials.
 
-    They are asked of a copy of the study in memory, so that the study itself has no trace of those that are not used.
+    They are drawn from a copy of the study in memory, so that the study itself has no trace of those that are not used.
     """
     mirror = optuna.create_study(sampler=sampler, direction="minimize")
     mirror.add_trials(trials)

@@ -10,7 +10,7 @@ from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.ledger import Claim
+from nextbar.searching.claim import Claim
 from nextbar.searching.space.contradictions import samples
 from nextbar.searching.space.space import Space
 from nextbar.train.population import population_key

@@ -9,8 +9,9 @@ from typing import Any
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
 from nextbar.logger import get_logger
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import Heartbeat
-from nextbar.searching.ledger import Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.outcome import Outcome, failed, outcome_of
 from nextbar.searching.progress import hushed
 from nextbar.searching.pruning import Pruning

@@ -9,10 +9,11 @@ from functools import partial
 from optuna.trial import FrozenTrial
 
 from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.claim import Claim
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
 from nextbar.searching.leaderboard import write_leaderboard
-from nextbar.searching.ledger import Claim, Ledger
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SAMPLERS, SearchOptions
 from nextbar.searching.progress import Progress
 from nextbar.searching.proposals import Proposal, propose

@@ -15,8 +15,9 @@ from spaces import make_space
 
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import LEASE, Heartbeat, WorkerLock
-from nextbar.searching.ledger import Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage

@@ -18,9 +18,10 @@ from spaces import make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import row_of
-from nextbar.searching.ledger import Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.proposals import Proposal

@@ -18,8 +18,9 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
 from nextbar.searching import Study, search, worker
 from nextbar.searching import trial_runner as trial
+from nextbar.searching.claim import MOST_DEATHS
 from nextbar.searching.heartbeat import WorkerLock
-from nextbar.searching.ledger import MOST_DEATHS, Ledger
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage
