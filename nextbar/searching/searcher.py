@@ -119,13 +119,18 @@ def search(
     result = Study(folder.path, space, study, None if bars is None else cache)
     write_leaderboard(folder.leaderboard, result.trials, space)
     if used_up:
-        counted = space.size is not None and space.size <= COUNTED
-        get_logger().warning(
-            "%s %d different combinations, fewer than n_trials (%d)",
-            "the space is used up: it has" if counted else "nothing new was found in the space after",
-            len(result.trials),
-            options.n_trials,
-        )
+        _warn_of_few_trials(len(result.trials), options.n_trials, space)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _warn_of_few_trials(n: int, n_trials: int, space: Space) -> None:
+    """Warn that a search ended before ``n_trials``, and whether the space has no more or no more was found."""
+    counted = space.size is not None and space.size <= COUNTED
+    get_logger().warning(
+        "%s %d different combinations, fewer than n_trials (%d)",
+        "the space is used up: it has" if counted else "nothing new was found in the space after",
+        n,
+        n_trials,
+    )
