@@ -45,11 +45,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; there are {', '.join(beside or names)}"
 
 
-def first_line(error: BaseException) -> str:
-    """First line of an error's text, for a message; the error's class where it has no text."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 class NextbarError(Exception):
     """Base of the errors whose message says what was found, what is allowed and what to do."""
 
