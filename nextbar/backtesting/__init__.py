@@ -1,12 +1,12 @@
-"""Backtest: what would have been forecast, fold by fold, by a model that knew no more than it could have.
+"""Backtest: out-of-sample forecasts, fold by fold, by a model that has seen nothing later than its cutoff.
 
-- ``options``: what is asked; ``folds``: which bars are known and which are forecast, and the windows scored
-- ``panel``: all series as one table, cut at an instant
-- ``transformer``: the model as a predictor like any other
-- ``entrants``: who takes part, and what is done with what they hand in; ``causality``: nobody looks ahead
-- ``scoring``: everybody's scores on the same windows, the model beside each
-- ``record``: the backtest's folder; ``result``: what a user gets back
-- ``walk_forward``: fold by fold; ``backtester``: the public face
+- ``options``: ``BacktestOptions``; ``folds``: history and forecast period of each fold, and the windows scored
+- ``panel``: all series end to end, cut at an instant
+- ``model``: the model as a predictor like any other
+- ``participants``: the predictors of a backtest; ``causality``: whether one of them looks ahead
+- ``scoring``: scores of all participants on the same windows; ``table``: their forecasts as one frame
+- ``folder``: the backtest's folder; ``result``: ``Backtest``, what a user gets back
+- ``walk_forward``: fits, asks and scores fold by fold; ``backtester``: ``backtest``
 """
 
 from nextbar.backtesting.backtester import backtest

@@ -1,11 +1,10 @@
-"""The public face of backtests: checks what is asked, goes on with what is there, writes down what came out."""
+"""``backtest``: checks its arguments, goes on with an unfinished backtest, and writes the results to its folder."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
@@ -15,23 +14,23 @@ from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import participants
 from nextbar.backtesting.result import Backtest
-from nextbar.backtesting.walk_forward import WalkForward, plan_rounds
+from nextbar.backtesting.walk_forward import WalkForward, plan_folds
 from nextbar.bars.bars import fingerprint
 from nextbar.bars.columns import FrameNames
 from nextbar.bars.naming import Naming
 from nextbar.bars.record import SeriesRecord
+from nextbar.bars.series import series_of
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.features import FeatureSet
-from nextbar.errors import ConfigError, DataError, TrainingInterrupted
+from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
 from nextbar.runs.records import write_bars_record
-from nextbar.train.trainer import Trainer
 
 
 @strict_arguments
@@ -73,7 +72,7 @@ def backtest(
         baselines: all that apply, none, or those of these names.
         conformal: adjust the model's intervals by the validation residuals of each fit.
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
-        overwrite: throw what is there away and train anew.
+        overwrite: throw an earlier backtest of the same folder away and train anew.
         show: progress bars and tables; None: where ``nextbar`` logs at INFO.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
@@ -102,33 +101,32 @@ def backtest(
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
-    rounds = plan_rounds(panel, config, options)
-    record = BacktestFolder.of(config, options.question, fingerprint(used))
-    said = options.to_dict() | {
-        "baselines": [e.name for e in others if e.kind == "baseline"],
-        "predictors": [e.name for e in others if e.kind == "own"],
+    planned = plan_folds(panel, config, options)
+    folder = BacktestFolder.of(config, options.question, fingerprint(used))
+    plain_options = options.to_dict() | {
+        "baselines": [other.name for other in others if other.kind == "baseline"],
+        "predictors": [other.name for other in others if other.kind == "own"],
     }
-    with record.claimed(overwrite):
-        former = record.read()
-        if former.get("status") == "finished" and former.get("options") == said and not predictors:
-            get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", record.path)
+    with folder.claimed(overwrite):
+        former = folder.read()
+        if former.get("status") == "finished" and former.get("options") == plain_options and not predictors:
+            get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
         else:
             facts = {
-                "config": _facts(config),
                 "model": ModelPredictor.name,
-                "options": said,
-                "folds": [one.describe() for one in rounds],
+                "options": plain_options,
+                "folds": [fold.describe() for fold in planned],
                 "datapath": os.path.abspath(config.dataset_config.datapath),
             }
-            write_bars_record(record.path, [SeriesRecord.of(b) for b in used])
+            write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
             if former.get("status") != "finished":
-                record.begin(config, facts)
-            with _noted(record):
-                walk = WalkForward(config, options, panel, rounds, others, record.folds, show)
+                folder.begin(config, facts)
+            with folder.failures_noted():
+                walk = WalkForward(config, options, panel, planned, others, folder.folds, show)
                 forecasts, results = walk.run()
-                record.begin(config, facts)  # finished results stay until there are others
-                record.finish(forecasts, **results)
-    result = Backtest.load(record.path)
+                folder.begin(config, facts)  # finished results stay until there are others
+                folder.finish(forecasts, **results)
+    result = Backtest.load(folder.path)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
@@ -136,45 +134,11 @@ def backtest(
 
 def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> BacktestPanel:
     dataset = config.dataset_config
-    read = [b.between(dataset.initial_date, dataset.final_date) for b in Trainer(config, bars, **names).read()]
-    kept = tuple(b for b in read if len(b))
-    lacking = [b.name for b in read if not len(b)]
+    series = [b.between(dataset.initial_date, dataset.final_date) for b in series_of(config, bars, **names)]
+    kept = tuple(b for b in series if len(b))
+    lacking = [b.name for b in series if not len(b)]
     if lacking:
         raise DataError(
             f"{', '.join(lacking)}: no bars from initial_date {dataset.initial_date} to final_date {dataset.final_date}"
         )
     return BacktestPanel(kept, dataset.horizon, Naming.of(dataset))
-
-
-@contextmanager
-def _noted(record: BacktestFolder) -> Iterator[None]:
-    """Write down how it ended, where it did not finish; a backtest that was finished before stays so."""
-
-    def note(status: str, message: str) -> None:
-        if record.read().get("status") != "finished":
-            record.update(status=status, message=message)
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        message = f"interrupted; folds trained so far are kept in {record.path}, the same command goes on from there"
-        note("interrupted", message)
-        raise TrainingInterrupted(message) from None
-    except BaseException as error:
-        note("failed", f"{type(error).__name__}: {error}")
-        raise
-
-
-def _facts(config: ExperimentConfig) -> dict[str, Any]:
-    """The configuration in a nutshell; ``config.yaml`` has all of it."""
-    dataset = config.dataset_config
-    return {
-        "experiment_name": config.experiment_name,
-        "tickers": list(dataset.tickers),
-        "test_tickers": list(config.scored_tickers),
-        "resolution": list(dataset.resolutions),
-        "seq_len": dataset.seq_len,
-        "horizon": dataset.horizon,
-        "output_mode": dataset.output_mode,
-        "target": dataset.target,
-    }

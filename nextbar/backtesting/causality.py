@@ -1,4 +1,4 @@
-"""Does a predictor look ahead? It is asked once more with the later bars left out, and must say the same."""
+"""Finds predictors that look ahead: without the later bars their forecasts must be the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
 TOLERANCE = 1e-6
-"""of the value: rounding may depend on how many rows are worked on together"""
+"""relative difference that counts as rounding, which may depend on how many rows are computed together"""
 LOOKS = (0.25, 0.5, 0.75)
 """where the bars are cut off, as shares of the fold's origins"""
 
@@ -27,15 +27,15 @@ def require_causal(
     """Compare the forecasts with those made when the bars end at some origins of the fold.
 
     Args:
-        participant: who is asked.
+        participant: the predictor.
         panel: all bars.
         fold: what is forecast.
         row_N: origins, rows of the panel.
-        forecast: what it said of them with the bars to the fold's end.
-        task: what was asked.
+        forecast: its forecast from them, with the bars up to the fold's end.
+        task: what is forecast.
 
     Raises:
-        DataError: it says something else, or nothing, without the later bars: it looks ahead.
+        DataError: without the later bars it forecasts otherwise, or not at all.
     """
     origin_N = panel.close_time_R[row_N]
     moments = np.unique(origin_N)
@@ -57,8 +57,8 @@ def require_causal(
             raise DataError(
                 f"{participant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
                 f"{keys.ticker_N[n]} is another one when the bars end at {iso(end)} "
-                f"({_said(forecast.rows(early), keys, task, n, h)} with all bars of the fold, "
-                f"{_said(again, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"
+                f"({_values(forecast.rows(early), keys, task, n, h)} with all bars of the fold, "
+                f"{_values(again, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"
             )
 
 
@@ -69,17 +69,17 @@ def _close(forecast: Forecast, keys: Keys, task: Task) -> np.ndarray:
 
 
 def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_only: bool) -> np.ndarray:
-    """Largest relative difference of anything the two say of a window and step, (N, H)."""
+    """Largest relative difference between two forecasts of a window and step, (N, H)."""
     if first.log_probs_NHK is not None and second.log_probs_NHK is not None:
         return np.abs(np.exp(first.log_probs_NHK) - np.exp(second.log_probs_NHK)).max(axis=-1)
-    closes = [_close(one, keys, task) for one in (first, second)]
+    closes = [_close(forecast, keys, task) for forecast in (first, second)]
     pairs: list[Any] = [closes, (first.scale_NH, second.scale_NH), (first.df_NH, second.df_NH)]
     gap_NH = np.zeros(closes[0].shape)
-    for one, other in pairs:
-        if one is not None and other is not None:
-            size = np.maximum(np.maximum(np.abs(one), np.abs(other)), np.finfo(float).tiny)
-            gap_NH = np.maximum(gap_NH, np.abs(one - other) / size)
-        elif one is not other:
+    for a_NH, b_NH in pairs:
+        if a_NH is not None and b_NH is not None:
+            size_NH = np.maximum(np.maximum(np.abs(a_NH), np.abs(b_NH)), np.finfo(float).tiny)
+            gap_NH = np.maximum(gap_NH, np.abs(a_NH - b_NH) / size_NH)
+        elif a_NH is not b_NH:
             return np.full(gap_NH.shape, np.inf)
     if direction_only:
         assert first.location_NH is not None and second.location_NH is not None
@@ -87,8 +87,8 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
     return gap_NH
 
 
-def _said(forecast: Forecast, keys: Keys, task: Task, n: Any, h: Any) -> str:
+def _values(forecast: Forecast, keys: Keys, task: Task, n: Any, h: Any) -> str:
     if forecast.log_probs_NHK is not None:
         return "p " + ", ".join(f"{p:.4g}" for p in np.exp(forecast.log_probs_NHK[n, h]))
-    said = f"close {_close(forecast, keys, task)[n, h]:.9g}"
-    return said if forecast.scale_NH is None else f"{said}, scale {forecast.scale_NH[n, h]:.9g}"
+    close = f"close {_close(forecast, keys, task)[n, h]:.9g}"
+    return close if forecast.scale_NH is None else f"{close}, scale {forecast.scale_NH[n, h]:.9g}"

@@ -1,4 +1,4 @@
-"""The folder of a backtest: its name, what lies in it, and who may write to it."""
+"""The folder of a backtest: its name, its files, and the lock on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.errors import RunError
+from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.files import write_json, write_whole
 from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
 
@@ -85,20 +85,63 @@ class BacktestFolder:
         return summary
 
     def begin(self, config: ExperimentConfig, facts: dict[str, Any]) -> None:
-        """Write what is known before the first fit, with status ``running``; earlier results are gone."""
+        """Write configuration and summary before the first fit, with status ``running``, and delete earlier results.
+
+        Args:
+            config: the experiment.
+            facts: further values of the summary.
+        """
         config.save(self.path / "config.yaml")
-        write_json(self.path / SUMMARY, {"kind": KIND, "format": FORMAT, "status": "running", "message": ""} | facts)
+        state = {"kind": KIND, "format": FORMAT, "status": "running", "message": ""}
+        write_json(self.path / SUMMARY, state | {"config": _in_short(config)} | facts)
         (self.path / FORECASTS).unlink(missing_ok=True)
 
+    @contextmanager
+    def failures_noted(self) -> Iterator[None]:
+        """Write status and message of a block that fails or is interrupted, unless an earlier backtest has finished.
+
+        Raises:
+            TrainingInterrupted: Ctrl-C.
+        """
+
+        def note(status: str, message: str) -> None:
+            if self.read().get("status") != "finished":
+                self.update(status=status, message=message)
+
+        try:
+            yield
+        except KeyboardInterrupt:
+            message = f"interrupted; folds trained so far are kept in {self.path}, the same command goes on from there"
+            note("interrupted", message)
+            raise TrainingInterrupted(message) from None
+        except BaseException as error:
+            note("failed", f"{type(error).__name__}: {error}")
+            raise
+
     def update(self, **values: Any) -> dict[str, Any]:
-        """Change values of the summary; returns all of it."""
+        """Change values of the summary; returns the whole of it."""
         summary = self.read() | values
         write_json(self.path / SUMMARY, summary)
         return summary
 
     def finish(self, forecasts: Any, **values: Any) -> dict[str, Any]:
-        """Write the forecasts (a pandas frame), then the summary, which says that they are there."""
+        """Write the forecasts (a pandas frame), then the summary with ``values`` and status ``finished``."""
         buffer = BytesIO()
         forecasts.to_parquet(buffer, index=False, compression="zstd")
         write_whole(self.path / FORECASTS, buffer.getvalue())
         return self.update(status="finished", **values)
+
+
+def _in_short(config: ExperimentConfig) -> dict[str, Any]:
+    """The fields of a configuration that readers of the summary need; ``config.yaml`` has them all."""
+    dataset = config.dataset_config
+    return {
+        "experiment_name": config.experiment_name,
+        "tickers": list(dataset.tickers),
+        "test_tickers": list(config.scored_tickers),
+        "resolution": list(dataset.resolutions),
+        "seq_len": dataset.seq_len,
+        "horizon": dataset.horizon,
+        "output_mode": dataset.output_mode,
+        "target": dataset.target,
+    }

@@ -1,4 +1,4 @@
-"""Folds: which bars are known, which are forecast, and the windows everybody is scored on.
+"""Folds: the history and the forecast period of each, and the windows that all participants are scored on.
 
 The out-of-sample period is the experiment's test span. The bars of the scored series in it, pooled by their closes, are
 cut into parts of equal count (to one bar, and to bars that close together) at instants common to all series. A window
@@ -40,12 +40,12 @@ class Fold:
 
     @property
     def fits(self) -> bool:
-        """True where something is fitted anew."""
+        """True where the model is fitted anew."""
         return self.fitted_in == self.number
 
     @property
     def cutoff(self) -> int:
-        """Whatever was fitted, chosen or adjusted for its forecasts comes from bars that close before this.
+        """All that was fitted, chosen or adjusted for its forecasts comes from bars that close before this.
 
         It is the start of the fold in which the model was fitted, less the embargo.
         """
@@ -95,22 +95,22 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
             folds.append(Fold(k + 1, former.begin, start, end, former.fitted_in, former.cuts))
             continue
         begin = first + (start - starts[0] if options.window == "sliding" else 0)
-        known = pooled[(pooled >= begin) & (pooled < start - embargo)]
-        if not len(known):
+        history = pooled[(pooled >= begin) & (pooled < start - embargo)]
+        if not len(history):
             raise DataError(
                 f"embargo: {options.embargo} bars before {iso(start)}, where fold {k + 1} starts, leave none of the "
                 f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
             )
-        cuts = Cuts(start_of_last(known, config.validation_split), start, embargo)
+        cuts = Cuts(start_of_last(history, config.validation_split), start, embargo)
         folds.append(Fold(k + 1, begin, start, end, k + 1, cuts))
     return folds
 
 
 def fold_dataset(panel: BacktestPanel, config: ExperimentConfig, fold: Fold, options: BacktestOptions) -> Dataset:
-    """The fold's bars as its model sees them: what is fitted ends at the cutoff, the bars at the fold's end.
+    """The dataset of a fold: fitted on bars before the cutoff, with bars up to the fold's end.
 
     Raises:
-        DataError: too few bars to train, validate or score on; says in which fold, and how many there are.
+        DataError: too few bars to train, validate or score on; names the fold and their number.
     """
     hint = f" or a smaller embargo than {options.embargo} bars" if options.embargo else ""
     try:
@@ -129,23 +129,23 @@ def fold_rows(panel: BacktestPanel, dataset: Dataset, fold: Fold) -> np.ndarray:
 
 
 def _require_history(panel: BacktestPanel, config: ExperimentConfig, fold: Fold) -> None:
-    for one in panel.bars:
+    for series in panel.bars:
         if (
-            one.ticker in config.scored_tickers
-            and not ((one.close_time_N >= fold.begin) & (one.close_time_N < fold.cutoff)).any()
+            series.ticker in config.scored_tickers
+            and not ((series.close_time_N >= fold.begin) & (series.close_time_N < fold.cutoff)).any()
         ):
             raise DataError(
-                f"{one.name} has no bars from {iso(fold.begin)} to {iso(fold.cutoff)}, before what is forecast; "
+                f"{series.name} has no bars from {iso(fold.begin)} to {iso(fold.cutoff)}, before what is forecast; "
                 "leave it out"
             )
 
 
 def _require_labels(panel: BacktestPanel, config: ExperimentConfig, fold: Fold, row_N: np.ndarray) -> None:
     tickers = {panel.bars[s].ticker for s in np.unique(panel.series_R[row_N])}
-    for one in panel.bars:
-        if one.ticker in config.scored_tickers and one.ticker not in tickers:
-            inside = np.count_nonzero((one.close_time_N >= fold.start) & (one.close_time_N < fold.end))
+    for series in panel.bars:
+        if series.ticker in config.scored_tickers and series.ticker not in tickers:
+            inside = np.count_nonzero((series.close_time_N >= fold.start) & (series.close_time_N < fold.end))
             raise DataError(
-                f"no windows of {one.name}, which has {inside} bars in the fold; a window takes "
+                f"no windows of {series.name}, which has {inside} bars in the fold; a window takes "
                 f"{panel.horizon} of them and {config.dataset_config.seq_len} before, without a hole"
             )

@@ -1,4 +1,4 @@
-"""The model as a predictor like any other: trained in a run folder of its own, asked through a Forecaster."""
+"""The model as a predictor like any other: trained in a run folder of its own, forecasting through a Forecaster."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nextbar.train.trainer import Plan, Trainer
 
 
 class ModelPredictor:
-    """The transformer of an experiment, in the place of :class:`nextbar.baselines.Predictor`.
+    """The transformer of an experiment as a :class:`nextbar.baselines.Predictor`.
 
     Args:
         config: the experiment.
-        folder: its run lies in there.
-        cuts: where validation begins, and where what is to be forecast.
+        folder: of its run.
+        cuts: where validation begins, and where the bars to forecast begin.
         show: progress bar and closing table, as for the Trainer.
     """
 
@@ -50,12 +50,12 @@ class ModelPredictor:
         self.forecaster = Forecaster.load(result.run_dir)
 
     def predict(self, frame: Any) -> Any:
-        """Forecasts from every bar of the scored tickers after the cutoff, and a few before."""
+        """Forecasts from every bar of the scored tickers after the cutoff, and from a few before."""
         scored = frame[frame["ticker"].isin(self.config.scored_tickers)]
         return self.forecaster.predict(self._reached(scored), levels=(), last_only=False, law=True)
 
     def _reached(self, frame: Any) -> Any:
-        """Without the bars that no context reaches; an indicator may reach back to the first."""
+        """The frame without bars too early for any context; all of it with indicators, which may need the first bar."""
         import pandas as pd
 
         dataset = self.config.dataset_config

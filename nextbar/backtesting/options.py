@@ -1,4 +1,4 @@
-"""What is asked of a backtest."""
+"""Options of a backtest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _shares(value: Any) -> tuple[float, ...]:
 
 @checked
 class BacktestOptions(Checked):
-    """How the out-of-sample period is cut, and what is done in each part.
+    """How the out-of-sample period is cut, and what is fitted and compared in each part.
 
     Raises:
         ConfigError: an unknown name or an impossible value.
@@ -48,5 +48,5 @@ class BacktestOptions(Checked):
 
     @property
     def question(self) -> dict[str, Any]:
-        """What decides the fits, and with them the name of the folder."""
+        """The options that decide the fits, which the folder is named by."""
         return {name: getattr(self, name) for name in ("folds", "window", "refit_every", "embargo")}

@@ -1,4 +1,4 @@
-"""Who takes part in a backtest: checked before anything is trained, asked in one way, answered for by name."""
+"""The predictors that take part in a backtest: checked before anything is trained, and named in every error."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ Kind = Literal["model", "baseline", "own"]
 
 @dataclass(frozen=True)
 class Participant:
-    """A predictor and what it counts as."""
+    """A predictor and its kind: the model, a baseline, or one of the user's own."""
 
     predictor: Predictor
     kind: Kind
 
     @property
     def name(self) -> str:
-        """What tables and reports call it."""
+        """Its name in tables and reports."""
         return name_of(self.predictor)
 
     @property
     def direction_only(self) -> bool:
-        """True where nothing but the sign of its moves is scored."""
+        """True where only the sign of its moves is scored."""
         return is_direction_only(self.predictor)
 
     def fit(self, frame: Any, where: object) -> None:
-        """Have it learn; ``where`` is for the message.
+        """Fit it on a frame of bars; ``where`` names the fold in an error.
 
         Raises:
-            RunError: it cannot; names it.
+            RunError: it fails; the message names it.
         """
         with self._answering("fit", where):
             self.predictor.fit(self._own_copy(frame))
 
     def ask(self, frame: Any, keys: Keys, task: Task, where: object) -> Forecast:
-        """Its forecasts for ``keys``. One for the direction alone may hand in closes, whatever the mode.
+        """Its forecasts for ``keys``; a predictor of the direction alone may give closes in every output mode.
 
         Raises:
-            RunError: it cannot; names it.
+            RunError: it fails; the message names it.
             DataError: its table lacks rows or columns, or holds impossible values.
         """
         with self._answering("predict", where):
@@ -57,7 +57,7 @@ class Participant:
         return read(table, keys, task, source=f"{self.name}, {where}")
 
     def _own_copy(self, frame: Any) -> Any:
-        return frame.copy() if self.kind == "own" else frame  # what a user's code does to it is nobody else's concern
+        return frame.copy() if self.kind == "own" else frame  # a user's code may change it
 
     @contextmanager
     def _answering(self, method: str, where: object) -> Iterator[None]:
@@ -67,55 +67,56 @@ class Participant:
             raise RunError(f"{self.name} cannot {method} in {where}: {error}") from error
         except Exception as error:
             if self.kind != "own":
-                raise  # a fault of ours, with all that helps to find it
+                raise  # a fault of nextbar: its traceback helps to find it
             raise RunError(f"{self.name}.{method} failed in {where} with {type(error).__name__}: {error}") from error
 
 
 def participants(
-    task: Task, wanted: bool | Sequence[str], predictors: Sequence[Predictor], model: str
+    task: Task, chosen: bool | Sequence[str], predictors: Sequence[Predictor], model: str
 ) -> list[Participant]:
     """Baselines, then the user's own.
 
     Args:
-        task: what is asked.
-        wanted: baselines: all, none, or those of these names.
-        predictors: the user's.
-        model: the name that the model has.
+        task: what is forecast.
+        chosen: baselines: all, none, or those of these names.
+        predictors: the user's own.
+        model: name of the model.
 
     Raises:
-        ConfigError: an unknown baseline; a predictor without ``fit`` or ``predict``; a name that two have.
+        ConfigError: an unknown baseline; a predictor without ``fit`` or ``predict``; a name given twice.
     """
-    found = [Participant(one, "baseline") for one in _baselines(task, wanted)]
+    members = [Participant(baseline, "baseline") for baseline in _baselines(task, chosen)]
     if not isinstance(predictors, (list, tuple)):
         raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
-    for place, one in enumerate(predictors, start=1):
-        lacking = [name for name in ("fit", "predict") if not callable(getattr(one, name, None))]
-        if lacking or isinstance(one, type):
-            what = "is a class, make an object of it" if isinstance(one, type) else f"has no {' and no '.join(lacking)}"
+    for place, predictor in enumerate(predictors, start=1):
+        lacking = [name for name in ("fit", "predict") if not callable(getattr(predictor, name, None))]
+        if lacking or isinstance(predictor, type):
+            is_class = isinstance(predictor, type)
+            fault = "is a class, make an object of it" if is_class else f"has no {' and no '.join(lacking)}"
+            name = getattr(predictor, "__name__", type(predictor).__name__)
             raise ConfigError(
-                f"predictors: number {place} ({getattr(one, '__name__', type(one).__name__)}) {what}; a predictor has "
-                "fit(frame) and predict(frame)"
+                f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
             )
-        found.append(Participant(one, "own"))
+        members.append(Participant(predictor, "own"))
     taken = [model]
-    for participant in found:
+    for participant in members:
         if participant.name in taken:
             raise ConfigError(
                 f"predictors: two are called {participant.name!r}; give each a name of its own (its attribute name, or "
                 f"its class). Taken are {', '.join(taken)}"
             )
         taken.append(participant.name)
-    return found
+    return members
 
 
-def _baselines(task: Task, wanted: bool | Sequence[str]) -> list[Predictor]:
-    if wanted is False:
+def _baselines(task: Task, chosen: bool | Sequence[str]) -> list[Predictor]:
+    if chosen is False:
         return []
-    there = baselines.for_task(task)
-    if wanted is True:
-        return there
-    by_name = {name_of(one): one for one in there}
-    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    applicable = baselines.for_task(task)
+    if chosen is True:
+        return applicable
+    by_name = {name_of(baseline): baseline for baseline in applicable}
+    names = (chosen,) if isinstance(chosen, str) else tuple(chosen)
     unknown = [str(name) for name in names if name not in by_name]
     if unknown:
         raise ConfigError(
@@ -125,6 +126,6 @@ def _baselines(task: Task, wanted: bool | Sequence[str]) -> list[Predictor]:
 
 
 def same_question(forecast: Forecast, task: Task) -> Task:
-    """The question a forecast answers: the task, or for bare closes in another mode only where the price will be."""
+    """The task that a forecast is scored by: its own, or that of ``mean`` for closes alone in another output mode."""
     bare = forecast.scale_NH is None and forecast.log_probs_NHK is None
     return replace(task, output_mode="mean", edges=()) if bare else task

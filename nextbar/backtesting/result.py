@@ -1,4 +1,4 @@
-"""What a user gets back from a backtest."""
+"""``Backtest``: the result of a backtest."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SHOWN = {
     "distribution": ("nll", "crps", "mae", "acc_dir"),
     "discrete_grid": ("log_loss", "brier", "acc", "acc_dir"),
 }
-"""metrics of the printed table, the leading one first; ``summary.json`` has them all"""
+"""metrics of the printed table, the leading metric first; ``summary.json`` has them all"""
 HIGHER = frozenset({"acc", "acc_dir"})
-"""those of which more is better"""
+"""metrics of which more is better"""
 
 
 @strict_arguments
@@ -57,9 +57,10 @@ class Backtest:
     def forecasts(self) -> Any:
         """Out-of-sample forecasts of all folds as a pandas frame, a row for each predictor, ticker, origin and step.
 
-        ``model`` (the predictor), ``ticker``, (``resolution``,) ``cutoff`` (what was learnt for the forecast comes from
-        bars that close before it), ``origin``, ``step``, ``date``, ``last_close``, ``actual``; then, as far as the
-        predictor says it, ``close``, ``scale``, ``df``, ``close-lo-80``, ``close-hi-80`` ..., or ``p_<lower>_<upper>``.
+        ``model`` (the predictor), ``ticker``, (``resolution``,) ``cutoff`` (all that was learnt for the forecast
+        comes from bars that close before it), ``origin``, ``step``, ``date``, ``last_close``, ``actual``; then, as far
+        as the predictor has them, ``close``, ``scale``, ``df``, ``close-lo-80``, ``close-hi-80`` ..., or
+        ``p_<lower>_<upper>``.
 
         Raises:
             RunError: the file is missing or damaged.
@@ -121,5 +122,5 @@ def _number(value: float | None) -> str:
 
 
 def _best(metric: str, values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return (max if metric in HIGHER else min)(known, default=None)
+    defined = [value for value in values if value is not None]
+    return (max if metric in HIGHER else min)(defined, default=None)

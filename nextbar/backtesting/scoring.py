@@ -1,4 +1,4 @@
-"""Everybody's scores on the same windows, and the model beside each of the others."""
+"""Scores of all participants on the same windows, and the model compared with each of the others."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
 DIRECTION = "acc_dir"
-"""the one metric of those who say nothing but a direction"""
+"""the only metric of participants that forecast a direction alone"""
 
 
 def reference(panel: BacktestPanel, dataset: Dataset, task: Task) -> Reference:
-    """What the first fit's training span says about the panel's series: the unit of the scaled metrics in all folds."""
+    """The reference of the panel's series by the first fit's training span: unit of the scaled metrics in all folds."""
     learnt = {(b.ticker, b.resolution) for b, used in zip(dataset.bars, dataset.learnt, strict=True) if used}
     closes = [b.columns["close"][b.close_time_N < dataset.cuts.training_end] for b in panel.bars]
     history = panel.outcomes(panel.rows(dataset.bars, dataset.history_N))
@@ -37,7 +37,7 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
     """The forecasts of several folds, end to end.
 
     Raises:
-        DataError: ``df`` is there in some folds only.
+        DataError: ``df`` is given in some folds only.
     """
     if len({f.df_NH is None for f in forecasts}) > 1:
         raise DataError(f"{name}: there is a column df in some folds and none in others; give it in all, or in none")
@@ -68,28 +68,28 @@ class FoldScorer:
 
         Args:
             model: its name.
-            others: who takes part beside it.
+            others: the other participants.
             forecasts: of all windows, by name.
         """
         whole, node = self._scored(forecasts[model])
-        found = {model: node | {"kind": "model"}}
+        nodes = {model: node | {"kind": "model"}}
         for participant in others:
             scores, node = self._scored(forecasts[participant.name], DIRECTION if participant.direction_only else None)
             node |= {"kind": participant.kind, "direction_only": participant.direction_only}
-            found[participant.name] = node | self._beside(whole, participant, scores)
-        found[model]["verdict"] = self._overall(model, found)
-        return found
+            nodes[participant.name] = node | self._beside(whole, participant, scores)
+        nodes[model]["verdict"] = self._overall(model, nodes)
+        return nodes
 
     def _scored(self, forecast: Forecast, only: str | None = None) -> tuple[Scores, dict[str, Any]]:
-        first, *each = self._scorers(same_question(forecast, self.task))
-        scores = first.score(forecast)
-        parts = [one.score(forecast.rows(self.fold_N == k)) for k, one in enumerate(each)]
+        of_all, *by_fold = self._scorers(same_question(forecast, self.task))
+        scores = of_all.score(forecast)
+        parts = [scorer.score(forecast.rows(self.fold_N == k)) for k, scorer in enumerate(by_fold)]
         return scores, {
             "kind": "",
             "direction_only": False,
             "pooled": _plain(scores.mean, only),
-            "by_fold": [_plain(one.mean, only) for one in parts],
-            "by_ticker": {name: _plain(one, only) for name, one in scores.by_ticker.items()},
+            "by_fold": [_plain(part.mean, only) for part in parts],
+            "by_ticker": {name: _plain(score, only) for name, score in scores.by_ticker.items()},
             "diebold_mariano": None,
             "skill": {},
             "beaten": None,
@@ -97,20 +97,20 @@ class FoldScorer:
         }
 
     def calibration(self, forecast: Forecast, conformals: Sequence[Conformal] | None = None) -> dict[str, Any]:
-        """Of the model, all folds together; ``conformals``: the validation residuals behind each fold."""
+        """The model's calibration over all folds; ``conformals``: by fold, the validation residuals of its fit."""
         by_fold = ByFold.of(conformals, self.fold_N) if conformals else None
         return calibration_report(self.panel.outcomes(self.row_N), forecast, self.task, by_fold)
 
     @cached_property
-    def _known(self) -> dict[Task, list[Scorer]]:
+    def _scorers_by_task(self) -> dict[Task, list[Scorer]]:
         return {}
 
     def _scorers(self, task: Task) -> list[Scorer]:
-        """Of all windows, then of each fold's."""
-        if task not in self._known:
+        """Scorers of all windows, then of those of each fold."""
+        if task not in self._scorers_by_task:
             parts = [self.row_N, *(self.row_N[self.fold_N == k] for k in range(self.fold_N[-1] + 1))]
-            self._known[task] = [Scorer(self.panel.outcomes(row), self.reference, task) for row in parts]
-        return self._known[task]
+            self._scorers_by_task[task] = [Scorer(self.panel.outcomes(row), self.reference, task) for row in parts]
+        return self._scorers_by_task[task]
 
     def _beside(self, model: Scores, participant: Participant, scores: Scores) -> dict[str, Any]:
         if participant.direction_only:
@@ -123,13 +123,13 @@ class FoldScorer:
         beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, self.task)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 
-    def _overall(self, model: str, found: Mapping[str, Mapping[str, Any]]) -> str:
-        """Does the model beat the others, and if not, whom not?"""
+    def _overall(self, model: str, nodes: Mapping[str, Mapping[str, Any]]) -> str:
+        """Whether the model beats the others, and which it does not beat, in words."""
         origins = len(np.unique(self.panel.outcomes(self.row_N).origin_time_N))
         few = too_few(origins, self.task.horizon)
         if few:
             return f"No verdict, {few}."
-        others = {name: node for name, node in found.items() if node["beaten"] is not None}
+        others = {name: node for name, node in nodes.items() if node["beaten"] is not None}
         if not others:
             return "No verdict: there was nobody to compare the model with."
         error = self.task.leading
@@ -143,8 +143,8 @@ class FoldScorer:
         if gains:  # by skill, in which the dearest ticker does not decide
             nearest = min(gains, key=lambda name: gains[name])
             best = nearest if gains[nearest] < 0 else model
-            ours = "" if best == model else f" ({model} {found[model]['pooled'][error]:.5g})"
-            text += f" Best on {error}: {best}, {found[best]['pooled'][error]:.5g}{ours}."
+            ours = "" if best == model else f" ({model} {nodes[model]['pooled'][error]:.5g})"
+            text += f" Best on {error}: {best}, {nodes[best]['pooled'][error]:.5g}{ours}."
         return text
 
 
@@ -158,13 +158,13 @@ class ByFold(Conformal):
     @classmethod
     def of(cls, parts: Sequence[Conformal], part_N: np.ndarray) -> ByFold:
         """``part_N``: for each window the index into ``parts``."""
-        fewest = min((one.pooled for one in parts), key=lambda residuals: residuals.count)
+        fewest = min((part.pooled for part in parts), key=lambda residuals: residuals.count)
         return cls({}, fewest, tuple(parts), part_N)
 
     def interval(
         self, level: float, series_N: np.ndarray, names: Sequence[str], forecast: Forecast
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As of one fit; the windows are those of ``part_N``, in that order."""
+        """See ``Conformal.interval``; the windows are those of ``part_N``, in that order."""
         ends = [
             part.interval(level, series_N[self.part_N == k], names, forecast.rows(self.part_N == k))
             for k, part in enumerate(self.parts)

@@ -1,4 +1,4 @@
-"""All out-of-sample forecasts in one frame: the forecast table, with who said it, what he knew, and what came."""
+"""All out-of-sample forecasts in one frame: the forecast table with the predictor, its cutoff and the actual close."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fold_table(
     levels: tuple[float, ...],
     conformal: Conformal | None = None,
 ) -> Any:
-    """What one predictor said in one fold, as a pandas frame.
+    """The forecasts of one predictor in one fold, as a pandas frame.
 
     Args:
         name: the predictor.
@@ -37,7 +37,7 @@ def fold_table(
         panel: all bars.
         fold: the fold.
         row_N: origins of the windows, rows of the panel.
-        task: what was asked.
+        task: what is forecast.
         levels: central intervals of a law.
         conformal: residuals to adjust them by.
     """
@@ -49,19 +49,19 @@ def fold_table(
         def interval(level: float) -> tuple[np.ndarray, np.ndarray]:
             return adjusted.interval(level, outcomes.series_N, panel.names, forecast)
 
-    said = columns(keys, forecast, same_question(forecast, task), levels, law=True, interval=interval)
-    size = len(said["step"])
-    said |= {
+    table = columns(keys, forecast, same_question(forecast, task), levels, law=True, interval=interval)
+    size = len(table["step"])
+    table |= {
         "model": np.full(size, name, object),
         "cutoff": np.full(size, fold.cutoff),
         "last_close": np.repeat(keys.last_close_N, task.horizon),
         "actual": outcomes.close_NH.reshape(-1),
     }
-    return frame_like(said, dates=("cutoff", "origin", "date"))
+    return frame_like(table, dates=("cutoff", "origin", "date"))
 
 
 def joined(tables: list[Any]) -> Any:
-    """The tables one below the other; what a predictor does not say is empty."""
+    """The tables one below the other; columns that a predictor does not have are empty."""
     import pandas as pd
 
     whole = pd.concat(tables, ignore_index=True)

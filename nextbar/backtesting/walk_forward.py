@@ -1,4 +1,4 @@
-"""Fold by fold: everybody learns from what is known, forecasts what comes, and is scored on all of it."""
+"""Fold by fold: all participants are fitted on the history, forecast the fold, and are scored on all folds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROGRAMS = 4
 """folds whose compiled programs stay in memory: 70 MB each, and the next fold's shapes are others"""
 
 
-class Round(NamedTuple):
+class PlannedFold(NamedTuple):
     """A fold with its windows, before anything is fitted."""
 
     fold: Fold
@@ -42,23 +42,23 @@ class Round(NamedTuple):
 
 
 class FoldForecasts(NamedTuple):
-    """What came out of a fold."""
+    """The forecasts of all participants in a fold."""
 
     forecasts: dict[str, Forecast]
-    """by predictor"""
+    """by participant"""
     run: Path
-    """of the model"""
+    """folder of the model's run"""
     conformal: Conformal | None
-    """its validation residuals, where intervals are to be adjusted"""
+    """the model's validation residuals, where intervals are to be adjusted"""
 
 
-def plan_rounds(panel: BacktestPanel, config: ExperimentConfig, options: BacktestOptions) -> list[Round]:
-    """All folds, found to have windows before the first is trained.
+def plan_folds(panel: BacktestPanel, config: ExperimentConfig, options: BacktestOptions) -> list[PlannedFold]:
+    """All folds with their windows, checked before the first is trained.
 
     Raises:
         DataError: too few bars for the folds, for a fold, or for conformal intervals.
     """
-    rounds = []
+    folds = []
     for fold in find_folds(panel, config, options):
         dataset = fold_dataset(panel, config, fold, options)
         validation, needed = len(dataset.origins["validation"]), max(map(windows_needed, options.levels), default=1)
@@ -67,8 +67,8 @@ def plan_rounds(panel: BacktestPanel, config: ExperimentConfig, options: Backtes
                 f"{fold}: a conformal interval of {max(options.levels) * 100:g} % needs {needed} validation windows, "
                 f"and there are {validation}; use lower levels, a larger validation_split or more bars"
             )
-        rounds.append(Round(fold, fold_rows(panel, dataset, fold)))
-    return rounds
+        folds.append(PlannedFold(fold, fold_rows(panel, dataset, fold)))
+    return folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,79 +77,81 @@ class WalkForward:
 
     Args:
         config: the experiment.
-        options: what is asked.
+        options: of the backtest.
         panel: all bars.
-        rounds: the folds.
-        others: who takes part beside the model.
-        folder: where the model's runs lie.
+        folds: with their windows.
+        others: the participants beside the model.
+        folder: of the model's runs.
         show: progress bars of the trainings.
     """
 
     config: ExperimentConfig
     options: BacktestOptions
     panel: BacktestPanel
-    rounds: Sequence[Round]
+    folds: Sequence[PlannedFold]
     others: Sequence[Participant]
     folder: Path
     show: bool | None
 
     def run(self) -> tuple[Any, dict[str, Any]]:
-        """Fit and ask everybody, fold by fold.
+        """Fit and ask all participants, fold by fold.
 
         Returns:
             All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``calibration``, ``verdict``.
         """
-        outcomes, model = [], None
-        for one in self.rounds:
-            get_logger().info("%s of %d, %d windows", one.fold, len(self.rounds), len(one.row_N))
-            if model is None or one.fold.fits:
-                model = ModelPredictor(self.config, self.folder / str(one.fold.number), one.fold.cuts, self.show)
-            outcomes.append(self._outcome(one, model))
-            if one.fold.number % PROGRAMS == 0:
+        by_fold, model = [], None
+        for planned in self.folds:
+            get_logger().info("%s of %d, %d windows", planned.fold, len(self.folds), len(planned.row_N))
+            if model is None or planned.fold.fits:
+                run = self.folder / str(planned.fold.number)
+                model = ModelPredictor(self.config, run, planned.fold.cuts, self.show)
+            by_fold.append(self._forecasts(planned, model))
+            if planned.fold.number % PROGRAMS == 0:
                 jax.clear_caches()
-        return self._results(outcomes)
+        return self._results(by_fold)
 
-    def _outcome(self, one: Round, model: ModelPredictor) -> FoldForecasts:
-        panel, fold, task = self.panel, one.fold, Task.of(self.config)
-        known = panel.frame(fold.begin, fold.cutoff) if fold.fits else None
-        frame, keys = panel.frame(fold.begin, fold.end), panel.keys(one.row_N)
+    def _forecasts(self, planned: PlannedFold, model: ModelPredictor) -> FoldForecasts:
+        panel, fold, task = self.panel, planned.fold, Task.of(self.config)
+        history = panel.frame(fold.begin, fold.cutoff) if fold.fits else None
+        frame, keys = panel.frame(fold.begin, fold.end), panel.keys(planned.row_N)
         forecasts = {}
         for participant in (*self.others, Participant(model, "model")):  # the model last: others fail sooner
             if fold.fits:
-                participant.fit(known, fold)
+                participant.fit(history, fold)
             forecasts[participant.name] = forecast = participant.ask(frame, keys, task, fold)
             if participant.kind == "own":
-                require_causal(participant, panel, fold, one.row_N, forecast, task)
+                require_causal(participant, panel, fold, planned.row_N, forecast, task)
         conformal = model.forecaster.conformal() if self.options.conformal else None
         return FoldForecasts(forecasts, model.result.run_dir, conformal)
 
-    def _results(self, outcomes: Sequence[FoldForecasts]) -> tuple[Any, dict[str, Any]]:
-        task, sizes = Task.of(self.config), [len(one.row_N) for one in self.rounds]
-        forecasts = {name: pooled(name, [one.forecasts[name] for one in outcomes]) for name in outcomes[0].forecasts}
-        first = fold_dataset(self.panel, self.config, self.rounds[0].fold, self.options)
-        judge = FoldScorer(
+    def _results(self, by_fold: Sequence[FoldForecasts]) -> tuple[Any, dict[str, Any]]:
+        task, sizes = Task.of(self.config), [len(planned.row_N) for planned in self.folds]
+        forecasts = {name: pooled(name, [fold.forecasts[name] for fold in by_fold]) for name in by_fold[0].forecasts}
+        first = fold_dataset(self.panel, self.config, self.folds[0].fold, self.options)
+        scorer = FoldScorer(
             self.panel,
-            np.concatenate([one.row_N for one in self.rounds]),
+            np.concatenate([planned.row_N for planned in self.folds]),
             np.repeat(np.arange(len(sizes)), sizes),
             reference(self.panel, first, task),
             task,
         )
-        scores = judge.scores(ModelPredictor.name, self.others, forecasts)
-        runs = [str(one.run.relative_to(self.folder.parent)) for one in outcomes]
-        conformals = [one.conformal for one in outcomes if one.conformal]
-        return self._table(outcomes), {
-            "folds": [one.describe() | {"run": run} for one, run in zip(self.rounds, runs, strict=True)],
+        scores = scorer.scores(ModelPredictor.name, self.others, forecasts)
+        runs = [str(fold.run.relative_to(self.folder.parent)) for fold in by_fold]
+        conformals = [fold.conformal for fold in by_fold if fold.conformal]
+        return self._table(by_fold), {
+            "folds": [planned.describe() | {"run": run} for planned, run in zip(self.folds, runs, strict=True)],
             "scores": scores,
-            "calibration": judge.calibration(forecasts[ModelPredictor.name], conformals),
+            "calibration": scorer.calibration(forecasts[ModelPredictor.name], conformals),
             "verdict": scores[ModelPredictor.name]["verdict"],
         }
 
-    def _table(self, outcomes: Sequence[FoldForecasts]) -> Any:
+    def _table(self, by_fold: Sequence[FoldForecasts]) -> Any:
         task, levels = Task.of(self.config), self.options.levels
         tables = []
-        for name in (ModelPredictor.name, *(e.name for e in self.others)):
-            for one, outcome in zip(self.rounds, outcomes, strict=True):
-                conformal = outcome.conformal if name == ModelPredictor.name else None
-                forecast = outcome.forecasts[name]
-                tables.append(fold_table(name, forecast, self.panel, one.fold, one.row_N, task, levels, conformal))
+        for name in (ModelPredictor.name, *(other.name for other in self.others)):
+            for planned, fold_forecasts in zip(self.folds, by_fold, strict=True):
+                conformal = fold_forecasts.conformal if name == ModelPredictor.name else None
+                forecast = fold_forecasts.forecasts[name]
+                fold, row_N = planned.fold, planned.row_N
+                tables.append(fold_table(name, forecast, self.panel, fold, row_N, task, levels, conformal))
         return joined(tables)

@@ -1,4 +1,12 @@
-"""One HTML page that says what was learnt: of a run, or of a backtest; it needs no network and no other file."""
+"""Reports of runs, backtests and studies: one HTML page each, which needs no network and no other file.
+
+- ``write``: chooses the page by the kind of folder; ``run_page``, ``backtest_page``, ``study_page``: what each opens
+  with; ``run_sections``, ``backtest_sections``, ``study_sections``: its sections
+- ``page``: sections put together into one document; ``markup``: HTML; ``figure``: charts; ``texts``: standing texts
+- ``experiment``, ``price``, ``learning``, ``scores``, ``breakdown`` (by ``groupings``), ``calibration``, ``folds``,
+  ``trials``, ``parallel``: the parts of sections
+- ``explorer``: forecasts bar by bar, of ``tracks``, which ``run_tracks`` and ``backtest_tracks`` make
+"""
 
 from nextbar.report.write import write_report
 

@@ -1,4 +1,4 @@
-"""The model's out-of-sample forecasts of a backtest as tracks, from its table of forecasts."""
+"""Tracks of a backtest: the model's out-of-sample forecasts of each series, from the table of forecasts."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from nextbar.resolution import seconds
 
 
 def backtest_explorer(frame: Any, bars: Sequence[Bars], config: ExperimentConfig, conformal: bool) -> Explorer:
-    """Steps 1 and H of every series.
+    """The explorer of every series, with the forecasts of steps 1 and H.
 
     Args:
         frame: the model's rows of a backtest's ``forecasts``, pandas.
-        bars: the series; those that are not here are drawn from the forecasts' own ``actual``.
+        bars: the series; others are drawn from the forecasts' own ``actual``.
         config: of the backtest.
         conformal: whether the intervals have been adjusted.
     """
     task = Task.of(config)
     several = "resolution" in frame.columns
-    known = {(b.ticker, b.resolution): b for b in bars}
+    by_series = {(b.ticker, b.resolution): b for b in bars}
     tracks = []
     for key, rows in frame.groupby(["ticker", "resolution"] if several else ["ticker"], sort=False, observed=True):
         ticker, resolution = key if several else (key[0], config.dataset_config.resolutions[0])
         name = f"{ticker}_{resolution}" if several else str(ticker)
-        tracks.append(_track(name, rows, known.get((ticker, resolution)), seconds(resolution), task))
+        tracks.append(_track(name, rows, by_series.get((ticker, resolution)), seconds(resolution), task))
     return Explorer.of(tracks, LEVEL, bin_labels(task.edges), captions(task.output_mode, LEVEL, conformal))
 
 
@@ -50,7 +50,7 @@ def _track(name: str, rows: Any, bars: Bars | None, width: int, task: Task) -> T
     if bars is not None:
         inside = (bars.time_N >= date_R.min()) & (bars.time_N <= date_R.max())
         time_N = bars.time_N[inside]
-        columns = {one: bars.columns[one][inside] for one in PRICES if one in bars.columns}
+        columns = {price: bars.columns[price][inside] for price in PRICES if price in bars.columns}
     if bars is None or not np.isin(date_R, time_N).all():
         time_N, first = np.unique(date_R, return_index=True)
         columns = {"close": rows["actual"].to_numpy(np.float64)[first]}
@@ -67,7 +67,7 @@ def _step(part: Any, at_M: np.ndarray, h: int, n: int, task: Task) -> Step:
 
     if task.edges:
         probs_MK = part[bin_columns(task.edges)].to_numpy(np.float64)
-        last_M, close_M = (part[one].to_numpy(np.float64) for one in ("last_close", "actual"))
+        last_M, close_M = (part[price].to_numpy(np.float64) for price in ("last_close", "actual"))
         bin_M = bin_index(last_M, close_M, task.edges)
         came_N = np.nan_to_num(placed(n, at_M, bin_M), nan=len(task.edges) - 1)
         return Step(h, probs_NK=placed(n, at_M, probs_MK), bin_N=came_N)

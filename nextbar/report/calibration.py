@@ -1,4 +1,4 @@
-"""Calibration drawn: coverage by level, the PIT histogram, reliability of bin probabilities."""
+"""Charts of calibration: coverage by level, the PIT histogram, reliability of bin probabilities."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PERCENT = [0, 100]
 
 
 def calibration_parts(report: dict[str, Any], task: Task) -> list[Any]:
-    """Charts, and what conformal intervals changed in words; nothing for point forecasts.
+    """Charts, and the effect of conformal intervals in words; empty for point forecasts.
 
     Args:
         report: of :func:`nextbar.metrics.calibration.calibration_report`.
-        task: what was asked.
+        task: what is forecast.
     """
     figures = calibration_figures(report, bin_labels(task.edges))
     if not figures:
@@ -33,7 +33,7 @@ def calibration_parts(report: dict[str, Any], task: Task) -> list[Any]:
 
 
 def calibration_figures(report: Mapping[str, Any], bins: Sequence[str] = ()) -> list[Figure]:
-    """Charts of what a :func:`nextbar.metrics.calibration.calibration_report` holds; none for point forecasts."""
+    """A chart for each entry of a :func:`nextbar.metrics.calibration.calibration_report`; none for point forecasts."""
     figures = []
     if "coverage" in report:
         figures.append(_coverage(report["coverage"], report.get("conformal") or {}))
@@ -46,12 +46,12 @@ def calibration_figures(report: Mapping[str, Any], bins: Sequence[str] = ()) -> 
     return figures
 
 
-def _coverage(found: Mapping[str, Any], conformal: Mapping[str, Any]) -> Figure:
-    levels = [int(level) for level in found]
+def _coverage(coverage: Mapping[str, Any], conformal: Mapping[str, Any]) -> Figure:
+    levels = [int(level) for level in coverage]
     data = [
         _diagonal(),
-        _dots("intervals of the law", MODEL, levels, [one["coverage"] for one in found.values()],
-              [one["half_width"] for one in found.values()]),
+        _dots("intervals of the law", MODEL, levels, [interval["coverage"] for interval in coverage.values()],
+              [interval["half_width"] for interval in coverage.values()]),
     ]  # fmt: skip
     adjusted = {int(level): effect for level, effect in conformal.items() if effect}
     if adjusted:
@@ -68,10 +68,10 @@ def _coverage(found: Mapping[str, Any], conformal: Mapping[str, Any]) -> Figure:
     )  # fmt: skip
 
 
-def _pit(found: Mapping[str, Any]) -> Figure:
-    edges, count = found["edges"], found["count"]
+def _pit(histogram: Mapping[str, Any]) -> Figure:
+    edges, count, lo, hi = (histogram[key] for key in ("edges", "count", "lo", "hi"))
     middle = [(a + b) / 2 for a, b in pairwise(edges)]
-    outside = sum(not found["lo"] <= n <= found["hi"] for n in count)
+    outside = sum(not lo <= n <= hi for n in count)
     data = [
         {
             "type": "bar", "x": middle, "y": count, "width": 1 / len(count), "name": "outcomes",
@@ -85,7 +85,7 @@ def _pit(found: Mapping[str, Any]) -> Figure:
         "bargap": 0,
         "shapes": [
             {
-                "type": "rect", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": found["lo"], "y1": found["hi"],
+                "type": "rect", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": lo, "y1": hi,
                 "fillcolor": "var(--span-validation)", "line": {"width": 0}, "layer": "below",
             },
             *(
@@ -93,11 +93,11 @@ def _pit(found: Mapping[str, Any]) -> Figure:
                     "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": y, "y1": y,
                     "line": {"color": VALIDATION, "width": 1, "dash": "dash"},
                 }
-                for y in (found["lo"], found["hi"])
+                for y in (lo, hi)
             ),
             {
-                "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": found["expected"],
-                "y1": found["expected"], "line": {"color": TRUTH, "width": 1, "dash": "dot"},
+                "type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": histogram["expected"],
+                "y1": histogram["expected"], "line": {"color": TRUTH, "width": 1, "dash": "dot"},
             },
         ],
     }  # fmt: skip
@@ -108,13 +108,13 @@ def _pit(found: Mapping[str, Any]) -> Figure:
     )  # fmt: skip
 
 
-def _reliability(found: Sequence[Mapping[str, float]]) -> Figure:
+def _reliability(tenths: Sequence[Mapping[str, float]]) -> Figure:
     data = [
         _diagonal(),
-        _dots("tenths of the probabilities", MODEL, [one["forecast"] for one in found],
-              [one["frequency"] for one in found], [one["half_width"] for one in found]),
+        _dots("tenths of the probabilities", MODEL, [tenth["forecast"] for tenth in tenths],
+              [tenth["frequency"] for tenth in tenths], [tenth["half_width"] for tenth in tenths]),
     ]  # fmt: skip
-    top = min(100.0, 1.15 * max(max(one["forecast"], one["frequency"]) for one in found))
+    top = min(100.0, 1.15 * max(max(tenth["forecast"], tenth["frequency"]) for tenth in tenths))
     layout = _square("probability given, %", "came true, %")
     layout["xaxis"]["range"] = layout["yaxis"]["range"] = [0, top]
     return Figure(
@@ -124,11 +124,11 @@ def _reliability(found: Sequence[Mapping[str, float]]) -> Figure:
     )  # fmt: skip
 
 
-def _by_bin(found: Sequence[Mapping[str, float]], bins: Sequence[str]) -> Figure:
+def _by_bin(by_bin: Sequence[Mapping[str, float]], bins: Sequence[str]) -> Figure:
     labels = [text(name) for name in bins]
     data = [
         {
-            "type": "bar", "x": labels, "y": [one[key] for one in found], "name": name, "marker": {"color": colour},
+            "type": "bar", "x": labels, "y": [node[key] for node in by_bin], "name": name, "marker": {"color": colour},
             "hovertemplate": "%{y:.1f} %",
         }
         for key, name, colour in (("forecast", "mean probability", MODEL), ("frequency", "came", FAINT))

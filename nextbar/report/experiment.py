@@ -1,4 +1,4 @@
-"""What was trained on what: the configuration in short, the series, and the spans over the price."""
+"""The experiment in short: its configuration, its series, and the spans over the price."""
 
 from __future__ import annotations
 
@@ -22,23 +22,28 @@ BORDERS = "A window whose labels straddle a border belongs to neither side."
 
 
 def trained_parts(config: ExperimentConfig, summary: Mapping[str, Any], evaluation: Evaluation | None) -> list[Any]:
-    """Facts, table of the series, what was noticed in them, and the price where there are bars."""
-    said = summary["data"]
-    notices = [f"{one['name']}: {notice}" for one in said["series"] for notice in one["notices"]]
-    notices += [f"{name} left out: not in {', '.join(lack)}" for name, lack in said["dropped_features"].items()]
+    """Facts, a table of the series with notices on them, and the price where there are bars."""
+    data = summary["data"]
+    notices = [f"{series['name']}: {notice}" for series in data["series"] for notice in series["notices"]]
+    notices += [f"{name} left out: not in {', '.join(lack)}" for name, lack in data["dropped_features"].items()]
     return [
-        facts((*config_facts(config, said), *_training_facts(config, summary))),
-        _series(said["series"]),
+        facts((*config_facts(config, data), *_training_facts(config, summary))),
+        _series(data["series"]),
         element("ul", *(element("li", notice) for notice in notices)) if notices else None,
-        _price(evaluation, said["series"]) if evaluation else None,
+        _price(evaluation, data["series"]) if evaluation else None,
     ]
 
 
-def config_facts(config: ExperimentConfig, said: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
-    """What was asked of which model; ``said`` is ``data`` of a run's summary, which knows the features in use."""
+def config_facts(config: ExperimentConfig, data: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+    """Names and values of the fields that matter most.
+
+    Args:
+        config: the experiment.
+        data: ``data`` of a run's summary, which lists the features in use; None: the configuration's own.
+    """
     dataset, model = config.dataset_config, config.model_config
     law = f"{model.output_mode} ({model.tail})" if model.output_mode == "distribution" else model.output_mode
-    features = ", ".join((*said["features"], *said["indicators"])) if said else dataset.features
+    features = ", ".join((*data["features"], *data["indicators"])) if data else dataset.features
     return [
         ("asked for", f"{law} of {dataset.target}, {dataset.horizon} bar{'s' * (dataset.horizon > 1)} ahead"),
         ("context", f"{dataset.seq_len} bars"),
@@ -52,7 +57,7 @@ def config_facts(config: ExperimentConfig, said: Mapping[str, Any] | None = None
 
 
 def _further(dataset: DatasetConfig) -> Iterator[str]:
-    """What the model is told beside the bars' columns."""
+    """Features that are no columns of the bars."""
     if dataset.time_feature != "none":
         yield f"time ({dataset.time_feature})"
     if dataset.clock:
@@ -65,27 +70,27 @@ def date(iso: str) -> str:
 
 
 def _training_facts(config: ExperimentConfig, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    said = summary["data"]
+    data = summary["data"]
     return [
         ("epochs", _epochs(summary, config)),
-        ("validation from", date(said["validation_from"])),
-        ("test from", date(said["test_from"])),
-        *((f"{span} windows", f"{n:,}") for span, n in said["windows"].items()),
+        ("validation from", date(data["validation_from"])),
+        ("test from", date(data["test_from"])),
+        *((f"{span} windows", f"{n:,}") for span, n in data["windows"].items()),
     ]
 
 
 def _series(series: list[Mapping[str, Any]]) -> Html:
     rows = [
-        (one["name"], date(one["first"]), date(one["last"]), _calendar(one), _role(one), f"{one['bars']:,}",
-         f"{one['holes']:,}")
-        for one in series
+        (node["name"], date(node["first"]), date(node["last"]), _calendar(node), _role(node), f"{node['bars']:,}",
+         f"{node['holes']:,}")
+        for node in series
     ]  # fmt: skip
     head = ("series", "first bar", "last bar", "calendar", "used for", "bars", "holes")
     return table(head, rows, caption="Series (UTC)", text_columns=5)
 
 
 def _calendar(series: Mapping[str, Any]) -> str:
-    """Summaries of earlier runs do not tell the time zone: it was UTC."""
+    """Calendar and time zone; summaries of earlier runs lack the time zone, which was UTC."""
     return f"{series['calendar']}, {series.get('timezone', 'UTC')}"
 
 
@@ -94,10 +99,10 @@ def _role(series: Mapping[str, Any]) -> str:
 
 
 def _price(evaluation: Evaluation, series: Sequence[Mapping[str, Any]]) -> Figure:
-    """The series that were scored; those handed in need not be the run's own."""
+    """The price of the scored series, which need not be those of the run."""
     names, cuts = evaluation.names, evaluation.cuts
-    learnt = {one["name"] for one in series if one["trained"]}
-    chose = {one["name"] for one in series if one["scored"]}
+    learnt = {node["name"] for node in series if node["trained"]}
+    chose = {node["name"] for node in series if node["scored"]}
     bands = [spans(b, cuts.validation, cuts.test, name in learnt)
              for name, b in zip(names, evaluation.bars, strict=True)]  # fmt: skip
     without = [name for name in names if name not in learnt], [name for name in names if name not in chose]
@@ -105,20 +110,20 @@ def _price(evaluation: Evaluation, series: Sequence[Mapping[str, Any]]) -> Figur
 
 
 def _caption(bands: Sequence[Sequence[Band]], not_learnt: Sequence[str], did_not_choose: Sequence[str]) -> str:
-    """What the spans that are drawn are for, and which series had no part in it."""
-    shown = {band.label for one in bands for band in one}
+    """Roles of the spans that are drawn, and the series that took no part in them."""
+    shown = {band.label for of_series in bands for band in of_series}
     if len(did_not_choose) == len(bands):
         shown.discard("validation")
     roles = ", ".join(role for span, role in ROLES.items() if span in shown)
-    said = [f"{roles}.".capitalize(), BORDERS]
+    sentences = [f"{roles}.".capitalize(), BORDERS]
     if not_learnt:
-        said.append(f"Nothing was learnt from {', '.join(not_learnt)}.")
+        sentences.append(f"Nothing was learnt from {', '.join(not_learnt)}.")
     if did_not_choose:
-        said.append(f"The epoch was chosen without {', '.join(did_not_choose)}.")
-    return " ".join(said)
+        sentences.append(f"The epoch was chosen without {', '.join(did_not_choose)}.")
+    return " ".join(sentences)
 
 
 def _epochs(summary: Mapping[str, Any], config: ExperimentConfig) -> str:
-    """How many were done, and of how many: a refit is as long as its original's best epoch says."""
+    """Epochs done and planned; a refit has no plan of its own, but the length of its original's best epoch."""
     done, best = summary.get("epochs", "–"), summary.get("best_epoch") or "–"
     return f"{done}, best {best}" if summary.get("refit_of") else f"{done} of {config.num_epochs}, best {best}"

@@ -1,4 +1,4 @@
-"""Forecast against truth: a chart one can walk through, with its choices.
+"""Forecast against truth, bar by bar: a chart to scroll through, with its controls.
 
 The page holds every bar once, and its script draws as many candles as fit the screen.
 """
@@ -15,16 +15,16 @@ from nextbar.report.markup import Html, element
 from nextbar.report.tracks import Track
 
 MAX_BARS = 20_000
-"""bars in the page, all series together; of more, the latest"""
+"""bars in the page, all series together; the latest of more"""
 MAX_NUMBERS = 160_000
-"""numbers of four bytes in the page, with the same end: it stays below 6 MB"""
+"""numbers of four bytes in the page, which so stays below 6 MB"""
 WINDOWS = (200, 1_000)
 """bars that a button shows; the page opens with the first"""
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """The chart one can walk through, with its choices."""
+    """A chart of tracks to scroll through, with its controls."""
 
     tracks: tuple[Track, ...]
     level: int
@@ -35,7 +35,7 @@ class Explorer:
 
     @classmethod
     def of(cls, tracks: Sequence[Track], level: float, bins: Sequence[str] = (), caption: str = "") -> Explorer:
-        """Leaves out what is too long ago for the page to stay small, and says so."""
+        """The explorer of tracks, cut to their latest bars where the page would grow too large; its caption says so."""
         limit = max(1, int(min(MAX_BARS, MAX_NUMBERS / max(t.numbers for t in tracks)) / len(tracks)))
         total = sum(len(t.time_N) for t in tracks)
         if any(len(t.time_N) > limit for t in tracks):
@@ -44,7 +44,7 @@ class Explorer:
         return cls(tuple(t.last(limit) for t in tracks), round(100 * level), tuple(bins), caption)
 
     def html(self) -> Html:
-        """Controls and the boxes that are drawn into."""
+        """Controls, and the boxes that the script draws into."""
         controls = []
         if len(self.tracks) > 1:
             controls.append(_select("Series ", "series", [t.name for t in self.tracks]))
@@ -69,7 +69,7 @@ class Explorer:
         )  # fmt: skip
 
     def plain(self) -> dict[str, Any]:
-        """What the script needs."""
+        """Plain values for the script."""
         return {
             "id": self.key,
             "level": self.level,
@@ -81,7 +81,13 @@ class Explorer:
 
 
 def captions(output_mode: str, level: float, conformal: bool = False) -> str:
-    """What is seen in an explorer; ``conformal``: its intervals have been adjusted."""
+    """Caption of an explorer.
+
+    Args:
+        output_mode: what the forecasts consist of.
+        level: of the central interval, a share.
+        conformal: whether the intervals have been adjusted.
+    """
     band = f"central {100 * level:.0f} % interval" + (" (adjusted by validation)" if conformal else "")
     seen = {
         "mean": "The line is what had been forecast for each bar.",

@@ -1,4 +1,4 @@
-"""A chart as plain data: what Plotly draws, in colours the page's style sheet names.
+"""Charts as plain data for Plotly, in colours named by the page's style sheet.
 
 A colour is written ``var(--model)``; the page's script looks it up in the style sheet, once in light and once in
 dark. So no figure knows a colour, and none is built by Plotly's own classes, which take seconds to import.
@@ -42,7 +42,7 @@ class Figure:
     """id in the page"""
     title: str
     drawings: Mapping[str, Drawing]
-    """by what the reader chooses from (a ticker)"""
+    """by the reader's choice (a ticker)"""
     caption: str = ""
     height: int = 320
     wide: bool = False
@@ -51,7 +51,7 @@ class Figure:
     """under the chart, as text that wraps: for more lines than Plotly's own legend has room for on a narrow screen"""
 
     def html(self) -> Html:
-        """Heading, the box that is drawn into, and the text under it."""
+        """Heading, the box that the script draws into, and the caption."""
         choice = None
         if len(self.drawings) > 1:
             options = (element("option", name, value=str(i)) for i, name in enumerate(self.drawings))
@@ -75,12 +75,12 @@ class Figure:
         return element("div", *items, class_="legend", data_legend=self.key)
 
     def plain(self) -> dict[str, Any]:
-        """What the script needs."""
+        """Plain values for the script."""
         return {"id": self.key, "drawings": [{"data": d.data, "layout": d.layout} for d in self.drawings.values()]}
 
 
 def _sample(line: Mapping[str, Any]) -> Html:
-    """A short piece of a line, as it is drawn."""
+    """A short piece of a line in its colour, width and dashes."""
     style = f"stroke:{line['color']};stroke-width:{line['width']};stroke-dasharray:{_DASHES[line['dash']]}"
     return element("svg", element("line", x1="0", y1="6", x2="26", y2="6", style=style), width="26", height="12",
                    aria_hidden="true")  # fmt: skip
@@ -101,11 +101,11 @@ def milliseconds(time_N: np.ndarray) -> dict[str, str]:
 
 
 def text(value: object) -> str:
-    """Text for a label: Plotly takes labels for markup."""
+    """A label's text, escaped: Plotly reads labels as markup."""
     return html.escape(str(value), quote=False)
 
 
 def script_json(value: Any) -> Html:
-    """JSON that may stand inside a script element, whatever its strings hold."""
+    """JSON that may stand inside a script element: no string in it can end the element."""
     plain = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Html(plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

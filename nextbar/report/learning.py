@@ -16,8 +16,8 @@ def learning_figures(
     """One chart each of the loss, the leading metric and the learning rate.
 
     Args:
-        rows: ``metrics.csv``, one mapping an epoch.
-        leading: name of the metric a verdict goes by.
+        rows: ``metrics.csv``, a mapping for each epoch.
+        leading: name of the leading metric, which verdicts go by.
         best_epoch: the epoch with the lowest validation loss.
         baseline: span to the baseline's value of the leading metric.
     """

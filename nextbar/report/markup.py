@@ -1,4 +1,4 @@
-"""HTML as nested calls: whatever is no :class:`Html` yet gets escaped."""
+"""HTML as nested calls; every child that is not :class:`Html` is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _VOID = frozenset({"br", "hr"})
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is markup and not escaped again."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""The page: sections put together into one file that needs nothing else."""
+"""Sections, and the document that holds them with style sheet, data and script."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from nextbar.report.markup import Child, Html, element, join
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it; figures and the explorer are drawn by the script."""
+    """A heading and the parts under it; the script draws figures and the explorer."""
 
     key: str
     title: str
     parts: Sequence[Child | Figure | Explorer | Sequence[Figure]]
-    """text and tables as they are; a list of figures stands side by side"""
+    """text, tables, figures; a list of figures stands side by side"""
 
     @property
     def figures(self) -> list[Figure]:
-        """All charts but the explorer."""
-        found: list[Figure] = []
+        """All charts except the explorer."""
+        figures: list[Figure] = []
         for part in self.parts:
             if isinstance(part, Figure):
-                found.append(part)
+                figures.append(part)
             elif isinstance(part, (list, tuple)):
-                found += part
-        return found
+                figures += part
+        return figures
 
     @property
     def explorer(self) -> Explorer | None:
-        """The explorer, where it stands here."""
+        """The explorer; None where the section has none."""
         return next((part for part in self.parts if isinstance(part, Explorer)), None)
 
     def html(self) -> Html:

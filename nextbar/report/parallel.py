@@ -1,4 +1,4 @@
-"""Parallel coordinates: a line for each trial through what was drawn to what came of it.
+"""Parallel coordinates: a line for each trial, across the values drawn for it to its ranking score.
 
 Drawn as plain lines and not as Plotly's ``parcoords``, which needs WebGL: a report opens anywhere.
 """
@@ -13,21 +13,21 @@ from typing import Any
 from nextbar.report.figure import MODEL, Drawing, Figure, text
 from nextbar.report.trials import Row, written
 from nextbar.searching.leaderboard import short_names
-from nextbar.searching.space.dimensions import Choices, Dimension
+from nextbar.searching.space.dimensions import Categorical, Dimension
 from nextbar.searching.space.space import Params, Space
 
 LEGIBLE = 16
-"""characters of a choice that stand at an axis"""
+"""characters of a choice that are written at an axis"""
 
 MOST_LINES = 300
-"""the best so many are drawn"""
+"""trials that are drawn, the best ones"""
 
 
 @dataclass(frozen=True)
 class _Axis:
     label: str
     place_T: list[float]
-    """where each trial crosses it, 0 to 1"""
+    """where the line of each trial crosses the axis, 0 to 1"""
     ticks: list[tuple[float, str]]
 
 
@@ -37,7 +37,7 @@ def parallel_figure(rows: Sequence[Row], space: Space, drawn: Mapping[int, Param
     Args:
         rows: of the leaderboard, in its order.
         space: what was varied.
-        drawn: what Optuna knows of each trial, by its number.
+        drawn: Optuna's parameters of each trial, by its number.
     """
     scored = [row for row in rows if row["rank"] is not None][:MOST_LINES]
     if len(scored) < 2 or not space.dimensions:
@@ -58,9 +58,9 @@ def parallel_figure(rows: Sequence[Row], space: Space, drawn: Mapping[int, Param
         for i in reversed(range(len(scored)))
     ]  # fmt: skip
     ticks = [
-        {"x": x, "y": y, "text": text(said), "showarrow": False, "xanchor": "left", "xshift": 4,
+        {"x": x, "y": y, "text": text(label), "showarrow": False, "xanchor": "left", "xshift": 4,
          "font": {"size": 11, "color": "var(--quiet)"}, "bgcolor": "var(--raised)", "opacity": 0.85}
-        for x, axis in enumerate(axes) for y, said in axis.ticks
+        for x, axis in enumerate(axes) for y, label in axis.ticks
     ]  # fmt: skip
     layout = {
         "xaxis": {"tickvals": list(range(len(axes))), "ticktext": [text(axis.label) for axis in axes], "ticks": "",
@@ -76,21 +76,21 @@ def parallel_figure(rows: Sequence[Row], space: Space, drawn: Mapping[int, Param
 
 
 def _label(short: str, name: str, space: Space) -> str:
-    """Of an expression its list is drawn, and not its value: the axis says so."""
+    """The field; with its expression where that has a list, since the axis shows the number drawn from the list."""
     return f"{short} = {space.expressions[name].text}" if name in space.expressions else short
 
 
 def _axis(label: str, drawn: Sequence[Any], dimension: Dimension) -> _Axis:
-    if isinstance(dimension, Choices):
+    if isinstance(dimension, Categorical):
         choices = list(dimension.labels())
         last = max(len(choices) - 1, 1)
         ticks = [(i / last, written(value)[:LEGIBLE]) for i, value in enumerate(dimension.values)]
-        return _Axis(label, [choices.index(one) / last for one in drawn], ticks)
+        return _Axis(label, [choices.index(choice) / last for choice in drawn], ticks)
     scale = math.log if dimension.log else float
     low, high = scale(dimension.low), scale(dimension.high)
     width = high - low or 1.0
     ends = [(0.0, f"{dimension.low:.5g}"), (1.0, f"{dimension.high:.5g}")]
-    return _Axis(f"{label} (log)" if dimension.log else label, [(scale(one) - low) / width for one in drawn], ends)
+    return _Axis(f"{label} (log)" if dimension.log else label, [(scale(value) - low) / width for value in drawn], ends)
 
 
 def _score_axis(scores: Sequence[float]) -> _Axis:

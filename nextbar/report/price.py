@@ -1,4 +1,4 @@
-"""The price of each series, with what was learnt from, chosen by and reported on drawn over it."""
+"""The price of each series, and behind it bands for spans or folds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nextbar.bars.bars import Bars
 from nextbar.report.figure import TRUTH, Drawing, Figure, milliseconds, packed, text
 
 POINTS = 3_000
-"""of the line, per series"""
+"""of a price line at most"""
 ALL_POINTS = 6_000
-"""of all series together"""
+"""of the price lines of all series together"""
 LOG_RATIO = 8.0
-"""a price that grew this many times over is drawn on a logarithmic axis"""
+"""highest over lowest close from which the axis is logarithmic"""
 
 
 class Band(NamedTuple):
-    """A stretch of time that is drawn behind the price; seconds since the epoch."""
+    """A stretch of time drawn behind the price; seconds since the epoch."""
 
     label: str
     colour: str
@@ -29,9 +29,13 @@ class Band(NamedTuple):
 
 
 def spans(bars: Bars, validation: int, test: int, learnt: bool) -> list[Band]:
-    """Training, validation and test, from the first bar to the last, each where it has any time at all.
+    """Bands of training, validation and test within a series, without those of no length.
 
-    ``learnt``: whether the model learnt from the series; of another no bar is training.
+    Args:
+        bars: the series.
+        validation: where the validation span begins, seconds since the epoch.
+        test: where the test span begins.
+        learnt: whether the model learnt from the series; without that no bar is training.
     """
     begin, end = int(bars.close_time_N[0]), int(bars.close_time_N[-1])
     edges = np.clip([begin if learnt else validation, validation, test, end], begin, end)
@@ -50,7 +54,7 @@ def price_figure(
     caption: str,
     title: str = "Price and spans",
 ) -> Figure:
-    """Closes at their closing times, thinned to their extremes, and the bands of each series."""
+    """Closes at their closing times, thinned to their extremes, and the bands of each series, one chart a series."""
     limit = min(POINTS, max(200, ALL_POINTS // len(bars)))
     drawings: Mapping[str, Drawing] = {
         name: _drawing(b.close_time_N, b.columns["close"], behind, limit)

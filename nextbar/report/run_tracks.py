@@ -1,4 +1,4 @@
-"""The test span of a run as tracks: what had been forecast for each bar."""
+"""Tracks of a run: its forecasts of each series in the test span."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVEL = 0.8
 
 
 def run_explorer(evaluation: Evaluation, span: SpanEvaluation, task: Task) -> Explorer:
-    """Every series that has windows in the span; steps 1 and H."""
+    """The explorer of every series that has windows in the span, with the forecasts of steps 1 and H."""
     starts = np.cumsum([0, *(len(b) for b in evaluation.bars)])
     tracks = []
     for s in range(len(evaluation.bars)):

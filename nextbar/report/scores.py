@@ -1,4 +1,4 @@
-"""Scores: the verdict, the numbers at a glance, the tables of model and baseline."""
+"""Scores: the verdict, the main figures, tables of model and baseline."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from nextbar.report.texts import METRICS
 
 
 def number(value: float | None) -> str:
-    """Five digits, as everywhere in nextbar; nothing for what is undefined."""
+    """A number to five digits; empty where it is undefined."""
     return "" if value is None else minus(f"{value:.5g}")
 
 
 def minus(written: str) -> str:
-    """The sign as it is printed, as wide as a plus; exponents keep theirs."""
+    """A number with a typographic minus, as wide as a plus; exponents keep their hyphen."""
     return f"−{written[1:]}" if written.startswith("-") else written
 
 
 def signed(value: float | None) -> Html | None:
-    """A skill with its sign, coloured by it."""
+    """A skill with its sign, in a colour for gain or loss; None where it is undefined."""
     if value is None:
         return None
     tone = None if abs(value) < 5e-5 else "good" if value > 0 else "bad"
@@ -30,7 +30,7 @@ def signed(value: float | None) -> Html | None:
 
 
 def p_value(test: Mapping[str, float] | None) -> str | None:
-    """Two digits, as in a verdict."""
+    """The p-value of a Diebold–Mariano test to two digits."""
     return None if test is None else f"{test['p_value']:.2g}"
 
 
@@ -43,13 +43,13 @@ def tone(report: Mapping[str, Any], leading: str) -> str | None:
 
 
 def verdict_box(sentence: str, detail: str, tone: str | None) -> Html:
-    """The sentence the page opens with."""
+    """The box a page opens with: the verdict, a detail, and a colour by the tone."""
     return element("div", element("p", element("strong", sentence)), element("p", detail) if detail else None,
                    class_=f"verdict {tone or ''}".strip(), role="note")  # fmt: skip
 
 
 def tiles(report: Mapping[str, Any], leading: str) -> Html:
-    """Leading metric, its baseline, skill, p-value and number of windows, large."""
+    """Leading metric, its baseline, skill, p-value, direction and number of windows, in large print."""
     shown: list[tuple[Child, str]] = [
         (number(report["model"][leading]), f"{leading}, model"),
         (number(report["baseline"][leading]), f"{leading}, baseline"),
@@ -63,7 +63,7 @@ def tiles(report: Mapping[str, Any], leading: str) -> Html:
 
 
 def score_table(span: str, report: Mapping[str, Any]) -> Html:
-    """Every metric of a span: model, baseline, skill."""
+    """Every metric of a span, of model and baseline, with the skill and the Diebold–Mariano test."""
     rows = [
         (term(name), number(report["model"][name]), number(report["baseline"][name]), signed(report["skill"].get(name)))
         for name in report["model"]
@@ -74,15 +74,14 @@ def score_table(span: str, report: Mapping[str, Any]) -> Html:
 
 
 def term(metric: str) -> Html:
-    """A metric's name, and what it is."""
-    said = METRICS.get(metric)
-    return join(
-        (element("span", metric, class_="term"), " " if said else None, element("span", said) if said else None)
-    )
+    """A metric's name and its meaning."""
+    meaning = METRICS.get(metric)
+    name = element("span", metric, class_="term")
+    return join((name, " ", element("span", meaning))) if meaning else name
 
 
 def significance(test: Mapping[str, float] | None) -> Html:
-    """The Diebold–Mariano test in a sentence; runs of earlier versions say a lag in place of degrees of freedom."""
+    """The Diebold–Mariano test in a sentence; runs of earlier versions have a lag in place of degrees of freedom."""
     if test is None:
         return element("p", "No Diebold–Mariano test: see the verdict.", class_="quiet")
     statistic = minus(format(test["statistic"], "+.2f"))
@@ -115,7 +114,7 @@ def ticker_table(report: Mapping[str, Any], leading: str) -> Html | None:
 
 
 def step_figure(report: Mapping[str, Any], metric: str, unit: str) -> Figure | None:
-    """Model and baseline by how far ahead they look; None for one step, or an undefined metric."""
+    """Model and baseline by step; None for a single step, or an undefined metric."""
     steps = report.get("by_step")
     if not steps or any(value is None for key in ("model", "baseline") for value in steps[key][metric]):
         return None

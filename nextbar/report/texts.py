@@ -1,6 +1,8 @@
-"""The page's standing texts: what the metrics are called, and how to read it all."""
+"""Texts that are the same on every page: names and units of metrics, advice on reading."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from nextbar.report.markup import Html, element
 
@@ -32,9 +34,9 @@ UNITS = {
     "nll": "nll, nats",
     "log_loss": "log loss, nats",
 }
-"""what stands at the axis of a metric that parts are compared by"""
+"""axis titles of metrics; others go by their name"""
 
-_READ = {
+_ADVICE = {
     "The verdict first.": "It compares the model with a forecast that needs no model, on bars neither has learnt from. "
     "Lower error is not enough: the p-value says how often luck alone would make a difference as large.",
     "Then the baseline, then the model.": "A number on its own says little. Errors follow the market's volatility, and "
@@ -49,6 +51,6 @@ _READ = {
 }
 
 
-def how_to_read() -> Html:
-    """A short list for whoever sees such a page for the first time."""
-    return element("ul", *(element("li", element("strong", head), " ", rest) for head, rest in _READ.items()))
+def how_to_read(advice: Mapping[str, str] = _ADVICE) -> Html:
+    """A list of advice, each a short rule and its reason; by default on reading the scores of a model."""
+    return element("ul", *(element("li", element("strong", rule), " ", reason) for rule, reason in advice.items()))

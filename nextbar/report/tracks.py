@@ -1,4 +1,4 @@
-"""The bars of a span with what had been forecast for each of them, and the same in little space for the page."""
+"""Bars of one series with the forecasts that had been made of them, and their compact form for the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SATURDAY, _SUNDAY = 5, 6
 
 
 class Step(NamedTuple):
-    """What had been forecast for each of N bars, ``ahead`` bars before it; prices, NaN where nothing had."""
+    """Forecasts of N bars made ``ahead`` bars before each; prices, NaN without a forecast."""
 
     ahead: int
     point_N: np.ndarray | None = None
@@ -22,16 +22,16 @@ class Step(NamedTuple):
     high_N: np.ndarray | None = None
     probs_NK: np.ndarray | None = None
     bin_N: np.ndarray | None = None
-    """the bin each bar's move fell into, K where it is not known"""
+    """the bin that each bar's move fell into, K where it is not known"""
 
     def plain(self) -> dict[str, Any]:
-        """What the script needs."""
+        """Plain values for the script."""
         arrays = {"point": self.point_N, "low": self.low_N, "high": self.high_N}
         plain: dict[str, Any] = {"ahead": self.ahead}
         plain |= {name: packed(values) for name, values in arrays.items() if values is not None}
         if self.bin_N is not None:
             plain["bin"] = packed(self.bin_N, "u1")
-        if self.probs_NK is not None:  # a byte will do for the depth of a colour
+        if self.probs_NK is not None:  # a byte is enough for the depth of a colour
             probs = np.rint(255 * np.nan_to_num(self.probs_NK))
             plain["probs"] = [packed(column, "u1") for column in probs.T]
         return plain
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """One series of the span."""
+    """One series with its forecasts."""
 
     name: str
     width: int
@@ -68,7 +68,7 @@ class Track:
         return Track(self.name, self.width, self.time_N[-n:], columns, steps)
 
     def plain(self) -> dict[str, Any]:
-        """What the script needs: times as gaps in a common unit, numbers as float32."""
+        """Plain values for the script: times as gaps in a common unit, numbers as float32."""
         begin = int(self.time_N[0])
         unit = int(np.gcd.reduce(np.diff(self.time_N))) if len(self.time_N) > 1 else self.width
         gap_N = np.diff(self.time_N, prepend=begin) // unit
@@ -86,14 +86,20 @@ class Track:
 
 
 def placed(n: int, at_M: np.ndarray, values_M: np.ndarray) -> np.ndarray:
-    """Values of M forecasts at the n bars they are about, (n, ...); NaN where there is none."""
+    """Values of M forecasts at the n bars that they predict, (n, ...); NaN for bars without a forecast.
+
+    Args:
+        n: number of bars.
+        at_M: bar of each forecast.
+        values_M: values, (M, ...).
+    """
     out = np.full((n, *values_M.shape[1:]), np.nan)
     out[at_M] = values_M
     return out
 
 
 def _breaks(time_N: np.ndarray, width: int) -> list[dict[str, Any]]:
-    """The weekend is left out of the time axis where no bar falls into it."""
+    """Breaks of the time axis: weekends, unless a bar falls into one."""
     days = set(np.unique((time_N // _DAY + 3) % 7).tolist())
     if width > _DAY or len(time_N) < 2 or days & {_SATURDAY, _SUNDAY}:
         return []

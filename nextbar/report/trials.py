@@ -1,4 +1,4 @@
-"""The trials of a study: the leaderboard as a table, scores in the order drawn, what mattered."""
+"""The trials of a study: the leaderboard as a table, scores in the order drawn, importance of the fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ROWS = 500
 
 
 def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[str, str]) -> Html:
-    """Every trial: what it is ranked by, what test says beside, what was drawn, what went wrong.
+    """A row for each trial: ranking score, test scores, values drawn, and the reason where one failed.
 
     Args:
         rows: of the leaderboard, in its order.
@@ -26,7 +26,7 @@ def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[s
         runs: address of a run's page, by name.
     """
     named = short_names(fields)
-    told = any(row["reason"] for row in rows)
+    with_reason = any(row["reason"] for row in rows)
     shown = [
         (
             "" if row["rank"] is None else str(row["rank"]), row["status"].replace("_", " "), _trial(row, runs),
@@ -34,12 +34,12 @@ def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[s
             number(row["test"]), number(row["test_baseline"]), signed(row["test_skill"]),
             p_value(None if row["test_p_value"] is None else {"p_value": row["test_p_value"]}),
             *(written(row[name]) for name in fields),
-            "" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"] or ""] if told else []),
+            "" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"] or ""] if with_reason else []),
         )
         for row in rows[:MOST_ROWS]
     ]  # fmt: skip
     head = ("rank", "status", "trial", "ranking score", "its epoch", "test", "its baseline", "test skill", "p",
-            *named.values(), "seconds", *(["reason"] if told else []))  # fmt: skip
+            *named.values(), "seconds", *(["reason"] if with_reason else []))  # fmt: skip
     caption = "Chosen by the ranking score, on validation; test is only reported"
     if any(row["status"] == "pruned" for row in rows):
         caption += ". The score of a pruned trial is the best of its epochs; it has no rank"
@@ -86,7 +86,7 @@ def history_figure(rows: Sequence[Row], neutral: float) -> Figure | None:
 
 
 def importance_figure(importance: Mapping[str, float]) -> Figure | None:
-    """A bar for each field; None where nothing can be said."""
+    """A bar for each field; None without importances."""
     if not importance:
         return None
     named = short_names(list(importance))

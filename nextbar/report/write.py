@@ -1,13 +1,16 @@
-"""From a folder to its page."""
+"""Writes the report page of a run, a backtest or a study."""
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.errors import ConfigError, RunError
+from nextbar.errors import ConfigError, NextbarError, RunError
 from nextbar.files import write_whole
+from nextbar.logger import get_logger
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.kinds import is_backtest, is_study
 
@@ -59,7 +62,7 @@ def write_report(
     elif is_study(path):
         from nextbar.report.study_page import study_page
 
-        page = study_page(path, target, bars, data)
+        page = study_page(path, partial(_best_page, target=target, bars=bars, data=data), bars, data)
     else:
         from nextbar.report.run_page import run_page
 
@@ -72,3 +75,13 @@ def write_report(
             f"{target}: the report cannot be written: {error.strerror or error}; choose another file"
         ) from None
     return target
+
+
+def _best_page(best: Path, *, target: Path, bars: Any, data: str | Path | None) -> tuple[str, str]:
+    """Write the page of a study's best run: its address from the study's page ``target``, or why there is none."""
+    try:
+        page = write_report(best, bars=bars, data=data)
+    except NextbarError as error:
+        get_logger().warning("the best run has no page of its own: %s", error)
+        return "", f"The winner is {best.name}; its own page could not be written: {error}"
+    return Path(os.path.relpath(page, target.absolute().parent)).as_posix(), ""

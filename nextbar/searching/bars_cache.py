@@ -1,4 +1,4 @@
-"""The series of a study's experiments: read once in a process, and handed over to others."""
+"""The series of a study's experiments, read once for each process and handed over to worker processes as files."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars
 from nextbar.bars.columns import FrameNames, TableNeeds
-from nextbar.bars.series import series_tickers
+from nextbar.bars.series import series_of, series_tickers
 from nextbar.config import ExperimentConfig
-from nextbar.train.trainer import Trainer
 
 
 class BarsCache:
-    """Gives experiments that want the same series the same series.
+    """Reads the series of experiments, and those of the same dataset only once.
 
     Args:
         bars: a frame or a list of ``Bars``; None: the files under ``datapath``.
-        names: what the frame calls its columns.
+        names: of the frame's columns.
     """
 
     def __init__(self, bars: Any = None, **names: Unpack[FrameNames]) -> None:
-        self._given, self._names = bars, names
+        self._bars, self._names = bars, names
         self._read: dict[Any, list[Bars]] = {}
 
     def __call__(self, config: ExperimentConfig) -> list[Bars]:
@@ -37,42 +36,46 @@ class BarsCache:
         d = config.dataset_config
         key = (series_tickers(config), d.resolutions, TableNeeds.of(d))
         if key not in self._read:
-            self._read[key] = Trainer(config, self._given, **self._names).read()
+            self._read[key] = series_of(config, self._bars, **self._names)
         return self._read[key]
 
     def hand_over(self, folder: Path) -> dict[str, Any]:
-        """Write down, in a folder and in plain values, what another process needs for the same."""
-        if self._given is None:
+        """Write the given bars to a folder, for another process.
+
+        Returns:
+            Plain values that ``taken_over`` reads.
+        """
+        if self._bars is None:
             return {}
-        if is_bars(self._given):
+        if is_bars(self._bars):
             files = []
-            for i, bars in enumerate(self._given):
+            for i, bars in enumerate(self._bars):
                 np.savez(folder / f"{i}.npz", time_N=bars.time_N, **{f"column {k}": v for k, v in bars.columns.items()})
                 files.append({"file": str(folder / f"{i}.npz"), "ticker": bars.ticker, "resolution": bars.resolution,
                               "notices": list(bars.notices)})  # fmt: skip
             return {"series": files}
         path = folder / "bars.parquet"
-        if hasattr(self._given, "to_parquet"):  # pandas, whose index may be the dates
-            self._given.to_parquet(path)
+        if hasattr(self._bars, "to_parquet"):  # pandas, whose index may be the dates
+            self._bars.to_parquet(path)
         else:
             import narwhals as nw
 
-            nw.from_native(self._given, eager_only=True).write_parquet(path)
+            nw.from_native(self._bars, eager_only=True).write_parquet(path)
         return {"frame": str(path), "names": dict(self._names)}
 
     @classmethod
-    def taken_over(cls, said: Mapping[str, Any]) -> BarsCache:
-        """What ``hand_over`` wrote down."""
-        if "series" in said:
-            return cls([_load(one) for one in said["series"]])
-        if "frame" not in said:
+    def taken_over(cls, handed_over: Mapping[str, Any]) -> BarsCache:
+        """The cache of another process, from what its ``hand_over`` returned."""
+        if "series" in handed_over:
+            return cls([_load(series) for series in handed_over["series"]])
+        if "frame" not in handed_over:
             return cls()
         import pandas as pd
 
-        return cls(pd.read_parquet(said["frame"]), **said["names"])
+        return cls(pd.read_parquet(handed_over["frame"]), **handed_over["names"])
 
 
-def _load(one: Mapping[str, Any]) -> Bars:
-    with np.load(one["file"], allow_pickle=False) as found:
-        columns = {name.removeprefix("column "): found[name] for name in found if name.startswith("column ")}
-        return Bars(one["ticker"], one["resolution"], found["time_N"], columns, tuple(one["notices"]))
+def _load(series: Mapping[str, Any]) -> Bars:
+    with np.load(series["file"], allow_pickle=False) as arrays:
+        columns = {name.removeprefix("column "): arrays[name] for name in arrays if name.startswith("column ")}
+        return Bars(series["ticker"], series["resolution"], arrays["time_N"], columns, tuple(series["notices"]))

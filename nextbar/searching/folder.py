@@ -1,4 +1,4 @@
-"""The folder of a study: what lies in it, and what it says of itself."""
+"""The folder of a study: its files, and ``study.yaml``, which describes the study."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StudyFolder:
 
     @property
     def journal(self) -> Path:
-        """Where the study is kept, where no other storage is named."""
+        """The study's storage unless another one is named."""
         return self.path / JOURNAL
 
     @property
@@ -36,7 +36,7 @@ class StudyFolder:
         return self.path / LEADERBOARD
 
     def make(self) -> None:
-        """Make it, or find it.
+        """Make the folder where there is none.
 
         Raises:
             RunError: it cannot be written.
@@ -44,7 +44,7 @@ class StudyFolder:
         make_log_folder(self.path)
 
     def describe(self, space: Space, study_name: str, storage: str | None) -> None:
-        """Write down what is searched and where the trials are kept.
+        """Write ``study.yaml``: the space, the study's name and its storage.
 
         Raises:
             ConfigError: it cannot be written.
@@ -54,19 +54,19 @@ class StudyFolder:
         )
 
     def read(self) -> Mapping[str, Any]:
-        """What ``describe`` wrote.
+        """The contents of ``study.yaml``.
 
         Raises:
-            RunError: it is no study, damaged, or of a later nextbar.
+            RunError: the folder is no study, is damaged, or of a later nextbar.
         """
         if not is_study(self.path):
             raise RunError(f"{self.path} is no study: it has no {STUDY}")
         try:
-            found = read_yaml(self.path / STUDY)
-            written, name = int(found["format"]), str(found["study_name"])
+            description = read_yaml(self.path / STUDY)
+            written, name = int(description["format"]), str(description["study_name"])
         except (ConfigError, KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{self.path / STUDY} cannot be read ({error}); was the study's folder copied whole?"
             ) from None
         refuse_later_format(self.path, written, FORMAT)
-        return found | {"study_name": name}
+        return description | {"study_name": name}

@@ -1,4 +1,4 @@
-"""Who works on a trial, and whether they still do."""
+"""Signs of life of a search's workers: a lock for the same machine, and renewed leases for all others."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from filelock import FileLock, Timeout
 from nextbar.folders import is_held
 
 LEASE = 120.0
-"""seconds after its last sign of life that a worker on another machine counts as gone"""
+"""seconds after the last renewal from which a worker on another machine counts as gone"""
 
 RENEWAL = 20.0
-"""seconds between two signs of life"""
+"""seconds between two renewals"""
 
 WORKERS = ".workers"
-"""folder in a study's where each worker of this machine holds a lock as long as it lives"""
+"""folder in a study's folder; each worker of this machine holds the lock on a file there as long as it lives"""
 
 
 class WorkerLock:
-    """This process as a worker of a study.
+    """Identity of this process as a worker of a study, and a lock that it holds.
 
-    The lock that it holds is given up by the system when the process ends, however it ends, so that on one machine
-    the next command need not wait for a lease to run out.
+    The system frees the lock when the process ends, however it ends, so that on one machine the next command need not
+    wait for a lease to run out.
+
+    Args:
+        study: folder of the study.
     """
 
     def __init__(self, study: Path) -> None:
@@ -39,22 +42,26 @@ class WorkerLock:
 
     @property
     def name(self) -> dict[str, str]:
-        """What it signs with."""
+        """Token and host, as in the ``owner`` attribute of a trial."""
         return {"token": self.token, "host": platform.node()}
 
     def gone(self, other: Mapping[str, Any]) -> bool:
-        """True where another worker of this machine has certainly ended; False where nothing is known."""
+        """Whether another worker has certainly ended; False where that is not known, as of another machine.
+
+        Args:
+            other: ``name`` of that worker.
+        """
         path = self._folder / f"{other.get('token')}.lock"
         if other.get("token") == self.token or other.get("host") != platform.node() or not path.is_file():
             return False
         return not is_held(path)
 
     def close(self) -> None:
-        """Stop being one. The file stays: without its holder it says that this worker has gone."""
+        """Free the lock. The file stays, and being free shows that this worker has ended."""
         self._lock.release()
 
     def clear(self) -> None:
-        """Clear the locks of those that are gone away; for a study that has no unfinished trial."""
+        """Delete the lock files of ended workers; for a study without unfinished trials."""
         for path in self._folder.glob("*.lock"):
             try:
                 with FileLock(path, timeout=0):
@@ -64,12 +71,12 @@ class WorkerLock:
 
 
 class Heartbeat:
-    """Calls ``beat`` every now and then from a thread of its own; a context manager."""
+    """Calls ``beat`` every ``every`` seconds from a thread of its own; a context manager."""
 
     def __init__(self, beat: Callable[[], None], every: float = RENEWAL) -> None:
         self._beat, self._every = beat, every
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nextbar-pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="nextbar-heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()

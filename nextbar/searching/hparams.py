@@ -1,4 +1,4 @@
-"""TensorBoard's HPARAMS page: one session a trial, with what was drawn and what came of it."""
+"""TensorBoard's HPARAMS page: a session for each trial, with the values drawn and the scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METRICS = {
 
 
 def write_hparams(study: Path, space: Space, trial: FrozenTrial) -> None:
-    """Write the session of a trial that has ended, to ``hparams/<number>``; one without metrics has none."""
+    """Write the session of a trial that has ended to ``hparams/<number>``; a trial without metrics has none."""
     row = row_of(trial, space)
     values = {tag: row[column] for tag, column in METRICS.items() if row.get(column) is not None}
     if "ranking" not in values:
@@ -36,7 +36,7 @@ def write_hparams(study: Path, space: Space, trial: FrozenTrial) -> None:
     drawn = {name: _plain(row[name]) for name in space.fields}
     folder = study / FOLDER / f"{trial.number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
-    for former in folder.glob("events.*"):  # of a worker that ended before it could say that it was done
+    for former in folder.glob("events.*"):  # of a worker that ended before it recorded the trial
         former.unlink()
     events = EventsWriter(str(folder / "events"))
     try:

@@ -1,4 +1,4 @@
-"""All trials of a study in one table: ranking score, what test says beside, what was drawn, what went wrong."""
+"""The leaderboard of a study: a row for each trial with ranking score, test scores, values drawn, and faults."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.errors import ConfigError
 from nextbar.files import write_whole
-from nextbar.searching.ledger import FACTS, LEASED
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space.space import Space
+from nextbar.searching.trials import FACTS, LEASED
 from nextbar.tables import plain_table
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ Row = dict[str, Any]
 SCORES = ("ranking_score", "validation", "validation_baseline", "validation_skill", "test", "test_baseline",
           "test_skill", "test_p_value")  # fmt: skip
 COLUMNS = ("rank", "trial", "status", *SCORES)
-"""what stands before the fields; the scores are of the leading metric (mae, nll, log_loss)"""
+"""columns before the fields; the scores are of the leading metric (mae, nll, log_loss)"""
 END = ("epochs", "best_epoch", "seconds", "run", "reason")
-"""what stands after them; the ranking score is that of ``best_epoch``"""
+"""columns after the fields; the ranking score is that of ``best_epoch``"""
 SHOWN = 30
 """rows on a terminal"""
 
@@ -42,7 +42,7 @@ _STATES = {
 
 
 def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The finished trial with the lowest ranking score, of two equals the earlier one; None where none has finished."""
+    """The finished trial with the lowest ranking score, the earlier of two equals; None where none has finished."""
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return min(done, key=lambda trial: (trial.value, trial.number), default=None)
 
@@ -73,7 +73,7 @@ def leaderboard(trials: Sequence[FrozenTrial], space: Space) -> list[Row]:
 
 
 def row_of(trial: FrozenTrial, space: Space) -> Row:
-    """One trial; None for what it does not have."""
+    """The row of a trial; None in columns that it has no value for."""
     facts: dict[str, Any] = trial.user_attrs.get(FACTS, {})
     row: Row = dict.fromkeys((*COLUMNS, *space.fields, *END))
     row |= {"trial": trial.number, "status": facts.get("status", _STATES[trial.state])}
@@ -110,16 +110,16 @@ def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> T
 
     fields = short_names(list(space.dimensions))
     scores = ("ranking_score", "test", "test_baseline", "test_skill")
-    told = any(row["reason"] for row in rows[:most])
+    with_reason = any(row["reason"] for row in rows[:most])
     head = ["rank", "trial", "status", scores[0], "best_epoch", *scores[1:], *fields.values(), "seconds",
-            *(["reason"] if told else [])]  # fmt: skip
+            *(["reason"] if with_reason else [])]  # fmt: skip
     table = plain_table(head, right=("rank", "trial", "best_epoch", "seconds", *scores))
     for row in rows[:most]:
         cells = [row["rank"], row["trial"], row["status"], _rounded(row["ranking_score"]), row["best_epoch"]]
         cells += [_rounded(row[name]) for name in scores[1:3]]
         cells += ["" if row["test_skill"] is None else f"{row['test_skill']:+.4f}"]
         cells += [_rounded(row[name]) for name in fields]
-        cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if told else [])]
+        cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if with_reason else [])]
         style = "bold" if row["rank"] == 1 else "red" if row["status"] in ("failed", "diverged") else None
         table.add_row(*(Text(_cell(cell)) for cell in cells), style=style)
     return table

@@ -1,20 +1,19 @@
-"""A study's trials as all its workers see them: who has which, and what became of it.
+"""The ledger of a study: claims trials for a worker and records their progress, so that workers share a storage.
 
-Nothing here needs more of a storage than that trials are numbered in the order in which they are made, which all of
-Optuna's keep. A trial is made whole, with its combination, its owner and its lease. Whoever has made one looks which
-came before it: where one of those has the same experiment, or there are enough without it, it withdraws.
+The only requirement on a storage is that trials are numbered in the order in which they are made, which all of Optuna's
+fulfil. A trial is made in one write, with its combination, its owner and its lease. The worker that made it then looks
+at the trials before it: where one of those has the same experiment, or there are enough without it, it withdraws its
+own.
 
 A trial that is taken over is a new one to the storage, so that its former owner can no longer write to it. Everywhere
-else it is the same one: it keeps its place among the trials drawn, its scores, and what the pruner noted of it.
+else it is the same trial: it keeps its place among the trials drawn, its scores, and the pruner's notes.
 """
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -22,99 +21,95 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import LEASE, WorkerLock
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.space.space import Space
-from nextbar.searching.storage import told
-
-CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, VERDICT = (
-    "configuration", "owner", "lease", "withdrawn", "facts", "taken_over", "verdict",
-)  # fmt: skip
-"""attributes of a trial"""
-
-
-class LeaseLost(Exception):
-    """Another worker has taken the trial over, because this one gave no sign of life for too long."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A trial that is this worker's to train."""
-
-    number: int
-    """its place among the trials that count, also after it was taken over; see ``counted``"""
-    trial_id: int
-    """the storage's, another one after each take-over"""
-    proposal: Proposal
-    seconds: float = 0.0
-    """trained before it was taken over"""
-    taken_over: int = 0
-    """how often it was, without an epoch done in between"""
+from nextbar.searching.storage import storage_failures
+from nextbar.searching.trials import (
+    CONFIGURATION,
+    FACTS,
+    LEASED,
+    OWNER,
+    TAKEN_OVER,
+    VERDICT,
+    WITHDRAWN,
+    counted,
+    first_number,
+    rank,
+    standing,
+)
 
 
 class Ledger:
     """The trials of a study, for one of its workers.
 
     Every method may raise RunError where the storage fails.
+
+    Args:
+        study: Optuna's.
+        storage: where it is kept.
+        space: what is varied.
+        lock: identity of the worker.
     """
 
-    def __init__(self, study: optuna.Study, storage: BaseStorage, space: Space, owner: WorkerLock) -> None:
-        self.study, self.space, self.owner = study, space, owner
+    def __init__(self, study: optuna.Study, storage: BaseStorage, space: Space, lock: WorkerLock) -> None:
+        self.study, self.space, self.lock = study, space, lock
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     def trials(self) -> list[FrozenTrial]:
-        """Those that count; see ``counted``."""
+        """The trials that count; see ``counted``."""
         return counted(self._all())
 
     def stale(self) -> list[FrozenTrial]:
-        """Unfinished trials, as the storage has them, that nobody works on any more.
+        """Unfinished trials that no worker works on, as the storage has them.
 
-        They were let go, their worker is gone, or its lease has run out.
+        They were released, their worker has ended, or its lease has run out.
         """
         now = time.time()
         return [
             t
-            for t in sorted(_standing(self._all()), key=_rank)
+            for t in sorted(standing(self._all()), key=rank)
             if t.state == TrialState.RUNNING
-            and (t.user_attrs[LEASED]["until"] < now or self.owner.gone(t.user_attrs[OWNER]))
+            and (t.user_attrs[LEASED]["until"] < now or self.lock.gone(t.user_attrs[OWNER]))
         ]
 
     def claim(self, proposal: Proposal, n_trials: int, former: FrozenTrial | None = None) -> Claim | None:
         """Make a trial of a proposal; None where another worker was first, or there are enough without it.
 
         Args:
-            proposal: what to train.
-            n_trials: how many may count.
+            proposal: the combination.
+            n_trials: trials that may count.
             former: the trial that this one goes on with, as the storage has it.
         """
-        made = self._made(proposal, former)
-        with told():
-            trial_id = self._storage.create_new_trial(self._study_id, template_trial=made)
-            mine = self._storage.get_trial(trial_id)
+        template = self._template(proposal, former)
+        with storage_failures():
+            trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+            own = self._storage.get_trial(trial_id)
             former_id = former._trial_id if former else None
-            senior = [t for t in _standing(self._all()) if _rank(t) < _rank(mine) and t._trial_id != former_id]
+            senior = [t for t in standing(self._all()) if rank(t) < rank(own) and t._trial_id != former_id]
             experiments = {t.user_attrs[CONFIGURATION] for t in senior}
             if proposal.digest in experiments:
-                if former:  # whoever took it over did not come to withdraw it
+                if former:  # the worker that took it over ended before it could withdraw it
                     self._withdraw(former._trial_id, "another worker went on with it")
                 self._withdraw(trial_id, "another worker has the same experiment")
                 return None
             if len(experiments) >= n_trials and not former:
                 self._withdraw(trial_id, "there are enough trials")
                 return None
-            if former and not self._withdraw(former._trial_id, f"trial {mine.number} goes on with it"):
+            if former and not self._withdraw(former._trial_id, f"trial {own.number} goes on with it"):
                 self._withdraw(trial_id, "its owner has ended it after all")
                 return None
-        again = mine.user_attrs[TAKEN_OVER]["times"] if former else 0
-        return Claim(len(experiments), trial_id, proposal, mine.user_attrs[LEASED]["seconds"], again)
+        times = own.user_attrs[TAKEN_OVER]["times"] if former else 0
+        return Claim(len(experiments), trial_id, proposal, own.user_attrs[LEASED]["seconds"], times)
 
     def take_over(self, trial: FrozenTrial, n_trials: int) -> Claim | None:
         """Go on with a stale trial; None where another worker was first."""
         return self.claim(Proposal.of(self.space, trial.params), n_trials, former=trial)
 
     def renew(self, claim: Claim, seconds: float) -> None:
-        """A sign of life.
+        """Renew the lease, with the seconds trained so far.
 
         Raises:
             LeaseLost: another worker has the trial.
@@ -122,7 +117,7 @@ class Ledger:
         self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, LEASED, _lease(seconds)))
 
     def report(self, claim: Claim, epoch: int, score: float) -> None:
-        """Note the best ranking score until an epoch.
+        """Record the best ranking score until an epoch.
 
         Raises:
             LeaseLost: another worker has the trial.
@@ -130,7 +125,7 @@ class Ledger:
         self._update(lambda: self._storage.set_trial_intermediate_value(claim.trial_id, epoch, score))
 
     def note_verdict(self, claim: Claim, epoch: int, pruned: bool, marks: Mapping[str, Any]) -> None:
-        """Note, in one write, what the pruner said of a trial after an epoch and all that it noted of it so far.
+        """Record, in one write, the pruner's verdict on a trial after an epoch and all its notes on the trial so far.
 
         Raises:
             LeaseLost: another worker has the trial.
@@ -139,12 +134,12 @@ class Ledger:
         self._update(lambda: self._storage.set_trial_user_attr(claim.trial_id, VERDICT, verdict))
 
     def values(self, claim: Claim) -> dict[int, float]:
-        """The scores that were reported, by epoch."""
-        with told():
+        """The reported scores, by epoch."""
+        with storage_failures():
             return self._storage.get_trial(claim.trial_id).intermediate_values
 
     def finish(self, claim: Claim, state: TrialState, value: float | None, facts: Mapping[str, Any]) -> None:
-        """Write down what became of a trial.
+        """Record state, ranking score and facts of a trial that has ended.
 
         Raises:
             LeaseLost: another worker has the trial.
@@ -157,21 +152,21 @@ class Ledger:
         self._update(write)
 
     def release(self, claim: Claim, seconds: float) -> None:
-        """Leave a trial unfinished for whoever comes next."""
+        """Give up a claim, so that another worker can go on with the trial."""
         with suppress(LeaseLost):
             self._update(
                 lambda: self._storage.set_trial_user_attr(claim.trial_id, LEASED, {"until": 0.0, "seconds": seconds})
             )
 
-    def _made(self, proposal: Proposal, former: FrozenTrial | None) -> FrozenTrial:
-        """The trial of a proposal as the storage gets it, with all that there is of the former one."""
-        attributes: dict[str, Any] = {CONFIGURATION: proposal.digest, OWNER: self.owner.name, LEASED: _lease(0.0)}
+    def _template(self, proposal: Proposal, former: FrozenTrial | None) -> FrozenTrial:
+        """The trial of a proposal for the storage, with scores, verdict and seconds of the former one."""
+        attributes: dict[str, Any] = {CONFIGURATION: proposal.digest, OWNER: self.lock.name, LEASED: _lease(0.0)}
         if former:
             done = len(former.intermediate_values)
             before = former.user_attrs.get(TAKEN_OVER, {"times": 0, "epochs": -1})
-            again = before["times"] + 1 if before["epochs"] == done else 1
+            times = before["times"] + 1 if before["epochs"] == done else 1
             attributes[LEASED] = _lease(former.user_attrs[LEASED]["seconds"])
-            attributes[TAKEN_OVER] = {"first": _first(former), "times": again, "epochs": done}
+            attributes[TAKEN_OVER] = {"first": first_number(former), "times": times, "epochs": done}
             attributes |= {VERDICT: former.user_attrs[VERDICT]} if VERDICT in former.user_attrs else {}
         return create_trial(
             state=TrialState.RUNNING,
@@ -183,11 +178,11 @@ class Ledger:
         )
 
     def _all(self) -> list[FrozenTrial]:
-        with told():
+        with storage_failures():
             return self.study.get_trials(deepcopy=False)
 
     def _withdraw(self, trial_id: int, why: str) -> bool:
-        """False where it has ended as a trial that counts."""
+        """Withdraw a trial; False where it has ended as a trial that counts."""
         try:
             self._storage.set_trial_user_attr(trial_id, WITHDRAWN, why)
             self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
@@ -197,47 +192,10 @@ class Ledger:
 
     def _update(self, write: Callable[[], object]) -> None:
         try:
-            with told():
+            with storage_failures():
                 write()
         except UpdateFinishedTrialError:
             raise LeaseLost from None
-
-
-def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that count, in the order drawn, each once; their numbers are their places, 0, 1, 2, ...
-
-    None that was withdrawn, none that is about to be, none that somebody else put into the study. The storage's own
-    numbers count those too, so they say how often a search was killed; nothing may depend on that.
-
-    Args:
-        trials: as the storage has them; they stay as they are.
-    """
-    senior: dict[str, FrozenTrial] = {}
-    for trial in sorted(_standing(trials), key=_rank):
-        senior.setdefault(trial.user_attrs[CONFIGURATION], trial)
-    return [_numbered(trial, place) for place, trial in enumerate(senior.values())]
-
-
-def _standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    return [t for t in trials if WITHDRAWN not in t.user_attrs and CONFIGURATION in t.user_attrs]
-
-
-def _first(trial: FrozenTrial) -> int:
-    """The storage's number of the trial that this one, perhaps at several removes, goes on with; else its own."""
-    first: int = trial.user_attrs.get(TAKEN_OVER, {}).get("first", trial.number)
-    return first
-
-
-def _rank(trial: FrozenTrial) -> tuple[int, int]:
-    """Of two trials with one experiment the lower one has it: the one drawn first, or who took it over first."""
-    return _first(trial), trial.number
-
-
-def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
-    if trial.number != number:
-        trial = copy.copy(trial)
-        trial.number = number
-    return trial
 
 
 def _lease(seconds: float) -> dict[str, float]:

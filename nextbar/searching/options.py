@@ -1,4 +1,4 @@
-"""What is asked of a search."""
+"""Options of a search, and the names that its samplers and pruners have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,26 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nextbar.config.check import Checked, checked
+from nextbar.config.choices import Choices, OneOf
 from nextbar.config.values import Count, FolderName, Seed, Text
+
+SAMPLERS = Choices(
+    {
+        "tpe": "nextbar.searching.samplers:Tpe",
+        "random": "nextbar.searching.samplers:Random",
+        "grid": "nextbar.searching.samplers:Grid",
+    }
+)
+"""subclasses of :class:`nextbar.searching.samplers.Sampler`"""
+
+PRUNERS = Choices(
+    {
+        "none": "nextbar.searching.pruning:no_pruner",
+        "median": "nextbar.searching.pruning:median_pruner",
+        "hyperband": "nextbar.searching.pruning:hyperband_pruner",
+    }
+)
+"""functions that are given the epochs of the longest training and return a pruner of Optuna's, or None"""
 
 
 @checked
@@ -20,10 +39,10 @@ class SearchOptions(Checked):
 
     n_trials: Count = 20
     """Different combinations in all, those of earlier calls included."""
-    sampler: Literal["tpe", "random", "grid"] = "tpe"
-    """Who draws combinations: by the results so far; evenly; every one there is, in random order."""
-    pruner: Literal["none", "median", "hyperband"] = "none"
-    """Who ends trials by their best score so far: nobody; the median of others at that epoch; successive halving."""
+    sampler: Annotated[str, OneOf(SAMPLERS)] = "tpe"
+    """How combinations are drawn: by the results so far; evenly; every one there is, in random order."""
+    pruner: Annotated[str, OneOf(PRUNERS)] = "none"
+    """What ends trials by their best score so far: nothing; the median of others at that epoch; successive halving."""
     storage: Text | None = None
     """Where the study is kept: a database URL, or a journal file; None: a file in the study's folder."""
     study_name: FolderName | None = None

@@ -1,4 +1,4 @@
-"""What became of a trial, in Optuna's terms and in those of a leaderboard."""
+"""Outcome of a trial: state and value for Optuna, facts for the leaderboard."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nextbar.config import ExperimentConfig
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_summary
-from nextbar.searching.storage import told
+from nextbar.searching.storage import storage_failures
 from nextbar.train.trainer import Result
 
 GROUP = "nextbar scored bars"
-"""attribute of a study: the bars that all of its trials are scored on"""
+"""attribute of a study: digest of the bars that all of its trials are scored on"""
 
 
 class Outcome(NamedTuple):
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     value: float | None
     """the ranking score, lower is better"""
     facts: dict[str, Any]
-    """what a leaderboard says; plain values"""
+    """for the leaderboard; plain values"""
 
 
 class BestSoFar(NamedTuple):
@@ -35,7 +35,7 @@ class BestSoFar(NamedTuple):
 
     score: float
     epoch: int
-    """the first that had it"""
+    """the first epoch with this score"""
 
 
 def best_so_far(scores: Mapping[int, float]) -> BestSoFar | None:
@@ -45,21 +45,21 @@ def best_so_far(scores: Mapping[int, float]) -> BestSoFar | None:
 
 
 def failed(reason: str, seconds: float) -> Outcome:
-    """A trial that came to nothing."""
+    """Outcome of a trial whose training could not be done, and why."""
     return Outcome(TrialState.FAIL, None, {"status": "failed", "reason": reason, "seconds": round(seconds, 3)})
 
 
-def judged(
+def outcome_of(
     result: Result, config: ExperimentConfig, study: optuna.Study, values: dict[int, float], seconds: float
 ) -> Outcome:
-    """A trial whose training has ended.
+    """Outcome of a training that has ended.
 
     Args:
         result: of the training.
         config: what was trained.
-        study: its trials are scored on the same bars; the first one says which.
-        values: best ranking scores by epoch, as they were reported.
-        seconds: that it took.
+        study: whose first trial sets the bars that all are scored on.
+        values: the reported best ranking scores, by epoch.
+        seconds: of training.
     """
     facts = _facts_of(result, config) | {"seconds": round(seconds, 3)}
     if result.status == "pruned":
@@ -69,22 +69,22 @@ def judged(
         return Outcome(TrialState.PRUNED, best.score, facts | {"ranking": best.score, "best_epoch": best.epoch})
     if result.status == "diverged":
         return Outcome(TrialState.FAIL, None, facts)
-    wrong = _not_comparable(result, study)
-    if not wrong and facts["ranking"] is None:
-        wrong = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
-    if wrong:
-        return Outcome(TrialState.FAIL, None, facts | {"reason": wrong, "ranking": None})
+    problem = _not_comparable(result, study)
+    if not problem and facts["ranking"] is None:
+        problem = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
+    if problem:
+        return Outcome(TrialState.FAIL, None, facts | {"reason": problem, "ranking": None})
     return Outcome(TrialState.COMPLETE, facts["ranking"], facts)
 
 
 def _not_comparable(result: Result, study: optuna.Study) -> str:
-    """Why a run cannot be ranked beside the others of the study; empty where it can."""
+    """Why a run cannot be ranked with the others of the study; empty where it can."""
     scored = read_summary(result.run_dir).get("scored_bars")
-    with told():
-        known = study.user_attrs.get(GROUP)
-        if known is None:
+    with storage_failures():
+        of_study = study.user_attrs.get(GROUP)
+        if of_study is None:
             study.set_user_attr(GROUP, scored)
-    if known not in (None, scored):
+    if of_study not in (None, scored):
         return "scored on other bars than the study's first trial, so it cannot be ranked with it"
     return ""
 

@@ -1,9 +1,10 @@
-"""What a user sees while a search runs: trials done, the best so far, the time left."""
+"""Progress of a search on the terminal and in the log, in place of the log of its trainings."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from optuna.trial import FrozenTrial, TrialState
@@ -11,16 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from nextbar.logger import console, get_logger
+from nextbar.searching.claim import Claim
 from nextbar.searching.leaderboard import best_of
-from nextbar.searching.ledger import FACTS, Claim
+from nextbar.searching.trials import FACTS
 
 
 class Progress:
     """A bar on a terminal, and a line for each trial that ends; a context manager.
 
     Args:
-        n_trials: how many there are to be.
-        workers: how many train at a time.
+        n_trials: of the search.
+        workers: that train at a time.
         show: None: where ``nextbar`` logs at INFO, the bar if that is on a terminal.
     """
 
@@ -33,13 +35,13 @@ class Progress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[status]}"),
             console=console(),
             transient=True,
             disable=not visible,
         )
-        self._task = self._bar.add_task("trials", total=n_trials, said="")
-        self._said: set[int] = set()
+        self._task = self._bar.add_task("trials", total=n_trials, status="")
+        self._reported: set[int] = set()
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -50,35 +52,35 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def known(self, trials: Sequence[FrozenTrial]) -> None:
-        """Trials that ended before: no line for them."""
-        self._said |= {trial.number for trial in trials if trial.state.is_finished()}
+    def skip(self, trials: Sequence[FrozenTrial]) -> None:
+        """Log no line for those of these trials that have ended."""
+        self._reported |= {trial.number for trial in trials if trial.state.is_finished()}
 
     def show(self, trials: Sequence[FrozenTrial]) -> None:
         """Bring the bar up to date."""
         done = sum(trial.state.is_finished() for trial in trials)
-        said = [text for text in (_best(trials), self._left(trials)) if text]
-        self._bar.update(self._task, completed=done, said=", ".join(said))
+        status = ", ".join(text for text in (_best(trials), self._left(trials)) if text)
+        self._bar.update(self._task, completed=done, status=status)
 
     def epoch(self, claim: Claim, epoch: int) -> None:
-        """An epoch of a trial is done; safe from any thread."""
+        """Show that an epoch of a trial is done; safe from any thread."""
         self._bar.update(self._task, description=f"trial {claim.number}, epoch {epoch}")
 
     def ended(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
-        """A trial has ended: one line."""
+        """Log a line for a trial that has ended."""
         self.show(trials)
-        if trial.number in self._said:
+        if trial.number in self._reported:
             return
-        self._said.add(trial.number)
+        self._reported.add(trial.number)
         facts = trial.user_attrs.get(FACTS, {})
-        done = sum(one.state.is_finished() for one in trials)
-        told = facts.get("status", "failed").replace("_", " ")
+        done = sum(other.state.is_finished() for other in trials)
+        outcome = facts.get("status", "failed").replace("_", " ")
         if facts.get("ranking") is not None:
-            told += f", ranking score {facts['ranking']:.5g}"
+            outcome += f", ranking score {facts['ranking']:.5g}"
         elif facts.get("reason"):
-            told += f": {facts['reason']}"
+            outcome += f": {facts['reason']}"
         parts = [f"{facts.get('seconds', 0.0):.1f} s", _best(trials), self._left(trials)]
-        line = f"trial {trial.number} ({done} of {self._n}) {told}; {', '.join(part for part in parts if part)}"
+        line = f"trial {trial.number} ({done} of {self._n}) {outcome}; {', '.join(part for part in parts if part)}"
         if self._lines:
             get_logger().info("%s", line)
 
@@ -102,3 +104,30 @@ def _duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def hushed(logged: set[str] | None = None) -> Iterator[None]:
+    """Log nothing but new warnings and errors: a search logs a line for each trial, and its trainings none.
+
+    Args:
+        logged: earlier warnings, which are not repeated; new ones are added.
+    """
+    log = get_logger()
+    level = log.level
+    logged = set() if logged is None else logged
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if record.levelno != logging.WARNING or message not in logged:
+            logged.add(message)
+            return True
+        return False
+
+    log.setLevel(max(level, logging.WARNING))
+    log.addFilter(is_new)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_new)
+        log.setLevel(level)

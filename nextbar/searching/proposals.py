@@ -1,4 +1,4 @@
-"""The next combination: Optuna's samplers propose, a grid is counted through, and nothing is proposed twice."""
+"""The next proposal of a search: the first combination drawn whose experiment no trial has had."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError
+from nextbar.searching.samplers import REPEATS, Sampler, by_optuna
 from nextbar.searching.space.space import Params, Space
-
-STARTUP = 10
-"""finished trials that TPE draws evenly before it learns from them"""
-
-REPEATS = 30
-"""proposals of what has been tried before, until the rest is counted through"""
 
 COUNTED = 20_000
 """combinations that are counted through at most"""
@@ -30,14 +24,15 @@ COUNTED = 20_000
 
 @dataclass(frozen=True)
 class Proposal:
-    """A combination, and the experiment it stands for."""
+    """A combination and its experiment."""
 
     params: Params
     digest: str
-    """of the experiment; equal experiments, equal digests, however they were drawn"""
+    """of the experiment; combinations that give equal experiments have equal digests"""
     config: ExperimentConfig | None
+    """None where the configuration refuses it"""
     refused: str = ""
-    """why there is no experiment: its fields are at odds"""
+    """why the configuration refuses the combination; empty where it does not"""
 
     @classmethod
     def of(cls, space: Space, params: Params) -> Proposal:
@@ -51,58 +46,40 @@ class Proposal:
 
 
 def propose(
-    space: Space, sampler: str, seed: int, trials: Sequence[FrozenTrial], tried: Collection[str]
+    space: Space, sampler: Sampler, seed: int, trials: Sequence[FrozenTrial], tried: Collection[str]
 ) -> Proposal | None:
-    """A combination that nobody has tried; None: they are used up, or in a space of more than ``COUNTED`` none was met.
+    """A combination that no trial has had.
 
     The same trials give the same proposal, so a search that was killed goes on as if it had not been.
 
     Args:
         space: what is varied.
-        sampler: as in ``SearchOptions``.
-        seed: as there.
+        sampler: draws combinations.
+        seed: of the search.
         trials: those that count, finished or not, in order.
-        tried: their digests.
+        tried: digests of their experiments.
+
+    Returns:
+        The proposal; None where the space is used up, or has more than ``COUNTED`` combinations and no new one was met.
     """
-    names = {name: dimension.distribution for name, dimension in space.dimensions.items()}
-
-    def drawn(by: BaseSampler, most: int) -> Iterator[Proposal]:
-        # A copy in memory: what is asked there and thrown away leaves no trace in the study
-        mirror = optuna.create_study(sampler=by, direction="minimize")
-        mirror.add_trials(trials)
-        for _ in range(most):
-            yield Proposal.of(space, mirror.ask(names).params)
-
-    def left() -> Iterator[Proposal]:
-        if space.size is None or space.size > COUNTED:
-            yield from drawn(RandomSampler(seed=_seed(seed, len(trials))), 10 * REPEATS)
-            return
-        points = list(space.points())
-        random.Random(_seed(seed, len(trials))).shuffle(points)
-        yield from (Proposal.of(space, point) for point in points)
-
+    own_seed = _seed(seed, len(trials))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is experimental is said in their documentation
-        first = drawn(_sampler(sampler, _seed(seed, len(trials))), REPEATS) if sampler != "grid" else ()
-        proposals = itertools.chain(first, left())
-        return next((one for one in proposals if one.digest not in tried), None)
+        warnings.simplefilter("ignore")  # Optuna's, of experimental features
+        drawn = itertools.chain(sampler.draw(space, own_seed, trials), _rest(space, own_seed, trials))
+        proposals = (Proposal.of(space, params) for params in drawn)
+        return next((proposal for proposal in proposals if proposal.digest not in tried), None)
 
 
-def require_grid(space: Space) -> None:
-    """Make sure that a grid can be laid.
-
-    Raises:
-        ConfigError: a range without steps.
-    """
-    for name, dimension in space.dimensions.items():
-        if dimension.size is None:
-            raise ConfigError(f"search: {name}: sampler grid needs a list of choices here, or a range with a step")
-
-
-def _sampler(name: str, seed: int) -> BaseSampler:
-    return TPESampler(n_startup_trials=STARTUP, seed=seed) if name == "tpe" else RandomSampler(seed=seed)
+def _rest(space: Space, seed: int, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
+    """All combinations of a space in random order; of a space too large for that, many drawn evenly."""
+    if space.size is None or space.size > COUNTED:
+        yield from by_optuna(RandomSampler(seed=seed), space, trials, 10 * REPEATS)
+    else:
+        points = list(space.points())
+        random.Random(seed).shuffle(points)
+        yield from points
 
 
 def _seed(seed: int, n: int) -> int:
-    """Another one for each trial, so that what is drawn depends on the trials alone."""
+    """A seed for each number of trials, so that a proposal depends on the search's seed and the trials alone."""
     return int.from_bytes(hashlib.sha256(f"{seed} {n}".encode()).digest()[:4])

@@ -1,4 +1,4 @@
-"""Whether a trial goes on: its best score so far, held against those of the others by one of Optuna's pruners."""
+"""Decides whether a trial goes on: Optuna's pruners compare its best score so far with those of the others."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
+from nextbar.searching.claim import Claim, LeaseLost
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import PRUNERS
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space.contradictions import most_epochs
 from nextbar.searching.space.space import Space
+from nextbar.searching.trials import VERDICT
 
 
 class Pruning:
-    """Reports the epochs of trials and asks the pruner.
+    """Records the epochs of trials and asks the pruner.
 
-    An epoch may be told twice: a process that ended in between cannot say whether it was heard. The second time gives
-    the same answer, from what was written down, or from the same facts.
+    An epoch may be reported twice, when a process ends after the first report. The second one gets the same answer,
+    from the recorded verdict or by the same scores.
 
     Args:
-        ledger: where trials are written down.
+        ledger: of the study.
         pruner: as in ``SearchOptions``.
     """
 
@@ -37,7 +40,7 @@ class Pruning:
     def reason(self, claim: Claim, epoch: int, ranking: float | None) -> str:
         """Why a trial ends after an epoch; empty where it goes on.
 
-        Scores that are not finite count for nothing, and a trial is not judged before its first finite one.
+        Scores that are not finite are ignored, and a trial is not pruned before its first finite one.
 
         Args:
             claim: the trial.
@@ -61,26 +64,26 @@ class Pruning:
         if self._pruner is None:
             return False
         trials = self._ledger.trials()
-        mine = next((trial for trial in trials if trial._trial_id == claim.trial_id), None)
-        if mine is None:
+        own = next((trial for trial in trials if trial._trial_id == claim.trial_id), None)
+        if own is None:
             raise LeaseLost
-        former: dict[str, Any] = mine.user_attrs.get(VERDICT, {"epoch": 0, "pruned": False, "marks": {}})
+        former: dict[str, Any] = own.user_attrs.get(VERDICT, {"epoch": 0, "pruned": False, "marks": {}})
         if former["epoch"] >= epoch:
             return former["epoch"] == epoch and former["pruned"]
         snapshot = Snapshot(self._ledger.study.study_name, [_with_marks(trial) for trial in trials])
         study = optuna.load_study(
             study_name=self._ledger.study.study_name, storage=snapshot, sampler=RandomSampler(), pruner=self._pruner
         )
-        mine = copy.copy(_with_marks(mine))
-        mine.intermediate_values = {e: score for e, score in mine.intermediate_values.items() if e <= epoch}
-        pruned = bool(self._pruner.prune(study, mine))
+        own = copy.copy(_with_marks(own))
+        own.intermediate_values = {e: score for e, score in own.intermediate_values.items() if e <= epoch}
+        pruned = bool(self._pruner.prune(study, own))
         if pruned or snapshot.marks:
             self._ledger.note_verdict(claim, epoch, pruned, former["marks"] | snapshot.marks)
         return pruned
 
 
 class Snapshot(InMemoryStorage):
-    """The trials that count, as a pruner sees them; what it notes of the one it judges is caught in ``marks``.
+    """The trials that count, for a pruner; its notes on the trial in question are caught in ``marks``.
 
     Args:
         name: of the study; hyperband draws brackets by it.
@@ -106,7 +109,7 @@ class Snapshot(InMemoryStorage):
 
 
 def _with_marks(trial: FrozenTrial) -> FrozenTrial:
-    """The trial with what pruners noted of it, where they look for that."""
+    """The trial with the recorded notes of the pruner as system attributes, where the pruner reads them."""
     if VERDICT not in trial.user_attrs:
         return trial
     trial = copy.copy(trial)
@@ -115,10 +118,28 @@ def _with_marks(trial: FrozenTrial) -> FrozenTrial:
 
 
 def make_pruner(name: str, space: Space) -> BasePruner | None:
-    """The pruner of this name, for trainings as long as the space has; the median waits for a tenth of the epochs."""
-    epochs = most_epochs(space)
-    if name == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
-    if name == "hyperband":
-        return HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=3)
-    return None
+    """The pruner of this name for a space; None where no trial is pruned."""
+    pruner: BasePruner | None = PRUNERS.load(name)(most_epochs(space))
+    return pruner
+
+
+def no_pruner(epochs: int) -> None:
+    """Ends no trial."""
+
+
+def median_pruner(epochs: int) -> BasePruner:
+    """Ends trials worse than the median of the others at the same epoch, after a tenth of the epochs.
+
+    Args:
+        epochs: of the longest training.
+    """
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 10))
+
+
+def hyperband_pruner(epochs: int) -> BasePruner:
+    """Successive halving in brackets.
+
+    Args:
+        epochs: of the longest training.
+    """
+    return HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=3)

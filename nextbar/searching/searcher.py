@@ -1,4 +1,4 @@
-"""``search``: the public face; checks what is asked, opens the study, has it worked on, says what came out."""
+"""``search``: checks its arguments, opens the study, has workers train its trials, and shows the result."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from nextbar.searching.folder import StudyFolder
 from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import Ledger
-from nextbar.searching.options import SearchOptions
+from nextbar.searching.options import SAMPLERS, SearchOptions
+from nextbar.searching.optuna_study import open_study
 from nextbar.searching.progress import Progress
-from nextbar.searching.proposals import COUNTED, require_grid
+from nextbar.searching.proposals import COUNTED
 from nextbar.searching.space.contradictions import require_possible
 from nextbar.searching.space.space import Space
-from nextbar.searching.storage import as_written_down, open_storage, open_study
+from nextbar.searching.storage import as_written_down, open_storage
 from nextbar.searching.study import Study
 from nextbar.searching.team import Team
 from nextbar.searching.worker import Worker
@@ -34,8 +35,8 @@ def search(
     space: str | os.PathLike[str] | Mapping[str, Any] | Space,
     n_trials: int = 20,
     *,
-    sampler: Literal["tpe", "random", "grid"] = "tpe",
-    pruner: Literal["none", "median", "hyperband"] = "none",
+    sampler: str = "tpe",
+    pruner: str = "none",
     storage: str | None = None,
     study_name: str | None = None,
     seed: int = 0,
@@ -84,29 +85,28 @@ def search(
         n_trials=n_trials, sampler=sampler, pruner=pruner, storage=storage, study_name=study_name, seed=seed,
         population=population, workers=workers,
     )  # fmt: skip
-    wanted = Space.load(space, overrides)
-    example = require_possible(wanted)
-    if options.sampler == "grid":
-        require_grid(wanted)
+    space = Space.load(space, overrides)
+    example = require_possible(space)
+    SAMPLERS.load(options.sampler)().require(space)
     cache = BarsCache(bars, **names)
-    cache(example)  # what is wrong with the bars is said before anything is trained
+    cache(example)  # bars that cannot be used are refused before anything is trained
     folder = StudyFolder(Path(example.log_dir) / example.experiment_name)
     name = options.study_name or example.experiment_name
     if options.storage is None:
         folder.make()
-    kept = open_storage(options.storage or str(folder.journal))
+    opened = open_storage(options.storage or str(folder.journal))
     folder.make()
-    study = open_study(kept, name, wanted.identity())
-    folder.describe(wanted, name, None if options.storage is None else as_written_down(options.storage))
-    owner = WorkerLock(folder.path)
-    ledger = Ledger(study, kept, wanted, owner)
+    study = open_study(opened, name, space.identity())
+    folder.describe(space, name, None if options.storage is None else as_written_down(options.storage))
+    lock = WorkerLock(folder.path)
+    ledger = Ledger(study, opened, space, lock)
     progress = Progress(options.n_trials, options.workers, show)
     try:
         with progress:
             if options.workers > 1:
-                used_up = Team(folder, ledger, wanted, options, cache, progress).work()
+                used_up = Team(folder, ledger, space, options, cache, progress).work()
             else:
-                used_up = Worker(folder, ledger, wanted, options, cache, progress).work()
+                used_up = Worker(folder, ledger, space, options, cache, progress).work()
     except KeyboardInterrupt:
         done = sum(trial.state.is_finished() for trial in ledger.trials())
         raise TrainingInterrupted(
@@ -114,18 +114,23 @@ def search(
             "the same command goes on from there"
         ) from None
     finally:
-        owner.close()
-    owner.clear()
-    result = Study(folder.path, wanted, study, None if bars is None else cache)
-    write_leaderboard(folder.leaderboard, result.trials, wanted)
+        lock.close()
+    lock.clear()
+    result = Study(folder.path, space, study, None if bars is None else cache)
+    write_leaderboard(folder.leaderboard, result.trials, space)
     if used_up:
-        counted = wanted.size is not None and wanted.size <= COUNTED
-        get_logger().warning(
-            "%s %d different combinations, fewer than n_trials (%d)",
-            "the space is used up: it has" if counted else "nothing new was found in the space after",
-            len(result.trials),
-            options.n_trials,
-        )
+        _warn_of_few_trials(len(result.trials), options.n_trials, space)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _warn_of_few_trials(n: int, n_trials: int, space: Space) -> None:
+    """Warn that a search ended before ``n_trials``, and whether the space has no more or no more was found."""
+    counted = space.size is not None and space.size <= COUNTED
+    get_logger().warning(
+        "%s %d different combinations, fewer than n_trials (%d)",
+        "the space is used up: it has" if counted else "nothing new was found in the space after",
+        n,
+        n_trials,
+    )

@@ -1,7 +1,8 @@
-"""How many trials of one program are worth training side by side."""
+"""Which trials are trained side by side, and how many: those of one program, as many as help on this device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from nextbar.config import ExperimentConfig
@@ -9,48 +10,48 @@ from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.claim import Claim
 from nextbar.searching.space.contradictions import samples
 from nextbar.searching.space.space import Space
 from nextbar.train.population import population_key
 from nextbar.train.population_size import helpful_size
 
 ALIKE = 4
-"""of so many trials two must be expected to share a program, or measuring costs more than it can save"""
-
+"""a program is worth measuring where at least one of so many trials has it"""
 
 WORTH = 8
-"""trials to come from which on measuring is worth its compilations"""
+"""remaining trials from which on measuring is worth its compilations"""
 
 
 class Sizes:
-    """The size of a population by what it would train; one measurement for each program.
+    """The size of a population for an experiment, measured once for each program.
 
     Args:
-        asked: a size, or ``auto``: as many as help.
+        size: of all populations, or ``auto``: as many as help.
         space: what is varied.
         bars: the series of an experiment.
     """
 
-    def __init__(self, asked: int | Literal["auto"], space: Space, bars: BarsCache) -> None:
-        self._asked, self._space, self._bars = asked, space, bars
-        self._known: dict[str, int] = {}
+    def __init__(self, size: int | Literal["auto"], space: Space, bars: BarsCache) -> None:
+        self._size, self._space, self._bars = size, space, bars
+        self._by_program: dict[str, int] = {}
 
     def __call__(self, config: ExperimentConfig | None, left: int) -> int:
-        """How many, at least 1.
+        """Trials to train side by side, at least 1.
 
         Args:
-            config: one of them; None: nothing to train.
-            left: how many trials there are still to come.
+            config: experiment of one of them; None: nothing to train.
+            left: remaining trials.
         """
         if config is None or left < 2:
             return 1
-        if self._asked != "auto":
-            return min(self._asked, left)
+        if self._size != "auto":
+            return min(self._size, left)
         key = population_key(config)
-        if key not in self._known:
+        if key not in self._by_program:
             measuring = left >= WORTH and self._is_common(key)
-            self._known[key] = self._measured(config, left) if measuring else 1
-        return min(self._known[key], left)
+            self._by_program[key] = self._measured(config, left) if measuring else 1
+        return min(self._by_program[key], left)
 
     def _measured(self, config: ExperimentConfig, left: int) -> int:
         size = helpful_size(config, build_dataset(config, self._bars(config)), left)
@@ -58,7 +59,7 @@ class Sizes:
         return size
 
     def _is_common(self, key: str) -> bool:
-        """Whether many trials of the space share the program."""
+        """Whether at least one of ``ALIKE`` trials of the space has the program."""
         keys = []
         for params in samples(self._space):
             try:
@@ -66,3 +67,20 @@ class Sizes:
             except ConfigError:
                 continue
         return keys.count(key) * ALIKE >= len(keys)
+
+
+def side_by_side(claims: Sequence[Claim], size: Callable[[ExperimentConfig], int]) -> list[list[Claim]]:
+    """Groups of claims that share a program, each of at most ``size`` claims; claims that train nothing are alone."""
+    groups: list[list[Claim]] = []
+    joinable: dict[str, list[Claim]] = {}
+    for claim in claims:
+        config = claim.proposal.config
+        if config is None or claim.hopeless:
+            groups.append([claim])
+            continue
+        key = population_key(config)
+        if key not in joinable or len(joinable[key]) >= size(config):
+            joinable[key] = []
+            groups.append(joinable[key])
+        joinable[key].append(claim)
+    return groups

@@ -1,4 +1,4 @@
-"""A study that was searched: its trials, its best run, what mattered."""
+"""``Study``: the result of a search, with its trials, its best run and the importance of its fields."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from nextbar.metrics.bootstrap import SkillInterval, skill_interval
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_summary
 from nextbar.searching.folder import StudyFolder
+from nextbar.searching.importance import field_importance
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
-from nextbar.searching.ledger import FACTS, OWNER, counted
+from nextbar.searching.optuna_study import load_study
 from nextbar.searching.space.space import Space
-from nextbar.searching.storage import load_study, open_storage, told
+from nextbar.searching.storage import open_storage, storage_failures
+from nextbar.searching.trials import FACTS, OWNER, counted
 from nextbar.tables import print_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-LEAST_FOR_IMPORTANCE = 10
-"""finished trials below which importances would be noise alone"""
 
 
 @strict_arguments
@@ -71,15 +70,16 @@ class Study:
             ConfigError: a storage that cannot be reached.
         """
         folder = StudyFolder(Path(path))
-        said = folder.read()
-        space = Space.from_dict({"base": said.get("base"), "search": said.get("search")})
-        place = storage or said.get("storage") or str(folder.journal)
-        return cls(folder.path, space, load_study(open_storage(place, create=False), said["study_name"]), bars)
+        description = folder.read()
+        space = Space.from_dict({"base": description.get("base"), "search": description.get("search")})
+        place = storage or description.get("storage") or str(folder.journal)
+        study = load_study(open_storage(place, create=False), description["study_name"])
+        return cls(folder.path, space, study, bars)
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
         """The trials in the order drawn; see ``counted``, also for their numbers."""
-        with told():
+        with storage_failures():
             return counted(self.optuna.get_trials(deepcopy=False))
 
     @cached_property
@@ -123,21 +123,9 @@ class Study:
     def importance(self) -> dict[str, float]:
         """Share of each field in what tells the best tenth of the trials from the others, the greatest first.
 
-        Watanabe, Bansal and Hutter (2023), PED-ANOVA, by Optuna. Empty for fewer than ``LEAST_FOR_IMPORTANCE`` finished
-        trials; fields with one value only are left out.
+        PED-ANOVA; empty for fewer than ``LEAST_FOR_IMPORTANCE`` finished trials, see ``field_importance``.
         """
-        done = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
-        varied = [name for name, d in self.space.dimensions.items() if not d.distribution.single()]
-        if len(done) < LEAST_FOR_IMPORTANCE or not varied:
-            return {}
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            mirror = optuna.create_study(direction="minimize")
-            mirror.add_trials(done)
-            found = optuna.importance.get_param_importances(mirror, params=varied)
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        return field_importance(self.trials, self.space)
 
     @cached_property
     def winner_interval(self) -> SkillInterval | None:
@@ -156,7 +144,7 @@ class Study:
             span = evaluate(self.best).spans["test"]
         else:
             dates = config.dataset_config.initial_date, config.dataset_config.final_date
-            bars = hold(self.best, [one.between(*dates) for one in self._bars(config)]).bars
+            bars = hold(self.best, [series.between(*dates) for series in self._bars(config)]).bars
             span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
         return skill_interval(span.scorer, span.forecast)
 
@@ -164,15 +152,15 @@ class Study:
     def tried(self) -> str:
         """How many configurations were tried, and what that means for the winner, in words."""
         ended = [trial for trial in self.trials if trial.state.is_finished()]
-        how = {name: sum(trial.state == state for trial in ended)
-               for name, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED),
-                                   ("failed", TrialState.FAIL))}  # fmt: skip
-        told = ", ".join(f"{n} {name}" for name, n in how.items() if n)
-        said = f"{len(ended)} configurations were tried ({told})."
-        if not how["finished"]:
-            return f"{said} None has finished, so there is no winner."
+        count = {name: sum(trial.state == state for trial in ended)
+                 for name, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED),
+                                     ("failed", TrialState.FAIL))}  # fmt: skip
+        counts = ", ".join(f"{n} {name}" for name, n in count.items() if n)
+        tried = f"{len(ended)} configurations were tried ({counts})."
+        if not count["finished"]:
+            return f"{tried} None has finished, so there is no winner."
         return (
-            f"{said} Validation chose, so the winner's validation score is flattered, the more the more were tried; "
+            f"{tried} Validation chose, so the winner's validation score is flattered, the more the more were tried; "
             "the test span was never looked at."
         )
 
@@ -190,7 +178,7 @@ class Study:
         )
 
     def show(self, out: Console | None = None) -> None:
-        """Print the leaderboard, importances and what must be known beside.
+        """Print the leaderboard, and the lines under it.
 
         Args:
             out: where to; None: standard error, as all of nextbar's messages.
@@ -201,13 +189,13 @@ class Study:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def lines(self) -> Sequence[str]:
-        """What stands under the leaderboard."""
+        """The lines under the leaderboard: trials tried, the winner on the test span, importances."""
         lines = [self.tried]
         if any(trial.state == TrialState.COMPLETE for trial in self.trials):
             try:
                 report = read_summary(self.best)["metrics"].get("test")
-                told = [f"Winner on the test span: {report['verdict']}", self.sureness] if report else []
-                lines += told or ["The winner has no test span."]
+                test = [f"Winner on the test span: {report['verdict']}", self.sureness] if report else []
+                lines += test or ["The winner has no test span."]
             except RunError as error:
                 lines.append(str(error))
         if self.importance:

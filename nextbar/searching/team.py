@@ -1,4 +1,4 @@
-"""Several workers on one machine: processes that share out its cores, and the one that watches over them."""
+"""A team of worker processes on one machine, and the process that watches over it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from nextbar.searching.folder import StudyFolder
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SearchOptions
 from nextbar.searching.progress import Progress
+from nextbar.searching.shares import shares
 from nextbar.searching.space.space import Space
 
 LOOKS = 0.5
@@ -30,19 +31,19 @@ PATIENCE = 20.0
 """seconds that workers have to end after Ctrl-C"""
 
 MOST_RESTARTS = 20
-"""processes started anew in place of ones that were killed"""
+"""replacements of killed processes"""
 
 
 class Team:
-    """Starts workers, starts killed ones again, shows what they come to, and ends with them.
+    """Starts workers, replaces those that are killed, and shows the trials until all workers have ended.
 
     Args:
         folder: of the study.
         ledger: its trials.
         space: what is varied.
-        options: what is asked.
-        bars: the series of an experiment; those that came as a frame are handed over as files.
-        progress: what a user watches.
+        options: of the search.
+        bars: the series of an experiment; those of a frame are handed over as files.
+        progress: shown to the user.
     """
 
     def __init__(
@@ -59,16 +60,19 @@ class Team:
         self._restarts = 0
 
     def work(self) -> bool:
-        """Have the study worked on to its end; True where no further combination was found before.
+        """Have workers train until there are as many trials as asked.
+
+        Returns:
+            Whether the space was used up before.
 
         Raises:
-            RunError: a worker cannot go on; its message.
+            RunError: a worker fails; with its message.
             KeyboardInterrupt: Ctrl-C; the workers have ended.
         """
         with tempfile.TemporaryDirectory(prefix="nextbar-search-") as temporary:
             task = Path(temporary) / "task.json"
             write_whole(task, json.dumps(self._task(Path(temporary))))
-            self._progress.known(self._ledger.trials())
+            self._progress.skip(self._ledger.trials())
             team = [self._start(task, Path(temporary), i) for i in range(self._options.workers)]
             try:
                 self._watch(team, task, Path(temporary))
@@ -97,7 +101,7 @@ class Team:
             time.sleep(LOOKS)
 
     def _task(self, temporary: Path) -> dict[str, Any]:
-        """What a worker must know."""
+        """The task file of a worker."""
         return {
             "parent": os.getpid(),
             "study": str(self._folder.path),
@@ -120,32 +124,8 @@ class Team:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
-def cores(index: int, workers: int) -> list[int] | None:
-    """The cores of one of several workers; None where they cannot be shared out, or are fewer than the workers."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    there = sorted(os.sched_getaffinity(0))
-    if len(there) < workers:
-        return [there[index % len(there)]]
-    return there[index * len(there) // workers : (index + 1) * len(there) // workers]
-
-
-def shares(index: int, workers: int, environment: Any) -> dict[str, str]:
-    """The part of a machine that one of several workers may use, as environment variables for XLA."""
-    count = os.cpu_count() or 1
-    shared = {"NPROC": str(max(1, len(cores(index, workers) or []) or count // workers))}
-    devices = [device for device in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
-    on_one = workers
-    if len(devices) > 1:
-        shared["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
-        on_one = -(-workers // len(devices))
-    if on_one > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in environment:
-        shared["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / on_one:.3f}"
-    return shared
-
-
 def _end(team: Sequence[subprocess.Popen[bytes]]) -> None:
-    """See that no worker is left; those at work are asked first."""
+    """End all workers: by a signal, and those that do not end in time by force."""
     for worker in team:
         if worker.poll() is None:
             worker.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""One worker of a study: takes up what was left, draws what is new, waits for the others, until all is done."""
+"""A worker of a study: takes stale trials over, claims new ones, and trains them until the study is complete."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from functools import partial
 from optuna.trial import FrozenTrial
 
 from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.claim import Claim
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
 from nextbar.searching.leaderboard import write_leaderboard
-from nextbar.searching.ledger import CONFIGURATION, Claim, Ledger
-from nextbar.searching.options import SearchOptions
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import SAMPLERS, SearchOptions
 from nextbar.searching.progress import Progress
-from nextbar.searching.proposals import STARTUP, Proposal, propose
+from nextbar.searching.proposals import Proposal, propose
 from nextbar.searching.pruning import Pruning
+from nextbar.searching.samplers import STARTUP, Sampler
 from nextbar.searching.sizes import Sizes
 from nextbar.searching.space.space import Space
 from nextbar.searching.trial_runner import TrialRunner
+from nextbar.searching.trials import CONFIGURATION
 
 LOOKS = 1.0
-"""seconds between two looks at what the other workers do"""
+"""seconds between two looks at the trials of other workers"""
 
 
 class Worker:
@@ -32,9 +35,9 @@ class Worker:
         folder: of the study.
         ledger: its trials.
         space: what is varied.
-        options: what is asked.
+        options: of the search.
         bars: the series of an experiment.
-        progress: what a user watches.
+        progress: shown to the user.
     """
 
     def __init__(
@@ -48,49 +51,53 @@ class Worker:
     ) -> None:
         self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
         self._progress = progress
+        self._sampler: Sampler = SAMPLERS.load(options.sampler)()
         self._sizes = Sizes(options.population, space, bars)
         pruning = Pruning(ledger, options.pruner)
-        self._trials = TrialRunner(ledger, pruning, bars, progress.epoch, self._ended)
+        self._runner = TrialRunner(ledger, pruning, bars, progress.epoch, self._ended)
 
     def work(self) -> bool:
-        """Train until there are as many trials as asked; True where no further combination was found before.
+        """Train until there are as many trials as asked.
+
+        Returns:
+            Whether the space was used up before.
 
         Raises:
-            NextbarError: see ``Trials.run``.
+            NextbarError: see ``TrialRunner.run``.
             TrainingInterrupted: Ctrl-C.
         """
         while True:
             trials = self._ledger.trials()
             self._progress.show(trials)
             if claims := self._take_over() or self._claim(trials):
-                self._trials.run(claims, partial(self._sizes, left=len(claims)))
+                self._runner.run(claims, partial(self._sizes, left=len(claims)))
             elif self._complete(self._ledger.trials()):
                 return len(trials) < self._options.n_trials
             else:
                 time.sleep(LOOKS)
 
     def _complete(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether all that there is has ended; where it has not, others are at it, or were quicker just now."""
+        """Whether all trials have ended and no further one can be made; if not, other workers train or were quicker."""
         return all(trial.state.is_finished() for trial in trials) and (
             len(trials) >= self._options.n_trials or self._propose(trials) is None
         )
 
     def _take_over(self) -> list[Claim]:
-        """Trials whose workers are gone."""
+        """Take over the trials that no worker works on."""
         taken = (self._ledger.take_over(trial, self._options.n_trials) for trial in self._ledger.stale())
         return [claim for claim in taken if claim is not None]
 
     def _claim(self, trials: Sequence[FrozenTrial]) -> list[Claim]:
-        """New trials: one, or as many as help side by side; the other workers are left their share."""
+        """Claim new trials: one, or as many as help side by side, within this worker's share of the remaining ones."""
         claims: list[Claim] = []
-        wanted = 1
-        while len(claims) < wanted and (proposal := self._propose(trials)):
+        size = 1
+        while len(claims) < size and (proposal := self._propose(trials)):
             claim = self._ledger.claim(proposal, self._options.n_trials)
             if claim is None:
                 break  # another worker was quicker; look again
             if not claims:
-                mine = -(-(self._options.n_trials - len(trials)) // self._options.workers)
-                wanted = self._sizes(proposal.config, min(mine, self._most_at_once()))
+                share = -(-(self._options.n_trials - len(trials)) // self._options.workers)
+                size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claims.append(claim)
             trials = self._ledger.trials()
         return claims
@@ -99,17 +106,18 @@ class Worker:
         if len(trials) >= self._options.n_trials:
             return None
         tried = {trial.user_attrs[CONFIGURATION] for trial in trials}
-        return propose(self._space, self._options.sampler, self._options.seed, trials, tried)
+        return propose(self._space, self._sampler, self._options.seed, trials, tried)
 
     def _most_at_once(self) -> int:
-        """A sampler that learns from results is not asked for everything before there are any."""
-        return max(STARTUP, self._options.n_trials // 4) if self._options.sampler == "tpe" else self._options.n_trials
+        """Trials that may be drawn before there are results: fewer than all where the sampler learns from them."""
+        n = self._options.n_trials
+        return max(STARTUP, n // 4) if self._sampler.learns else n
 
     def _ended(self, claim: Claim) -> None:
-        """Tell of a trial that has ended."""
+        """Show and write a trial that has ended."""
         trials = self._ledger.trials()
-        mine = next((trial for trial in trials if trial.number == claim.number), None)
-        if mine is not None:
-            self._progress.ended(mine, trials)
-            write_hparams(self._folder.path, self._space, mine)
+        own = next((trial for trial in trials if trial.number == claim.number), None)
+        if own is not None:
+            self._progress.ended(own, trials)
+            write_hparams(self._folder.path, self._space, own)
         write_leaderboard(self._folder.leaderboard, trials, self._space)

@@ -1,4 +1,4 @@
-"""A worker as a process of its own, begun by ``Team``.
+"""A worker as a process of its own, started by ``Team``.
 
 ``python -m nextbar.searching.worker_process TASK.json INDEX COUNT``
 """
@@ -14,48 +14,54 @@ from pathlib import Path
 from typing import Any
 
 LOOKS = 1.0
-"""seconds between two looks at whether the process that started this one is there"""
+"""seconds between two looks at whether the parent process lives"""
 
 
 def main(task: Path, index: int, count: int) -> None:
-    """Work on a study until there is nothing left to do.
+    """Work on a study until it is complete.
+
+    Args:
+        task: file with what ``Team`` hands over.
+        index: of this worker.
+        count: of the workers.
 
     Raises:
         NextbarError: see ``Worker.work``.
         TrainingInterrupted: Ctrl-C.
     """
-    from nextbar.searching.team import cores
+    from nextbar.searching.shares import cores
 
-    said: dict[str, Any] = json.loads(task.read_text())
-    end_with(said["parent"])
-    mine = cores(index, count)
-    if mine:
-        os.sched_setaffinity(0, mine)  # before JAX counts what there is
+    values: dict[str, Any] = json.loads(task.read_text())
+    end_with(values["parent"])
+    own = cores(index, count)
+    if own:
+        os.sched_setaffinity(0, own)  # before JAX counts the cores
     from nextbar.searching.bars_cache import BarsCache
     from nextbar.searching.folder import StudyFolder
     from nextbar.searching.heartbeat import WorkerLock
     from nextbar.searching.ledger import Ledger
     from nextbar.searching.options import SearchOptions
+    from nextbar.searching.optuna_study import open_study
     from nextbar.searching.progress import Progress
     from nextbar.searching.space.space import Space
-    from nextbar.searching.storage import open_storage, open_study
+    from nextbar.searching.storage import open_storage
     from nextbar.searching.worker import Worker
 
-    options, space = SearchOptions(**said["options"]), Space.from_dict(said["space"])
-    folder = StudyFolder(Path(said["study"]))
+    options, space = SearchOptions(**values["options"]), Space.from_dict(values["space"])
+    folder = StudyFolder(Path(values["study"]))
     storage = open_storage(options.storage or str(folder.journal))
     study = open_study(storage, options.study_name or folder.path.name, space.identity())
-    owner = WorkerLock(folder.path)
+    lock = WorkerLock(folder.path)
     try:
-        ledger = Ledger(study, storage, space, owner)
+        ledger = Ledger(study, storage, space, lock)
         progress = Progress(options.n_trials, show=False)
-        Worker(folder, ledger, space, options, BarsCache.taken_over(said["bars"]), progress).work()
+        Worker(folder, ledger, space, options, BarsCache.taken_over(values["bars"]), progress).work()
     finally:
-        owner.close()
+        lock.close()
 
 
 def end_with(parent: int) -> None:
-    """End this process when the one that started it has gone, however it ended: nobody would hear of what it does."""
+    """End this process when its parent has ended, in whatever way, since nothing would collect its work."""
 
     def look() -> None:
         while os.getppid() == parent:

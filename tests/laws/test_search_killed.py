@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import optuna
 import pytest
@@ -16,21 +16,18 @@ from searches import Pretender
 from spaces import make_space
 
 from nextbar.config import ExperimentConfig
-from nextbar.searching import proposals as draw
-from nextbar.searching import worker
+from nextbar.searching import samplers, worker
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import Ledger
-from nextbar.searching.options import SearchOptions
+from nextbar.searching.options import PRUNERS, SAMPLERS, SearchOptions
+from nextbar.searching.optuna_study import open_study
 from nextbar.searching.progress import Progress
-from nextbar.searching.storage import open_study
 from nextbar.searching.worker import Worker
 
 TRIALS, EPOCHS = 9, 9
-PRUNERS = get_args(get_type_hints(SearchOptions)["pruner"])
-SAMPLERS = get_args(get_type_hints(SearchOptions)["sampler"])
 WRITES = ("create_new_trial", "set_trial_user_attr", "set_trial_intermediate_value", "set_trial_state_values")
 
 
@@ -86,7 +83,7 @@ class Search:
         self.moments = Moments()
         self.pretender = Pretender(patch)
         self.pretender.score = self._score
-        patch.setattr(draw, "STARTUP", 3)  # so that what TPE draws depends on results
+        patch.setattr(samplers, "STARTUP", 3)  # so that what TPE draws depends on results
         patch.setattr(Ledger, "release", lambda self, claim, seconds: None)  # nobody comes to that
         for name in ("write_hparams", "write_leaderboard"):
             patch.setattr(worker, name, lambda *given: None)
@@ -99,15 +96,15 @@ class Search:
         """Work to the end, or until the process is killed; True at the end."""
         self.moments.last = self.moments.reached + last
         study = open_study(self._storage, "test", self._space.identity())
-        owner = WorkerLock(self._folder.path)
-        ledger = Ledger(study, self._storage, self._space, owner)
+        lock = WorkerLock(self._folder.path)
+        ledger = Ledger(study, self._storage, self._space, lock)
         cache = BarsCache([make_bars(n=150)])
         try:
             Worker(self._folder, ledger, self._space, self._options, cache, Progress(TRIALS, show=False)).work()
         except Killed:
             return False
         finally:
-            owner.close()
+            lock.close()
         self.trials = ledger.trials()
         return True
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from search_processes import finish, prepare, require_whole, start
 
 from nextbar.searching import Study
-from nextbar.searching.ledger import FACTS
+from nextbar.searching.trials import FACTS
 
 TRIALS, EPOCHS = 8, 9
 

@@ -11,7 +11,9 @@ import pytest
 from builders import make_bars, make_config, make_frame
 from refusals import save
 
-from nextbar.bars.bars import fingerprint
+from nextbar.bars.bars import Bars, fingerprint
+from nextbar.bars.series import series_of
+from nextbar.config import ExperimentConfig
 from nextbar.searching import bars_cache
 from nextbar.searching.bars_cache import BarsCache
 
@@ -48,12 +50,11 @@ def test_files_need_no_handing_over(tmp_path: Path) -> None:
 def test_what_was_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
-    class Counting(bars_cache.Trainer):
-        def read(self) -> Any:
-            read.append(self.config)
-            return super().read()
+    def counting(config: ExperimentConfig, *given: Any, **names: Any) -> list[Bars]:
+        read.append(config)
+        return series_of(config, *given, **names)
 
-    monkeypatch.setattr(bars_cache, "Trainer", Counting)
+    monkeypatch.setattr(bars_cache, "series_of", counting)
     cache = BarsCache(FRAME)
     one = cache(CONFIG)
     assert cache(make_config(tickers=["a", "b"], d_model=16, seq_len=4)) is one

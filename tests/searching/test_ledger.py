@@ -15,10 +15,13 @@ from spaces import make_space
 
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import LEASE, Heartbeat, WorkerLock
-from nextbar.searching.ledger import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
-from nextbar.searching.storage import open_storage, open_study
+from nextbar.searching.storage import open_storage
+from nextbar.searching.trials import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN
 
 SPACE = make_space({"n_heads": [1, 2, 4, 8], "seed": {"low": 0, "high": 9}})
 
@@ -30,21 +33,21 @@ def proposal(n_heads: int = 1, seed: int = 0) -> Proposal:
 @pytest.fixture
 def join(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
     """Gives further workers of one study, on one journal; in real life each is a process."""
-    owners: list[WorkerLock] = []
+    locks: list[WorkerLock] = []
 
     def joined() -> Ledger:
         storage = open_storage(str(tmp_path / "journal.log"))
-        owners.append(WorkerLock(tmp_path))
-        return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, owners[-1])
+        locks.append(WorkerLock(tmp_path))
+        return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, locks[-1])
 
     yield joined
-    for owner in owners:
-        owner._lock.release()
+    for lock in locks:
+        lock._lock.release()
 
 
 def kill(ledger: Ledger) -> None:
     """What the system does of itself when a process ends: its lock is open, the file stays."""
-    ledger.owner._lock.release()
+    ledger.lock._lock.release()
 
 
 def claimed(ledger: Ledger, made: Proposal | None = None, n: int = 9) -> Claim:
@@ -72,7 +75,7 @@ def test_a_claim_is_a_whole_trial_from_the_first_moment(join: Callable[[], Ledge
     (trial,) = other.trials()
     assert (trial.number, trial.state, trial.params) == (0, TrialState.RUNNING, claim.proposal.params)
     assert trial.user_attrs[CONFIGURATION] == proposal(4, 3).digest
-    assert trial.user_attrs[OWNER] == one.owner.name and trial.user_attrs[LEASED]["seconds"] == 0
+    assert trial.user_attrs[OWNER] == one.lock.name and trial.user_attrs[LEASED]["seconds"] == 0
 
 
 def test_of_two_with_the_same_experiment_the_first_has_it(join: Callable[[], Ledger]) -> None:
@@ -155,11 +158,11 @@ def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: C
     one, other = join(), join()
     claimed(one)
     kill(one)
-    other.owner.close()  # Ctrl-C before it took the trial over
+    other.lock.close()  # Ctrl-C before it took the trial over
     third = join()
     assert len(third.stale()) == 1
-    third.owner.clear()
-    assert [path.stem for path in third.owner._folder.glob("*.lock")] == [third.owner.token]
+    third.lock.clear()
+    assert [path.stem for path in third.lock._folder.glob("*.lock")] == [third.lock.token]
 
 
 def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +286,7 @@ def test_killed_between_the_steps_of_a_take_over(
             claims.append(third.take_over(stale[0], 1))
     assert len([claim for claim in claims if claim]) == 1
     (trial,) = require_sound(third, 1)
-    assert trial.intermediate_values == {1: 0.9} and trial.user_attrs[OWNER] == third.owner.name
+    assert trial.intermediate_values == {1: 0.9} and trial.user_attrs[OWNER] == third.lock.name
 
 
 def test_deaths_in_one_epoch_are_counted_and_an_epoch_in_between_ends_the_count(join: Callable[[], Ledger]) -> None:

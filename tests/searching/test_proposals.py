@@ -10,10 +10,11 @@ from spaces import make_space
 
 from nextbar.errors import ConfigError
 from nextbar.searching import proposals as draw
-from nextbar.searching.proposals import Proposal, propose, require_grid
+from nextbar.searching.options import SAMPLERS
+from nextbar.searching.proposals import Proposal, propose
+from nextbar.searching.samplers import Grid, Tpe
 from nextbar.searching.space.space import Space
 
-SAMPLERS = ("tpe", "random", "grid")
 STEPS = {"dropout": {"low": 0, "high": 0.7, "step": 0.1}, "n_heads": [1, 2, 4], "dim_feedforward": "[1, 2] * d_model"}
 
 
@@ -22,7 +23,7 @@ def drawn(space: Space, sampler: str, n: int, seed: int = 0, score: Any = None) 
     trials: list[FrozenTrial] = []
     proposals: list[Proposal] = []
     for _ in range(n):
-        found = propose(space, sampler, seed, trials, {one.digest for one in proposals})
+        found = propose(space, SAMPLERS.load(sampler)(), seed, trials, {one.digest for one in proposals})
         if found is None:
             break
         proposals.append(found)
@@ -70,7 +71,7 @@ def test_the_same_trials_give_the_same_proposal_and_another_seed_another(sampler
     assert first != [one.digest for one in drawn(space, sampler, 12, seed=1)]
     # a search that was killed and begun again has nothing but the trials that are there
     trials = [ended(space, one.params, i % 7) for i, one in enumerate(drawn(space, sampler, 11))]
-    again = propose(space, sampler, 0, trials, set(first[:11]))
+    again = propose(space, SAMPLERS.load(sampler)(), 0, trials, set(first[:11]))
     assert again is not None and again.digest == first[11]
 
 
@@ -90,16 +91,16 @@ def test_tpe_looks_where_it_was_good() -> None:
 
 def test_a_running_trial_counts_as_tried() -> None:
     space = make_space({"n_heads": [1, 2]})
-    first = propose(space, "tpe", 0, [], set())
+    first = propose(space, Tpe(), 0, [], set())
     assert first is not None
     running = create_trial(
         state=TrialState.RUNNING,
         params=first.params,
         distributions={name: d.distribution for name, d in space.dimensions.items()},
     )
-    second = propose(space, "tpe", 0, [running], {first.digest})
+    second = propose(space, Tpe(), 0, [running], {first.digest})
     assert second is not None and second.params != first.params
-    assert propose(space, "tpe", 0, [running], {first.digest, second.digest}) is None
+    assert propose(space, Tpe(), 0, [running], {first.digest, second.digest}) is None
 
 
 def test_a_combination_at_odds_is_proposed_with_its_reason() -> None:
@@ -120,6 +121,6 @@ def test_a_space_too_large_to_count_ends_when_nothing_new_is_met(monkeypatch: py
 
 
 def test_a_grid_needs_steps() -> None:
-    require_grid(make_space(STEPS))
+    Grid().require(make_space(STEPS))
     with pytest.raises(ConfigError, match=r"search: weight_decay: sampler grid needs a list of choices here"):
-        require_grid(make_space({"n_heads": [1, 2], "weight_decay": {"low": 0, "high": 1}}))
+        Grid().require(make_space({"n_heads": [1, 2], "weight_decay": {"low": 0, "high": 1}}))

@@ -18,13 +18,15 @@ from spaces import make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
+from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import row_of
-from nextbar.searching.ledger import VERDICT, Claim, LeaseLost, Ledger
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.optuna_study import open_study
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.pruning import Pruning
-from nextbar.searching.storage import open_study
+from nextbar.searching.trials import VERDICT
 
 SEEDS = {"seed": {"low": 0, "high": 60}}
 SPACE = make_space({"seed": {"low": 0, "high": 40}}, num_epochs=9)
@@ -33,15 +35,15 @@ SPACE = make_space({"seed": {"low": 0, "high": 40}}, num_epochs=9)
 @pytest.fixture
 def join(tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
     """Gives workers of one study that is kept in memory."""
-    storage, owners = InMemoryStorage(), []
+    storage, locks = InMemoryStorage(), []
 
     def joined() -> Ledger:
-        owners.append(WorkerLock(tmp_path))
-        return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, owners[-1])
+        locks.append(WorkerLock(tmp_path))
+        return Ledger(open_study(storage, "study", SPACE.identity()), storage, SPACE, locks[-1])
 
     yield joined
-    for owner in owners:
-        owner.close()
+    for lock in locks:
+        lock.close()
 
 
 def claimed(ledger: Ledger, seed: int) -> Claim:
@@ -140,7 +142,7 @@ def test_an_epoch_that_is_told_again_gets_the_same_answer(
     assert judge.reason(poor, 1, 0.9) == answer
     assert judge.reason(late, 1, 0.1) == ""
     assert [judge.reason(claim, 1, score) for claim, score in ((good, 0.5), (poor, 0.9))] == ["", answer]
-    one.owner.close()
+    one.lock.close()
     other = join()
     assert other.trials() == one.trials()
     claims = [other.take_over(trial, 99) for trial in other.stale()]
@@ -184,12 +186,12 @@ def test_a_pruner_sees_none_that_was_withdrawn_and_none_twice(
     monkeypatch.setattr(pruning, "make_pruner", lambda name, space: Eyes(1))
     for seed in (7, 8):
         claimed(ledger, seed)
-        ledger.owner.close()
+        ledger.lock.close()
         ledger = join()
         assert all([ledger.take_over(trial, 99) for trial in ledger.stale()])
     with monkeypatch.context() as patch:  # a worker that dies before it withdraws what it goes on with
         patch.setattr(Ledger, "_withdraw", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
-        ledger.owner.close()
+        ledger.lock.close()
         with pytest.raises(KeyboardInterrupt):
             (ledger := join()).take_over(ledger.stale()[0], 99)
     Pruning(ledger, "hyperband").reason(claimed(ledger, 9), 1, 0.5)
@@ -203,7 +205,7 @@ def test_a_lease_that_is_lost_before_the_pruner_is_asked_ends_the_trial_here(joi
 
     def late(*given: Any) -> None:
         report(*given)
-        one.owner.close()
+        one.lock.close()
         assert other.take_over(other.stale()[0], 99) is not None
 
     one.report = late  # type: ignore[method-assign]

@@ -17,11 +17,14 @@ from spaces import given, make_space
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
 from nextbar.searching import Study, search, worker
-from nextbar.searching import proposals as draw
 from nextbar.searching import trial_runner as trial
+from nextbar.searching.claim import MOST_DEATHS
 from nextbar.searching.heartbeat import WorkerLock
-from nextbar.searching.ledger import FACTS, Ledger
-from nextbar.searching.storage import open_storage, open_study
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.optuna_study import open_study
+from nextbar.searching.proposals import Proposal
+from nextbar.searching.storage import open_storage
+from nextbar.searching.trials import FACTS
 
 SEEDS = {"seed": {"low": 0, "high": 30}}
 """31 experiments"""
@@ -204,12 +207,12 @@ def test_a_process_that_dies_in_the_same_epoch_again_and_again_gives_a_failed_tr
     first, pretender.score = -1, lambda config, epoch: 0.9
     first = searched(tmp_path / "other", SEEDS, 1).trials[0].params["seed"]
     pretender.score = score
-    for _ in range(trial.MOST_DEATHS):
+    for _ in range(MOST_DEATHS):
         with pytest.raises(Killed):
             searched(tmp_path, SEEDS, 2)
     study = searched(tmp_path, SEEDS, 2)
     assert sorted(states(study)) == sorted([TrialState.FAIL, TrialState.COMPLETE])
-    assert f"killed {trial.MOST_DEATHS} times in the same epoch" in rows(study)[-1]["reason"]
+    assert f"killed {MOST_DEATHS} times in the same epoch" in rows(study)[-1]["reason"]
 
 
 def test_a_trial_that_could_not_be_let_go_is_free_at_once_too(pretender: Pretender, tmp_path: Path) -> None:
@@ -232,10 +235,8 @@ def test_a_worker_waits_for_what_others_train(
 ) -> None:
     space = make_space(SEEDS, log_dir=str(tmp_path), num_epochs=2)
     storage = open_storage(str(tmp_path / "journal.log"))
-    other = Ledger(
-        open_study(storage, "test", space.identity()), storage, space, owner := WorkerLock(tmp_path / "test")
-    )
-    claim = other.claim(draw.Proposal.of(space, {"seed": 30}), 2)
+    other = Ledger(open_study(storage, "test", space.identity()), storage, space, lock := WorkerLock(tmp_path / "test"))
+    claim = other.claim(Proposal.of(space, {"seed": 30}), 2)
     assert claim is not None
     looks = []
 
@@ -246,7 +247,7 @@ def test_a_worker_waits_for_what_others_train(
 
     monkeypatch.setattr(worker.time, "sleep", wait)
     study = searched(tmp_path, SEEDS, 2, storage=str(tmp_path / "journal.log"))
-    owner.close()
+    lock.close()
     assert looks == [2, 2, 2] and states(study) == 2 * [TrialState.COMPLETE] and len(pretender.configs) == 1
 
 
@@ -254,7 +255,7 @@ def test_a_worker_whose_trial_was_taken_over_goes_on_with_others(pretender: Pret
     """Its machine slept; another one has trained the trial meanwhile."""
     space = make_space(SEEDS, log_dir=str(tmp_path), num_epochs=2)
     storage = open_storage(str(tmp_path / "journal.log"))
-    other = Ledger(open_study(storage, "test", space.identity()), storage, space, owner := WorkerLock(tmp_path))
+    other = Ledger(open_study(storage, "test", space.identity()), storage, space, lock := WorkerLock(tmp_path))
 
     def score(config: ExperimentConfig, epoch: int) -> float:
         if len(pretender.trained) == 1:
@@ -266,7 +267,7 @@ def test_a_worker_whose_trial_was_taken_over_goes_on_with_others(pretender: Pret
 
     pretender.score = score
     study = searched(tmp_path, SEEDS, 3, storage=str(tmp_path / "journal.log"))
-    owner.close()
+    lock.close()
     assert states(study) == 3 * [TrialState.COMPLETE]
     assert study.best_trial.value == 0.1
     assert len({config.digest() for config in pretender.configs}) == 3

@@ -22,9 +22,8 @@ import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
 from nextbar.runs.records import read_cuts, read_summary
-from nextbar.searching import Study, pruning
-from nextbar.searching import proposals as draw
-from nextbar.searching.ledger import FACTS
+from nextbar.searching import Study, pruning, samplers
+from nextbar.searching.trials import FACTS
 
 N = 4
 SPACE = {
@@ -40,7 +39,7 @@ SPACE = {
 def eager() -> Iterator[None]:
     """TPE that looks at results from the second trial on, not from the eleventh."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "STARTUP", 1)
+        patch.setattr(samplers, "STARTUP", 1)
         yield
 
 

@@ -17,8 +17,8 @@ from searches import searched
 
 from nextbar.errors import RunError
 from nextbar.searching import Study, team
-from nextbar.searching.ledger import OWNER
-from nextbar.searching.team import cores, shares
+from nextbar.searching.shares import cores, shares
+from nextbar.searching.trials import OWNER
 
 N = 6
 

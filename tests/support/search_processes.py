@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from refusals import save
 
 from nextbar.searching import Study
-from nextbar.searching.ledger import CONFIGURATION, FACTS
+from nextbar.searching.trials import CONFIGURATION, FACTS
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},

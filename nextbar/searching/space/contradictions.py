@@ -1,4 +1,4 @@
-"""A space that contradicts itself is refused before anything is trained."""
+"""Refuses a space with a choice that no experiment can have, before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nextbar.errors import ConfigError
 from nextbar.searching.space.space import Params, Space
 
 TRIES = 300
-"""combinations tried before a choice counts as one that no combination can have; smaller spaces are tried whole"""
+"""combinations tried before a choice counts as impossible; smaller spaces are tried whole"""
 
-MOST_TOLD = 10
-"""choices in one message"""
+MOST_LISTED = 10
+"""impossible choices that a message lists"""
 
 
 def require_possible(space: Space) -> ExperimentConfig:
-    """Make sure that every choice can be part of an experiment.
+    """Make sure that every choice is possible in some experiment.
 
     Returns:
         One of the experiments.
@@ -46,13 +46,13 @@ def require_possible(space: Space) -> ExperimentConfig:
         assert first is not None
         raise first
     if problems:
-        more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
-        raise ConfigError("search: " + "\n  ".join(problems[:MOST_TOLD] + more))
+        more = [f"and {len(problems) - MOST_LISTED} more"] if len(problems) > MOST_LISTED else []
+        raise ConfigError("search: " + "\n  ".join(problems[:MOST_LISTED] + more))
     return accepted
 
 
 def samples(space: Space) -> Iterator[Params]:
-    """All combinations of a small space; some of a large one, always the same, where ranges stand for their ends."""
+    """All combinations of a small space; of a large one some, always the same, of choices and the ends of ranges."""
     if space.size is not None and space.size <= TRIES:
         yield from space.points()
         return
@@ -63,5 +63,5 @@ def samples(space: Space) -> Iterator[Params]:
 
 
 def most_epochs(space: Space) -> int:
-    """How many epochs the longest trainings have."""
+    """Epochs of the longest trainings."""
     return max(space.epochs(params) for params in samples(space))

@@ -1,4 +1,4 @@
-"""What is drawn for a field: one of some choices, or a number from a range."""
+"""Dimensions of a space: one of several choices, or a number from a range."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
 RANGE_KEYS = ("low", "high", "log", "step")
 MOST_POINTS = 100_000
-"""values that a range may have and still be counted through"""
+"""values of a range that may be counted through"""
 
 Label = None | bool | int | float | str
 
 
 @dataclass(frozen=True)
-class Choices:
+class Categorical:
     """One of several values."""
 
     values: tuple[Any, ...]
 
     @classmethod
-    def of(cls, values: tuple[Any, ...]) -> Choices:
+    def of(cls, values: tuple[Any, ...]) -> Categorical:
         """The choices in a list.
 
         Raises:
-            ConfigError: there are none, one stands there twice, or one is nothing that a file can hold.
+            ConfigError: the list is empty, holds a choice twice, or one that no file can hold.
         """
         if not values:
             raise ConfigError("the list of choices is empty, should hold at least one")
         labels = [_label(value) for value in values]
         for i, label in enumerate(labels):
-            if label in labels[:i]:  # 1 and 1.0 are one to Optuna too
+            if label in labels[:i]:  # 1 and 1.0 are equal to Optuna too
                 raise ConfigError(f"the choice {values[i]!r} is there twice")
         return cls(values)
 
     @property
     def distribution(self) -> BaseDistribution:
-        """For Optuna, which knows numbers, text, flags and None; other values go by their JSON."""
+        """For Optuna, which takes numbers, text, flags and None; other values are given as their JSON."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([_label(value) for value in self.values])
 
     def value(self, label: Label) -> Any:
-        """The choice that Optuna calls ``label``."""
+        """The choice with Optuna's label."""
         return next(value for value in self.values if _label(value) == label)
 
     @property
@@ -59,15 +59,15 @@ class Choices:
         return len(self.values)
 
     def labels(self) -> Iterator[Label]:
-        """All of them, as Optuna calls them."""
+        """Optuna's labels of all choices."""
         return map(_label, self.values)
 
     def extremes(self) -> Iterator[Label]:
-        """Those to try whether the configuration takes them: all."""
+        """The labels to try in a configuration: all."""
         return self.labels()
 
     def plain(self) -> Any:
-        """As in a file."""
+        """As written in a file."""
         return list(self.values)
 
 
@@ -82,29 +82,29 @@ class Range:
     step: float | None = None
 
     @classmethod
-    def of(cls, given: Mapping[Any, Any], whole: bool) -> Range:
+    def of(cls, keys: Mapping[Any, Any], whole: bool) -> Range:
         """The range in a mapping.
 
         Args:
-            given: ``low`` and ``high``, and where wanted ``log`` or ``step``.
+            keys: ``low`` and ``high``, and optionally ``log`` or ``step``.
             whole: whether the field takes whole numbers only.
 
         Raises:
-            ConfigError: a key or value that cannot be.
+            ConfigError: an unknown key or an impossible value.
         """
-        if strange := [str(key) for key in given if key not in RANGE_KEYS]:
+        if strange := [str(key) for key in keys if key not in RANGE_KEYS]:
             raise ConfigError(f"a range has no {', '.join(strange)}; it has {', '.join(RANGE_KEYS)}")
-        if lacking := [key for key in ("low", "high") if key not in given]:
+        if lacking := [key for key in ("low", "high") if key not in keys]:
             raise ConfigError(f"a range needs {' and '.join(lacking)}, such as {{low: 1e-5, high: 1e-3, log: true}}")
-        log, step = given.get("log", False), given.get("step")
+        log, step = keys.get("log", False), keys.get("step")
         if not isinstance(log, bool):
             raise ConfigError(f"log: found {log!r}, should be true or false")
         kind = "a whole number" if whole else "a finite number"
         for key in ("low", "high", *(["step"] if step is not None else [])):
-            value = given[key]
+            value = keys[key]
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not _finite(value):
                 raise ConfigError(f"{key}: found {short(value)}, should be {kind}")
-        low, high = given["low"], given["high"]
+        low, high = keys["low"], keys["high"]
         if low > high:
             raise ConfigError(f"the range is upside down: low {low} is above high {high}")
         if log and low <= 0:
@@ -123,18 +123,18 @@ class Range:
         from optuna.distributions import FloatDistribution, IntDistribution
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a high that steps do not come to, and that Optuna lowers
+            warnings.simplefilter("ignore")  # of a high that no step reaches, which Optuna lowers
             if not self.whole:
                 return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
             return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
 
     def value(self, label: Label) -> Any:
-        """What Optuna drew."""
+        """The value drawn by Optuna, which is its own label."""
         return label
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None: more than can be counted through."""
+        """Number of values; None: more than may be counted through."""
         if self.low == self.high:
             return 1
         step = self.step or (1 if self.whole else None)
@@ -143,28 +143,28 @@ class Range:
         return round((self._last - self.low) / step) + 1
 
     def labels(self) -> Iterator[Label]:
-        """All of them."""
+        """All values."""
         assert self.size is not None
         for i in range(self.size):
             value = min(self.low + i * (self.step or 1), self._last)
             yield int(value) if self.whole else value
 
     def extremes(self) -> Iterator[Label]:
-        """Those to try whether the configuration takes them: its ends."""
+        """The labels to try in a configuration: the ends."""
         yield from dict.fromkeys(int(end) if self.whole else end for end in (self.low, self._last))
 
     def plain(self) -> Any:
-        """As in a file."""
+        """As written in a file."""
         shown = {"low": self.low, "high": self.high}
         return shown | ({"log": True} if self.log else {}) | ({"step": self.step} if self.step is not None else {})
 
     @property
     def _last(self) -> float:
-        """The highest value that steps come to, as Optuna has it: 0.3, where floats add up to a bit more."""
+        """The highest value that steps reach, as Optuna computes it: 0.3, where floats add up to a bit more."""
         return self.distribution.high
 
 
-Dimension = Choices | Range
+Dimension = Categorical | Range
 
 
 def _label(value: Any) -> Label:

@@ -1,4 +1,4 @@
-"""A field's value by the values of others: ``[2, 4] * d_model``; parsed, never run as code."""
+"""Expressions for fields that follow from others, such as ``[2, 4] * d_model``: parsed, never run as code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Expression:
 
     Attributes:
         text: as it was written.
-        tree: what stands there, checked: nothing but ``ALLOWED``.
+        tree: its parts, which are ``ALLOWED``.
         choices: the numbers of its list, one of which is drawn; empty where it has none.
     """
 
@@ -43,7 +43,7 @@ class Expression:
         """Read an expression.
 
         Raises:
-            ConfigError: it is none.
+            ConfigError: the text is no expression.
         """
         if len(text) > LONGEST:
             raise ConfigError(f"an expression of {len(text)} characters, should be at most {LONGEST}")
@@ -51,23 +51,23 @@ class Expression:
             tree = ast.parse(text.strip(), mode="eval").body
             lists = list(_lists(tree))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            told = f": {error}" if isinstance(error, _Foreign) else ""
-            raise ConfigError(f"{short(text)} is no expression{told}; allowed are {ALLOWED}") from None
+            reason = f": {error}" if isinstance(error, _Foreign) else ""
+            raise ConfigError(f"{short(text)} is no expression{reason}; allowed are {ALLOWED}") from None
         if len(lists) > 1:
             raise ConfigError(f"{text!r} has {len(lists)} lists; allowed are {ALLOWED}")
         return cls(text, tree, lists[0] if lists else ())
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The fields it speaks of, as they are written."""
+        """The fields in it, as they are written."""
         return tuple(dict.fromkeys(_names(self.tree)))
 
     def value(self, value_of: Callable[[str], Any], choice: float | None = None) -> Any:
-        """What it comes to.
+        """The value of the expression.
 
         Args:
-            value_of: the value of a field, by the name that is written.
-            choice: what was drawn from its list.
+            value_of: gives the value of a field, by the name as written.
+            choice: the number drawn from its list.
 
         Raises:
             ConfigError: a field that is no number, or a division by zero.
@@ -85,10 +85,10 @@ class Expression:
             if isinstance(node, ast.UnaryOp):
                 return _OPERATORS[type(node.op)](number(node.operand))
             name = ast.unparse(node)
-            found = value_of(name)
-            if isinstance(found, bool) or not isinstance(found, int | float):
-                raise ConfigError(f"{self.text!r}: {name} is {found!r}, should be a number")
-            return found
+            field_value = value_of(name)
+            if isinstance(field_value, bool) or not isinstance(field_value, int | float):
+                raise ConfigError(f"{self.text!r}: {name} is {field_value!r}, should be a number")
+            return field_value
 
         try:
             return number(self.tree)
@@ -97,11 +97,11 @@ class Expression:
 
 
 class _Foreign(ValueError):
-    """Something that has no place in an expression."""
+    """A part that an expression may not have."""
 
 
 def _lists(node: ast.expr) -> Iterator[tuple[float, ...]]:
-    """The lists in a tree, all of which is looked through for what is not allowed."""
+    """The lists in a tree; raises ``_Foreign`` for a part that is not allowed."""
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
         yield from _lists(node.left)
         yield from _lists(node.right)

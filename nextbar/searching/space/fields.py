@@ -1,4 +1,4 @@
-"""The fields of an experiment as a search names them: all by their dotted names, and those it may not vary."""
+"""The fields of an experiment by their dotted names, and those that a search may not vary."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}
 NAMES = tuple(name for name in field_names(ExperimentConfig) if name not in SECTIONS)
 
 PLACES = ("log_dir", "experiment_name", "dataset_config.datapath")
-"""fields that say where things lie; they decide nothing"""
+"""fields that name folders; they change no result"""
 
-JUDGES = (
+SCORING = (
     "model_config.output_mode", "dataset_config.output_mode", "dataset_config.resolution",
     "dataset_config.initial_date", "dataset_config.final_date", "test_split", "validation_split", "test_tickers",
 )  # fmt: skip
@@ -24,28 +24,28 @@ JUDGES = (
 
 
 def field_of(name: str) -> str:
-    """The dotted field that a name means; the last part will do where it is the only one.
+    """The dotted field of a name; the last part is enough where no other field has it.
 
     Raises:
-        ConfigError: no such field, the nearest is told; or two.
+        ConfigError: no such field, and the message names the nearest; or several.
     """
     if name in NAMES:
         return name
-    found = [known for known in NAMES if known.rpartition(".")[2] == name]
-    if len(found) == 1:
-        return found[0]
-    # beside a last part alone, dotted names would all be far
-    known = NAMES if found or "." in name else tuple(dict.fromkeys(known.rpartition(".")[2] for known in NAMES))
-    raise ConfigError(f"no field {name!r}{nearest(name, known)}")
+    matches = [field for field in NAMES if field.rpartition(".")[2] == name]
+    if len(matches) == 1:
+        return matches[0]
+    # a last part is compared with last parts: all dotted names would be far from it
+    names = NAMES if matches or "." in name else tuple(dict.fromkeys(field.rpartition(".")[2] for field in NAMES))
+    raise ConfigError(f"no field {name!r}{nearest(name, names)}")
 
 
-def flat(given: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and values; sections may be nested, as in an experiment.
+def flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of fields; sections may be nested, as in an experiment.
 
     Raises:
         ConfigError: a section that is no mapping.
     """
-    for name, value in given.items():
+    for name, value in values.items():
         if not prefix and name in SECTIONS:
             if not isinstance(value, Mapping):
                 raise ConfigError(f"search: {name}: found {short(value)}, should be a mapping of fields")
@@ -58,11 +58,11 @@ def refuse_fixed(name: str) -> None:
     """Make sure that a search may vary a field.
 
     Raises:
-        ConfigError: it may not; why.
+        ConfigError: it may not, and the message says why.
     """
     if name in PLACES:
         raise ConfigError("says where things lie and changes no result; set it in the base")
-    if name in JUDGES:
+    if name in SCORING:
         raise ConfigError("decides what is scored: trials that differ in it cannot be ranked together; make it a study "
                           "each")  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A space as people write it: ``base`` and ``search``, in a YAML file or a mapping, read into its parts."""
+"""Reads the parts of a space from a mapping with ``base`` and ``search``, as people write it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.check import field_names, is_whole, plain
 from nextbar.config.yaml_file import override
 from nextbar.errors import ConfigError, listed, short
-from nextbar.searching.space.dimensions import Choices, Dimension, Range
+from nextbar.searching.space.dimensions import Categorical, Dimension, Range
 from nextbar.searching.space.expression import Expression
 from nextbar.searching.space.fields import SECTIONS, field_of, flat, refuse_fixed
 
@@ -20,43 +20,47 @@ _BARE = re.compile(rb"^([ \t]*[\w.]+:[ \t]+)(\[[^\]\n]*\][ \t]*[-+*/][^#\n]*?)([
 
 
 def quoted(content: bytes) -> bytes:
-    """Expressions that begin with a list in quotes, which YAML wants around them and people leave out."""
+    """YAML with quotes around expressions that begin with a list, which YAML requires and people leave out."""
     return _BARE.sub(rb"\1'\2'\3", content)
 
 
-def read_base(given: Mapping[Any, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """The fixed experiment, with overrides put in.
+def read_base(space: Mapping[Any, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The base with overrides.
+
+    Args:
+        space: a mapping with ``base`` and ``search``.
+        overrides: fields to change, such as ``"num_epochs=3"``.
 
     Raises:
-        ConfigError: no experiment, or overrides that cannot be put in.
+        ConfigError: no base that is a mapping, or overrides that cannot be used.
     """
-    strange = [str(key) for key in given if key not in KEYS]
-    if strange or set(KEYS) - set(given):
-        found = f"found {listed(given) or 'nothing'}"
-        raise ConfigError(f"a space has the keys base (an experiment) and search (fields to vary); {found}")
+    strange = [str(key) for key in space if key not in KEYS]
+    if strange or set(KEYS) - set(space):
+        keys = listed(space) or "nothing"
+        raise ConfigError(f"a space has the keys base (an experiment) and search (fields to vary); found {keys}")
     for key in KEYS:
-        if not isinstance(given[key], Mapping):
-            raise ConfigError(f"{key}: found {short(given[key])}, should be a mapping of fields")
+        if not isinstance(space[key], Mapping):
+            raise ConfigError(f"{key}: found {short(space[key])}, should be a mapping of fields")
     for section in SECTIONS:
-        # fields may be drawn into a section that is not there, not into something that is none
-        if section in given["base"] and not isinstance(given["base"][section], Mapping):
-            raise ConfigError(f"base: {section}: found {short(given['base'][section])}, should be a mapping of fields")
-    return override(given["base"], overrides, field_names(ExperimentConfig))
+        # fields may be drawn into a section that is missing, but not into a value that is no section
+        if section in space["base"] and not isinstance(space["base"][section], Mapping):
+            raise ConfigError(f"base: {section}: found {short(space['base'][section])}, should be a mapping of fields")
+    return override(space["base"], overrides, field_names(ExperimentConfig))
 
 
 def read_search(
-    given: Mapping[Any, Any], overrides: Iterable[str]
+    search: Mapping[Any, Any], overrides: Iterable[str]
 ) -> tuple[dict[str, Dimension], dict[str, Expression]]:
-    """What is drawn and what follows from it, by dotted field.
+    """Dimensions and expressions, by dotted field.
 
     Args:
-        given: what stands under ``search``.
-        overrides: fields of the base that are changed; none of those that are varied may be.
+        search: the mapping under ``search``.
+        overrides: fields of the base to change, which may not be varied.
 
     Raises:
-        ConfigError: an unknown field, one that may not be varied, choices that are none.
+        ConfigError: an unknown field, one that may not be varied, a dimension that cannot be used.
     """
-    names = _by_field(given)
+    names = _by_field(search)
     for text in overrides:
         if (name := text.partition("=")[0].strip()) in names:
             raise ConfigError(f"{text!r}: {name} is varied by the search; take it out of there to fix it")
@@ -75,9 +79,9 @@ def read_search(
     return dimensions, expressions
 
 
-def _by_field(given: Mapping[Any, Any]) -> dict[str, Any]:
+def _by_field(search: Mapping[Any, Any]) -> dict[str, Any]:
     names: dict[str, Any] = {}
-    for written, value in flat(given):
+    for written, value in flat(search):
         try:
             name = field_of(written)
         except ConfigError as error:
@@ -92,9 +96,9 @@ def _by_field(given: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _read(name: str, value: Any) -> tuple[Dimension | None, Expression | None]:
     if isinstance(value, tuple):
-        return Choices.of(tuple(_listed(one) for one in value)), None
+        return Categorical.of(tuple(_listed(choice) for choice in value)), None
     if isinstance(value, Mapping):
-        return Range.of({key: plain(one) for key, one in value.items()}, is_whole(ExperimentConfig, name)), None
+        return Range.of({key: plain(item) for key, item in value.items()}, is_whole(ExperimentConfig, name)), None
     if not isinstance(value, str):
         raise ConfigError(
             f"found {short(value)}, should be a list of choices, a range such as {{low: 1e-5, high: 1e-3, log: true}}, "
@@ -103,9 +107,9 @@ def _read(name: str, value: Any) -> tuple[Dimension | None, Expression | None]:
     expression = Expression.parse(value)
     for other in expression.names:
         field_of(other)
-    return Choices.of(expression.choices) if expression.choices else None, expression
+    return Categorical.of(expression.choices) if expression.choices else None, expression
 
 
 def _listed(value: Any) -> Any:
-    """Lists, as they were written, for what the configuration reads as tuples."""
-    return [_listed(one) for one in value] if isinstance(value, tuple) else value
+    """A choice with lists, as they were written, in place of the configuration's tuples."""
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""The space of a search: a fixed experiment, and what of it is varied."""
+"""``Space``: an experiment, and the fields of it that a search varies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nextbar.searching.space.fields import MISSING, NAMES, PLACES, default_of, f
 from nextbar.searching.space.reading import quoted, read_base, read_search
 
 Params = dict[str, Any]
-"""what was drawn, by dotted field, as Optuna keeps it"""
+"""Optuna's labels of the values drawn, by dotted field"""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Space:
     """Fields to vary around a base.
 
     Attributes:
-        base: an experiment as ``train`` reads it; nested mappings, fields that are varied may be missing.
-        dimensions: what is drawn, by dotted field.
-        expressions: fields that follow from others, by dotted field; one with a list has a dimension too.
+        base: an experiment as nested mappings; fields that are varied may be missing.
+        dimensions: that values are drawn from, by dotted field.
+        expressions: of fields that follow from others; one with a list has a dimension too.
     """
 
     base: dict[str, Any]
@@ -46,15 +46,15 @@ class Space:
             overrides: fields of the base to change, such as ``"num_epochs=3"``.
 
         Raises:
-            ConfigError: a file that cannot be read, an unknown field, choices that are none.
+            ConfigError: a file that cannot be read, an unknown field, a dimension that cannot be used.
         """
         overrides = tuple(overrides)
         if isinstance(source, Space):
             return cls.from_dict(source.to_dict(), overrides) if overrides else source
-        given = source if isinstance(source, Mapping) else read_yaml(source, quoted)
+        mapping = source if isinstance(source, Mapping) else read_yaml(source, quoted)
         where = "" if isinstance(source, Mapping) else f"{source}: "
         try:
-            return cls.from_dict(given, overrides)
+            return cls.from_dict(mapping, overrides)
         except ConfigError as error:
             raise ConfigError(f"{where}{error}") from None
 
@@ -78,18 +78,18 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many combinations there are; None: more than can be counted through."""
+        """Number of combinations; None: more than may be counted through."""
         sizes = [dimension.size for dimension in self.dimensions.values()]
         return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
     def points(self) -> Iterator[Params]:
-        """Every combination, where they can be counted."""
+        """Every combination of a space whose size is known."""
         labels = [list(dimension.labels()) for dimension in self.dimensions.values()]
         for drawn in itertools.product(*labels):
             yield dict(zip(self.dimensions, drawn, strict=True))
 
     def config(self, params: Mapping[str, Any]) -> ExperimentConfig:
-        """The experiment that a combination stands for.
+        """The experiment of a combination.
 
         Raises:
             ConfigError: fields at odds, or an expression that cannot be worked out.
@@ -111,8 +111,8 @@ class Space:
 
         def value(name: str, above: tuple[str, ...] = ()) -> Any:
             if name in above:
-                told = f"{' and '.join(above)} depend on each other" if len(above) > 1 else f"{name} depends on itself"
-                raise ConfigError(f"search: {told}")
+                loop = f"{' and '.join(above)} depend on each other" if len(above) > 1 else f"{name} depends on itself"
+                raise ConfigError(f"search: {loop}")
             if name in self.expressions:
                 return self.expressions[name].value(
                     lambda other: value(field_of(other), (*above, name)), drawn.get(name)
@@ -122,7 +122,7 @@ class Space:
         return {name: value(name) for name in self.fields}
 
     def epochs(self, params: Mapping[str, Any]) -> int:
-        """How many a combination trains at most; those of one that cannot be worked out count as none."""
+        """Epochs that a combination trains at most; 0 for one whose expressions cannot be worked out."""
         if "num_epochs" not in self.fields:
             return int(self._fixed("num_epochs"))
         try:
@@ -143,7 +143,7 @@ class Space:
         write_yaml(path, self.to_dict())
 
     def identity(self) -> dict[str, Any]:
-        """What two spaces must have in common to be one study: all but where things lie, by dotted field."""
+        """All that two spaces of one study have in common, by dotted field: everything but the names of folders."""
         same = {name: self._fixed(name, None) for name in NAMES if name not in PLACES and name not in self.fields}
         return {f"base {k}": v for k, v in same.items()} | {f"search {k}": v for k, v in self._search().items()}
 
@@ -152,14 +152,14 @@ class Space:
                 for n in self.fields}  # fmt: skip
 
     def _fixed(self, name: str, *default: Any) -> Any:
-        """What the base, or else the configuration's default, says."""
+        """The value of a field in the base, or else the configuration's default."""
         section, _, leaf = name.rpartition(".")
         inside = self.base.get(section, {}) if section else self.base
         if isinstance(inside, Mapping) and leaf in inside:
             return plain(inside[leaf])
-        found = default_of(name)
-        if found is not MISSING:
-            return found
+        value = default_of(name)
+        if value is not MISSING:
+            return value
         if default:
             return default[0]
         raise ConfigError(f"search: {name} is needed, but the base does not have it")

@@ -13,7 +13,7 @@ from spaces import given, make_space
 
 from nextbar.errors import ConfigError
 from nextbar.searching.space.contradictions import TRIES, most_epochs, require_possible, samples
-from nextbar.searching.space.fields import JUDGES, NAMES, PLACES
+from nextbar.searching.space.fields import NAMES, PLACES, SCORING
 from nextbar.searching.space.space import Space
 
 WIDE = {
@@ -214,7 +214,7 @@ def test_what_is_around_it_is_told_too(whole: dict[str, Any], words: str, tmp_pa
     assert str(error.value).startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", [*PLACES, *JUDGES])
+@pytest.mark.parametrize("name", [*PLACES, *SCORING])
 def test_what_decides_nothing_or_what_is_scored_is_not_varied(name: str) -> None:
     assert name in NAMES
     with pytest.raises(ConfigError, match=r"set it in the base|make it a study each"):

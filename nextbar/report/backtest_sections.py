@@ -1,0 +1,137 @@
+"""The sections of a backtest's report: the folds, scores pooled and by fold, forecasts, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nextbar.backtesting import Backtest
+from nextbar.bars.bars import Bars
+from nextbar.bars.naming import Naming
+from nextbar.config import ExperimentConfig
+from nextbar.metrics.task import Task
+from nextbar.report.backtest_tracks import backtest_explorer
+from nextbar.report.calibration import calibration_parts
+from nextbar.report.experiment import config_facts
+from nextbar.report.folds import fold_bands, fold_figure, fold_table, ticker_figure
+from nextbar.report.markup import element, facts, table
+from nextbar.report.page import Section
+from nextbar.report.price import price_figure
+from nextbar.report.scores import number, p_value, signed, tone
+from nextbar.report.texts import METRICS, UNITS, how_to_read
+
+DIRECTION = "acc_dir"
+FOLDS = (
+    "Shaded: the folds. Everything a model knows in a fold comes from bars before it; "
+    "its parameters are chosen on the last of those."
+)
+
+
+class BacktestFacts(NamedTuple):
+    """What the page knows of a backtest."""
+
+    config: ExperimentConfig
+    task: Task
+    """what is forecast"""
+    backtest: Backtest
+    bars: Sequence[Bars]
+    """the scored series; empty where they cannot be read"""
+
+    @property
+    def model(self) -> str:
+        """The model's name among the predictors."""
+        return str(self.backtest.summary["model"])
+
+    @property
+    def scores(self) -> Mapping[str, Any]:
+        """Scores by predictor."""
+        return self.backtest.scores
+
+    def by_fold(self, metric: str) -> dict[str, list[float | None]]:
+        """A metric by predictor and fold, the model first; without the predictors that never have it."""
+        ordered = {self.model: self.scores[self.model], **self.scores}
+        values = {name: [fold.get(metric) for fold in node["by_fold"]] for name, node in ordered.items()}
+        return {
+            name: row for name, row in values.items() if name == self.model or any(value is not None for value in row)
+        }
+
+
+def folds(shown: BacktestFacts) -> Section:
+    """The experiment in short, the folds over the price, and the best predictors of each fold."""
+    price = None
+    if shown.bars:
+        names = list(map(Naming.of(shown.config.dataset_config), shown.bars))
+        bands = [fold_bands(shown.backtest.folds)] * len(shown.bars)
+        price = price_figure(names, shown.bars, bands, FOLDS, "Price and folds")
+    leading = shown.task.leading
+    dates = fold_table(shown.backtest.folds, shown.by_fold(leading), leading)
+    return Section("folds", "What was forecast when", [facts(config_facts(shown.config)), price, dates])
+
+
+def scores(shown: BacktestFacts) -> Section:
+    """Every predictor's scores over all folds, and the model beside each in a sentence."""
+    model, leading = shown.model, shown.task.leading
+    first = (leading, DIRECTION)
+    metrics = [*first, *(name for name in shown.scores[model]["pooled"] if name not in first)]
+    rows = [
+        (
+            element("strong", name) if name == model else name,
+            *(number(node["pooled"].get(metric)) for metric in metrics[:1]),
+            signed(node["skill"].get(leading)),
+            p_value(node["diebold_mariano"]),
+            *(number(node["pooled"].get(metric)) for metric in metrics[1:]),
+        )
+        for name, node in shown.scores.items()
+    ]
+    head = ("predictor", metrics[0], "model's skill over it", "p", *metrics[1:])
+    sentences = (
+        element("div", element("dt", name, class_=verdict_tone(node, leading)), element("dd", node["verdict"]))
+        for name, node in shown.scores.items() if name != model
+    )  # fmt: skip
+    meanings = facts((name, METRICS[name]) for name in metrics if name in METRICS)
+    return Section("scores", "Everybody on the same bars", [
+        table(head, rows, caption="All folds pooled, mean over series"),
+        element("details", element("summary", "What the columns are"), meanings),
+        element("h3", f"{model} against each"),
+        element("dl", *sentences, class_="verdicts"),
+    ])  # fmt: skip
+
+
+def verdict_tone(node: Mapping[str, Any], leading: str) -> str | None:
+    """``good`` or ``bad`` by the comparison with the model, ``open`` where that may be luck; None without one."""
+    return None if node["beaten"] is None else tone(node, leading) or "open"
+
+
+def by_fold(shown: BacktestFacts) -> Section:
+    """Leading metric and direction by fold, and the leading metric by series."""
+    leading = shown.task.leading
+    unit = UNITS.get(leading, leading)
+    figures = [
+        fold_figure("fold-leading", f"By fold: {leading}", unit, shown.by_fold(leading), "Lower is better."),
+        fold_figure("fold-direction", "By fold: direction", "right, %", shown.by_fold(DIRECTION),
+                    "Share of the moves whose direction was right. With n moves guessing comes within 98 / √n of 50."),
+        ticker_figure({shown.model: shown.scores[shown.model], **shown.scores}, leading, unit),
+    ]  # fmt: skip
+    return Section("by-fold", "Fold by fold", [[figure for figure in figures if figure is not None]])
+
+
+def forecasts(shown: BacktestFacts) -> Section:
+    """The explorer of the model's forecasts."""
+    table = shown.backtest.forecasts
+    conformal = shown.backtest.summary["options"]["conformal"]
+    explorer = backtest_explorer(table[table["model"] == shown.model], shown.bars, shown.config, conformal)
+    return Section("forecasts", "Forecast against truth", [explorer])
+
+
+def calibration(shown: BacktestFacts) -> Section:
+    """Coverage, PIT and reliability of the model over all folds."""
+    return Section("calibration", "Calibration", calibration_parts(shown.backtest.calibration, shown.task))
+
+
+def reading(shown: BacktestFacts) -> Section:
+    """Advice on reading the page, the same in every one."""
+    return Section("reading", "How to read this page", [how_to_read()])
+
+
+SECTIONS: list[Callable[[BacktestFacts], Section]] = [folds, scores, by_fold, forecasts, calibration, reading]
+"""sections in the order of the page; a further one is a function and its place here"""

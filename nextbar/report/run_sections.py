@@ -1,0 +1,105 @@
+"""The sections of a run's report: the data, learning curves, forecasts, scores, errors by part, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nextbar.config import ExperimentConfig
+from nextbar.metrics.task import Task
+from nextbar.report.breakdown import breakdown_figures
+from nextbar.report.calibration import calibration_parts
+from nextbar.report.experiment import trained_parts
+from nextbar.report.learning import learning_figures
+from nextbar.report.markup import element
+from nextbar.report.page import Section
+from nextbar.report.run_tracks import run_explorer
+from nextbar.report.scores import score_table, step_figure, ticker_table
+from nextbar.report.texts import UNITS, how_to_read
+
+if TYPE_CHECKING:
+    from nextbar.inference.evaluation import Evaluation, SpanEvaluation
+
+
+class RunFacts(NamedTuple):
+    """What the page knows of a run."""
+
+    config: ExperimentConfig
+    task: Task
+    """what is forecast"""
+    summary: Mapping[str, Any]
+    """``summary.json``"""
+    epochs: Sequence[Mapping[str, float]]
+    """``metrics.csv``, a row for each epoch"""
+    evaluation: Evaluation | None
+    """forecasts of the spans by the best epoch; None where they cannot be had"""
+    note: str
+    """why there is no evaluation, or on which bars; empty where neither need be said"""
+
+    @property
+    def reports(self) -> Mapping[str, Any]:
+        """Scores of model and baseline by span, those of the evaluation where there is one."""
+        return self.evaluation.metrics if self.evaluation else self.summary["metrics"]
+
+    @property
+    def test(self) -> SpanEvaluation | None:
+        """Forecasts of the test span; None without an evaluation or a test span."""
+        return self.evaluation.spans.get("test") if self.evaluation else None
+
+
+def data(run: RunFacts) -> Section:
+    """The configuration in short, the series, and the spans over the price."""
+    return Section("data", "What was trained on what", trained_parts(run.config, run.summary, run.evaluation))
+
+
+def learning(run: RunFacts) -> Section:
+    """Loss, leading metric and learning rate by epoch."""
+    leading = run.task.leading
+    best_epoch = run.evaluation.epoch if run.evaluation else run.summary.get("best_epoch")
+    baselines = {span: report["baseline"][leading] for span, report in run.reports.items()}
+    return Section("learning", "How it learnt", [learning_figures(run.epochs, leading, best_epoch, baselines)])
+
+
+def forecasts(run: RunFacts) -> Section:
+    """The explorer of the test span."""
+    explorer = run_explorer(run.evaluation, run.test, run.task) if run.evaluation and run.test else None
+    return Section("forecasts", "Forecast against truth", [explorer])
+
+
+def scores(run: RunFacts) -> Section:
+    """Every metric of model and baseline: of the test span also by series and step, of the other spans folded up."""
+    title, reports = "Scores beside the baseline", dict(run.reports)
+    test = reports.pop("test", None)
+    if test is None:
+        return Section("scores", title, [score_table(span, report) for span, report in reports.items()])
+    folded_up = [
+        element("details", element("summary", f"The same on {span}"), score_table(span, report))
+        for span, report in reports.items()
+    ]
+    leading = run.task.leading
+    by_step = step_figure(test, leading, UNITS.get(leading, leading))
+    return Section("scores", title, [score_table("test", test), by_step, ticker_table(test, leading), *folded_up])
+
+
+def where(run: RunFacts) -> Section:
+    """Scores of parts of the test span, by series, time and volatility."""
+    figures = breakdown_figures(run.evaluation, run.test) if run.evaluation and run.test else []
+    intro = (
+        "Test span, lower is better. Where the full dot lies below the open one, the model beats its baseline there."
+    )
+    return Section("where", "Where the errors are", [element("p", intro), figures] if figures else [])
+
+
+def calibration(run: RunFacts) -> Section:
+    """Coverage, PIT and reliability on the test span."""
+    parts = calibration_parts(run.test.calibration, run.task) if run.test else []
+    return Section("calibration", "Calibration", parts)
+
+
+def reading(run: RunFacts) -> Section:
+    """Advice on reading the page, the same in every one."""
+    return Section("reading", "How to read this page", [how_to_read()])
+
+
+SECTIONS: list[Callable[[RunFacts], Section]] = [data, learning, forecasts, scores, where, calibration, reading]
+"""sections in the order of the page; a further one is a function and its place here"""
