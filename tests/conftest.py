@@ -45,3 +45,22 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real bars are not here: no folder {SHARED_DATA.name!r} beside the project")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="module")
+def quick_compilation() -> Iterator[None]:
+    """Programs of this module are compiled without most optimizations: in half the time, for tests that say nothing of
+    the compiled numbers and compare none with those of another process."""
+    import jax
+
+    from nextbar.engine.functions import functions_of
+    from nextbar.inference.forward import _compiled
+
+    def switch(on: bool) -> None:
+        functions_of.cache_clear()
+        _compiled.cache_clear()
+        jax.config.update("jax_disable_most_optimizations", on)
+
+    switch(True)
+    yield
+    switch(False)
