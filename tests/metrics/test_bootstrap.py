@@ -163,6 +163,27 @@ def test_none_where_it_cannot_be_had() -> None:
     assert interval(broken_TS, baseline_TS) is None
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+def test_none_with_an_error_that_is_not_finite_though_a_resample_may_not_hold_it(broken: int) -> None:
+    given = errors(LEAST_ORIGINS, seed=9)
+    given[broken][3] = np.inf
+    for seed in range(8):
+        assert interval(*given, resamples=1, seed=seed) is None
+
+
+def test_a_ticker_with_one_window_counts_and_a_resample_may_go_without_it() -> None:
+    one, two = errors(200, seed=4, ratio=0.5), errors(200, seed=5, ratio=0.9)
+    for table in two:
+        table[np.arange(200) != 70] = np.nan
+    for mode in ("mean", "distribution"):
+        found = interval(np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]]), mode=mode)
+        gains = [
+            1 - np.nanmean(model) / np.nanmean(baseline) if mode == "mean" else np.nanmean(baseline - model)
+            for model, baseline in (one, two)
+        ]
+        assert found is not None and found.skill == pytest.approx(np.mean(gains), rel=1e-12)
+
+
 def test_none_of_a_baseline_that_is_seldom_wrong() -> None:
     """In a resample it may not err at all, and then there is no share of its error."""
     model_TS, baseline_TS = errors(60, seed=10)
