@@ -153,6 +153,7 @@ def test_the_scored_bars_are_told_apart_by_what_is_scored_alone() -> None:
         return build_dataset(make_config(**overrides), [dataclasses.replace(bars, columns=columns)]).scored_digest()
 
     plain = digest(1, 0, 0)
+    assert len(plain) == 10 and int(plain, 16)
     assert digest(2, 0, 50) == plain
     assert digest(1, 0, 0, seq_len=5, max_seq_len=5) == plain
     assert digest(2, 149, 150) != plain
@@ -251,6 +252,9 @@ def test_a_volume_that_is_empty_in_the_training_span_is_left_out(caplog: pytest.
     with caplog.at_level("WARNING", "nextbar"):
         dataset = build_dataset(make_config(), [bars])
     assert dataset.preparation.spec.volumes == ()
+    late = make_bars("late", n=72, start=MONDAY + dt.timedelta(hours=128))
+    both = build_dataset(make_config(test_tickers=["made_up", "late"], validation_split=0.45), [bars, late])
+    assert both.dropped == {}, "late has no bars in the training span, and no say"
     facts = dataset.describe()
     assert facts["series"][0]["notices"] == ["volume is empty in the training span and left out"]
     assert facts["dropped_features"] == {}, "no other series has it"

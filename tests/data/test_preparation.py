@@ -94,6 +94,34 @@ def test_bins_are_part_of_the_layout_only_when_asked_for() -> None:
     assert spec.edges == (-np.inf, 0.0, np.inf)
 
 
+def test_a_whole_layout_and_its_way_through_json() -> None:
+    fields = {"features": "returns", "target": "log_return", "horizon": 3, "indicators": ["RSI", "ema_5", "vwap"]}
+    bars = [make_bars(n=50), make_bars(resolution="1d", n=50)]
+    config = make_config(**fields, output_mode="discrete_grid", discrete_grid_levels=[-np.inf, 0, np.inf])
+    spec = WindowSpec.of(config.dataset_config, bars, {"trades": ["made_up_1h"]}, 1)
+    assert spec == WindowSpec(
+        seq_len=6,
+        horizon=3,
+        target="log_return",
+        edges=(-np.inf, 0.0, np.inf),
+        returns=True,
+        prices=("open", "high", "low", "close", "ema_5"),
+        own_prices=4,
+        volumes=("volume",),
+        plain=("RSI", "vwap"),
+        indicators=("RSI", "ema_5", "vwap"),
+        clock=4,
+        time_feature="none",
+        layout=1,
+    )
+    plain = json.loads(json.dumps(spec.to_dict(), allow_nan=False))
+    assert plain["edges"] == ["-inf", "0.0", "inf"] and WindowSpec.from_dict(plain) == spec
+    del plain["time_feature"], plain["layout"]
+    assert WindowSpec.from_dict(plain) == dataclasses.replace(spec, time_feature="span")
+    mean = spec_of(bars, horizon=2)
+    assert WindowSpec.from_dict(json.loads(json.dumps(mean.to_dict()))) == mean and mean.to_dict()["edges"] is None
+
+
 def test_a_series_is_fitted_on_its_first_bars_only() -> None:
     bars = make_bars(n=100)
     spec = spec_of([bars])

@@ -160,8 +160,8 @@ def test_statistics_on_the_device_are_by_series_and_group() -> None:
 
 
 def test_a_window_is_scaled_by_itself_whatever_else_is_in_the_batch() -> None:
-    """Beside one 2^160 times as large, whose range would leave nothing of it in float32."""
-    p_BLC = windows(3.0, 1.0) * 2.0 ** np.array([-80, 0, 80, 10, -10])[:, None, None]
+    """Beside one 2^160 times as large and below zero: in its range nothing is left of the others in float32."""
+    p_BLC = windows(3.0, 1.0) * np.array([2.0**-80, 1.0, -(2.0**80), 2.0**10, -(2.0**-10)])[:, None, None]
     found = np.asarray(deviation(np.float32(p_BLC)))
     np.testing.assert_allclose(found, p_BLC.std(axis=(1, 2)), rtol=1e-5)
 

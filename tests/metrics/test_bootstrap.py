@@ -191,6 +191,27 @@ def test_none_of_a_baseline_that_is_seldom_wrong() -> None:
     assert interval(model_TS, baseline_TS) is None
 
 
+def test_blocks_follow_from_shares_of_the_mean_error_of_a_ticker_however_few_its_windows() -> None:
+    from arch.bootstrap import optimal_block_length
+
+    one, two = errors(600, seed=12, correlation=0.8), errors(600, seed=13)
+    model_TS, baseline_TS = np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]])
+    model_TS[np.arange(600) % 20 > 0, 1] = np.nan
+    baseline_TS[np.isnan(model_TS)] = np.nan
+    share_TS = (baseline_TS - model_TS) / np.nanmean(baseline_TS, axis=0)
+    expected = math.ceil(optimal_block_length(np.nanmean(share_TS, axis=1))["stationary"].iloc[0])
+    found = interval(model_TS, baseline_TS)
+    assert found is not None and found.block == expected > 3
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_differences_too_small_to_be_squared_are_drawn_one_by_one() -> None:
+    model_TS, baseline_TS = errors(100, seed=11, correlation=0.8)
+    found = interval(1e-200 * model_TS, 1e-200 * baseline_TS, mode="distribution")
+    assert found is not None and found.block == 1
+
+
+@pytest.mark.filterwarnings("error")
 def test_equal_forecasts_have_no_skill_and_no_width() -> None:
     model_TS, _ = errors(100, seed=11)
     found = interval(model_TS, model_TS)
