@@ -158,6 +158,8 @@ def test_the_scored_bars_are_told_apart_by_what_is_scored_alone() -> None:
     assert digest(1, 0, 0, seq_len=5, max_seq_len=5) == plain
     assert digest(2, 149, 150) != plain
     assert digest(1, 0, 0, test_split=0.3) != plain
+    renamed = build_dataset(make_config(tickers="other"), [dataclasses.replace(bars, ticker="other")])
+    assert renamed.scored_digest() != plain, "of another ticker"
     first = int(np.searchsorted(bars.close_time_N, build_dataset(config, [bars]).cuts.validation))
     assert digest(2, first, first + 1) != plain, "the bar that closes at the cut is scored"
     assert digest(2, first - 1, first) == plain

@@ -275,7 +275,11 @@ def test_the_tape_has_the_types_of_the_device() -> None:
     floats = (tape.rows_RX, tape.close_R2, tape.clock_SMC, tape.return_std_S, *tape.spreads, tape.fitted.range,
               tape.fitted.std, *tape.fitted.mean, *tape.fitted.minimum)  # fmt: skip
     assert [part.dtype for part in floats] == [np.float32] * len(floats)
-    assert build_dataset(make_config(), [make_bars(trades=True)]).tape().bin_RH.shape == (200, 0)
+    close_N = make_bars().columns["close"]
+    np.testing.assert_array_equal(tape.bin_RH[:-1, 0], close_N[1:] >= close_N[:-1])
+    plain = build_dataset(make_config(), [make_bars(trades=True)])
+    assert plain.tape().bin_RH.shape == (200, 0)
+    assert plain.tape().rows_RX.shape == (200, plain.preparation.spec.row_width) == (200, 12)
 
 
 def test_what_is_empty_is_zero_on_the_device() -> None:

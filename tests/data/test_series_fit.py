@@ -57,6 +57,8 @@ def test_two_bars_are_the_fewest_with_a_return() -> None:
     fits = [SeriesFit.fit(bars, n, spec_of(bars), ALWAYS) for n in (1, 2, 3)]
     assert [np.isnan(fit.return_std) for fit in fits] == [True, False, False]
     assert fits[1].return_std == 0 < fits[2].return_std
+    cheap = make_bars(n=50, price=0.01)
+    assert SeriesFit.fit(cheap, 3, spec_of(cheap), ALWAYS).return_std == pytest.approx(fits[2].return_std, rel=1e-9)
     apart = make_bars(n=4, holes=[1, 2])
     assert np.isnan(SeriesFit.fit(apart, 2, spec_of(apart), ALWAYS).return_std), "across a hole"
 
