@@ -286,6 +286,9 @@ def test_a_close_that_always_moves_alike_takes_the_laws_of_others(frame: pd.Data
         for value, expected in zip(learnt, typical, strict=True):
             np.testing.assert_array_equal(value, expected)
         np.testing.assert_array_equal(learnt[0], predictor._learnt[0][0])
+    for move_N, known in ((np.full(40, 0.25), False), (0.01 * np.cos(np.arange(40)), True)):
+        moves = Moves(np.arange(40), "UTC", move_N, np.ones(1), np.ones(40))
+        assert (Constant(law_task())._learn(moves) is not None) == known, "in whatever unit"
 
 
 def test_moves_of_several_steps() -> None:
