@@ -165,8 +165,12 @@ def test_a_ticker_without_a_unit_stays_where_it_is(frame: pd.DataFrame) -> None:
     for predictor in baselines.for_task(TASKS["mean"])[:3]:
         found = predictor.fit(early).predict(cold)
         np.testing.assert_array_equal(found["close"], cold["close"].repeat(2))
-    with pytest.raises(DataError, match=r"cold_1h has no spread.*too few bars"):
+    with pytest.raises(DataError) as error:
         Ewma(TASKS["distribution"]).fit(early)
+    assert str(error.value) == (
+        "baseline ewma_normal: cold_1h has no spread, because its close does not move before the cutoff or has too few "
+        "bars there. Use more bars, or leave this ticker out"
+    )
     negative = training(frame).assign(close=-training(frame)["close"])
     with pytest.raises(DataError, match="cold_1h has no spread"):
         Ewma(TASKS["distribution"]).fit(negative).predict(cold)
@@ -237,10 +241,20 @@ def test_odd_series_keep_a_law(kind: str) -> None:
 
 def test_refusals(frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     law, ewma = TASKS["distribution"], Ewma(TASKS["distribution"])
-    with pytest.raises(DataError, match="ewma_normal is asked for forecasts before it is fitted"):
+    with pytest.raises(DataError) as error:
         ewma.predict(frame)
+    assert str(error.value) == (
+        "baseline ewma_normal is asked for forecasts before it is fitted; call fit(frame) first"
+    )
     with pytest.raises(DataError, match=r"needs 33 bars of a ticker.*the longest, a_1h, has 20"):
         ewma.fit(frame[:20])
+    longer = pd.concat([frame[:10], make_frame(make_bars("b", n=25)), make_frame(make_bars("c", n=12))])
+    with pytest.raises(DataError) as error:
+        ewma.fit(longer)
+    assert str(error.value) == (
+        "baseline ewma_normal: it needs 33 bars of a ticker before the cutoff, with a close that moves; the longest, "
+        "b_1h, has 25. Use more bars, or leave this baseline out"
+    )
     with pytest.raises(DataError, match="no column close"):
         ewma.fit(frame.drop(columns="close"))
     with pytest.raises(DataError, match="no rows"):

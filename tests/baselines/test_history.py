@@ -67,6 +67,12 @@ def test_series_stand_in_the_order_of_the_frame() -> None:
     assert alone.key == ("7", None) and alone.time_N.tolist() == found[0].time_N.tolist()
 
 
+def test_bars_a_second_apart_ascend() -> None:
+    dates = pd.to_datetime([1_700_000_000, 1_700_000_001, 1_700_000_002], unit="s", utc=True)
+    (series,) = histories(frame(date=dates))
+    assert series.step == 1 and series.time_N.tolist() == [1_700_000_000, 1_700_000_001, 1_700_000_002]
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [

@@ -15,7 +15,7 @@ from nextbar import baselines
 from nextbar.bars.bars import Bars
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
-from nextbar.baselines.direction import AlwaysUp, Direction, Reversal
+from nextbar.baselines.direction import PART, AlwaysUp, Direction, Reversal, _one_sided
 from nextbar.baselines.point import Drift, Persistence, Seasonal, hour_of_week
 from nextbar.forecasts import Keys, read
 from nextbar.metrics.reference import baseline_forecast, fit_reference
@@ -178,6 +178,21 @@ def test_directions_of_prices_below_zero() -> None:
     frame.loc[TRAIN + 3, "close"] = 0.0
     up = forecast(AlwaysUp(Task(output_mode="mean", horizon=H)), frame)
     assert (up.location_NH > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("side_K", "down_K", "flat_K", "up_K"),
+    [
+        ([-1, -1, 0, 1], [0.5, 0.5, 0, 0], [0.25, 0.25, 0, 0.5], [0, 0, 0, 1]),
+        ([0, 0, 1, 1], [0.5, 0.5, 0, 0], [0.25] * 4, [0, 0, 0.5, 0.5]),
+        ([-1, 0], [1, 0], [0.5, 0.5], [0, 1]),
+    ],
+)
+def test_all_but_a_billionth_is_on_one_side(side_K: list, down_K: list, flat_K: list, up_K: list) -> None:
+    found = _one_sided(np.array([-1.0, 0.0, 1.0, -0.0]), np.array(side_K))
+    expected = (np.array([down_K, flat_K, up_K, flat_K]) + PART) / (1 + len(side_K) * PART)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-14)
 
 
 @pytest.mark.parametrize("rule", [Reversal, AlwaysUp])

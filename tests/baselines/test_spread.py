@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_frame, with_columns
 from scipy import stats
 
+from nextbar.baselines import name_of
+from nextbar.baselines.base import Moves
 from nextbar.baselines.garch import Garch
 from nextbar.baselines.spread import ENOUGH, Constant, Ewma, step_moves, thinned
-from nextbar.baselines.student_t import MAX_DF, MIN_DF, _loss, fit_student_t
+from nextbar.baselines.student_t import MAX_DF, MIN_DF, NARROWEST, _loss, fit_student_t
 from nextbar.baselines.variance import Filter
+from nextbar.errors import ConfigError
 from nextbar.metrics.task import Task
 
 TRAIN, N = 800, 1000
@@ -118,6 +123,33 @@ def test_garch_starts_as_arch_does(frame: pd.DataFrame) -> None:
     np.testing.assert_allclose(scale_N[:-1], fitted.conditional_volatility * r_N.std(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("tail", ["normal", "student_t"])
+def test_garch_fits_in_silence(tail: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where arch's optimiser gives up: six moves in forty, from seeds where it does for the heavy tail."""
+    for seed in (0, 3, 5, 14):
+        rng = np.random.default_rng(seed)
+        _ = rng.standard_t(1, 40), rng.normal(size=40)
+        move_N = rng.normal(size=40) * (rng.uniform(size=40) < 0.15)
+        moves = Moves(np.arange(40), "UTC", move_N / move_N.std(), np.ones(4), np.ones(40))
+        with warnings.catch_warnings(record=True) as caught:
+            learnt = Garch(law_task(4), tail)._learn_filter(moves)
+        assert learnt is not None and not caught
+        assert learnt.factor_H.tolist() == [1.0] * (4 if tail == "normal" else 1)
+        assert len(learnt.df_H) == (tail == "student_t")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tail", ["normal", "student_t"])
+def test_garch_is_told_in_the_unit_of_its_moves(frame: pd.DataFrame, tail: str) -> None:
+    """Though arch would rather have percentages."""
+    move_N = np.r_[0, returns(frame)]
+    assert np.var(move_N) < 1e-3
+    learnt = Garch(law_task(), tail)._learn_filter(Moves(np.arange(N), "UTC", move_N, np.ones(1), np.ones(N)))
+    assert learnt is not None and 0 < learnt.omega < np.var(move_N)
+    assert learnt.start == pytest.approx(np.var(move_N), rel=0.9)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_the_size_of_moves_does_not_matter(frame: pd.DataFrame, scale: float) -> None:
     """A far too small or large unit is where an optimiser gives up."""
@@ -163,6 +195,7 @@ def test_constant_laws(frame: pd.DataFrame) -> None:
     """Mean and standard deviation of the h-step returns; scipy's likeliest Student-t."""
     task, path_N = law_task(3), np.log(frame["close"].to_numpy())[:TRAIN]
     normal, heavy = (table(Constant(task, tail), frame)[:3] for tail in ("normal", "student_t"))
+    assert "df" not in normal
     last = frame["close"][TRAIN - 1]
     for h in range(1, 4):
         move_N = path_N[h:] - path_N[:-h]
@@ -221,6 +254,41 @@ def test_student_t_always_has_a_spread() -> None:
     wild, tame = fit_student_t(rng.standard_t(1.2, 3000)), fit_student_t(rng.uniform(-1, 1, 3000))
     assert wild.df == pytest.approx(MIN_DF) and np.isfinite(wild.scale)
     assert tame.df == pytest.approx(MAX_DF)
+
+
+@pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
+def test_a_law_of_moves_that_are_mostly_the_same_has_the_least_unit(unit: float) -> None:
+    x_N = np.r_[np.zeros(900), unit * np.random.default_rng(6).normal(size=100)]
+    found = fit_student_t(x_N, 0.0)
+    assert found.scale * np.sqrt((found.df - 2) / found.df) == pytest.approx(NARROWEST * x_N.std(), rel=1e-6)
+
+
+def test_a_law_is_named_by_its_family_and_tail() -> None:
+    names = [name_of(rule(law_task(), tail)) for rule in (Constant, Ewma, Garch) for tail in ("normal", "student_t")]
+    assert names == ["constant_normal", "constant_t", "ewma_normal", "ewma_t", "garch_normal", "garch_t"]
+    assert [name_of(rule(law_task())) for rule in (Constant, Ewma, Garch)] == names[::2]
+
+
+def test_without_the_package_arch_there_is_no_garch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nextbar.baselines.garch.find_spec", lambda name: None if name == "arch" else name)
+    with pytest.raises(ConfigError) as error:
+        Garch(law_task(), "student_t")
+    assert str(error.value) == "baseline garch_t: the package arch is not installed; pip install 'nextbar[baselines]'"
+
+
+def test_a_close_that_always_moves_alike_takes_the_laws_of_others(frame: pd.DataFrame) -> None:
+    """Nothing can be learnt from a move that does not vary; in units of its own spread the mean law is another's."""
+    steady = make_frame(with_columns(make_bars("steady", n=TRAIN), close=2.0 ** (np.arange(TRAIN) % 900 - 400)))
+    both = pd.concat([frame[:TRAIN], steady])
+    for rule in (Constant, Ewma):
+        predictor = rule(law_task()).fit(both)
+        learnt, typical = predictor._learnt[1], predictor._learnt[-1]
+        for value, expected in zip(learnt, typical, strict=True):
+            np.testing.assert_array_equal(value, expected)
+        np.testing.assert_array_equal(learnt[0], predictor._learnt[0][0])
+    for move_N, known in ((np.full(40, 0.25), False), (0.01 * np.cos(np.arange(40)), True)):
+        moves = Moves(np.arange(40), "UTC", move_N, np.ones(1), np.ones(40))
+        assert (Constant(law_task())._learn(moves) is not None) == known, "in whatever unit"
 
 
 def test_moves_of_several_steps() -> None:

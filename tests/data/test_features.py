@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from trainings import make_config
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
+from nextbar.data.features import FeatureSet, empty_features, with_all_columns
 from nextbar.errors import RunError
 from nextbar.runs.folder import RunFolder
 from nextbar.train.trainer import Trainer
@@ -72,6 +74,44 @@ def test_a_volume_that_another_series_lacks_is_not_used() -> None:
     assert "volume" not in plain.preparation.spec.columns
     assert build_dataset(config, [other(first, "volume"), second]).fingerprint == plain.fingerprint
     assert build_dataset(config, [other(first, "close"), second]).fingerprint != plain.fingerprint
+
+
+def test_a_feature_set_is_what_a_configuration_asks_for() -> None:
+    def asked(**fields: Any) -> FeatureSet:
+        return FeatureSet.of(make_config(Path("runs"), **fields).dataset_config)
+
+    prices, volumes = ("open", "high", "low", "close"), ("volume", "trades")
+    assert asked(features="ohlcv") == asked(features="returns") == FeatureSet(prices, volumes, ())
+    assert asked(features="ohlc", indicators=["rsi", "VWAP"]) == FeatureSet(prices, (), ("rsi", "VWAP"))
+    assert asked(features="close") == FeatureSet(("close",), (), ())
+
+
+def test_of_a_source_only_its_columns_are_kept_and_none_of_its_notices() -> None:
+    bars = replace(with_columns(BARS, own=np.zeros(N), vwap=np.ones(N)), notices=("a row was dropped",))
+    kept = FeatureSet(("close",), ("volume", "absent"), ("VWAP",)).of_source(bars)
+    assert list(kept.columns) == ["close", "volume", "vwap"] and kept.notices == ()
+    assert (kept.ticker, kept.resolution) == (bars.ticker, bars.resolution) and kept.time_N is bars.time_N
+
+
+def test_an_absent_volume_is_empty_and_one_that_is_left_out_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    bars = replace(Bars("a", "1h", BARS.time_N, dict(BARS.columns)), notices=("before",))
+    del bars.columns["trades"]
+    with caplog.at_level("WARNING", "nextbar"):
+        whole = with_all_columns(bars, ("trades",), {"volume": ["b_1h", "a_1h"], "own": ["a_1h"]})
+    assert np.isnan(whole.columns["trades"]).tolist() == [True] * N and "trades" not in bars.columns
+    assert whole.notices == ("before", "volume is empty in the training span and left out")
+    assert caplog.messages == ["a_1h: volume is empty in the training span and left out"]
+    assert [record.name for record in caplog.records] == ["nextbar"]
+    same = with_all_columns(bars, ("volume",), {"volume": ["b_1h"]})
+    assert same.notices == ("before",) and same.columns["volume"] is bars.columns["volume"]
+
+
+def test_what_series_lack_is_told_by_column_and_name() -> None:
+    config = make_config(Path("runs")).dataset_config
+    absent = make_bars("b", n=N, volume=False)
+    assert empty_features(config, [BARS, absent], [N, 1]) == {"volume": ["b_1h"], "trades": ["b_1h"]}
+    assert empty_features(config, [BARS, absent], [N, 0]) == {}
+    assert empty_features(config, [BARS, absent], [0, N]) == {"volume": ["b_1h"], "trades": ["b_1h"]}
 
 
 def unfinished(config: ExperimentConfig) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 
@@ -11,6 +12,7 @@ from builders import MONDAY, make_bars, make_config, with_columns
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.naming import Naming
 from nextbar.data.dataset import build_dataset
 from nextbar.data.features import empty_features
 from nextbar.data.preparation import Preparation
@@ -90,6 +92,34 @@ def test_bins_are_part_of_the_layout_only_when_asked_for() -> None:
     assert spec_of([make_bars()]).edges is None
     spec = spec_of([make_bars()], output_mode="discrete_grid", discrete_grid_levels=[-np.inf, 0, np.inf])
     assert spec.edges == (-np.inf, 0.0, np.inf)
+
+
+def test_a_whole_layout_and_its_way_through_json() -> None:
+    fields = {"features": "returns", "target": "log_return", "horizon": 3, "indicators": ["RSI", "ema_5", "vwap"]}
+    bars = [make_bars(n=50), make_bars(resolution="1d", n=50)]
+    config = make_config(**fields, output_mode="discrete_grid", discrete_grid_levels=[-np.inf, 0, np.inf])
+    spec = WindowSpec.of(config.dataset_config, bars, {"trades": ["made_up_1h"]}, 1)
+    assert spec == WindowSpec(
+        seq_len=6,
+        horizon=3,
+        target="log_return",
+        edges=(-np.inf, 0.0, np.inf),
+        returns=True,
+        prices=("open", "high", "low", "close", "ema_5"),
+        own_prices=4,
+        volumes=("volume",),
+        plain=("RSI", "vwap"),
+        indicators=("RSI", "ema_5", "vwap"),
+        clock=4,
+        time_feature="none",
+        layout=1,
+    )
+    plain = json.loads(json.dumps(spec.to_dict(), allow_nan=False))
+    assert plain["edges"] == ["-inf", "0.0", "inf"] and WindowSpec.from_dict(plain) == spec
+    del plain["time_feature"], plain["layout"]
+    assert WindowSpec.from_dict(plain) == dataclasses.replace(spec, time_feature="span")
+    mean = spec_of(bars, horizon=2)
+    assert WindowSpec.from_dict(json.loads(json.dumps(mean.to_dict()))) == mean and mean.to_dict()["edges"] is None
 
 
 def test_a_series_is_fitted_on_its_first_bars_only() -> None:
@@ -212,3 +242,85 @@ def test_a_series_is_found_by_both_of_its_names() -> None:
     found = dataset.preparation.find("b", "1h")
     assert found is dataset.preparation.series[2]
     assert dataset.preparation.find("b", "1d") is None
+
+
+@pytest.mark.parametrize(("resolution", "clock", "width"), [("1h", True, 4), ("1d", True, 2), ("1h", False, 0)])
+def test_the_clock_of_each_slot_is_the_weekday_and_the_hour_on_circles(
+    resolution: str, clock: bool, width: int
+) -> None:
+    """Sines, then cosines; of the slot of each bar, found by its rank; of no slot zero."""
+    bars = make_bars(resolution=resolution, n=200, trades=True)
+    other = make_bars("other", "30m", n=400, trades=True)
+    fields = {"tickers": ["made_up"], "test_tickers": ["made_up", "other"], "resolution": [resolution, "30m"]}
+    series = [bars] if width == 2 else [bars, other]
+    if width == 2:
+        fields = {"resolution": resolution}
+    tape = build_dataset(make_config(**fields, clock=clock), series).tape()
+    slots = {"1h": 168, "1d": 7}[resolution]
+    assert tape.clock_SMC.shape == (len(series), 7 * 48 if width != 2 else 7, width)
+    assert tape.slots_S.tolist() == ([slots, 7 * 48] if width != 2 else [slots])
+    for row in (0, 5, 40, 199):
+        date = dt.datetime.fromtimestamp(int(bars.time_N[row]), dt.UTC)
+        angle = 2 * np.pi * np.array([date.weekday() / 7, (date.hour + date.minute / 60) / 24][: width // 2])
+        slot = (tape.rank_R[row] - 1) % slots
+        np.testing.assert_allclose(tape.clock_SMC[0, slot], [*np.sin(angle), *np.cos(angle)], atol=1e-6)
+    assert not tape.clock_SMC[0, slots:].any()
+
+
+def test_the_tape_has_the_types_of_the_device() -> None:
+    fields = {"output_mode": "discrete_grid", "discrete_grid_levels": [-np.inf, 0, np.inf]}
+    tape = build_dataset(make_config(**fields, target="log_return"), [make_bars(trades=True)]).tape()
+    whole = (tape.bin_RH, tape.series_R, tape.rank_R, tape.slots_S)
+    assert [part.dtype for part in whole] == [np.int32] * 4
+    floats = (tape.rows_RX, tape.close_R2, tape.clock_SMC, tape.return_std_S, *tape.spreads, tape.fitted.range,
+              tape.fitted.std, *tape.fitted.mean, *tape.fitted.minimum)  # fmt: skip
+    assert [part.dtype for part in floats] == [np.float32] * len(floats)
+    close_N = make_bars().columns["close"]
+    np.testing.assert_array_equal(tape.bin_RH[:-1, 0], close_N[1:] >= close_N[:-1])
+    plain = build_dataset(make_config(), [make_bars(trades=True)])
+    assert plain.tape().bin_RH.shape == (200, 0)
+    assert plain.tape().rows_RX.shape == (200, plain.preparation.spec.row_width) == (200, 12)
+
+
+def test_what_is_empty_is_zero_on_the_device() -> None:
+    """No window holds it, but a number that is none would spread."""
+    bars = make_bars(n=200)
+    bars.columns["volume"][7] = np.nan
+    rows_RX = build_dataset(make_config(indicators=["rsi"]), [bars]).tape().rows_RX
+    assert rows_RX[7, 4] == rows_RX[7, 9] == 0 and rows_RX[8, 4] > 0
+    assert not rows_RX[:14, -1].any() and rows_RX[14, -1] > 0, "rsi needs 14 changes"
+
+
+def test_a_span_of_one_bar_counts_seconds() -> None:
+    bars = make_bars(trades=True)
+    one = prepared(time_feature="span")
+    one = dataclasses.replace(one, last_time=one.first_time)
+    np.testing.assert_array_equal(one.tape([bars], one.series).rows_RX[:, 12], 3600 * np.arange(200))
+
+
+def test_spreads_are_fitted_on_the_training_windows_of_the_newer_layout_alone() -> None:
+    bars = [make_bars(trades=True)]
+    earlier, newer = (build_dataset(make_config(), bars, layout=layout).preparation for layout in (1, 2))
+    assert (earlier.spec.layout, newer.spec.layout, prepared().spec.layout) == (1, 2, 2)
+    assert np.isnan(earlier.spreads.typical).tolist() == [True] * 3 and earlier.spreads.edges == ((), (), ())
+    assert np.isfinite(newer.spreads.typical).all() and [len(edges) for edges in newer.spreads.edges] == [31] * 3
+
+
+@pytest.mark.parametrize("implied", ["4h", None])
+def test_the_names_of_series_are_saved(implied: str | None) -> None:
+    """What the configuration decided, not what the resolutions of the bars would say."""
+    one = dataclasses.replace(prepared(), naming=Naming(implied))
+    plain = json.loads(json.dumps(one.to_dict()))
+    assert plain["implied_resolution"] == implied
+    assert Preparation.from_dict(plain).naming == Naming(implied)
+
+
+def test_earlier_runs_saved_neither_spreads_nor_names() -> None:
+    plain = json.loads(json.dumps(prepared().to_dict()))
+    del plain["spreads"], plain["implied_resolution"], plain["series"][0]["spreads"]
+    one = Preparation.from_dict(plain)
+    assert one.naming == Naming("1h") and one.spreads.edges == ((), (), ())
+    assert np.isnan(one.spreads.typical).tolist() == [True] * 3
+    assert np.isnan(one.series[0].spreads).tolist() == [True] * 3
+    again = Preparation.from_dict(json.loads(json.dumps(one.to_dict(), allow_nan=False)))
+    assert again.to_dict() == one.to_dict()

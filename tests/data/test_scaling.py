@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from nextbar.config.choices import NORM_MODES
-from nextbar.data.scaling import NormMode, Scale, fit_windows, mode_number, needs_training, return_unit, standardising
+from nextbar.data.scaling import (
+    NormMode,
+    Scale,
+    deviation,
+    fit_windows,
+    mode_number,
+    needs_training,
+    return_unit,
+    standardising,
+)
 from nextbar.data.statistics import GlobalScale, Pair, Statistics
 
 B, L, C = 5, 7, 4
@@ -147,3 +156,24 @@ def test_statistics_on_the_device_are_by_series_and_group() -> None:
     np.testing.assert_array_equal(scale.mean.high, np.add.outer(np.arange(3), np.arange(2)) + 1)
     np.testing.assert_array_equal(scale.range, np.full((3, 2), 2.0))
     np.testing.assert_array_equal(scale.std, [[0.5, 0.5], [1.5, 1.5], [2.5, 2.5]])
+    assert {a.dtype for a in jax.tree.leaves(scale)} == {np.dtype(np.float32)}
+
+
+def test_a_window_is_scaled_by_itself_whatever_else_is_in_the_batch() -> None:
+    """Beside one 2^160 times as large and below zero: in its range nothing is left of the others in float32."""
+    p_BLC = windows(3.0, 1.0) * np.array([2.0**-80, 1.0, -(2.0**80), 2.0**10, -(2.0**-10)])[:, None, None]
+    found = np.asarray(deviation(np.float32(p_BLC)))
+    np.testing.assert_allclose(found, p_BLC.std(axis=(1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.0, 1.0), (-2.5, 2.5), (60_000.0, 60_000.0)])
+@pytest.mark.parametrize("mode", ["window_minmax", "window_meanstd", "global_minmax", "global_meanstd"])
+def test_changes_of_a_window_without_spread_are_told_relative_to_its_level(
+    value: float, level: float, mode: str
+) -> None:
+    p_BLC = np.full((B, L, C), value)
+    difference_BLC, reference = pairs(p_BLC)
+    scale = fit(difference_BLC, reference, fitted(p_BLC), mode_number(mode))
+    np.testing.assert_array_equal(scale.scale, np.full(B, level))
+    np.testing.assert_array_equal(scale.shift, np.zeros(B))
+    np.testing.assert_array_equal(scale.invert(scale.apply(difference_BLC)), difference_BLC)

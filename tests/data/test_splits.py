@@ -237,7 +237,37 @@ def test_one_resolution_of_a_ticker_is_enough() -> None:
     check([fine, coarse], Cuts(validation=60 * HOUR, test=80 * HOUR), [True, True], [True, True])
 
 
-@pytest.mark.parametrize("series", [[], [np.empty(0, np.int64)], [np.array([HOUR])]])
-def test_too_few_bars_to_split(series: list[np.ndarray]) -> None:
-    with pytest.raises(DataError, match="scored tickers have"):
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        ([], "the scored tickers have no bars, so there is nothing to split"),
+        ([np.empty(0, np.int64)], "the scored tickers have no bars, so there is nothing to split"),
+        ([np.array([HOUR])], "the scored tickers have 1 bars and all are test with test_split 0.15; at least one is "
+         "needed before the test span begins"),
+    ],
+)  # fmt: skip
+def test_too_few_bars_to_split(series: list[np.ndarray], said: str) -> None:
+    with pytest.raises(DataError) as told:
         find_cuts(series, 0.15, 0.1)
+    assert str(told.value) == said
+
+
+def test_the_context_that_is_missing_is_counted_up_to_the_last_origin_of_the_span() -> None:
+    """A window of 4 bars and 2 labels: with 5 bars before the end it lacks one of context, with 6 none."""
+    for test, before in ((5, 2), (6, 3)):
+        with pytest.raises(DataError) as told:
+            check([bars("a", 20)], Cuts(validation=2 * HOUR, test=test * HOUR), [True], [True], seq_len=before + 1)
+        assert (
+            f"\n  a_1h: 20 bars, {test - 2} in the validation span (from 1970-01-01T02:00:00Z and before "
+            f"1970-01-01T0{test}:00:00Z), 2 needed; and seq_len {before + 1} bars of context before them, but there "
+            f"are {before}: use a shorter seq_len\n"
+        ) in str(told.value)
+    nothing = {name: np.empty(0, np.int64) for name in SPANS}
+    with pytest.raises(DataError) as told:
+        require_windows(
+            [bars("a", 20)], [nothing], Cuts(15 * HOUR, 17 * HOUR), trained=[True], scored=[False], seq_len=8, horizon=2
+        )
+    assert str(told.value).splitlines()[:2] == [
+        "no training windows",
+        "  a_1h: 20 bars, 14 in the training span (before 1970-01-01T15:00:00Z), 10 needed",
+    ], "it has no context before it"

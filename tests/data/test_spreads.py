@@ -16,7 +16,17 @@ from window_reference import MODES, gather_all
 from nextbar.bars.bars import Bars
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.series_fit import spreads_at
-from nextbar.data.spreads import BINS, LIMIT, SpreadBins, numbers, typical, window_spreads
+from nextbar.data.spreads import (
+    BINS,
+    LIMIT,
+    SpreadBins,
+    divisors,
+    former_token,
+    numbers,
+    tokens,
+    typical,
+    window_spreads,
+)
 from nextbar.types import Batch
 
 CLOSE: dict[str, Any] = {"features": "close"}
@@ -135,3 +145,40 @@ def test_a_series_without_training_bars_has_the_pooled_spread() -> None:
     n = int(np.searchsorted(b.close_time_N, dataset.cuts.validation))
     rows = np.arange(11, n)
     np.testing.assert_allclose(fits[1].spreads, np.median(spreads_at(b, rows, dataset.preparation.spec), axis=0))
+
+
+def test_a_number_on_an_edge_belongs_to_the_bin_below() -> None:
+    edges_GT = np.float32([[-1.0, 0.0, 2.0], [5.0, 6.0, 7.0]])
+    number_BG = np.float32([[-2.0, 5.0], [-1.0, 6.5], [0.0, 8.0], [2.5, 4.0]])
+    found = tokens(number_BG, edges_GT)
+    assert found.dtype == np.int32 and np.asarray(found).tolist() == [[0, 0], [0, 2], [1, 3], [3, 0]]
+
+
+def test_the_tokens_of_layout_1_count_fifths_of_a_percent() -> None:
+    deviation_B = np.array([0.0, 0.0009, 0.0011, 0.1, 0.1994, 0.3])
+    found = former_token(np.float32(deviation_B[:, None, None] * np.array([[[-1.0], [1.0]]])))
+    assert found.dtype == np.int32 and np.asarray(found).tolist() == [0, 0, 1, 50, 100, 100]
+
+
+def test_a_spread_is_divided_by_its_series_own_else_the_pooled_else_one() -> None:
+    found = divisors(np.array([[2.0, np.nan], [np.nan, np.nan]]), np.array([3.0, np.nan]))
+    np.testing.assert_array_equal(found, [[2, 1], [3, 1]])
+
+
+def test_bins_of_no_layout_are_empty() -> None:
+    none = SpreadBins.none(2)
+    assert np.isnan(none.typical).tolist() == [True] * 2 and none.edges == ((), ())
+    scale = none.scale([[0.5, np.nan]])
+    np.testing.assert_array_equal(scale.typical_SG, [[0.5, 1.0]])
+    assert scale.typical_SG.dtype == scale.edges_GT.dtype == np.float32 and scale.edges_GT.shape == (2, 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_price_that_is_not_above_zero_costs_the_windows_that_hold_it_alone() -> None:
+    bars = make_bars(n=40)
+    spec = dataclasses.replace(built("close, log return").preparation.spec, seq_len=6)
+    rows = np.r_[11:20, 26:40]
+    plain_NG = window_spreads(bars.columns, rows, spec)
+    bars.columns["close"][[5, 20]] = [0.0, -1.0]
+    np.testing.assert_array_equal(window_spreads(bars.columns, rows, spec), plain_NG)
+    assert np.isnan(window_spreads(bars.columns, np.arange(20, 26), spec)).all()

@@ -51,7 +51,7 @@ def test_bins_ahead_are_of_the_bars_that_follow() -> None:
     closes = np.array([100.0, 101.0, 99.0, 99.0, 110.0])
     edges = (-np.inf, -0.5, 0.5, np.inf)
     np.testing.assert_array_equal(bins_ahead(closes, 2, edges)[:3], [[2, 0], [0, 0], [1, 2]])
-    assert bins_ahead(closes, 2, None).shape == (5, 0)
+    assert bins_ahead(closes, 2, None).shape == (5, 0) and bins_ahead(closes, 2, None).dtype == np.int32
 
 
 def test_a_price_that_stands_still_is_on_the_edge_at_zero() -> None:

@@ -163,6 +163,27 @@ def test_none_where_it_cannot_be_had() -> None:
     assert interval(broken_TS, baseline_TS) is None
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+def test_none_with_an_error_that_is_not_finite_though_a_resample_may_not_hold_it(broken: int) -> None:
+    given = errors(LEAST_ORIGINS, seed=9)
+    given[broken][3] = np.inf
+    for seed in range(8):
+        assert interval(*given, resamples=1, seed=seed) is None
+
+
+def test_a_ticker_with_one_window_counts_and_a_resample_may_go_without_it() -> None:
+    one, two = errors(200, seed=4, ratio=0.5), errors(200, seed=5, ratio=0.9)
+    for table in two:
+        table[np.arange(200) != 70] = np.nan
+    for mode in ("mean", "distribution"):
+        found = interval(np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]]), mode=mode)
+        gains = [
+            1 - np.nanmean(model) / np.nanmean(baseline) if mode == "mean" else np.nanmean(baseline - model)
+            for model, baseline in (one, two)
+        ]
+        assert found is not None and found.skill == pytest.approx(np.mean(gains), rel=1e-12)
+
+
 def test_none_of_a_baseline_that_is_seldom_wrong() -> None:
     """In a resample it may not err at all, and then there is no share of its error."""
     model_TS, baseline_TS = errors(60, seed=10)
@@ -170,6 +191,27 @@ def test_none_of_a_baseline_that_is_seldom_wrong() -> None:
     assert interval(model_TS, baseline_TS) is None
 
 
+def test_blocks_follow_from_shares_of_the_mean_error_of_a_ticker_however_few_its_windows() -> None:
+    from arch.bootstrap import optimal_block_length
+
+    one, two = errors(600, seed=12, correlation=0.8), errors(600, seed=13)
+    model_TS, baseline_TS = np.hstack([one[0], two[0]]), np.hstack([one[1], two[1]])
+    model_TS[np.arange(600) % 20 > 0, 1] = np.nan
+    baseline_TS[np.isnan(model_TS)] = np.nan
+    share_TS = (baseline_TS - model_TS) / np.nanmean(baseline_TS, axis=0)
+    expected = math.ceil(optimal_block_length(np.nanmean(share_TS, axis=1))["stationary"].iloc[0])
+    found = interval(model_TS, baseline_TS)
+    assert found is not None and found.block == expected > 3
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_differences_too_small_to_be_squared_are_drawn_one_by_one() -> None:
+    model_TS, baseline_TS = errors(100, seed=11, correlation=0.8)
+    found = interval(1e-200 * model_TS, 1e-200 * baseline_TS, mode="distribution")
+    assert found is not None and found.block == 1
+
+
+@pytest.mark.filterwarnings("error")
 def test_equal_forecasts_have_no_skill_and_no_width() -> None:
     model_TS, _ = errors(100, seed=11)
     found = interval(model_TS, model_TS)

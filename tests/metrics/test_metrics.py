@@ -17,9 +17,10 @@ from scipy import integrate, stats
 from sklearn import metrics as sk
 
 from nextbar.metrics import density
-from nextbar.metrics.bins import side
+from nextbar.metrics.bins import elements, side
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
+from nextbar.metrics.truth import Truth
 from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -190,3 +191,11 @@ def test_direction_of_bins_halves_a_straddling_bin_and_equal_masses() -> None:
     probs[2, 0] += 3e-8  # float32 rounding leads nowhere
     score = Scorer(outcomes, reference, task).score(Forecast(log_probs_NHK=np.log(probs)[:, None, :]))
     assert score.mean.pooled["acc_dir"] == pytest.approx(100 * (1 + 0 + 0.5) / 3)  # right, wrong, flat; tie out
+
+
+def test_only_the_window_and_step_with_a_broken_probability_is_invalid() -> None:
+    log_probs_NHK = np.full((4, 3, 5), np.log(0.2))
+    log_probs_NHK[1, 2, 4], log_probs_NHK[3, 0, 0] = np.nan, np.inf
+    truth = Truth.of(np.full(4, 100.0), np.full((4, 3), 101.0), True, 100.0)
+    invalid_NH = elements(log_probs_NHK, truth, EDGES)["invalid"]
+    assert invalid_NH.shape == (4, 3) and np.argwhere(invalid_NH).tolist() == [[1, 2], [3, 0]]

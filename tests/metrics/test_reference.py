@@ -12,10 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextbar.metrics.reference import baseline_forecast, fit_reference, least_moves
+from nextbar.errors import DataError
+from nextbar.metrics.reference import (
+    baseline_forecast,
+    fit_reference,
+    join_references,
+    least_moves,
+    missing_baseline,
+    target_unit,
+)
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
-from nextbar.types import Outcomes
+from nextbar.types import Outcomes, Reference
 
 FIVE = (-np.inf, -1.0, -0.25, 0.25, 1.0, np.inf)
 
@@ -201,3 +209,126 @@ def test_a_close_that_falls_to_zero_after_training_keeps_a_law() -> None:
     for origin in (4, 6):  # only the label, only the last close is not above zero
         one = Scorer(windows(close_N, np.array([origin])), reference, task).baseline.mean.pooled
         assert one["mape"] is None and np.isfinite(one["nll"])
+
+
+def test_a_close_that_never_moves_has_no_spread() -> None:
+    close_N = np.full(8, 3.0)
+    reference = fit_reference(windows(close_N, np.arange(6), 2), [close_N], Task(output_mode="mean", horizon=2))
+    assert np.isnan(reference.move_std_SH).all() and reference.center_S[0] == 3 and reference.spread_S[0] == 0
+    assert reference.frequencies_HK is None and reference.frequencies_SHK is None
+
+
+def test_two_moves_are_the_fewest_of_a_trained_series_and_one_without_bars_has_no_scale() -> None:
+    close_N = np.array([10.0, 11.0, 12.0])
+    task, names = Task(output_mode="distribution"), ("a", "b")
+    for n in (1, 2):
+        moves = Outcomes(np.zeros(n, int), names, np.arange(n), close_N[:n], close_N[1 : n + 1, None])
+        reference = fit_reference(moves, [close_N[: n + 1], np.empty(0)], task, np.array([1, 1]))
+        assert np.isfinite(reference.move_std_SH[:, 0]).tolist() == [n == 2, False]
+        assert np.isfinite(reference.center_S).tolist() == np.isfinite(reference.spread_S).tolist() == [True, False]
+        assert reference.positive_S.tolist() == [True, True] and reference.moves_S.tolist() == [n, 0]
+        assert reference.trained_S.dtype == bool and reference.moves_S.dtype == float
+    assert fit_reference(moves, [close_N, np.empty(0)], task).trained_S.tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        ({"output_mode": "discrete_grid", "edges": FIVE}, "output_mode 'discrete_grid'"),
+        ({"output_mode": "discrete_grid", "target": "log_return", "edges": FIVE}, "output_mode 'discrete_grid'"),
+        ({"output_mode": "mean", "target": "log_return"}, "target 'log_return'"),
+        ({"output_mode": "distribution", "target": "log_return"}, "target 'log_return'"),
+    ],
+)
+def test_returns_of_a_price_that_is_not_above_zero_are_refused(question: dict, what: str) -> None:
+    closes = [np.array([1.0, 2.0]), np.array([1.0, 0.0]), np.array([-1.0, 2.0])]
+    training = Outcomes(np.arange(2), ("a", "b", "c"), np.arange(2), np.ones(2), np.ones((2, 1)))
+    with pytest.raises(DataError) as error:
+        fit_reference(training, closes, Task(**question))
+    assert str(error.value) == (
+        f"b: {what} needs every price above zero, but some are not. "
+        "Use target 'close' with output_mode 'mean' or 'distribution', or another series."
+    )
+
+
+def made_reference(n_series: int, seed: int, pooled: bool = False, by_series: bool = False) -> Reference:
+    rng = np.random.default_rng(seed)
+    return Reference(
+        *rng.uniform(size=(2, n_series)),
+        move_std_SH=rng.uniform(size=(n_series, 2)),
+        positive_S=np.arange(n_series) % 2 == 0,
+        frequencies_HK=rng.uniform(size=(2, 3)) if pooled else None,
+        frequencies_SHK=rng.uniform(size=(n_series, 2, 3)) if by_series else None,
+    )
+
+
+def test_the_rows_of_two_references_in_one() -> None:
+    """What one of them does not say holds for all of its series: trained, of unknown length."""
+    run, own = made_reference(3, 0), made_reference(2, 1)
+    row_S = [4, 0, 2, 3]
+    joined = join_references(run, own, row_S)
+    for field in ("center_S", "spread_S", "move_std_SH", "positive_S"):
+        both = np.concatenate([getattr(run, field), getattr(own, field)])
+        np.testing.assert_array_equal(getattr(joined, field), both[row_S], err_msg=field)
+    assert joined.frequencies_HK is None and joined.frequencies_SHK is None
+    assert joined.trained_S.tolist() == [True] * 4 and joined.trained_S.dtype == bool
+    assert np.isnan(joined.moves_S).all() and joined.moves_S.dtype == float and len(joined.moves_S) == 4
+    known = own._replace(moves_S=np.array([7.0, 8.0]), trained_S=np.array([False, True]))
+    joined = join_references(run, known, row_S)
+    np.testing.assert_array_equal(joined.moves_S, [8, np.nan, np.nan, 7])
+    assert joined.trained_S.tolist() == [True, True, True, False]
+    joined = join_references(known, run, [0, 2])
+    np.testing.assert_array_equal(joined.moves_S, [7, np.nan])
+    assert joined.trained_S.tolist() == [False, True]
+
+
+def test_series_without_frequencies_of_their_own_take_the_runs_pooled_ones() -> None:
+    pooled, own = made_reference(2, 0, pooled=True), made_reference(2, 1, pooled=True, by_series=True)
+    joined = join_references(pooled, own, [1, 3])
+    np.testing.assert_array_equal(joined.frequencies_SHK, [pooled.frequencies_HK, own.frequencies_SHK[1]])
+    np.testing.assert_array_equal(joined.frequencies_HK, pooled.frequencies_HK)
+    joined = join_references(own, pooled, [1, 3])
+    np.testing.assert_array_equal(joined.frequencies_SHK, [own.frequencies_SHK[1], own.frequencies_HK])
+    for parts in ((made_reference(2, 0), own), (own._replace(frequencies_HK=None), made_reference(2, 0))):
+        assert join_references(*parts, [0]).frequencies_SHK is None
+
+
+def test_a_series_without_a_baseline_says_why() -> None:
+    law = Task(output_mode="distribution", horizon=2)
+    reference = made_reference(3, 0, pooled=True, by_series=True)._replace(moves_S=np.array([99.4, np.nan, 3.0]))
+    assert [missing_baseline(reference, s, "a", law) for s in range(3)] == [None] * 3
+    reference.move_std_SH[:2, 1] = np.nan
+    text = "a has no baseline of its own: {}and it takes 100 that are not all zero"
+    assert missing_baseline(reference, 0, "a", law) == text.format("99 moves before its first forecast, ")
+    assert missing_baseline(reference, 1, "a", law) == text.format("")
+    assert missing_baseline(reference._replace(moves_S=None), 0, "a", law) == text.format("")
+    bins, point = Task(output_mode="discrete_grid", horizon=6), Task(output_mode="mean", horizon=2)
+    assert missing_baseline(reference, 0, "a", bins) is None and missing_baseline(reference, 0, "a", point) is None
+    reference.frequencies_SHK[2, 1, 0] = np.nan
+    assert missing_baseline(reference, 2, "b", bins) == (
+        "b has no baseline of its own: 3 moves before its first forecast, and it takes 120 that are not all zero"
+    )
+    assert missing_baseline(reference._replace(frequencies_SHK=None), 2, "b", bins) is None, "the pooled ones"
+
+
+def test_what_a_move_is_worth() -> None:
+    """The price, or where that is not above zero the training mean; one, of changes and of log returns."""
+    reference = Reference(np.array([50.0, 60.0]), np.ones(2), np.ones((2, 1)), np.array([True, False]))
+    series_N, last_N = np.array([0, 0, 0, 1]), np.array([7.0, 0.0, -3.0, 9.0])
+    found = target_unit(reference, series_N, last_N, Task(output_mode="distribution"))
+    np.testing.assert_array_equal(found, [7, 50, 50, 1])
+    log_return = Task(output_mode="distribution", target="log_return")
+    np.testing.assert_array_equal(target_unit(reference, series_N, last_N, log_return), np.ones(4))
+
+
+def test_a_baseline_has_one_forecast_for_each_window_and_step() -> None:
+    rng = np.random.default_rng(3)
+    close_N = np.exp(0.01 * rng.normal(size=30).cumsum())
+    training = windows(close_N, np.arange(27), 3)
+    task = Task(output_mode="mean", horizon=3)
+    point = baseline_forecast(fit_reference(training, [close_N], task), training, task)
+    np.testing.assert_array_equal(point.location_NH, np.zeros((27, 3)))
+    assert point.scale_NH is None and point.df_NH is None and point.log_probs_NHK is None
+    task = Task(output_mode="discrete_grid", horizon=3, edges=FIVE)
+    bins = baseline_forecast(fit_reference(training, [close_N], task), training, task)
+    assert bins.location_NH is None and bins.scale_NH is None and bins.log_probs_NHK.shape == (27, 3, 5)

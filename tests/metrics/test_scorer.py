@@ -125,9 +125,72 @@ def test_a_forecast_of_the_wrong_shape_is_refused() -> None:
         scorer.score(Forecast(location_NH=np.zeros((458, 1))))
     with pytest.raises(ValueError, match="distribution needs scale_NH"):
         make_scorer(3, output_mode="distribution").score(Forecast(location_NH=np.zeros((458, 3))))
-    with pytest.raises(DataError, match="no window"):
-        empty = scorer.outcomes._replace(series_N=np.zeros(0, int))
+    with pytest.raises(ValueError, match=r"location_NH of shape \(458, 3\), got nothing"):
+        scorer.leading_errors(Forecast())
+    law = make_scorer(3, output_mode="distribution")
+    wide = random_forecast(law)._replace(df_NH=np.zeros((458, 2)))
+    with pytest.raises(ValueError) as error:
+        law.score(wide)
+    assert str(error.value) == "distribution needs df_NH of shape (458, 3), got (458, 2)"
+    with pytest.raises(ValueError) as error:
+        make_scorer(3, output_mode="discrete_grid", edges=EDGES).score(Forecast(log_probs_NHK=np.zeros((458, 3, 4))))
+    assert str(error.value) == "discrete_grid needs log_probs_NHK of shape (458, 3, 5), got (458, 3, 4)"
+
+
+def test_a_span_without_windows_is_refused() -> None:
+    scorer = make_scorer(3, output_mode="mean")
+    empty = scorer.outcomes._replace(series_N=np.zeros(0, int))
+    with pytest.raises(DataError) as error:
         Scorer(empty, scorer.reference, scorer.task)
+    assert str(error.value) == ("there is no window to score: the span is empty. Use more bars or a larger split.")
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_leading_errors_are_those_of_each_window(mode: str) -> None:
+    """Averaged over the steps; their mean over a ticker is its leading error."""
+    scorer = make_scorer(3, output_mode=mode, edges=EDGES if mode == "discrete_grid" else ())
+    forecast = random_bins(scorer) if mode == "discrete_grid" else random_forecast(scorer, df=True)
+    error_N, scores = scorer.leading_errors(forecast), scorer.score(forecast)
+    for s, name in enumerate(NAMES):
+        found = error_N[scorer.outcomes.series_N == s].mean()
+        assert found == pytest.approx(scores.by_ticker[name].pooled[scorer.task.leading], rel=1e-12)
+    if mode == "mean":
+        change_NH = scorer.outcomes.close_NH - scorer.outcomes.last_close_N[:, None]
+        np.testing.assert_allclose(error_N, np.abs(change_NH - forecast.location_NH).mean(axis=1), rtol=1e-9)
+    else:
+        np.testing.assert_array_equal(error_N, scores.loss_N)
+
+
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_a_ranking_is_that_of_the_report(mode: str) -> None:
+    scorer = make_scorer(3, output_mode=mode, edges=EDGES if mode == "discrete_grid" else ())
+    scores = scorer.score(random_bins(scorer) if mode == "discrete_grid" else random_forecast(scorer))
+    assert scorer.ranking(scores) == ranking_score(scorer.report(scores), mode)
+    assert scorer.ranking(scorer.baseline) == (0.0 if mode == "distribution" else 1.0)
+
+
+def test_a_ranking_leaves_out_a_ticker_without_a_baseline() -> None:
+    law = make_scorer(1, output_mode="distribution")
+    law.reference.move_std_SH[1] = np.nan
+    scores = law.score(random_forecast(law))
+    gains = [law.baseline.by_ticker[name].pooled["nll"] - scores.by_ticker[name].pooled["nll"] for name in NAMES]
+    assert np.isnan(gains[1]) and law.ranking(scores) == pytest.approx(-(gains[0] + gains[2]) / 2)
+    report = law.report(scores)
+    assert [name for name, node in report["by_ticker"].items() if "no_baseline" in node] == ["cheap"]
+    other = law.report(scores, against=scores, name="itself")
+    assert not any("no_baseline" in node for node in other["by_ticker"].values()), "it is not asked for"
+
+
+def test_a_report_against_another_says_its_name() -> None:
+    scorer = make_scorer(1, output_mode="mean")
+    truth_NH = scorer.outcomes.close_NH - scorer.outcomes.last_close_N[:, None]
+    good, poor = (scorer.score(Forecast(location_NH=share * truth_NH)) for share in (0.5, 0.25))
+    found = scorer.report(good, poor, "the other")
+    assert found["verdict"].startswith("Beats the other: mae ")
+    assert found["baseline"] == poor.mean.pooled and found["model"] == good.mean.pooled
+    assert found["skill"]["mae"] == pytest.approx(1 - 0.5 / 0.75)
+    assert found["diebold_mariano"] == scorer.significance(good, poor) != scorer.significance(good)
+    assert scorer.report(good)["verdict"].startswith("Beats persistence: mae ")
 
 
 @pytest.mark.parametrize("horizon", [1, 3])

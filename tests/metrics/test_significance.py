@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from nextbar.metrics.scorer import Scorer
-from nextbar.metrics.significance import cosine_averages, diebold_mariano, least_origins
+from nextbar.metrics.significance import cosine_averages, diebold_mariano, least_origins, long_run_variance
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -42,6 +42,22 @@ def test_of_many_origins_it_is_the_usual_test() -> None:
     assert found is not None and found["df"] == 185
     plain = stats.ttest_1samp(baseline - model, 0.0)
     assert found["statistic"] == pytest.approx(plain.statistic, rel=0.1)
+
+
+def test_the_variance_of_several_series_is_that_of_each() -> None:
+    value_ST = np.random.default_rng(5).normal(size=(3, 90)) * [[1.0], [2.0], [3.0]]
+    found_S = long_run_variance(value_ST, 6)
+    assert found_S.shape == (3,)
+    np.testing.assert_allclose(found_S, [long_run_variance(value_T, 6) for value_T in value_ST], rtol=1e-12)
+    np.testing.assert_allclose(long_run_variance(value_ST + 7.0, 6), found_S, rtol=1e-9, err_msg="the mean drops out")
+
+
+def test_a_difference_that_varies_by_rounding_alone_is_not_judged() -> None:
+    """Whatever its size: it does not vary beside its mean."""
+    for size in (1e-9, 1.0, 1e9):
+        difference_T = size * (1 + np.finfo(float).eps * (np.arange(90) % 2))
+        assert np.ptp(difference_T) > 0 and diebold_mariano(np.zeros(90), difference_T, 1) is None
+        assert diebold_mariano(np.zeros(90), size * (1 + 1e-6 * np.sin(np.arange(90.0))), 1) is not None
 
 
 def test_sign_and_symmetry() -> None:

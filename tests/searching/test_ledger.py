@@ -379,6 +379,18 @@ def test_a_trial_that_was_taken_over_goes_before_one_drawn_meanwhile(join: Calla
     assert trial.intermediate_values == {1: 0.5} and trial.number == 0 and four.stale() == []
 
 
+def test_free_trials_come_in_the_order_in_which_they_were_drawn(join: Callable[[], Ledger]) -> None:
+    """One that was taken over has a later number in the storage, and its old place."""
+    one, two, three = join(), join(), join()
+    for n_heads in (1, 2):
+        claimed(one, proposal(n_heads))
+    kill(one)
+    assert two.take_over(two.stale()[0], 9) is not None
+    assert [trial.number for trial in three.stale()] == [1]
+    kill(two)
+    assert [trial.number for trial in three.stale()] == [2, 1]
+
+
 def test_no_more_than_asked_where_one_was_taken_over_meanwhile(
     join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
