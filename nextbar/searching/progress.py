@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -15,9 +14,10 @@ from nextbar.logger import console, get_logger
 from nextbar.searching.claim import Claim
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.trials import FACTS
+from nextbar.train.progress import LiveBar
 
 
-class Progress:
+class Progress(LiveBar):
     """A bar on a terminal, and a line for each trial that ends; a context manager.
 
     Args:
@@ -42,15 +42,6 @@ class Progress:
         )
         self._task = self._bar.add_task("trials", total=n_trials, status="")
         self._reported: set[int] = set()
-
-    def __enter__(self) -> Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def skip(self, trials: Sequence[FrozenTrial]) -> None:
         """Log no line for those of these trials that have ended."""

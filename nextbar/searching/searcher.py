@@ -20,6 +20,7 @@ from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SAMPLERS, SearchOptions
 from nextbar.searching.optuna_study import open_study
+from nextbar.searching.parts import SearchParts
 from nextbar.searching.progress import Progress
 from nextbar.searching.proposals import COUNTED
 from nextbar.searching.space.contradictions import require_possible
@@ -103,10 +104,8 @@ def search(
     progress = Progress(options.n_trials, options.workers, show)
     try:
         with progress:
-            if options.workers > 1:
-                used_up = Team(folder, ledger, space, options, cache, progress).work()
-            else:
-                used_up = Worker(folder, ledger, space, options, cache, progress).work()
+            parts = SearchParts(folder, ledger, space, options, cache, progress)
+            used_up = (Team(parts) if options.workers > 1 else Worker(parts)).work()
     except KeyboardInterrupt:
         done = sum(trial.state.is_finished() for trial in ledger.trials())
         raise TrainingInterrupted(

@@ -16,13 +16,8 @@ from typing import Any
 from nextbar.errors import RunError
 from nextbar.files import write_whole
 from nextbar.logger import get_logger
-from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.folder import StudyFolder
-from nextbar.searching.ledger import Ledger
-from nextbar.searching.options import SearchOptions
-from nextbar.searching.progress import Progress
+from nextbar.searching.parts import SearchParts
 from nextbar.searching.shares import shares
-from nextbar.searching.space.space import Space
 
 LOOKS = 0.5
 """seconds between two looks at the workers"""
@@ -38,25 +33,11 @@ class Team:
     """Starts workers, replaces those that are killed, and shows the trials until all workers have ended.
 
     Args:
-        folder: of the study.
-        ledger: its trials.
-        space: what is varied.
-        options: of the search.
-        bars: the series of an experiment; those of a frame are handed over as files.
-        progress: shown to the user.
+        parts: of the search.
     """
 
-    def __init__(
-        self,
-        folder: StudyFolder,
-        ledger: Ledger,
-        space: Space,
-        options: SearchOptions,
-        bars: BarsCache,
-        progress: Progress,
-    ) -> None:
-        self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
-        self._bars, self._progress = bars, progress
+    def __init__(self, parts: SearchParts) -> None:
+        self._folder, self._ledger, self._space, self._options, self._bars, self._progress = parts
         self._restarts = 0
 
     def work(self) -> bool:

@@ -8,19 +8,15 @@ from functools import partial
 
 from optuna.trial import FrozenTrial
 
-from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
-from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
 from nextbar.searching.leaderboard import write_leaderboard
-from nextbar.searching.ledger import Ledger
-from nextbar.searching.options import SAMPLERS, SearchOptions
-from nextbar.searching.progress import Progress
+from nextbar.searching.options import SAMPLERS
+from nextbar.searching.parts import SearchParts
 from nextbar.searching.proposals import Proposal, propose
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.samplers import STARTUP, Sampler
 from nextbar.searching.sizes import Sizes
-from nextbar.searching.space.space import Space
 from nextbar.searching.trial_runner import TrialRunner
 from nextbar.searching.trials import CONFIGURATION
 
@@ -32,29 +28,15 @@ class Worker:
     """Trains the trials of a study, in this process.
 
     Args:
-        folder: of the study.
-        ledger: its trials.
-        space: what is varied.
-        options: of the search.
-        bars: the series of an experiment.
-        progress: shown to the user.
+        parts: of the search.
     """
 
-    def __init__(
-        self,
-        folder: StudyFolder,
-        ledger: Ledger,
-        space: Space,
-        options: SearchOptions,
-        bars: BarsCache,
-        progress: Progress,
-    ) -> None:
-        self._folder, self._ledger, self._space, self._options = folder, ledger, space, options
-        self._progress = progress
-        self._sampler: Sampler = SAMPLERS.load(options.sampler)()
-        self._sizes = Sizes(options.population, space, bars)
-        pruning = Pruning(ledger, options.pruner)
-        self._runner = TrialRunner(ledger, pruning, bars, progress.epoch, self._ended)
+    def __init__(self, parts: SearchParts) -> None:
+        self._folder, self._ledger, self._space, self._options, bars, self._progress = parts
+        self._sampler: Sampler = SAMPLERS.load(self._options.sampler)()
+        self._sizes = Sizes(self._options.population, self._space, bars)
+        pruning = Pruning(self._ledger, self._options.pruner)
+        self._runner = TrialRunner(self._ledger, pruning, bars, self._progress.epoch, self._ended)
 
     def work(self) -> bool:
         """Train until there are as many trials as asked.

@@ -42,6 +42,7 @@ def main(task: Path, index: int, count: int) -> None:
     from nextbar.searching.ledger import Ledger
     from nextbar.searching.options import SearchOptions
     from nextbar.searching.optuna_study import open_study
+    from nextbar.searching.parts import SearchParts
     from nextbar.searching.progress import Progress
     from nextbar.searching.space.space import Space
     from nextbar.searching.storage import open_storage
@@ -55,7 +56,8 @@ def main(task: Path, index: int, count: int) -> None:
     try:
         ledger = Ledger(study, storage, space, lock)
         progress = Progress(options.n_trials, show=False)
-        Worker(folder, ledger, space, options, BarsCache.taken_over(values["bars"]), progress).work()
+        bars = BarsCache.taken_over(values["bars"])
+        Worker(SearchParts(folder, ledger, space, options, bars, progress)).work()
     finally:
         lock.close()
 

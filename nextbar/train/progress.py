@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
+from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from nextbar.logger import console, get_logger
 
 
-class ProgressBar:
+class LiveBar:
+    """Shows ``_bar`` within a block."""
+
+    _bar: Progress
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class ProgressBar(LiveBar):
     """Steps of the whole training, and of the epoch; a context manager.
 
     Args:
@@ -37,15 +53,6 @@ class ProgressBar:
             "training", total=num_epochs * steps_per_epoch, completed=done * steps_per_epoch
         )
         self._part: TaskID = self._bar.add_task(self._title(), total=steps_per_epoch)
-
-    def __enter__(self) -> ProgressBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def progress(self, step: int) -> None:
         """Show that this many steps of the epoch are done; safe from any thread."""

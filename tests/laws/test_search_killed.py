@@ -24,6 +24,7 @@ from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import PRUNERS, SAMPLERS, SearchOptions
 from nextbar.searching.optuna_study import open_study
+from nextbar.searching.parts import SearchParts
 from nextbar.searching.progress import Progress
 from nextbar.searching.worker import Worker
 
@@ -100,7 +101,8 @@ class Search:
         ledger = Ledger(study, self._storage, self._space, lock)
         cache = BarsCache([make_bars(n=150)])
         try:
-            Worker(self._folder, ledger, self._space, self._options, cache, Progress(TRIALS, show=False)).work()
+            progress = Progress(TRIALS, show=False)
+            Worker(SearchParts(self._folder, ledger, self._space, self._options, cache, progress)).work()
         except Killed:
             return False
         finally:

@@ -1,0 +1,27 @@
+"""The parts of a search that its workers, or the team of them, need."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.folder import StudyFolder
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import SearchOptions
+from nextbar.searching.progress import Progress
+from nextbar.searching.space.space import Space
+
+
+class SearchParts(NamedTuple):
+    """What trials are drawn from, how, where they are kept, and what they are trained on."""
+
+    folder: StudyFolder
+    ledger: Ledger
+    """the study's trials"""
+    space: Space
+    """what is varied"""
+    options: SearchOptions
+    bars: BarsCache
+    """the series of an experiment; a team hands those of a frame over to its workers as files"""
+    progress: Progress
+    """shown to the user"""
