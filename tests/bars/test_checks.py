@@ -274,6 +274,7 @@ NUMBERS: dict[str, tuple[Any, list[float]]] = {
     "nullable": (pd.array([1, None], "Int64"), [1, np.nan]),
     "nullable floats": (pd.array([0.5, None], "Float64"), [0.5, np.nan]),
     "text": (["1.5", " 2e3 "], [1.5, 2000]),
+    "whole text": (["1", "2"], [1, 2]),
     "objects": (np.array([Decimal("1.5"), "2"], object), [1.5, 2]),
     "objects, empty": (np.array([1, None], object), [1, np.nan]),
 }
@@ -329,6 +330,24 @@ def test_rows_are_sorted_and_those_without_a_good_date_told_apart() -> None:
         "record 5: date '' is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds",
         "record 6: date '1970-01-01T01' is there already in record 1",
     ]
+
+
+def test_problems_of_dates_and_values_are_told_together() -> None:
+    assert problems(CLOSE, date=["0", "0", "x"], close=[np.inf, 1.0, 2.0]) == [
+        "record 1: close inf is not a finite number",
+        "record 2: date '0' is there already in record 1",
+        "record 3: date 'x' is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds",
+    ]
+
+
+def test_of_many_rows_of_one_date_the_first_is_the_good_one() -> None:
+    """Also where they are sorted first."""
+    time_N = HOUR * np.tile(np.arange(500)[::-1], 2)
+    with pytest.raises(DataError) as caught:
+        checked(CLOSE, date=time_N, close=np.ones(1000))
+    first, *lines, more = str(caught.value).split("\n  ")
+    assert (first, more) == ("t: 500 problems", "and 490 more")
+    assert lines == [f"record {501 + k}: date {time_N[k]} is there already in record {1 + k}" for k in range(10)]
 
 
 def ok(resolution: str, *hours: float) -> bool:
