@@ -90,6 +90,8 @@ def test_an_error_of_an_odd_kind_is_told_as_it_is(tmp_path: Path, monkeypatch: p
         samples.write_samples(tmp_path)
 
 
-def test_a_sample_is_text_in_lines():
+def test_a_sample_is_the_same_text_on_every_system(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "linesep", "\r\n")
     lines = samples.sample_csv("nasdaq").split("\n")
     assert lines[0] == "date,open,high,low,close,volume" and lines[-1] == "" and len(lines) == 5033
+    assert lines[1].startswith("1999-01-04T00:00:00Z,2207.")
