@@ -69,7 +69,7 @@ def test_a_folder_holds_what_the_run_knows(tmp_path: Path) -> None:
 
 def test_one_of_bars_and_data_is_given(tmp_path: Path) -> None:
     for bars, data in ((None, None), (make_frame(make_bars()), tmp_path)):
-        with pytest.raises(ConfigError, match="give bars or data"):
+        with pytest.raises(ConfigError, match=r"^give bars or data: one of the two$"):
             read_new_bars(make_config(), bars, data)
 
 
@@ -117,6 +117,8 @@ def test_frames_are_read_with_the_needs_of_the_run() -> None:
         assert [list(b.columns) for b in read] == [["close"]] * 3
         assert [b.name for b in read_new_bars(TWO, form(make_frame(four, day)))] == ["zzz_4h"]
         assert refusal(TWO, form(make_frame(day))) == f"frame: no resolution '1h'; there are 1d{TRAINED}"
+    read = read_new_bars(TWO, make_frame(four, hour).set_index(["resolution", "date"]))
+    assert [b.name for b in read] == ["aaa_1h", "zzz_4h"]
     renamed = make_frame(hour).rename(
         columns={"ticker": "uid", "date": "ds", "close": "y", "resolution": "Resolution "}
     )
@@ -151,6 +153,8 @@ def test_a_frame_without_tickers_is_the_only_one_of_the_run() -> None:
         assert [ticker for _, ticker, _ in tables_of(table, config, **names)] == tickers  # type: ignore[arg-type]
     ((resolution, _, table),) = tables_of(bare.set_index("date").rename_axis(None), one, time_col="when")
     assert resolution == "1h" and "when" in table.frame
+    ((_, _, table),) = tables_of(bare.set_index("date").rename_axis(None), one)
+    assert "date" in table.frame
 
 
 def test_errors_within_tell_what_the_model_was_trained_on() -> None:
@@ -193,6 +197,9 @@ def test_a_file_is_told_by_its_name_or_its_columns_or_the_run(tmp_path: Path) ->
 
 
 def test_a_long_file_keeps_its_lines_and_its_resolutions(tmp_path: Path) -> None:
+    path = tmp_path / "tickers.csv"
+    make_frame(hour_of("x"), hour_of("y")).drop(columns="resolution").rename(columns={"ticker": "Ticker"}).to_csv(path)
+    assert names(make_config(tickers="only"), path) == ["x_1h", "y_1h"]
     frame = make_frame(make_bars("aaa", n=4), make_bars("bbb", "4h", n=4))
     frame.loc[[1, 5], "close"] = None
     path = tmp_path / "export.csv"

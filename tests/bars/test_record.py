@@ -157,6 +157,12 @@ def test_a_revision_between_the_blocks_is_told_with_the_end_alone() -> None:
     assert dataclasses.replace(RECORD, bars=151).revision(BARS).endswith(", which are 150 now instead of 151")
 
 
+def test_a_bar_a_second_later_is_another_bar() -> None:
+    seconds = make_bars("abc", "1s", n=40)
+    record = SeriesRecord.of(seconds.between(final=int(seconds.close_time_N[-2])))
+    assert record.revision(seconds) == "" and record.counts(seconds) == (0, 1)
+
+
 def test_all_changes_of_all_series_are_told() -> None:
     late = SeriesRecord.of(make_bars("abc", n=2_000).between(initial=int(BARS.close_time_N[9])))
     gone = SeriesRecord.of(make_bars("gone", n=40))

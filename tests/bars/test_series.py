@@ -70,10 +70,17 @@ def test_names_of_columns_come_with_a_frame_alone(bars: Any) -> None:
     assert str(caught.value) == "time_col: names of a frame's columns, but the bars do not come as a frame"
 
 
-def refusal(config: ExperimentConfig, bars: list[Bars]) -> str:
+def refusal(config: ExperimentConfig, bars: Any) -> str:
     with pytest.raises(DataError) as caught:
         series_of(config, bars)
     return str(caught.value)
+
+
+def test_a_frame_of_several_tickers_names_them() -> None:
+    frame = make_frame(BARS[0])[["date", "close"]]
+    assert refusal(make_config(tickers=["a", "b"]), frame) == (
+        "frame: tickers a, b are asked for, but there is no column 'ticker'; the columns are date, close"
+    )
 
 
 def test_what_lacks_is_told(caplog: pytest.LogCaptureFixture) -> None:
