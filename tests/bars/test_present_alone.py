@@ -93,12 +93,17 @@ def test_what_is_left_out_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_of_five_series_all_are_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_five_series_are_named_and_the_others_counted(caplog: pytest.LogCaptureFixture) -> None:
     here = Present("now")
-    for name in "abcde":
+    bars = make_bars("a", n=2)
+    here.closed_bars(dataclasses.replace(bars, time_N=np.array([NOW - HOUR, NOW])))
+    for name in "bcde":
         here.closed(name, np.array([NOW]), HOUR)
     here.tell()
-    assert caplog.messages[0].endswith("1 bar of a, 1 bar of b, 1 bar of c, 1 bar of d, 1 bar of e")
+    here.closed("f", np.array([NOW]), HOUR)
+    here.tell()
+    named = "not closed by 2020-01-01T00:00:00Z: 1 bar of a_1h, 1 bar of b, 1 bar of c, 1 bar of d, 1 bar of e"
+    assert caplog.messages == [f"left out, since {named}", f"left out, since {named} and 1 more"]
 
 
 @pytest.mark.parametrize(
