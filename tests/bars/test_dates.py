@@ -172,5 +172,3 @@ def test_other_text_than_iso_writes_is_refused() -> None:
     for wrong in ("soon", "", "NaT", "now", "today", "2000-03-01Z", "2000-03-01T00:00:00", "z2000-03-01T00:00:00Z"):
         with pytest.raises(ValueError, match=r"."):
             from_iso(wrong)
-    with pytest.raises(ValueError, match=r"^found 'NaT', which is no date as 2024-01-31T13:00:00Z$"):
-        from_iso("NaT")
