@@ -224,6 +224,8 @@ def test_what_a_span_under_a_week_cannot_show_follows_from_other_days_if_bars_ha
     assert learnt_slots(week_times(office, 1, HOUR)) == tuple(
         day * 24 + hour for day in range(7) for hour in range(9, 17)
     )
+    until_noon = np.concatenate([np.arange(9, 17), np.arange(33, 37)])  # the hours after on that day are not shown
+    assert learnt_slots(week_times(until_noon, 1, HOUR))[8:16] == tuple(range(33, 41))
     assert learnt_slots(week_times([0, 1, 3], 1, DAY), DAY) == (0, 1, 3)
     assert learnt_slots(week_times([0, 1, 3], 1, 7 * HOUR), 7 * HOUR) == (0, 1, 3)
     assert learnt_slots(week_times([0, 1, 3], 2, 7 * HOUR), 7 * HOUR) == (0, 1, 3)
@@ -292,6 +294,21 @@ def test_calendars_learnt_together_are_those_asked_for() -> None:
     learnt = learn_together([weekdays, none], [DAY, DAY], "24/7", "Asia/Tokyo")
     assert learnt == [Calendar.always(DAY, 9 * HOUR, "Asia/Tokyo"), None]
     assert learn_together([weekdays], [DAY]) == [Calendar.learn(weekdays, DAY)]
+
+
+def test_exceptions_are_gaps_bars_of_closed_slots_and_bars_off_the_grid() -> None:
+    calendar = Calendar("sessions", HOUR, 0, (9, 10, 11))
+    time_N = np.sort(np.append(week_times([9, 11, 12, 168 + 10], 1, HOUR), week_times([9], 1, HOUR) + 900))
+    assert calendar._exceptions(time_N) == 2 + 1 + 1
+
+
+def test_a_young_series_takes_the_zone_of_the_others_if_none_is_asked_for() -> None:
+    year = opening_times(MARKETS["New York"], HOUR, dt.date(2019, 1, 7), 364)
+    series = [year[-60:], year[:0], year]
+    for timezone, expected in (("auto", "America/New_York"), ("UTC", "UTC")):
+        learnt = learn_together(series, [HOUR] * 3, timezone=timezone)
+        assert [calendar and calendar.timezone for calendar in learnt] == [expected, None, expected]
+        assert [calendar and calendar.kind for calendar in learnt] == ["sessions", None, "sessions"]
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo"])
