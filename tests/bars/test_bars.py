@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ import pytest
 from bar_files import START, bars_table, load, write
 from markets import MARKETS, opening_times
 
-from nextbar.bars.bars import Bars, fingerprint, list_series, load_bars
+from nextbar.bars.bars import Bars, fingerprint, is_bars, list_series, load_bars, table_bars
+from nextbar.bars.columns import DEFAULT_NEEDS
 from nextbar.bars.inventory import take_inventory
+from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError
 
 
@@ -102,6 +106,40 @@ def test_the_fingerprint_knows_every_value_and_no_order(tmp_path: Path):
         changed = {**a.columns, name: a.columns[name] + np.eye(1, len(a), 5)[0] * 1e-9}
         assert fingerprint([Bars("a", "1h", a.time_N, changed)]) != fingerprint([a])
     assert fingerprint([Bars("a", "1h", a.time_N + 1, a.columns)]) != fingerprint([a])
+
+
+def test_the_fingerprint_is_a_digest_of_names_times_and_values() -> None:
+    """The same on every machine and in every version, since runs keep it; the sign of a zero or a NaN is no value."""
+    time_N = np.array([0, 3600])
+    columns = {"volume": np.array([-0.0, -np.nan]), "close": np.array([1.5, 2.0], np.float32)}
+    written = b"b_1h 2\n" + struct.pack("<2q", 0, 3600)
+    written += b"close\n" + struct.pack("<2d", 1.5, 2.0) + b"volume\n" + struct.pack("<2d", 0.0, np.nan)
+    short = Bars("a", "1d", time_N[:1].astype(np.int32), {})
+    digest = hashlib.sha256(b"a_1d 1\n" + struct.pack("<q", 0) + written).hexdigest()
+    assert fingerprint([Bars("b", "1h", time_N, columns), short]) == digest
+
+
+def test_a_cut_keeps_names_and_notices() -> None:
+    bars = Bars("a", "1h", np.array([0, 3600]), {"close": np.array([1.0, 2.0])}, ("a notice",))
+    cut = bars.between(7200 - 1)
+    assert (cut.ticker, cut.resolution, cut.notices) == ("a", "1h", ("a notice",))
+    assert cut.time_N.tolist() == [3600] and cut.columns["close"].tolist() == [2.0]
+    assert bars.between(3600, 7200).time_N.tolist() == [3600]  # one closes at the very beginning, one at the end
+    assert not len(bars.between(3600, 7199))
+
+
+def test_what_is_a_list_of_bars() -> None:
+    bars = Bars("a", "1h", np.array([0]), {})
+    assert is_bars([bars]) and is_bars((bars, bars))
+    for other in ([], (), [bars, None], bars, None, {bars: bars}, iter([bars])):
+        assert is_bars(other) is False
+
+
+def test_notices_are_logged_with_the_source(caplog: pytest.LogCaptureFixture) -> None:
+    table = Table("a.csv", bars_table().assign(volume=np.nan), np.arange(8))
+    bars = table_bars(table, "a", "1h", DEFAULT_NEEDS)
+    assert bars.notices == ("volume is empty and left out",)
+    assert caplog.record_tuples == [("nextbar", 30, "a.csv: volume is empty and left out")]
 
 
 @pytest.mark.parametrize("extension", ["csv.gz", "json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markets import MARKETS, local_clock, opening_times
 
 from nextbar.bars.bars import load_bars
-from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendar import Calendar, learn_together, shared_zone
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK
 from nextbar.errors import ConfigError, DataError
 
@@ -112,6 +114,8 @@ def test_every_missing_bar_of_a_market_that_never_closes_is_a_hole():
     [
         ([10, 11], True),
         ([14, 15], True),
+        ([12], True),
+        ([9], False),
         ([9, 10], False),
         ([15, 16], False),
         ([9, 10, 11, 12, 13, 14, 15, 16], False),
@@ -192,6 +196,119 @@ def test_forced_kinds_and_refusals():
         assert Calendar.learn(weekdays, step, "24/7").kind == "24/7"
     with pytest.raises(DataError, match="no bars"):
         Calendar.learn(weekdays[:0], DAY)
+
+
+def learnt_slots(time_N: np.ndarray, step: int = HOUR, kind: str = "sessions") -> tuple[int, ...]:
+    return Calendar.learn(np.sort(time_N), step, kind).open_slots
+
+
+def test_four_weeks_are_enough_to_tell_a_slot_that_is_seldom_open() -> None:
+    """As many slots as four weeks have; of one less all that have a bar are open."""
+    whole = week_times(np.arange(168), 4, HOUR)
+    seldom = np.delete(whole, [50, 50 + 168, 50 + 2 * 168])
+    assert learnt_slots(seldom) == tuple(slot for slot in range(168) if slot != 50)
+    assert learnt_slots(seldom[:-1]) == tuple(range(168))
+
+
+def test_in_under_four_weeks_a_seventh_of_the_week_must_be_closed() -> None:
+    for closed, weeks, kind in ((23, 3, "24/7"), (24, 3, "sessions"), (1, 4, "24/7"), (1, 5, "sessions")):
+        time_N = week_times(np.delete(np.arange(168), np.arange(100, 100 + closed)), weeks, HOUR)
+        assert Calendar.learn(time_N, HOUR).kind == kind
+    exactly = week_times(np.delete(np.arange(168), 100), 5, HOUR)[: 4 * 167 + 1]
+    assert exactly[-1] - exactly[0] == 4 * WEEK
+    assert Calendar.learn(exactly, HOUR).kind == "sessions" and Calendar.learn(exactly[:-1], HOUR).kind == "24/7"
+
+
+def test_what_a_span_under_a_week_cannot_show_follows_from_other_days_if_bars_have_a_time_of_day() -> None:
+    office = np.concatenate([day * 24 + np.arange(9, 17) for day in (0, 1)])
+    assert learnt_slots(week_times(office, 1, HOUR)) == tuple(
+        day * 24 + hour for day in range(7) for hour in range(9, 17)
+    )
+    until_noon = np.concatenate([np.arange(9, 17), np.arange(33, 37)])  # the hours after on that day are not shown
+    assert learnt_slots(week_times(until_noon, 1, HOUR))[8:16] == tuple(range(33, 41))
+    assert learnt_slots(week_times([0, 1, 3], 1, DAY), DAY) == (0, 1, 3)
+    assert learnt_slots(week_times([0, 1, 3], 1, 7 * HOUR), 7 * HOUR) == (0, 1, 3)
+    assert learnt_slots(week_times([0, 1, 3], 2, 7 * HOUR), 7 * HOUR) == (0, 1, 3)
+
+
+def test_counts_are_whole_numbers() -> None:
+    weekdays = week_times(np.arange(5), 5, DAY)
+    calendar = Calendar.learn(weekdays, DAY)
+    for array in (calendar.missing(weekdays), calendar.rank(weekdays), calendar.next_times_after(weekdays, 2)):
+        assert array.dtype == np.int64
+    assert calendar.hole_before(weekdays).dtype == bool and calendar.slot_clock().dtype == np.float64
+    assert calendar.next_times_after(weekdays.astype(np.float64), 1).dtype == np.int64
+
+
+def refusal(*arguments: object, **options: object) -> str:
+    with pytest.raises((ConfigError, DataError)) as caught:
+        Calendar.learn(*arguments, **options)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_what_cannot_be_learnt_is_told_in_a_sentence() -> None:
+    weekdays = week_times(np.arange(5), 10, DAY)
+    assert refusal(weekdays, DAY, "never") == "calendar: found 'never', should be one of auto, 24/7, sessions"
+    assert refusal(weekdays[:0], DAY) == "no bars to learn a calendar from"
+    assert refusal(weekdays, 2 * WEEK, "sessions") == (
+        "calendar: found 'sessions' with bars of 2w, should be auto or 24/7: sessions need bars that are shorter than "
+        "a week and divide a week"
+    )
+    always = week_times(np.arange(42), 52, 4 * HOUR)
+    hours = np.unique(local_clock(always, "America/New_York")[:, 0] % 4, return_counts=True)[1]
+    assert refusal(always, 4 * HOUR, timezone="America/New_York") == (
+        "timezone: found 'America/New_York', whose time the bars do not keep: after its clock changes "
+        f"{len(always) - hours.max()} of {len(always)} bars of 4h open at another hour than the others (in UTC 0); "
+        "should be auto or UTC"
+    )
+
+
+def test_the_usual_zone_is_kept_where_no_other_is_better() -> None:
+    weekdays = week_times(np.arange(5), 4, DAY)
+    year = opening_times(MARKETS["New York"], HOUR, dt.date(2019, 1, 7), 364)
+    for usual in ("UTC", "Asia/Tokyo", "Europe/London"):
+        assert Calendar.learn(weekdays, DAY, usual=usual).timezone == usual
+        assert Calendar.learn(year, HOUR, usual=usual).timezone == "America/New_York"
+
+
+def test_the_shared_zone_is_that_of_most_but_utc() -> None:
+    zones = ["UTC", "Asia/Tokyo", "Europe/London", "UTC", "UTC", "Europe/London", "Asia/Tokyo"]
+    calendars = [Calendar.always(HOUR, timezone=zone) for zone in zones]
+    assert shared_zone(calendars) == "Asia/Tokyo" and shared_zone(calendars[2:]) == "Europe/London"
+    assert shared_zone(calendars[:1]) == shared_zone([]) == "UTC"
+
+
+def test_a_calendar_is_plain_json_of_known_keys() -> None:
+    """Runs keep it, so every version must find it again."""
+    always = {"kind": "24/7", "step": DAY, "phase": 60, "timezone": "Asia/Tokyo"}
+    assert Calendar.always(DAY, 60, "Asia/Tokyo").to_dict() == always
+    sessions = Calendar("sessions", DAY, 0, (0, 2))
+    assert sessions.to_dict() == {"kind": "sessions", "step": DAY, "phase": 0, "timezone": "UTC", "open_slots": [0, 2]}
+    texts = {"kind": "sessions", "step": "3600", "phase": "5", "open_slots": ["1", "2"]}
+    assert Calendar.from_dict(texts) == Calendar("sessions", HOUR, 5, (1, 2))
+    assert Calendar.from_dict({"kind": "24/7", "step": "3600", "phase": "5"}) == Calendar.always(HOUR, 5)
+
+
+def test_calendars_learnt_together_are_those_asked_for() -> None:
+    weekdays, none = week_times(np.arange(5), 10, DAY), np.empty(0, np.int64)
+    learnt = learn_together([weekdays, none], [DAY, DAY], "24/7", "Asia/Tokyo")
+    assert learnt == [Calendar.always(DAY, 9 * HOUR, "Asia/Tokyo"), None]
+    assert learn_together([weekdays], [DAY]) == [Calendar.learn(weekdays, DAY)]
+
+
+def test_exceptions_are_gaps_bars_of_closed_slots_and_bars_off_the_grid() -> None:
+    calendar = Calendar("sessions", HOUR, 0, (9, 10, 11))
+    time_N = np.sort(np.append(week_times([9, 11, 12, 168 + 10], 1, HOUR), week_times([9], 1, HOUR) + 900))
+    assert calendar._exceptions(time_N) == 2 + 1 + 1
+
+
+def test_a_young_series_takes_the_zone_of_the_others_if_none_is_asked_for() -> None:
+    year = opening_times(MARKETS["New York"], HOUR, dt.date(2019, 1, 7), 364)
+    series = [year[-60:], year[:0], year]
+    for timezone, expected in (("auto", "America/New_York"), ("UTC", "UTC")):
+        learnt = learn_together(series, [HOUR] * 3, timezone=timezone)
+        assert [calendar and calendar.timezone for calendar in learnt] == [expected, None, expected]
+        assert [calendar and calendar.kind for calendar in learnt] == ["sessions", None, "sessions"]
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo"])

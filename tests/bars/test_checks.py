@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,11 @@ import pytest
 from bar_files import SPELLINGS, WRITERS, bars_table, load, refusal, write
 
 from nextbar.bars.bars import load_bars
+from nextbar.bars.checks import LARGEST, CheckedColumns, check
+from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
+from nextbar.bars.table import Table
 from nextbar.errors import DataError
+from nextbar.resolution import seconds
 
 
 @pytest.mark.parametrize("extension", WRITERS)
@@ -178,3 +184,204 @@ def test_the_clock_change_of_a_local_market_is_no_double_bar(tmp_path: Path):
     bars_table(120).assign(date=[day.isoformat() for day in days]).to_csv(tmp_path / "1d" / "abc_1d.csv", index=False)
     (bars,) = load_bars(tmp_path, ["abc"], ["1d"])
     assert sorted(set(np.diff(bars.time_N) // 3600)) == [23, 24]
+
+
+CLOSE = TableNeeds("close")
+HOUR = 3600
+
+
+def checked(needs: TableNeeds, resolution: str = "1h", **columns: Any) -> CheckedColumns:
+    """A table checked; a row an hour, unless it says when."""
+    n = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"date": HOUR * np.arange(n), **columns})
+    result = check(Table("t", frame, np.arange(n) + 1), resolution, seconds(resolution), needs)
+    assert all(values.dtype == np.float64 and len(values) == len(result.time_N) for values in result.columns.values())
+    return result
+
+
+def problems(needs: TableNeeds, resolution: str = "1h", **columns: Any) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        checked(needs, resolution, **columns)
+    first, *lines = str(caught.value).split("\n  ")
+    assert first == f"t: {len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return lines
+
+
+def test_a_table_without_rows_or_dates_is_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        checked(CLOSE, close=[])
+    assert str(caught.value) == "t: no rows, only the names of columns; at least one bar is needed"
+    with pytest.raises(DataError) as caught:
+        check(Table("t", pd.DataFrame({"close": [-1.0, np.inf]}), np.arange(2)), "1h", HOUR, CLOSE)
+    assert str(caught.value) == (
+        "t: 2 problems\n  no column 'date'; the columns are close\n  record 1: close inf is not a finite number"
+    )
+    assert checked(CLOSE, close=[5]).columns["close"].tolist() == [5.0]
+
+
+def test_numbers_are_as_large_and_prices_as_small_as_the_device_can_have_them() -> None:
+    returns, least = TableNeeds("close", "log_return"), 1 / LARGEST
+    too_large, too_small = np.nextafter(LARGEST, np.inf), np.nextafter(least, 0)
+    assert checked(returns, close=[least, LARGEST]).columns["close"].tolist() == [least, LARGEST]
+    assert checked(CLOSE, close=[-LARGEST, too_small, 0.0]).columns["close"].tolist() == [-LARGEST, too_small, 0.0]
+    assert problems(CLOSE, close=[1.0, -too_large]) == [
+        f"record 2: close {-too_large} is beyond 1e+30: use another unit"
+    ]
+    assert problems(returns, close=[too_large, too_small, 0.0, -0.5]) == [
+        f"record 1: close {too_large} is beyond 1e+30: use another unit",
+        f"record 2: close {too_small} is below 1e-30: use another unit",
+        "record 3: close 0.0 is not above 0, as target log_return needs",
+        "record 4: close -0.5 is not above 0, as target log_return needs",
+    ]
+    one = dict.fromkeys(("open", "high", "low", "close"), np.ones(3))
+    assert checked(DEFAULT_NEEDS, **one, volume=[0.0, LARGEST, 1]).notices == ()
+    assert problems(DEFAULT_NEEDS, **one, volume=[too_large, -1.0, np.inf]) == [
+        f"record 1: volume {too_large} is beyond 1e+30: use another unit",
+        "record 2: volume -1.0 is negative",
+        "record 3: volume inf is not a finite number",
+    ]
+    with_others = checked(CLOSE, close=[1.0] * 2, wild=[1.0, too_large], x=[LARGEST, -LARGEST], volume=[-1.0, np.inf])
+    assert list(with_others.columns) == ["close", "x"]
+    needs = TableNeeds("close", indicators=("Wild",))
+    assert problems(needs, close=[1.0] * 2, wild=[1.0, too_large]) == [
+        f"record 2: wild {too_large} is beyond 1e+30: use another unit"
+    ]
+
+
+def test_an_empty_column_is_kept_where_it_is_asked_for() -> None:
+    nothing, some = [np.nan] * 3, [1.0, np.nan, np.nan]
+    result = checked(CLOSE, close=[1.0] * 3, gone=nothing, rsi=some, last=[1, 2, 3])
+    assert list(result.columns) == ["close", "rsi", "last"] and result.notices == ()
+    asked = checked(TableNeeds("close", indicators=("gone", " RSI")), close=[1.0] * 3, gone=nothing, rsi=some)
+    assert list(asked.columns) == ["close", "gone", "rsi"]
+    assert asked.notices == (
+        "gone is empty in 3 of 3 rows (first: record 1): no window that uses gone covers them",
+        "rsi is empty in 2 of 3 rows (first: record 2): no window that uses rsi covers them",
+    )
+    one = dict.fromkeys(("open", "high", "low", "close"), np.ones(3))
+    result = checked(DEFAULT_NEEDS, **one, volume=nothing, trades=["nan", None, "NULL "], other=nothing)
+    assert result.notices == ("volume is empty and left out", "trades is empty and left out")
+    result = checked(DEFAULT_NEEDS, **one, volume=["1", " null", "NaN"])
+    assert result.notices == (
+        "volume is empty in 2 of 3 rows (first: record 2): no window that uses volume covers them",
+    )
+
+
+NUMBERS: dict[str, tuple[Any, list[float]]] = {
+    "whole": ([1, 2], [1, 2]),
+    "unsigned": (np.array([1, 2], np.uint8), [1, 2]),
+    "short": (np.array([0.5, 2], np.float32), [0.5, 2]),
+    "nullable": (pd.array([1, None], "Int64"), [1, np.nan]),
+    "nullable floats": (pd.array([0.5, None], "Float64"), [0.5, np.nan]),
+    "text": (["1.5", " 2e3 "], [1.5, 2000]),
+    "whole text": (["1", "2"], [1, 2]),
+    "objects": (np.array([Decimal("1.5"), "2"], object), [1.5, 2]),
+    "objects, empty": (np.array([1, None], object), [1, np.nan]),
+}
+NO_NUMBERS: dict[str, Any] = {
+    "bool": [True, False],
+    "complex": [1j, 2],
+    "dates": pd.to_datetime(["2024", "2025"]),
+    "lengths": pd.to_timedelta([1, 2], "h"),
+    "bool among objects": np.array([1.0, True], object),
+    "NumPy's bool among objects": np.array([1.0, np.True_], object),
+    "lists": np.array([1.0, [2.0]], object),
+    "too large for a float": np.array([1.0, 10**400], object),
+    "words": ["1", "x"],
+    "categories": pd.Categorical(["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_what_is_a_number(kind: str) -> None:
+    values, expected = NUMBERS[kind]
+    np.testing.assert_array_equal(checked(CLOSE, close=[1.0, 2.0], x=values).columns["x"], expected)
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_what_is_no_number_is_no_indicator_and_refused_where_asked_for(kind: str) -> None:
+    values = NO_NUMBERS[kind]
+    assert list(checked(CLOSE, close=[1.0, 2.0], x=values, y=[1.0, 2.0]).columns) == ["close", "y"]
+    lines = problems(TableNeeds("close", indicators=("x",)), close=[1.0, 2.0], x=values)
+    assert lines[-1].startswith("record 2: x ") and lines[-1].endswith(" is not a finite number")
+    assert problems(CLOSE, close=values)[-1].startswith("record 2: close ")
+
+
+def test_the_edges_of_a_bar_are_told_with_all_that_lies_beyond() -> None:
+    prices = {"open": [2.0, 1, 2], "high": [1.0, 1, 2], "low": [1.5, 1, 2.5], "close": [1.25, 1, 2.25]}
+    assert problems(DEFAULT_NEEDS, **prices) == [
+        "record 1: high 1.0 is below open 2.0 and low 1.5 and close 1.25",
+        "record 1: low 1.5 is above close 1.25",
+        "record 3: high 2.0 is below low 2.5 and close 2.25",
+        "record 3: low 2.5 is above open 2.0 and close 2.25",
+    ]
+
+
+def test_rows_are_sorted_and_those_without_a_good_date_told_apart() -> None:
+    result = checked(CLOSE, date=[0, 7200, 3600, 10800], close=[1.0, 2, 3, 4])
+    assert result.time_N.tolist() == [0, 3600, 7200, 10800] and result.time_N.dtype == np.int64
+    assert result.columns["close"].tolist() == [1, 3, 2, 4]
+    assert result.notices == ("rows are not in the order of their dates (first at record 3): sorted",)
+    assert problems(
+        CLOSE, date=["1970-01-01T01", "x", "1970-01-01T00", "1970-01-01T01", "", "1970-01-01T01"], close=[1.0] * 6
+    ) == [
+        "record 2: date 'x' is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds",
+        "record 4: date '1970-01-01T01' is there already in record 1",
+        "record 5: date '' is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds",
+        "record 6: date '1970-01-01T01' is there already in record 1",
+    ]
+
+
+def test_problems_of_dates_and_values_are_told_together() -> None:
+    assert problems(CLOSE, date=["0", "0", "x"], close=[np.inf, 1.0, 2.0]) == [
+        "record 1: close inf is not a finite number",
+        "record 2: date '0' is there already in record 1",
+        "record 3: date 'x' is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds",
+    ]
+
+
+def test_of_many_rows_of_one_date_the_first_is_the_good_one() -> None:
+    """Also where they are sorted first."""
+    time_N = HOUR * np.tile(np.arange(500)[::-1], 2)
+    with pytest.raises(DataError) as caught:
+        checked(CLOSE, date=time_N, close=np.ones(1000))
+    first, *lines, more = str(caught.value).split("\n  ")
+    assert (first, more) == ("t: 500 problems", "and 490 more")
+    assert lines == [f"record {501 + k}: date {time_N[k]} is there already in record {1 + k}" for k in range(10)]
+
+
+def ok(resolution: str, *hours: float) -> bool:
+    """Whether bars after so many hours each are of this resolution, and in slots of their own."""
+    time_N = HOUR * np.concatenate([[0], np.cumsum(hours)])
+    return len(checked(CLOSE, resolution, date=time_N, close=np.ones(len(time_N))).time_N) == len(time_N)
+
+
+def test_gaps_tell_the_resolution() -> None:
+    assert ok("1h", 2, 2), "three of a kind at least"
+    assert ok("1h", 1, 1, 1, 2, 3, 4, 5) and ok("4h", 3, 3, 3, 4, 5, 6, 7), "the usual one or the median"
+    assert ok("4h", 4, 3, 5, 4) and ok("1d", 23, 25, 24) and ok("5h", 4), "a clock is put forward"
+    for resolution, hours, found, length in (("1h", (4, 4, 4, 1), "4h", "1h"), ("60m", (2, 2, 2), "2h", "1h")):
+        time_N = HOUR * np.concatenate([[0], np.cumsum(hours)])
+        assert problems(CLOSE, resolution, date=time_N, close=np.ones(len(time_N))) == [
+            f"the rows are mostly {found} apart, but the resolution is {resolution} ({length}): put the file where it "
+            "belongs or name its resolution"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "gap", "told"),
+    [
+        ("1h", 1800, "30m"),
+        ("2h", HOUR, "1h"),
+        ("3h", 2 * HOUR, "2h"),
+        ("4h", 3 * HOUR - 1, "10799s"),
+        ("1d", 22 * HOUR, "22h"),
+    ],
+)
+def test_two_bars_in_one_slot_are_told(resolution: str, gap: int, told: str) -> None:
+    step = seconds(resolution)
+    time_N = np.cumsum([0, step, step, gap, step, 3 * step])[[0, 1, 3, 2, 4, 5]]
+    assert problems(CLOSE, resolution, date=time_N, close=np.ones(6)) == [
+        f"record 3: opens {told} after the bar before, in {resolution} bars: two bars in one slot"
+    ]
+    assert problems(CLOSE, resolution, date=[0, gap], close=[1.0, 2.0])[0].startswith(f"record 2: opens {told} after")

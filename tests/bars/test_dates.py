@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nextbar.bars.dates import read_dates
+from nextbar.bars.dates import from_iso, instant, iso, read_dates
 from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 
 MOMENT = dt.datetime(2024, 1, 31, 13, tzinfo=dt.UTC)
@@ -29,6 +29,7 @@ def seconds(values: Any) -> list[int]:
 def mistakes(values: Any) -> list[str]:
     """What is wrong with each row; empty where nothing is."""
     dates = read_dates(pd.Series(values))
+    assert dates.seconds_N.dtype == np.int64
     reasons = [""] * len(values)
     for bad_N, reason in dates.mistakes:
         for row in np.flatnonzero(bad_N):
@@ -127,3 +128,47 @@ def test_what_is_no_date_is_told_for_its_rows_alone() -> None:
     assert mistakes([*map(str, numbers), "2024-01-31"])[-1] == NO_DATE  # most are numbers
     assert mistakes([None, None]) == ["is empty", "is empty"]
     assert mistakes([np.inf]) == [NO_DATE]
+
+
+def test_datetimes_are_read_in_every_unit_and_far_beyond_the_years() -> None:
+    for unit in ("s", "ms", "us", "ns"):
+        moments = pd.Series(pd.DatetimeIndex([MOMENT, None]).as_unit(unit))
+        for column in (moments, moments.dt.tz_convert("Asia/Tokyo"), moments.dt.tz_localize(None)):
+            dates = read_dates(column)
+            assert dates.seconds_N[0] == SECOND and dates.good_N.tolist() == [True, False]
+    assert mistakes(np.array(["12345-01-01", "2024-01-01"], "datetime64[s]")) == [OUTSIDE, ""]
+    assert mistakes([9e18]) == [OUTSIDE]
+
+
+def test_a_column_is_one_of_numbers_where_more_than_half_are() -> None:
+    """By its type, whatever the numbers, or by its texts."""
+    assert mistakes([np.inf, np.inf, float(SECOND)]) == [NO_DATE, NO_DATE, ""]
+    text, number = "2024-01-31T13:00:00", str(SECOND)
+    assert mistakes([text, number]) == ["", NO_DATE] and mistakes([text, number, number]) == [NO_DATE, "", ""]
+    assert mistakes([text, number, None]) == ["", NO_DATE, "is empty"]
+
+
+def test_nine_of_ten_calendar_days_are_too_few() -> None:
+    days = [20240101 + i for i in range(9)]
+    assert seconds([*days, 20241301]) == [*days, 20241301]
+    told = mistakes([np.nan, *map(float, days), *map(float, days), 202401.0])
+    assert told == ["is empty", *18 * [""], NO_DATE]
+
+
+def test_a_number_counts_seconds_up_to_a_power_of_ten() -> None:
+    assert instant(10**11 - 1) == 10**11 - 1 and instant(1 - 10**11) == 1 - 10**11
+    assert instant(10**11) == 10**8 and instant(-(10**11)) == -(10**8)
+
+
+@pytest.mark.parametrize("second", [0, -1, SECOND, 951_782_400])
+def test_iso_text_is_read_back(second: int) -> None:
+    text = dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert iso(second) == iso(np.int64(second)) == text
+    assert from_iso(text) == second and type(from_iso(text)) is int
+
+
+def test_other_text_than_iso_writes_is_refused() -> None:
+    assert iso(SECOND + 0.9) == "2024-01-31T13:00:00Z"  # type: ignore[arg-type]
+    for wrong in ("soon", "", "NaT", "now", "today", "2000-03-01Z", "2000-03-01T00:00:00", "z2000-03-01T00:00:00Z"):
+        with pytest.raises(ValueError, match=r"."):
+            from_iso(wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from nextbar.bars.bars import Bars, fingerprint, frame_bars, load_bars
 from nextbar.bars.columns import TableNeeds
-from nextbar.bars.frames import frame_like, is_frame
+from nextbar.bars.frames import frame_like, frame_tables, has_column, is_frame
 from nextbar.errors import DataError
 
 START = 1_600_000_000 // 86_400 * 86_400
@@ -145,6 +146,95 @@ def test_several_resolutions_need_a_column_that_tells_them():
         frame_bars(table, "1d")
     with pytest.raises(DataError, match="no column 'resolution'"):
         frame_bars(bars_table(), ["1h", "4h"])
+
+
+def refusal(frame: Any, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        frame_tables(frame, *arguments, **options)
+    return str(caught.value)
+
+
+def test_rows_keep_their_numbers_and_the_source_names_the_series() -> None:
+    """Keys may be columns or levels of the index, in any case; they are no columns of the bars."""
+    frame = pd.DataFrame({
+        "Resolution": ["1h", "4h", "1h", "4h", "1h"], " UID": [7, 7, 8, 7, 7], "ticker": list("abcde"), "close": 1.0
+    })  # fmt: skip
+    for form in (frame, frame.set_index([" UID", "Resolution"])):
+        tables = frame_tables(form, ["4h", "1h"], id_col="uid")
+        assert [(resolution, ticker, table.source) for resolution, ticker, table in tables] == [
+            ("4h", "7", "frame, 7 at 4h"),
+            ("1h", "7", "frame, 7 at 1h"),
+            ("1h", "8", "frame, 8 at 1h"),
+        ]
+        assert [table.rows_N.tolist() for _, _, table in tables] == [[2, 4], [1, 5], [3]]
+        assert [list(table.frame["ticker"]) for _, _, table in tables] == [["b", "d"], ["a", "e"], ["c"]]
+        assert {name for _, _, table in tables for name in table.frame} == {"ticker", "close"}
+        assert tables[0][2].row(0) == "record 2"
+    one = frame_tables(frame[["close"]], ["1h"])
+    assert [(r, t, table.source, len(table)) for r, t, table in one] == [("1h", "series", "frame", 5)]
+    (named,) = frame_tables(frame[["close", "Resolution"]], ["4h"], ["x"])
+    assert named[:2] == ("4h", "x") and named[2].source == "frame, x at 4h" and named[2].rows_N.tolist() == [2, 4]
+    twice = pd.DataFrame([["a", "b", 1.0]], columns=["ticker", "Ticker", "close"])
+    assert [ticker for _, ticker, _ in frame_tables(twice, ["1h"])] == ["a"]
+
+
+def test_a_nameless_index_of_dates_has_the_name_of_the_dates() -> None:
+    frame = bars_table().set_index("date").rename_axis(None)
+    ((_, _, table),) = frame_tables(frame, ["1h"], time_col="when")
+    assert list(table.frame.columns) == ["open", "high", "low", "close", "volume", "when"]
+    ((_, _, table),) = frame_tables(frame, ["1h"])
+    assert list(table.frame.columns)[-1] == "date"
+    (bars,) = frame_bars(frame, "1h", TableNeeds(time_col="when"))
+    assert same(bars, frame_bars(frame, "1h")[0])
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.from_pandas, lambda frame: pl.from_pandas(frame).lazy()])
+def test_columns_are_known_in_whatever_case(form: Any) -> None:
+    frame = form(pd.DataFrame({"Ticker ": ["a"], "close": [1.0]}))
+    assert has_column(frame, "ticker") and has_column(frame, " CLOSE") and not has_column(frame, "open")
+
+
+def test_levels_of_an_index_are_columns() -> None:
+    frame = pd.DataFrame({"close": [1.0]}, index=pd.Index(["a"], name="Ticker"))
+    assert has_column(frame, "ticker") and has_column(frame, "close") and not has_column(frame, "date")
+    assert not has_column({"close": 1.0}, "close") and not has_column(None, "none")
+
+
+def test_a_frame_that_lacks_something_is_refused_in_a_sentence() -> None:
+    table = bars_table()
+    assert refusal([1], ["1h"]) == "found list, should be a pandas or polars frame of bars"
+    assert refusal(table.iloc[:0], ["1h"]) == "frame: no rows; at least one bar is needed"
+    assert refusal(table, ["1h", "4h"]) == (
+        "frame: resolutions 1h, 4h are asked for, but there is no column 'resolution' that says which row is of which"
+    )
+    assert refusal(table[["date", "close"]].assign(**{"5": 1}).rename(columns={"5": 5}), ["1h"], ["a", "b"], "uid") == (
+        "frame: tickers a, b are asked for, but there is no column 'uid'; the columns are date, close, 5"
+    )
+    assert refusal(table[["date"]], ["1h"], ["a", "b"]) == (
+        "frame: tickers a, b are asked for, but there is no column 'ticker'; the columns are date"
+    )
+    levels = pd.concat({"a": table, "b": table}, axis=1)
+    assert refusal(levels, ["1h"]) == (
+        "frame: the columns have 2 levels (first: ('a', 'date')); give it one level, with the tickers in a column of "
+        "their own"
+    )
+    gaps = table.assign(ticker=["a", None, "a", None, *"aaaa"])
+    assert refusal(gaps, ["1h"]) == "frame: ticker is empty in 2 rows, first in record 2"
+    gaps = table.assign(resolution=[None, *["1h"] * 7])
+    assert refusal(gaps, ["1h"]) == "frame: resolution is empty in 1 rows, first in record 1"
+    keyed = table.assign(ticker=list("bababaca"), resolution=["1h"] * 6 + ["4h"] * 2)
+    assert refusal(keyed, ["1d"]) == "frame: no resolution '1d'; there are 1h, 4h"
+    assert refusal(keyed, ["1h"], ["c"]) == "frame: no ticker 'c'; there are a, b"
+    lazy = pl.from_pandas(table).lazy().select(pl.col("nothing"))
+    assert refusal(lazy, ["1h"]).startswith("the frame cannot be read: ")
+
+
+def test_columns_become_a_frame_with_dates_in_utc() -> None:
+    columns = {"date": np.array([0, 3600]), "count": np.array([1, 2])}
+    for like, dtype in ((None, "datetime64[ms, UTC]"), (pl.DataFrame(), pl.Datetime("ms", "UTC"))):
+        made = frame_like(columns, like, ["date"])
+        assert made["date"].dtype == dtype and [date.timestamp() for date in made["date"]] == [0, 3600]
+        assert list(made["count"]) == [1, 2] and list(frame_like(columns, like)["date"]) == [0, 3600]
 
 
 def test_what_is_no_frame_of_bars():

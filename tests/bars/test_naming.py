@@ -27,6 +27,17 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 TWO = ("1h", "4h")
 
 
+def test_the_resolution_goes_without_saying_where_it_is_the_only_one() -> None:
+    hour, four, other = make_bars("abc", "1h", n=1), make_bars("abc", "4h", n=1), make_bars("x", "1h", n=1)
+    assert Naming.of(make_config(Path("runs"), resolution="1h").dataset_config) == Naming("1h")
+    assert Naming.of(make_config(Path("runs"), resolution=["4h"]).dataset_config) == Naming("4h")
+    assert Naming.of(make_config(Path("runs"), resolution=list(TWO)).dataset_config) == Naming(None)
+    assert Naming.of_bars([hour, other]) == Naming.of_bars(iter([hour])) == Naming("1h")
+    assert Naming.of_bars([hour, four]) == Naming.of_bars([]) == Naming(None)
+    assert [Naming("1h")(bars) for bars in (hour, four, other)] == ["abc", "abc_4h", "x"]
+    assert [Naming(None)(bars) for bars in (hour, four)] == ["abc_1h", "abc_4h"]
+
+
 @pytest.mark.parametrize(
     ("resolutions", "there", "names"),
     [

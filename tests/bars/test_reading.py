@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nextbar.bars.bars import load_bars
 from nextbar.bars.dates import instant
 from nextbar.bars.inventory import take_inventory
-from nextbar.bars.reading import READERS
+from nextbar.bars.reading import READERS, extension_of, index_as_columns, read_table
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError
 
@@ -246,3 +246,109 @@ def test_a_further_format_is_a_function_and_a_line(tmp_path: Path, monkeypatch: 
     assert len(bars) == len(bars_table()) and "sorted" in bars.notices[0]
     with pytest.raises(DataError, match=r"ext one of json, csv, csv\.gz, parquet, bars"):
         take_inventory(tmp_path / "1h")
+
+
+def unreadable(path: Path, data: bytes | str | None = None) -> str:
+    if data is not None:
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    with pytest.raises(DataError) as caught:
+        read_table(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    return text.removeprefix(f"{path}: ")
+
+
+def test_the_ending_of_a_name_tells_the_format(tmp_path: Path) -> None:
+    names = ("a.json", "a.csv", "A.CSV.GZ", "a.b.Parquet", "a.gz", "a.csv.zip", "csv", "")
+    assert [extension_of(name) for name in names] == [".json", ".csv", ".csv.gz", ".parquet", None, None, None, None]
+    formats = "cannot be read as bars; the formats are .json, .csv, .csv.gz, .parquet"
+    assert unreadable(tmp_path / "a.txt", "date,close") == formats
+    assert unreadable(tmp_path / "a.json") == "cannot be read: No such file or directory"
+    assert unreadable(tmp_path / "a.csv", " \n") == "the file is empty"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'[{"a": "\xff"}]', "not UTF-8 text; save the file as UTF-8"),
+        (
+            '[{"a": "' + "x" * 99 + '\\ud800' + "y" * 99 + '"}]',
+            "broken JSON: half a character, '\\ud800', in '" + "x" * 20 + "\\ud800" + "y" * 10 + "'; write whole ones",
+        ),
+        (
+            '["\\ud800"]',
+            "broken JSON: half a character, '\\ud800', in '[\"\\ud800\"]'; write whole ones",
+        ),
+        ("[{},\n  }", "broken JSON at line 2, column 3: Expecting value; is it cut off?"),
+        ("{}\n{}", "broken JSON at line 2, column 1: Extra data; write all objects as one array, [{...}, {...}]"),
+        ("[" * 100_000, "broken JSON: nested too deep for an array of objects"),
+        ("[" + "9" * 5000 + "]", "a number of more than 4,300 digits; write it shorter, such as 1e9"),
+        ("[]", "the file is empty: an array without a record"),
+        *((text, f"found one {word}, should be an array of objects, one a bar") for text, word in (
+            ("{}", "object"), ('"x"', "text"), ("true", "true/false"), ("null", "null"), ("1", "number"),
+            ("1.5", "number"),
+        )),
+        ("[{}, [1]]", "record 2 is array, should be an object such as "
+            '{"date": "2024-01-31T13:00:00Z", "open": 1.0, ...}'),
+    ],
+    ids=range(15),
+)  # fmt: skip
+def test_what_is_no_array_of_objects_is_told_in_a_sentence(tmp_path: Path, data: bytes | str, text: str) -> None:
+    assert unreadable(tmp_path / "a.json", data) == text
+
+
+def test_json_in_other_encodings_is_read(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path = tmp_path / "a.json"
+        path.write_bytes('[{"date": 1, "näme": "ä"}, {"close": 2}]'.encode(encoding))
+        table = read_table(path)
+        assert list(table.frame.columns) == ["date", "näme", "close"] and table.frame["näme"][0] == "ä"
+        assert (table.source, table.row_word, table.rows_N.tolist()) == (str(path), "record", [1, 2])
+
+
+def test_a_parquet_file_keeps_its_index(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    bars_table(3).assign(date=pd.date_range("2024", periods=3)).set_index("date").rename_axis(None).to_parquet(path)
+    table = read_table(path)
+    assert list(table.frame.columns) == ["open", "high", "low", "close", "volume", "date"]
+    assert (table.source, table.row_word, table.rows_N.tolist()) == (str(path), "record", [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (pa.ArrowInvalid("why\nand where"), "not a sound Parquet file, or cut off (why)"),
+        (OSError("why"), "not a sound Parquet file, or cut off (why)"),
+        (ValueError("why"), "not a sound Parquet file, or cut off (why)"),
+        (
+            KeyError("why"),
+            "the pandas metadata of the Parquet file is damaged (KeyError: 'why'); write the file again",
+        ),
+    ],
+    ids=repr,
+)
+def test_what_is_no_parquet_file_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
+    def fail(file: io.BytesIO) -> None:
+        assert file.read() == b"PAR1"
+        raise error
+
+    monkeypatch.setattr(pd, "read_parquet", fail)
+    assert unreadable(tmp_path / "a.parquet", b"PAR1") == text
+
+
+def test_levels_of_an_index_become_columns() -> None:
+    """Those with a name that is not taken, after the others; dates have one in any case."""
+    frame = pd.DataFrame({"close": [1.0, 2.0], "b": [3, 4]})
+    levels = [["x", "y"], [5, 6], [7, 8]]
+    made = index_as_columns(frame.set_axis(pd.MultiIndex.from_arrays(levels, names=["a", "b", None])), "date")
+    assert made.to_dict("list") == {"close": [1.0, 2.0], "b": [3, 4], "a": ["x", "y"]}
+    assert made.index.tolist() == [0, 1]
+    days = pd.period_range("2024-01-01", periods=2, freq="D")
+    for index, name in ((days, "when"), (days.to_timestamp(), "when"), (days.rename("day"), "day")):
+        made = index_as_columns(frame.set_axis(index), "when")
+        assert list(made.columns) == ["close", "b", name] and made[name].tolist() == days.to_timestamp().tolist()
+    pd.testing.assert_frame_equal(index_as_columns(frame.set_axis([5, 6]), "when"), frame)
+    named = pd.DatetimeIndex(days.to_timestamp(), name="close")
+    assert list(index_as_columns(frame.set_axis(named), "when").columns) == ["close", "b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from builders import make_bars, with_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextbar.bars.bars import Bars
+from nextbar.bars.bars import Bars, fingerprint
 from nextbar.bars.dates import iso
 from nextbar.bars.record import BLOCKS, FEWEST, SeriesRecord, changes
 
@@ -92,3 +93,91 @@ def test_changes_are_told_one_by_one(used: list[Bars], said: list[str]) -> None:
 def test_an_earlier_beginning_is_told() -> None:
     late = SeriesRecord.of(BARS.between(initial=int(BARS.close_time_N[9])))
     assert changes([late], [BARS]) == ["abc_1h has 10 bars before 2020-01-06T10:00:00Z"]
+
+
+def test_a_record_is_plain_json_of_known_keys() -> None:
+    """Runs keep it, so every version must find it again."""
+    record = SeriesRecord.of(BARS)
+    starts = BARS.time_N[::FEWEST].tolist()
+    plain = record.to_dict()
+    assert plain | {"digest": "", "blocks": ""} == {
+        "ticker": "abc",
+        "resolution": "1h",
+        "columns": ["close", "high", "low", "open", "volume"],
+        "bars": N,
+        "first": "2020-01-06T00:00:00Z",
+        "last": "2020-01-12T05:00:00Z",
+        "digest": "",
+        "block_starts": " ".join(map(str, starts)),
+        "blocks": "",
+    }
+    assert plain["digest"] == fingerprint([BARS]) == record.digest
+    blocks = [
+        BARS.between(BARS.time_N[row], BARS.close_time_N[min(row + FEWEST, N) - 1]) for row in range(0, N, FEWEST)
+    ]
+    assert [len(block) for block in blocks] == [32, 32, 32, 32, 22]
+    assert plain["blocks"] == "".join(fingerprint([block])[:8] for block in blocks)
+    assert record.name == "abc_1h" and record.last_time == BARS.time_N[-1]
+    for wrong in ({**plain, "last": "soon"}, {**plain, "bars": "x"}, {**plain, "columns": None}):
+        with pytest.raises((TypeError, ValueError)):
+            SeriesRecord.from_dict(wrong)
+
+
+def test_a_long_series_has_as_many_blocks_as_allowed() -> None:
+    long = make_bars(n=FEWEST * BLOCKS + 1)
+    record = SeriesRecord.of(long)
+    assert np.diff(record.starts).tolist() == [33 * 3600] * (len(record.starts) - 1) and len(record.blocks) == 497
+    assert len(SeriesRecord.of(long.between(final=int(long.close_time_N[-2]))).blocks) == BLOCKS
+
+
+def test_a_revision_is_a_sentence() -> None:
+    close = LONGER.columns["close"].copy()
+    close[[40, 130]] += 1
+    revised = with_columns(LONGER, close=close)
+    begin, until, after = (iso(int(time)) for time in (BARS.time_N[32], RECORD.last_time + 1, BARS.time_N[64]))
+    said = (
+        f"abc_1h: bars were revised from {begin} on, before {until}: 2 of its 5 blocks differ, {{}} of 150 bars, the "
+        f"first of them before {after}"
+    )
+    assert RECORD.revision(revised) == said.format(54)
+    assert RECORD.revision(without(revised, 41)) == said.format(53) + ", which are 149 now instead of 150"
+    rest = {name: values for name, values in BARS.columns.items() if name not in ("volume", "high")}
+    assert RECORD.revision(Bars("abc", "1h", BARS.time_N, rest)) == "abc_1h has no column high, volume any more"
+
+
+def test_a_revision_between_the_blocks_is_told_with_the_end_alone() -> None:
+    """As where only the digest of the whole is another one."""
+    other = dataclasses.replace(RECORD, digest="", bars=1_000)
+    assert other.revision(BARS) == (
+        "abc_1h: bars before 2020-01-12T05:00:01Z were revised, which are 150 now instead of 1,000"
+    )
+    assert dataclasses.replace(RECORD, digest="").revision(BARS) == (
+        "abc_1h: bars before 2020-01-12T05:00:01Z were revised"
+    )
+    assert dataclasses.replace(RECORD, bars=151).revision(BARS).endswith(", which are 150 now instead of 151")
+
+
+def test_a_bar_a_second_later_is_another_bar() -> None:
+    seconds = make_bars("abc", "1s", n=40)
+    record = SeriesRecord.of(seconds.between(final=int(seconds.close_time_N[-2])))
+    assert record.revision(seconds) == "" and record.counts(seconds) == (0, 1)
+
+
+def test_all_changes_of_all_series_are_told() -> None:
+    late = SeriesRecord.of(make_bars("abc", n=2_000).between(initial=int(BARS.close_time_N[9])))
+    gone = SeriesRecord.of(make_bars("gone", n=40))
+    close = make_bars("abc", n=4_000).columns["close"] * 2
+    used = with_columns(make_bars("abc", n=4_000), close=close, trades=close, rsi=close)
+    said = changes([gone, late], [make_bars("new", n=40), used])
+    assert said[:4] == [
+        "new_1h was not there",
+        "abc_1h has grown by 2,000 bars after 2020-03-29T07:00:00Z",
+        "abc_1h has 10 bars before 2020-01-06T10:00:00Z",
+        "abc_1h has a column trades, rsi now",
+    ]
+    assert said[4].startswith("abc_1h: bars were revised from 2020-01-06T10:00:00Z on") and len(said) == 6
+    assert said[5] == "gone_1h is not there any more"
+    assert "63 of its 63 blocks differ, 1,990 of 1,990 bars" in said[4]
+    longer = make_bars("abc", n=5_000)
+    early = SeriesRecord.of(longer.between(initial=int(longer.close_time_N[1_999])))
+    assert changes([early], [longer]) == ["abc_1h has 2,000 bars before 2020-03-29T08:00:00Z"]

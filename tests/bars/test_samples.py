@@ -53,8 +53,9 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", stop)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(DataError) as caught:
         samples.write_samples(tmp_path)
+    assert str(caught.value) == f"{tmp_path / '1d'}: the samples cannot be written: No space left on device"
     assert list((tmp_path / "1d").iterdir()) == []
 
 
@@ -62,3 +63,35 @@ def test_a_file_in_the_way_of_the_folder_is_told(tmp_path: Path):
     (tmp_path / "1d").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         samples.write_samples(tmp_path)
+
+
+def test_other_content_is_told_with_every_file(tmp_path: Path):
+    """Also where a file is a folder; nothing is written beside them."""
+    folder = tmp_path / "deep" / "down"
+    paths = samples.write_samples(folder)
+    assert all(path.is_file() for path in paths)
+    paths[0].write_text("mine")
+    paths[1].unlink()
+    paths[1].mkdir()
+    with pytest.raises(DataError) as caught:
+        samples.write_samples(folder)
+    assert str(caught.value) == (
+        f"{paths[0]} and {paths[1]}: there already, with other content; move it away or overwrite it"
+    )
+    assert samples.write_samples(str(tmp_path)) == [tmp_path / "1d" / path.name for path in paths]
+
+
+def test_an_error_of_an_odd_kind_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*_, **__):
+        raise OSError("odd")
+
+    monkeypatch.setattr(Path, "mkdir", stop)
+    with pytest.raises(DataError, match=r"1d: the samples cannot be written: odd$"):
+        samples.write_samples(tmp_path)
+
+
+def test_a_sample_is_the_same_text_on_every_system(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "linesep", "\r\n")
+    lines = samples.sample_csv("nasdaq").split("\n")
+    assert lines[0] == "date,open,high,low,close,volume" and lines[-1] == "" and len(lines) == 5033
+    assert lines[1].startswith("1999-01-04T00:00:00Z,2207.")

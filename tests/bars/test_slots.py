@@ -80,3 +80,35 @@ def test_slots_and_tallies_agree_with_a_walk(grid: tuple[Slots, int], every: int
     at_N, index_N = tally.nth(before_N[counted_N])
     np.testing.assert_array_equal(at_N, number_N[counted_N])
     np.testing.assert_array_equal(chosen[index_N], place_N[counted_N] % slots.cycle)
+
+
+def test_a_time_belongs_to_the_slot_whose_beginning_is_nearest() -> None:
+    slots = Slots(HOUR, 1800)
+    first = MONDAY + 1800
+    times = [first, first + 1799, first + 1800, first + 2400, first + HOUR, first - 1800, first - 1801]
+    for time_N in (np.array(times), np.array(times, np.float64)):
+        number_N = slots.number(time_N)
+        assert number_N.dtype == np.int64 and number_N.tolist() == [0, 0, 1, 1, 1, 0, -1]
+
+
+def test_a_tally_counts_from_the_first_monday_of_the_epoch() -> None:
+    tally = Tally(Slots(HOUR), np.array([9, 10]))
+    number_N = np.array([0, 9, 10, 11, 168, 178, -1, -158, -159])
+    assert tally.before(number_N).tolist() == [0, 0, 1, 2, 2, 3, 0, -1, -2]
+
+
+def test_local_time_is_whole_whatever_the_times_are() -> None:
+    for zone in ("UTC", "Asia/Tokyo"):
+        local = local_time(np.array([0.0, 3600.0]), zone)
+        assert local.dtype == np.int64 and (local - local[0]).tolist() == [0, 3600]
+
+
+def test_a_pattern_has_the_changes_after_the_first_time_until_the_last() -> None:
+    changes, found = offsets("America/New_York"), []
+    for k in (100, 101):
+        change, by = int(changes.change_K[k]), int(changes.offset_K[k + 1] - changes.offset_K[k])
+        found.append((change, by))
+        assert changes.pattern(change - 1, change) == ((change, by),)
+        assert changes.pattern(change - 1, change - 1) == changes.pattern(change, change + 1) == ()
+    assert changes.pattern(found[0][0] - 1, found[1][0]) == tuple(found) and found[0][1] == -found[1][1] != 0
+    assert all(type(value) is int for pair in changes.pattern(0, 10**9) for value in pair)
