@@ -52,7 +52,9 @@ def main() -> None:
         num_epochs=2,
         warmup_epochs=0,
     )
-    result = backtest(config, predictors=[RollingVolatility()], baselines=["persistence", "ewma"], folds=2, show=False)
+    result = backtest(
+        config, predictors=[RollingVolatility()], baselines=["persistence", "ewma_normal"], folds=2, show=False
+    )
     for name, scores in result.scores.items():
         print(f"{name:20} nll {scores['pooled']['nll']:8.4f}")
     print(result.scores["rolling_20"]["verdict"])

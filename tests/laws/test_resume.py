@@ -90,7 +90,8 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
     for one, other in zip(killed, plain, strict=True):
         assert read_summary(one)["status"] == "finished"
         rows, wanted = ((path / "metrics.csv").read_text().splitlines() for path in (one, other))
-        assert rows[:-1] == wanted[:-1]
+        behind = kills if seeds > 1 else 0
+        assert rows[: len(rows) - behind] == wanted[: len(wanted) - behind]
         if seeds == 1:
             assert rows == wanted and read_summary(one)["metrics"] == read_summary(other)["metrics"]
             compare = np.testing.assert_array_equal
@@ -103,14 +104,14 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
 
 
 def assert_close(a: np.ndarray, b: np.ndarray) -> None:
-    """A kill between two members' commits leaves one an epoch behind: its last is computed in a smaller program, which
-    rounds differently."""
+    """Each kill between two members' commits may leave one a further epoch behind: its last are computed in a smaller
+    program, which rounds differently."""
     assert np.linalg.norm(a - b) <= 1e-5 * np.linalg.norm(b)
 
 
 def assert_close_records(one: Path, other: Path) -> None:
-    last, wanted = (read_metrics(path)[-1] for path in (one, other))
-    assert last == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    for row, wanted in zip(*map(read_metrics, (one, other)), strict=True):
+        assert row == pytest.approx(wanted, rel=1e-5, abs=1e-5)
     metrics, plain = (read_summary(path)["metrics"] for path in (one, other))
     assert metrics.keys() == plain.keys()
     for span in plain:

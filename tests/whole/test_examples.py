@@ -11,7 +11,7 @@ import pytest
 from doc_pages import ROOT
 
 EXAMPLES = {
-    "train_on_a_frame.py": ["Student-t", "nll", "close-lo-90"],
+    "train_on_a_frame.py": ["run folder", "nll", "close-lo-95"],
     "search_in_a_loop.py": ["validation mae skill", "best: runs"],
     "rival_in_a_backtest.py": ["rolling_20", "ewma_normal", "persistence"],
     "forecast_every_day.py": ["1 new forecast in forecasts.csv"],

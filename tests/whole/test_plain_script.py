@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,7 +96,10 @@ def search(folder: Path) -> None:
 @pytest.mark.slow
 def test_twenty_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> None:
     write_json_layout(tmp_path / "data")
-    done = subprocess.run([sys.executable, __file__, str(tmp_path)], check=True, capture_output=True, text=True)
+    path = os.environ | {"PYTHONPATH": str(Path(synthetic.__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)], check=True, capture_output=True, text=True, env=path
+    )
     resident = [float(line) for line in done.stdout.split()]
     assert len(resident) == RUNS
     assert resident[-1] <= 1.2 * resident[EARLY - 1], resident
