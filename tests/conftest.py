@@ -24,19 +24,23 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("nextbar")
 
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # one folder for this process, those that it shares its tests with, and all that the tests start; not the user's
+    _compiled = tempfile.TemporaryDirectory(prefix="nextbar-xla-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled.name
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def strict_jax() -> Iterator[None]:
-    """No silent broadcasting over ranks; compiled programs go to a temporary folder, not the user's."""
+    """No silent broadcasting over ranks."""
     import jax
 
-    with tempfile.TemporaryDirectory(prefix="nextbar-xla-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder)
-        jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
-        jax.config.update("jax_numpy_rank_promotion", "raise")
-        yield
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    yield
 
 
 @pytest.fixture(scope="session")
