@@ -58,7 +58,7 @@ def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kills", "seeds"), [(7, 1), (5, 3)], ids=["alone", "population"])
+@pytest.mark.parametrize(("kills", "seeds"), [(10, 1), (5, 3)], ids=["alone", "population"])
 def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> None:
     """Kills fall at random moments between the first sign of life and the end."""
     epochs = 60

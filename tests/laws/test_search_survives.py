@@ -19,7 +19,7 @@ TRIALS, EPOCHS = 8, 9
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("pruner", "kills"), [("none", 6), ("median", 5), ("hyperband", 6)])
+@pytest.mark.parametrize(("pruner", "kills"), [("none", 10), ("median", 6), ("hyperband", 8)])
 def test_killed_and_started_again(pruner: str, kills: int, tmp_path: Path) -> None:
     """Kills fall at random moments between the first sign of life and the end; the first before any trial."""
     plain = prepare(tmp_path, name="plain.yaml", num_epochs=EPOCHS, log_dir=str(tmp_path / "plain"))

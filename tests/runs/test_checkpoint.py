@@ -301,4 +301,4 @@ def test_killed_while_saving_the_last_commit_is_whole(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again_the_last_commit_is_whole(folder: Path) -> None:
-    kill_and_look(folder, rounds=12)
+    kill_and_look(folder, rounds=20)
