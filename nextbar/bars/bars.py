@@ -58,6 +58,11 @@ class Bars:
         """int64 (N,): when each bar is complete; spans, cuts and dates go by this time."""
         return self.time_N + self.step
 
+    def first(self, n: int) -> Bars:
+        """The first n bars."""
+        columns = {name: values[:n] for name, values in self.columns.items()}
+        return Bars(self.ticker, self.resolution, self.time_N[:n], columns, self.notices)
+
     def between(self, initial: object = None, final: object = None) -> Bars:
         """The bars that close after ``initial`` and not after ``final``; a day without a time is meant whole.
 

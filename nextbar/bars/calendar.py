@@ -120,7 +120,7 @@ class Calendar:
         if self.kind == "24/7":
             return missing_N > 0
         edges_N = _between(self._edges, self._slots.number(time_N))
-        day = self._slots_a_day
+        day = self.slots_a_day
         closure_N = (missing_N <= CLOSURE_DAYS * day) & ((missing_N >= day) | (edges_N > 0))
         return (missing_N > 0) & ~closure_N
 
@@ -142,6 +142,14 @@ class Calendar:
         by a step or more in between.
         """
         return self._open.nth(self._open.before(self._slots.number(time_N) + 1))[1]
+
+    @cached_property
+    def slots_a_day(self) -> float:
+        """Median number of open slots of an open day; 0.5 where every second day has one."""
+        days = (self.phase + np.asarray(self.open_slots, np.int64) * self.step) // DAY
+        if self.kind == "24/7":
+            return DAY / self.step
+        return float(np.median(np.unique(days, return_counts=True)[1]))
 
     def slot_clock(self) -> np.ndarray:
         """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each open slot."""
@@ -207,10 +215,6 @@ class Calendar:
         is_open[list(self.open_slots)] = True
         return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
 
-    @cached_property
-    def _slots_a_day(self) -> float:
-        weekday = (self.phase + np.asarray(self.open_slots, np.int64) * self.step) // DAY % 7
-        return float(np.median(np.unique(weekday, return_counts=True)[1]))
 
 
 def learn_together(

@@ -1,0 +1,155 @@
+"""Range HAR: the log variance of the next return is linear in the logs of mean range variances.
+
+The strongest simple model of the next bar there is, with a handful of numbers: a heterogeneous autoregression (Corsi
+2009) of range variances (Garman and Klass 1980), a diurnal factor, a normal or Student-t tail, by maximum likelihood.
+It is a baseline, and what a network may start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.data.range_har.likelihood import HarLaw, fit_law
+from nextbar.data.range_har.units import RangeUnits
+
+LEAST_ROWS = 100
+"""returns that a law is fitted on, at least"""
+MOST_ROWS = 200_000
+"""at most, the last of training: more change the third digit of no coefficient, and take a minute"""
+
+
+class RangeLaw(NamedTuple):
+    """Laws of the log returns over the next 1 ... H bars after each bar, float64."""
+
+    location_NH: np.ndarray
+    log_scale_NH: np.ndarray
+    """log of the standard deviation"""
+    df_H: np.ndarray
+    """degrees of freedom; (0,) where the laws are normal"""
+    log_mean_NK: np.ndarray
+    """the regressors: logs of mean range variances, those of log returns; one column a lag, the longest last"""
+
+
+class Rows(NamedTuple):
+    """Training rows of a series, in its units: what a law is fitted on."""
+
+    regressors_NK: np.ndarray
+    return_NH: np.ndarray
+    """standardised; NaN where fewer than h bars follow"""
+
+
+@dataclass(frozen=True)
+class RangeHar:
+    """The range HAR of one series.
+
+    In its units the return over the next h bars, divided by their diurnal factor, has the location, the standard
+    deviation sigma and the tail of ``laws[h - 1]``, where ln sigma^2 = b_0 + the sum over the lags of b_k ln(mean range
+    variance of the last L_k bars).
+    """
+
+    units: RangeUnits
+    laws: tuple[HarLaw, ...]
+    """one for each step of the horizon, each fitted by itself"""
+
+    def law(self, bars: Bars, calendar: Calendar) -> RangeLaw:
+        """The laws after each of the bars; none depends on a later bar.
+
+        Lags reach back to the first bar given: after fewer bars than a lag has, the mean is over those there are.
+        """
+        log_mean_NK = self.units.log_means(bars, calendar)
+        log_unit_N1 = np.log(self.units.unit_at(bars))[:, None]
+        log_factor_NH = np.log(self.units.diurnal.ahead(calendar.rank(bars.time_N), len(self.laws)))
+        log_scale_NH = np.stack([law.log_scale(log_mean_NK - 2 * log_unit_N1) for law in self.laws], axis=1)
+        location_H = np.array([law.location for law in self.laws])
+        return RangeLaw(
+            location_NH=location_H * np.exp(log_factor_NH + log_unit_N1),
+            log_scale_NH=log_scale_NH + log_factor_NH + log_unit_N1,
+            df_H=np.array([law.df for law in self.laws if law.df is not None]),
+            log_mean_NK=log_mean_NK,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"units": self.units.to_dict(), "laws": [law._asdict() for law in self.laws]}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> RangeHar:
+        """Inverse of ``to_dict``."""
+        laws = tuple(HarLaw(tuple(law["coefficients"]), law["location"], law["df"]) for law in plain["laws"])
+        return cls(RangeUnits.from_dict(plain["units"]), laws)
+
+
+def fit_range_har(
+    bars: Sequence[Bars], n_train: Sequence[int], calendars: Sequence[Calendar], horizon: int, tail: str
+) -> tuple[list[RangeHar | None], dict[str, RangeHar]]:
+    """Fit each series on its first ``n_train`` bars, and those of one resolution together.
+
+    Later bars are not looked at.
+
+    Args:
+        bars: S series, with all four prices.
+        n_train: bars of the training span of each.
+        calendars: of each.
+        horizon: H.
+        tail: ``normal`` or ``student_t``.
+
+    Returns:
+        Of each series, None where it has a price that is not above zero or too few returns; and by resolution the one
+        for series that were not trained: the law that is likeliest for all rows together.
+    """
+    rows: dict[str, list[Rows]] = {}
+    units: dict[str, list[RangeUnits]] = {}
+    fits: list[RangeHar | None] = []
+    for b, n, calendar in zip(bars, n_train, calendars, strict=True):
+        own = RangeUnits.fit(b, n, calendar)
+        own_rows = None if own is None else _rows(b, n, calendar, own, horizon)
+        laws = None if own_rows is None else _fit_laws([own_rows], tail)
+        fits.append(None if own is None or laws is None else RangeHar(own, laws))
+        if own is not None and own_rows is not None and laws is not None:
+            rows.setdefault(b.resolution, []).append(own_rows)
+            units.setdefault(b.resolution, []).append(own)
+    return fits, {name: pooled for name in rows if (pooled := _pooled(units[name], rows[name], tail))}
+
+
+def _rows(bars: Bars, n_train: int, calendar: Calendar, units: RangeUnits, horizon: int) -> Rows | None:
+    """Rows of the training span whose lags and whose next return lie in it."""
+    training = bars.first(n_train)
+    regressors_NK = units.log_means(training, calendar) - 2 * np.log(units.unit_at(training))[:, None]
+    log_close_N = np.log(training.columns["close"])
+    factor_NH = units.diurnal.ahead(calendar.rank(training.time_N), horizon)
+    return_NH = np.full((n_train, horizon), np.nan)
+    for h in range(1, min(horizon, n_train - 1) + 1):
+        return_NH[:-h, h - 1] = log_close_N[h:] - log_close_N[:-h]
+    return_NH /= factor_NH * units.unit
+    kept = slice(max(min(units.lags[-1], n_train // 2), n_train - MOST_ROWS), n_train)
+    rows = Rows(regressors_NK[kept], return_NH[kept])
+    enough = np.isfinite(rows.return_NH).sum(axis=0).min() >= LEAST_ROWS
+    return rows if enough else None
+
+
+def _fit_laws(rows: Sequence[Rows], tail: str) -> tuple[HarLaw, ...] | None:
+    """The likeliest law of each step for all rows together."""
+    regressors_NK = np.concatenate([own.regressors_NK for own in rows])
+    return_NH = np.concatenate([own.return_NH for own in rows])
+    laws: list[HarLaw] = []
+    for return_N in return_NH.T:
+        known_N = np.isfinite(return_N)
+        law = fit_law(regressors_NK[known_N], return_N[known_N], tail, laws[-1] if laws else None)
+        if law is None:
+            return None
+        laws.append(law)
+    return tuple(laws)
+
+
+def _pooled(units: Sequence[RangeUnits], rows: Sequence[Rows], tail: str) -> RangeHar | None:
+    """The range HAR of a series that was not trained, from trained ones that have the lags of the first."""
+    alike = [u.lags == units[0].lags for u in units]
+    laws = _fit_laws([own for own, is_alike in zip(rows, alike, strict=True) if is_alike], tail)
+    shared = RangeUnits.shared([own for own, is_alike in zip(units, alike, strict=True) if is_alike])
+    return None if laws is None else RangeHar(shared, laws)
