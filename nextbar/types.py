@@ -32,6 +32,10 @@ class Batch(NamedTuple):
     """log of each group's spread in the window over that of training; layout 1: (B, 0)"""
     clock_BHC: Array
     """sines and cosines of the predicted bars' hour and weekday; C may be 0"""
+    start_BHX: Array
+    """the law or the log probabilities that an untrained model forecasts, as its head has them; X may be 0"""
+    regressors_BK: Array
+    """logs of mean range variances behind it; K may be 0"""
     y_BH: Array
     """labels: the change from the last close in the label's unit (float32), or the bin (int32)"""
     unit_B: Array

@@ -60,8 +60,15 @@ class Bars:
 
     def first(self, n: int) -> Bars:
         """The first n bars."""
-        columns = {name: values[:n] for name, values in self.columns.items()}
-        return Bars(self.ticker, self.resolution, self.time_N[:n], columns, self.notices)
+        return self._rows(slice(None, n))
+
+    def last(self, n: int) -> Bars:
+        """The last n bars, at least one."""
+        return self._rows(slice(-n, None))
+
+    def _rows(self, rows: slice | np.ndarray) -> Bars:
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return Bars(self.ticker, self.resolution, self.time_N[rows], columns, self.notices)
 
     def between(self, initial: object = None, final: object = None) -> Bars:
         """The bars that close after ``initial`` and not after ``final``; a day without a time is meant whole.
@@ -73,8 +80,7 @@ class Bars:
             keep &= self.close_time_N > instant(initial)
         if final is not None:
             keep &= self.close_time_N <= instant(final, end=True)
-        columns = {name: values[keep] for name, values in self.columns.items()}
-        return Bars(self.ticker, self.resolution, self.time_N[keep], columns, self.notices)
+        return self._rows(keep)
 
 
 def load_bars(

@@ -216,7 +216,6 @@ class Calendar:
         return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
 
 
-
 def learn_together(
     time_SN: Sequence[np.ndarray], steps: Sequence[int], kind: str = "auto", timezone: str = "auto"
 ) -> list[Calendar | None]:

@@ -72,13 +72,15 @@ class Output(NamedTuple):
     kind: str
     """what its forecasts consist of, which decides metrics and baselines: a value (``mean``), a law (``distribution``),
     probabilities of bins (``discrete_grid``)"""
+    from_law: bool = False
+    """whether its head can start at the law of a range HAR, see ``Head.begin``"""
 
 
 OUTPUT_MODES = Choices(
     {
         "mean": Output("nextbar.model.heads:MeanHead", kind="mean"),
-        "distribution": Output("nextbar.model.heads:DistributionHead", kind="distribution"),
-        "discrete_grid": Output("nextbar.model.heads:GridHead", kind="discrete_grid"),
+        "distribution": Output("nextbar.model.heads:DistributionHead", kind="distribution", from_law=True),
+        "discrete_grid": Output("nextbar.model.heads:GridHead", kind="discrete_grid", from_law=True),
     }
 )
 """what is predicted"""

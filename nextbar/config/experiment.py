@@ -80,6 +80,9 @@ class ModelConfig(Checked):
     """What is predicted: a value, a distribution, or the bin of the next move."""
     tail: Literal["normal", "student_t"] = "normal"
     """Family of the ``distribution`` output."""
+    start: Literal["auto", "constant", "range_har"] = "auto"
+    """What the untrained model forecasts: a constant law, or that of a range HAR fitted on the training span, whose
+    regressors the head then sees; ``auto``: the latter for distributions and bins of bars with four prices."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Compute type; parameters, softmax, losses and metrics stay fp32."""
 
@@ -204,6 +207,12 @@ class ExperimentConfig(Checked):
         """Tickers of validation and test."""
         return self.dataset_config.tickers if self.test_tickers is None else self.test_tickers
 
+    @property
+    def may_start_at_ranges(self) -> bool:
+        """Whether the untrained model is a range HAR, provided that the training span has bars to fit one on."""
+        can = OUTPUT_MODES[self.dataset_config.output_mode].from_law and self.dataset_config.features != "close"
+        return bool(can) and self.model_config.start != "constant"
+
     def _conflicts(self) -> Iterator[str]:
         model, data = self.model_config, self.dataset_config
         if data.seq_len > model.max_seq_len:
@@ -211,6 +220,11 @@ class ExperimentConfig(Checked):
                 f"dataset_config.seq_len: found {data.seq_len}, should be at most "
                 f"model_config.max_seq_len ({model.max_seq_len})"
             )
+        if model.start == "range_har" and not OUTPUT_MODES[data.output_mode].from_law:
+            able = ", ".join(name for name, output in OUTPUT_MODES.items() if output.from_law)
+            yield f"model_config.start: found 'range_har' with output_mode {data.output_mode!r}, needs one of {able}"
+        if model.start == "range_har" and data.features == "close":
+            yield "model_config.start: found 'range_har' with features 'close', needs all four prices"
         if data.output_mode != model.output_mode:
             yield (
                 f"dataset_config.output_mode: found {data.output_mode!r}, should equal "

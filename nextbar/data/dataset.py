@@ -24,6 +24,7 @@ from nextbar.data.preparation import Preparation, fit_spreads
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.series_fit import fit_series, training_calendars
 from nextbar.data.splits import Cuts, require_length, require_windows
+from nextbar.data.start import RangeStart
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.types import Outcomes
@@ -158,7 +159,9 @@ def build_dataset(
     )
     learnt_from = _of_span(windows, "training", roles.trained)
     spreads = fit_spreads(bars, fits, learnt_from, spec)
-    preparation = Preparation(spec, roles.first_time, roles.last_time, fits, Naming.of(dataset), spreads)
+    start = RangeStart.fit(config, bars, roles.n_train, calendars, roles.trained)
+    spec = spec.started(start, config)
+    preparation = Preparation(spec, roles.first_time, roles.last_time, fits, Naming.of(dataset), spreads, start)
     panel = preparation.panel(bars)
     moves = [
         moves_in_training(b, calendar, spec.horizon, roles.cuts) for b, calendar in zip(bars, calendars, strict=True)

@@ -14,6 +14,7 @@ from nextbar.bars.naming import Naming
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import SeriesFit, nan_if_none, none_if_nan, spreads_at
 from nextbar.data.spreads import SpreadBins
+from nextbar.data.start import RangeStart
 from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.targets import bins_ahead
 from nextbar.data.window_spec import WindowSpec
@@ -32,6 +33,8 @@ class Preparation:
     naming: Naming
     """what records, forecasts and reports call the series"""
     spreads: SpreadBins
+    start: RangeStart | None = None
+    """what an untrained model forecasts; None: a constant"""
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -52,6 +55,7 @@ class Preparation:
         ).astype(np.float32)
         close = spec.own_prices - 1
         longest = max(len(f.calendar.open_slots) for f in fits)
+        start_RHX, regressors_RK = self._start(bars, fits)
         return Tape(
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
@@ -65,7 +69,22 @@ class Preparation:
             fitted=GlobalScale.stack([list(f.statistics) for f in fits]),
             return_std_S=np.array([f.return_std for f in fits], np.float32),
             spreads=self.spreads.scale([f.spreads for f in fits]),
+            start_RHX=start_RHX.astype(np.float32),
+            regressors_RK=regressors_RK.astype(np.float32),
         )
+
+    def _start(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
+        """Start and regressors of all rows, (R, H, X) and (R, K)."""
+        if self.start is None:
+            rows = sum(map(len, bars))
+            return np.empty((rows, self.spec.horizon, 0)), np.empty((rows, 0))
+        columns = [self.start.columns(b, f.calendar, self.spec) for b, f in zip(bars, fits, strict=True)]
+        start, regressors = zip(*columns, strict=True)
+        return np.concatenate(start), np.concatenate(regressors)
+
+    def history(self, ticker: str, resolution: str) -> int:
+        """Bars up to and with the origin that a forecast of a series looks at, where there are as many."""
+        return max(self.spec.seq_len, self.start.history(ticker, resolution) if self.start else 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -79,6 +98,7 @@ class Preparation:
                 "typical": [none_if_nan(v) for v in self.spreads.typical],
                 "edges": [list(edges) for edges in self.spreads.edges],
             },
+            "start": self.start.to_dict() if self.start else None,
         }
 
     @classmethod
@@ -92,7 +112,8 @@ class Preparation:
             typical, edges = data["spreads"]["typical"], data["spreads"]["edges"]
             bins = SpreadBins(tuple(map(nan_if_none, typical)), tuple(map(tuple, edges)))
         naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
-        return cls(spec, data["first_time"], data["last_time"], series, naming, bins)
+        start = RangeStart.from_dict(data["start"]) if data.get("start") else None
+        return cls(spec, data["first_time"], data["last_time"], series, naming, bins, start)
 
 
 def fit_spreads(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +16,14 @@ from nextbar.data.indicators import price_valued
 
 if TYPE_CHECKING:
     from nextbar.bars.bars import Bars
+    from nextbar.config import ExperimentConfig
+    from nextbar.data.start import RangeStart
 
 LAYOUT = 2
 """layout of the windows of new runs. In layout 1, of earlier runs, Time2Vec reads the share of the training span that
 has passed, and spread tokens are the deviation of normalised values"""
 
-FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1}
+FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1, "start_width": 0, "regressors": 0}
 """fields that runs of before did not save, and what they had"""
 
 
@@ -51,6 +53,10 @@ class WindowSpec:
     """``none``, ``position`` or ``span``"""
     layout: int
     """``LAYOUT``; 1 in earlier runs"""
+    start_width: int = 0
+    """X, numbers of a law, or of bins, that an untrained model starts at; 0: it starts at a constant"""
+    regressors: int = 0
+    """numbers behind those that the device keeps of each bar, for the head"""
 
     @classmethod
     def of(
@@ -116,6 +122,13 @@ class WindowSpec:
     def row_width(self) -> int:
         """Numbers that the device keeps of each bar."""
         return 2 * len(self.columns) + self.spans_time + len(self.plain)
+
+    def started(self, start: RangeStart | None, config: ExperimentConfig) -> WindowSpec:
+        """The windows of a model with that start."""
+        if start is None:
+            return self
+        width = len(self.edges) - 1 if self.edges is not None else 3 if config.model_config.tail == "student_t" else 2
+        return replace(self, start_width=width, regressors=start.regressors(self))
 
     def device_column(self, bars: Bars, name: str) -> np.ndarray:
         """A column as the device keeps it: with features ``returns`` volume and trades as ln(1 + v), else as it is."""

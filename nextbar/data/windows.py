@@ -8,6 +8,7 @@ from nextbar.bars.columns import PRICES
 from nextbar.data import spreads
 from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
+from nextbar.data.start import start_in_units
 from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.targets import label
 from nextbar.data.window_spec import WindowSpec
@@ -36,6 +37,10 @@ class Tape(NamedTuple):
     return_std_S: Array
     """standard deviation of one-bar log returns in training"""
     spreads: SpreadScale
+    start_RHX: Array
+    """what an untrained model forecasts after each bar, of the log return, see ``RangeStart.columns``; X may be 0"""
+    regressors_RK: Array
+    """what that is made from"""
 
 
 def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec) -> Batch:
@@ -78,6 +83,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         deviation_BG = [moved_B, *deviation_BG[1:]]
     tokens_BG, spread_BG = _spreads(tape.spreads, groups, deviation_BG, series_B, spec)
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
+    start_BHX, regressors_BK = _start(tape, origin_B, unit_B, last, spec)
     return Batch(
         x_BLF=jnp.concatenate([*groups, *times, *indicators], axis=-1),
         time_BL=time_BL if spec.layout == 1 else _positions(rows_BLX),
@@ -85,6 +91,8 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         tokens_BG=tokens_BG,
         spread_BG=spread_BG,
         clock_BHC=_clock(tape, origin_B, series_B, spec),
+        start_BHX=start_BHX,
+        regressors_BK=regressors_BK,
         y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,
@@ -97,6 +105,20 @@ def _labels(tape: Tape, origin_B: Array, last: Pair, unit_B: Array, spec: Window
         return tape.bin_RH[origin_B]
     future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
     return label(last, Pair(future[..., 0], future[..., 1]), unit_B, spec.target)
+
+
+def _start(tape: Tape, origin_B: Array, unit_B: Array, last: Pair, spec: WindowSpec) -> tuple[Array, Array]:
+    """(B, H, X): where an untrained model starts, in units of the label; (B, K): what that comes from, for the head.
+
+    A law's log scale in those units is among the latter.
+    """
+    import jax.numpy as jnp
+
+    start_BHX, regressors_BK = tape.start_RHX[origin_B], tape.regressors_RK[origin_B]
+    if not spec.start_width or spec.edges is not None:
+        return start_BHX, regressors_BK
+    start_BHX = start_in_units(start_BHX, unit_B, last.high, spec)
+    return start_BHX, jnp.concatenate([start_BHX[..., 1], regressors_BK], axis=-1)
 
 
 def _column(array_BLX: Array, i: int) -> Array:

@@ -100,12 +100,18 @@ class Engine:
 
     def start(self, frequencies_HK: np.ndarray | None, member: int = 0) -> TrainState:
         """The untrained state of a member: random inside, a baseline at its output (spec of the head)."""
-        head = self.program.model.head
-        labels_NH = self.labels(member) if head.starts_from_labels else np.empty((0, head.horizon))
-        biases = {k: v.astype(np.float32) for k, v in head.start(labels_NH, frequencies_HK).items()}
+        biases = {k: v.astype(np.float32) for k, v in self._biases(frequencies_HK, member).items()}
         rows = self.dataset.origins["training"][: self.program.batch_size].astype(np.int32)
         place = self.devices.place
         return self.functions.initialise(self.tape, place(self._hyper_P[member]), place(rows), place(biases))
+
+    def _biases(self, frequencies_HK: np.ndarray | None, member: int) -> dict[str, np.ndarray]:
+        """Of the output layers that begin at a constant; none where windows bring a start of their own."""
+        if self.program.spec.start_width:
+            return {}
+        head = self.program.model.head
+        labels_NH = self.labels(member) if head.starts_from_labels else np.empty((0, head.horizon))
+        return head.start(labels_NH, frequencies_HK)
 
     def labels(self, member: int = 0) -> np.ndarray:
         """Labels of all training windows as a member sees them, (N, H)."""

@@ -121,6 +121,8 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         fitted=jax.tree.map(lambda fitted_SG: fitted_SG[series_B], tape.fitted),
         return_std_S=tape.return_std_S[series_B],
         spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
+        start_RHX=tape.start_RHX[row_BL.reshape(-1)],
+        regressors_RK=tape.regressors_RK[row_BL.reshape(-1)],
     )
 
 
@@ -165,6 +167,8 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         fitted=GlobalScale(pair, pair, nothing_1G, nothing_1G),
         return_std_S=np.zeros(1, np.float32),
         spreads=SpreadScale(nothing_1G + 1, np.zeros((groups, spec.tokens - 1), np.float32)),
+        start_RHX=np.zeros((spec.seq_len, spec.horizon, spec.start_width), np.float32),
+        regressors_RK=np.zeros((spec.seq_len, spec.regressors), np.float32),
     )
     tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
 

@@ -18,7 +18,6 @@ from nextbar.config import DatasetConfig
 from nextbar.data.origins import usable_origins
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
-from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.inference.fits import fit_of, with_features
@@ -75,7 +74,7 @@ def read_model_inputs(
     for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
-        inputs.append((_last_input if last_only else _whole_input)(full, fit, preparation.spec))
+        inputs.append((_last_input if last_only else _whole_input)(full, fit, preparation))
         if last_only:
             present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
     return inputs
@@ -113,7 +112,11 @@ def _read(
     needs = TableNeeds.of(config, **names)
     for resolution, ticker, table in tables_of(frame, config, **names):
         is_trained = preparation.find(ticker, resolution) is not None
-        needed = max(config.seq_len, FEWEST_READ) if last_only and is_trained and not config.indicators else None
+        needed = (
+            max(preparation.history(ticker, resolution), FEWEST_READ)
+            if last_only and is_trained and not config.indicators
+            else None
+        )
         table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present)
         with trained_on(config):
             yield table_bars(table, ticker, resolution, needs)
@@ -143,17 +146,16 @@ def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int |
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
 
 
-def _last_input(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
-    """The last L bars and the last of them as origin.
+def _last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
+    """The last bars that a forecast looks at, and the last of them as origin.
 
     Raises:
-        DataError: there are fewer, a bar is missing among them, or a column has no value.
+        DataError: there are fewer than L, a bar is missing among the last L, or a column has no value there.
     """
-    length = spec.seq_len
+    spec, length = preparation.spec, preparation.spec.seq_len
     if len(bars) < length:
         raise DataError(f"{bars.name}: {len(bars)} bars, but the model needs the last {length}")
-    columns = {name: values[-length:] for name, values in bars.columns.items()}
-    recent = Bars(bars.ticker, bars.resolution, bars.time_N[-length:], columns)
+    recent = bars.last(length)
     holes = fit.calendar.hole_before(recent.time_N)
     if holes.any():
         at = iso(recent.time_N[np.argmax(holes)])
@@ -161,16 +163,17 @@ def _last_input(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
     for name in spec.columns + spec.plain:
         if np.isnan(recent.columns[name]).any():
             raise DataError(f"{bars.name}: {name} is not known for all of the last {length} bars; give more history")
-    return ModelInput(recent, fit, np.array([length - 1]))
+    looked_at = bars.last(preparation.history(bars.ticker, bars.resolution))
+    return ModelInput(looked_at, fit, np.array([len(looked_at) - 1]))
 
 
-def _whole_input(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> ModelInput:
+def _whole_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
     """All bars, and as origins those whose context is whole.
 
     Raises:
         DataError: no bar has a whole context; says why the last one has not.
     """
-    origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, spec, horizon=0))
+    origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, preparation.spec, horizon=0))
     if not len(origin_N):
-        _last_input(bars, fit, spec)
+        _last_input(bars, fit, preparation)
     return ModelInput(bars, fit, origin_N)

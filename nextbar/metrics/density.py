@@ -45,6 +45,13 @@ def student_t(t: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     return nll, crps, cdf
 
 
+def cdf(z: np.ndarray, df: np.ndarray | None) -> np.ndarray:
+    """Distribution function of the standard normal law, or of the standard Student-t law, at z, any shape."""
+    from scipy.special import ndtr, stdtr
+
+    return ndtr(z) if df is None else stdtr(df, z)
+
+
 def elements(
     location_NH: np.ndarray, scale_NH: np.ndarray, df_NH: np.ndarray | None, truth: Truth, task: Task
 ) -> dict[str, np.ndarray]:

@@ -14,10 +14,9 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import OUTPUT_MODES, defined
+from nextbar.data.range_har.likelihood import MIN_DF
 from nextbar.types import Array
 
-MIN_DF = 2.1
-"""least degrees of freedom; the variance of a Student-t ends at 2"""
 START_DF = 6.0
 SMALLEST_SPREAD = 1e-6
 
@@ -45,6 +44,10 @@ class Head(nn.Module):
 
     def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
         """Biases of the output layers by name, from the labels of the training windows."""
+        raise NotImplementedError
+
+    def begin(self, outputs: dict[str, Array], start_BHX: Array) -> dict[str, Array]:
+        """Outputs added to where the windows start: a law in units of the label, or log probabilities of bins."""
         raise NotImplementedError
 
     def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
@@ -111,6 +114,9 @@ class DistributionHead(Head):
             biases["df"] = np.full(self.horizon, np.log(np.expm1(START_DF - MIN_DF)))
         return biases
 
+    def begin(self, outputs: dict[str, Array], start_BHX: Array) -> dict[str, Array]:
+        return {name: value + start_BHX[..., i] for i, (name, value) in enumerate(outputs.items())}
+
     def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
         read = {
             "location_NH": outputs["location"] * unit_B[:, None],
@@ -143,6 +149,9 @@ class GridHead(Head):
         assert frequencies_HK is not None
         return {"logits": np.log(frequencies_HK).reshape(-1)}
 
+    def begin(self, outputs: dict[str, Array], start_BHX: Array) -> dict[str, Array]:
+        return {"logits": outputs["logits"] + start_BHX}
+
     def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
         return {"log_probs_NHK": jax.nn.log_softmax(outputs["logits"])}
 
@@ -154,9 +163,10 @@ def head_for(config: ExperimentConfig) -> Head:
 
 
 def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:
-    """Parameters whose output layers begin at the given biases."""
+    """Parameters whose output layers begin at the given biases; those without one stay at zero."""
     head = {
-        name: layer | {"bias": jnp.asarray(biases[name], layer["bias"].dtype)} for name, layer in params["head"].items()
+        name: layer | {"bias": jnp.asarray(biases[name], layer["bias"].dtype)} if name in biases else layer
+        for name, layer in params["head"].items()
     }
     return params | {"head": head}
 

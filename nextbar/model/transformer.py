@@ -94,11 +94,15 @@ class Transformer(nn.Module):
         joined = [batch.clock_BHC.reshape(vector.shape[0], -1)]
         if c.use_extra_tokens:
             joined.append(batch.spread_BG)
+        starts_at_law = batch.start_BHX.shape[-1] > 0
+        if starts_at_law:
+            joined.append(batch.regressors_BK)
         vector = jnp.concatenate([vector, *(numbers.astype(dtype) for numbers in joined)], axis=-1)
         block = ResidualBlock if c.use_resblocks_in_head else DenseBlock
         for i in range(c.head_layers):
             vector = block(c.d_model, dtype, name=f"head_{i}")(vector, rate)
-        return self.head(vector.astype(jnp.float32))
+        outputs = self.head(vector.astype(jnp.float32))
+        return self.head.begin(outputs, batch.start_BHX) if starts_at_law else outputs
 
     def _extract(self, x: Array, rate: Array | None, dtype: jnp.dtype) -> Array:
         c = self.config

@@ -25,7 +25,11 @@ from nextbar.types import Reference
 FORMAT = 2
 """format of the run folder; a nextbar that changes what its files mean counts it up"""
 
-EARLIER = {"dataset_config.time_feature": "span", "dataset_config.timezone": "UTC"}
+EARLIER = {
+    "dataset_config.time_feature": "span",
+    "dataset_config.timezone": "UTC",
+    "model_config.start": "constant",
+}
 """fields that configurations of earlier runs do not have, and the values that these runs were trained with"""
 
 CONFIG = "config.yaml"

@@ -18,6 +18,10 @@ LONG_LAGS = (1, 5, 22)
 LEAST_QUARTERS = 8
 """bars a day from which a quarter of a day is a lag of its own"""
 
+QUANTA, RANGE = 20, 30
+"""variances are whole multiples of the 2^20th part of the least, and at most 2^30 times it; 2^13 of those have a sum
+below 2^63"""
+
 
 def lags_of(calendar: Calendar) -> tuple[int, ...]:
     """Numbers of bars that variances are averaged over, ascending: a bar, a quarter day, a day and a week.
@@ -51,17 +55,24 @@ def range_variances(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.where(np.isfinite(variance_N), variance_N, 0.0)
 
 
-def log_means(variance_N: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
+def log_means(variance_N: np.ndarray, lags: tuple[int, ...], least: float) -> np.ndarray:
     """ln of the mean of the last L variances up to and with each bar, float64 (N, K), one column a lag.
 
-    Where fewer than L bars are there, their mean. ``variance_N`` are above zero.
+    Where fewer than L bars are there, their mean. Sums are those of whole multiples of a millionth of ``least``, hence
+    exact: the mean over some bars is the same, bit for bit, however many were before them.
+
+    Args:
+        variance_N: variances; those below ``least`` are raised to it, those above a billion times it lowered to that.
+        lags: numbers of bars.
+        least: above zero.
     """
-    sum_N = np.cumsum(np.r_[0.0, variance_N])
+    quantum = least / 2**QUANTA
+    count_N = np.rint(np.clip(variance_N, least, least * 2.0**RANGE) / quantum).astype(np.int64)
+    # past 2^63 a sum begins again at -2^63, and the difference of two is still right
+    sum_N = np.cumsum(np.r_[0, count_N])
     end_N = np.arange(1, len(variance_N) + 1)
     columns = []
     for lag in lags:
         begin_N = np.maximum(end_N - lag, 0)
-        # the first bar's own value, not a difference of sums, which has lost digits far into a series
-        mean_N = variance_N if lag == 1 else (sum_N[end_N] - sum_N[begin_N]) / (end_N - begin_N)
-        columns.append(np.log(np.maximum(mean_N, np.finfo(np.float64).tiny)))
+        columns.append(np.log((sum_N[end_N] - sum_N[begin_N]) / (end_N - begin_N) * quantum))
     return np.stack(columns, axis=1)

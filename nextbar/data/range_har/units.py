@@ -28,7 +28,7 @@ class RangeUnits:
     """population standard deviation of the one-bar log returns in training; None for a series that was not trained,
     which has the root of the mean of its range variances so far"""
     floor: float
-    """least range variance, in squares of unit and factor"""
+    """least range variance, of log returns without diurnal factor"""
     diurnal: Diurnal
 
     @classmethod
@@ -43,7 +43,7 @@ class RangeUnits:
             return None
         slot_N = calendar.rank(training.time_N) - 1
         diurnal = Diurnal.fit(calendar, slot_N[1:], return_N / unit)
-        scaled_N = range_variances(training.columns) / (unit * diurnal.factor_M[slot_N]) ** 2
+        scaled_N = range_variances(training.columns) / diurnal.factor_M[slot_N] ** 2
         positive_N = scaled_N[1:][scaled_N[1:] > 0]
         floor = float(np.quantile(positive_N, FLOOR_QUANTILE)) if len(positive_N) else 0.0
         return cls(lags_of(calendar), unit, floor, diurnal) if floor > 0 else None
@@ -57,7 +57,7 @@ class RangeUnits:
         first = units[0]
         alike = [own.diurnal.factor_M for own in units if len(own.diurnal.factor_M) == len(first.diurnal.factor_M)]
         factor_M = np.exp(np.mean(np.log(alike), axis=0))
-        return cls(first.lags, None, float(np.mean([own.floor for own in units])), Diurnal(factor_M))
+        return cls(first.lags, None, min(own.floor for own in units), Diurnal(factor_M))
 
     def unit_at(self, bars: Bars) -> np.ndarray:
         """The unit as it is known after each bar, (N,)."""
@@ -65,15 +65,13 @@ class RangeUnits:
             return np.full(len(bars), self.unit)
         variance_N = range_variances(bars.columns)
         mean_N = np.cumsum(variance_N) / np.arange(1, len(bars) + 1)
-        return np.sqrt(np.maximum(mean_N, np.finfo(np.float64).tiny))
+        return np.sqrt(np.maximum(mean_N, self.floor))
 
     def log_means(self, bars: Bars, calendar: Calendar) -> np.ndarray:
         """Regressors, (N, K): logs of the mean range variance of log returns over each lag, without diurnal factor."""
-        variance_N = range_variances(bars.columns) / self._factor(bars, calendar) ** 2
-        return log_means(np.maximum(variance_N, self.floor * self.unit_at(bars) ** 2), self.lags)
-
-    def _factor(self, bars: Bars, calendar: Calendar) -> np.ndarray:
-        return self.diurnal.factor_M[(calendar.rank(bars.time_N) - 1) % len(self.diurnal.factor_M)]
+        slot_N = (calendar.rank(bars.time_N) - 1) % len(self.diurnal.factor_M)
+        variance_N = range_variances(bars.columns) / self.diurnal.factor_M[slot_N] ** 2
+        return log_means(variance_N, self.lags, self.floor)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

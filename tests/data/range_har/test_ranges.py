@@ -61,7 +61,18 @@ def test_a_range_of_brownian_motion_has_its_variance_on_average() -> None:
 
 def test_means_are_over_the_last_bars_or_those_there_are() -> None:
     variance = np.random.default_rng(0).exponential(size=30)
-    result = log_means(variance, (1, 4, 9))
+    result = log_means(variance, (1, 4, 9), 1e-3)
+    raised = np.maximum(variance, 1e-3)
     for i in range(30):
         for k, lag in enumerate((1, 4, 9)):
-            assert result[i, k] == pytest.approx(np.log(np.mean(variance[max(0, i + 1 - lag) : i + 1])), rel=1e-12)
+            assert result[i, k] == pytest.approx(np.log(np.mean(raised[max(0, i + 1 - lag) : i + 1])), abs=1e-6)
+
+
+def test_means_do_not_depend_on_where_a_series_begins() -> None:
+    """Also where sums have passed the largest whole number, and after a bar a million times as wide."""
+    variance = np.random.default_rng(0).exponential(size=20_000)
+    variance[50] = 1e6
+    whole = log_means(variance, (1, 6, 42, 2016), 1e-3)
+    assert np.isfinite(whole).all()
+    for begin in (40, 100, 7000, 17_000):
+        np.testing.assert_array_equal(log_means(variance[begin:], (1, 6, 42, 2016), 1e-3)[2015:], whole[begin + 2015 :])
