@@ -26,7 +26,7 @@ MODEL_FIELDS = dict(
     d_model=128, num_layers=2, head_layers=2, n_heads=4, dim_feedforward=512, dropout=0.05, max_seq_len=24,
     flatten_encoder_output=False, average_encoder_output=False, fe_blocks=0, use_resblocks_in_fe=False,
     use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=False,
-    output_mode="mean", tail="normal", precision="fp32",
+    output_mode="mean", tail="normal", start="auto", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
@@ -64,6 +64,7 @@ ALLOWED: dict[str, list[Any]] = {
     "model.average_encoder_output": [True],
     "model.fe_blocks": [0, 3],
     "model.tail": ["normal", "student_t"],
+    "model.start": ["auto", "constant"],
     "model.precision": ["fp32", "bf16"],
     "data.datapath": ["~/bars", Path("bars")],
     "data.tickers": [["a", "b"], ("a",)],

@@ -18,6 +18,7 @@ from nextbar.config.check import field_names
 OTHER: dict[str, Any] = {
     "model_config.n_heads": 2,
     "model_config.tail": "student_t",
+    "model_config.start": "constant",
     "model_config.precision": "bf16",
     "dataset_config.datapath": "x",
     "dataset_config.tickers": ["x"],
