@@ -29,12 +29,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "grid, scored but not trained": {
         "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "test_tickers": ["bbb"], "tickers": ["aaa"],
     },
+    "start at a range HAR, pooled for one": {
+        "output_mode": "distribution", "tail": "student_t", "target": "log_return", "norm_mode": "window_meanstd",
+        "start": "range_har", "resolution": "1d", "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
+    },
 }  # fmt: skip
 
 
 def make_series(config: ExperimentConfig) -> list[Bars]:
     tickers = dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers))
-    return [make_bars(ticker, n=150 - 10 * i, seed=i, trades=True) for i, ticker in enumerate(tickers)]
+    resolution = config.dataset_config.resolutions[0]
+    n = 320 if resolution == "1d" else 150
+    return [make_bars(ticker, resolution, n - 10 * i, seed=i, trades=True) for i, ticker in enumerate(tickers)]
 
 
 def changed_after(bars: Bars, cut: int) -> Bars:

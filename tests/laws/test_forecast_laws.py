@@ -22,6 +22,10 @@ RUNS: dict[str, dict[str, Any]] = {
         "norm_mode": "global_meanstd", "horizon": 3, "tickers": ["aaa", "bbb"],
     },
     "grid": {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "tickers": ["aaa", "bbb"]},
+    "start at a range HAR": {
+        "target": "log_return", "output_mode": "distribution", "tail": "student_t", "tickers": ["aaa", "bbb"],
+        "norm_mode": "window_meanstd", "start": "range_har", "resolution": "1d", "n": 320,
+    },
 }  # fmt: skip
 
 
@@ -58,7 +62,7 @@ def test_later_bars_need_not_be_there(run: MadeRun, forecaster: Forecaster, whol
 def test_later_bars_may_be_any(run: MadeRun, forecaster: Forecaster, whole: pd.DataFrame) -> None:
     """From a bar on another market altogether."""
     time = run.frame["date"].unique()[90]
-    others = make_frame(*(make_bars(b.ticker, n=len(b), seed=99, price=7.0, move=0.2) for b in run.bars))
+    others = make_frame(*(make_bars(b.ticker, b.resolution, n=len(b), seed=99, price=7.0, move=0.2) for b in run.bars))
     changed = run.frame.where(run.frame["date"] <= time, others)
     said = forecaster.predict(changed, last_only=False)
     assert_same(until(said, time), until(whole, time))
@@ -76,7 +80,7 @@ def test_the_last_bar_alone_says_what_it_says_among_all(
         assert_same(forecaster.predict(until(run.frame, times[n])), wanted)
         for ticker, own in until(run.frame, times[n]).groupby("ticker"):
             assert_same(forecaster.predict(own), wanted[wanted["ticker"] == ticker])
-        closed = times[n] + pd.Timedelta("1h")
+        closed = times[n] + pd.Timedelta(run.bars[0].step, "s")
         assert_same(forecaster.predict(run.frame, now=closed), wanted)
 
 
