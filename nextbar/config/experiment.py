@@ -186,7 +186,7 @@ class ExperimentConfig(Checked):
     """Weight decay of AdamW."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
     """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
-    warmup_epochs: Annotated[Float, Field(ge=0)] = 5
+    warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
     """Warm-up of ``cosine``, in epochs or parts of one; may be longer than the training."""
     gradient_clip: Annotated[Float, Field(gt=0)] | None = None
     """Largest global norm of a gradient."""
