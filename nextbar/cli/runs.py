@@ -72,6 +72,7 @@ def _table(infos: list[RunInfo], folder: Path, marks: Mapping[Path, str]) -> Tab
         is_inside = parent != folder and parent.is_relative_to(folder)
         experiment = str(parent.relative_to(folder)) if is_inside else info.experiment
         status = f"{info.status}, refit of {info.refit_of}" if info.refit_of else info.status
+        status += ", final fit" if info.final_fit else ""
         epochs, best_epoch = ("" if n is None else str(n) for n in (info.epochs, info.best_epoch))
         skill = "" if info.skill is None else f"{info.skill:+.4f}"
         mark = marks.get(info.path, "")

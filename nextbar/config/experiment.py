@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -185,8 +186,8 @@ class ExperimentConfig(Checked):
     """Weight decay of AdamW."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
     """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
-    warmup_epochs: Natural = 5
-    """Warm-up of ``cosine``, in epochs; may be longer than the training."""
+    warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
+    """Warm-up of ``cosine``, in epochs or parts of one; may be longer than the training."""
     gradient_clip: Annotated[Float, Field(gt=0)] | None = None
     """Largest global norm of a gradient."""
     test_split: Share = 0.15
@@ -201,6 +202,9 @@ class ExperimentConfig(Checked):
     """Keep checkpoints; without them nothing can be continued or loaded."""
     early_stopper: Natural = 0
     """Epochs without improvement before stopping; 0: never."""
+    final_fit: Flag = False
+    """Train anew on training and validation, for as many epochs as validation chose; that fit is scored on test and
+    forecasts."""
 
     @property
     def scored_tickers(self) -> tuple[str, ...]:
@@ -230,6 +234,12 @@ class ExperimentConfig(Checked):
                 f"dataset_config.output_mode: found {data.output_mode!r}, should equal "
                 f"model_config.output_mode ({model.output_mode!r})"
             )
+
+    def compressed(self, epochs: int) -> ExperimentConfig:
+        """The same experiment in so many epochs and nothing after them: warm-up and fall take the shares of the
+        training that they have here, so that ``num_epochs`` gives the very schedule."""
+        warmup = self.warmup_epochs * (epochs / self.num_epochs)
+        return replace(self, num_epochs=epochs, warmup_epochs=warmup, early_stopper=0, final_fit=False)
 
     @classmethod
     def of(cls, source: Experiment) -> ExperimentConfig:

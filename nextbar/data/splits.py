@@ -131,9 +131,9 @@ def require_windows(
     """Check that there is something to train on, something to choose by, and a test for each scored ticker.
 
     ``windows`` are the ``spans`` of each of the ``bars``; ``trained`` and ``scored`` say which series are used for
-    what; where none is scored, only training is checked, and no test where all bars close before its cut. A ticker with
-    several resolutions is scored if one of them has windows. ``columns`` are those the model sees; where one is empty
-    there are no windows.
+    what; where none is scored, only training is checked, no validation where its cut is that of the test, and no test
+    where all bars close before its cut. A ticker with several resolutions is scored if one of them has windows.
+    ``columns`` are those the model sees; where one is empty there are no windows.
 
     Raises:
         DataError: a span without windows; the message names the ticker, its bars in the span and how many it needs.
@@ -141,7 +141,7 @@ def require_windows(
     learners = [(b, origins) for b, origins, used in zip(bars, windows, trained, strict=True) if used]
     scorers = [(b, origins) for b, origins, used in zip(bars, windows, scored, strict=True) if used]
     needs = [("training", "", learners, seq_len + horizon)]
-    if scorers:
+    if scorers and cuts.validation < cuts.test:
         needs.append(("validation", "", scorers, horizon))
     if any(b.close_time_N[-1] >= cuts.test for b, _ in scorers):
         for ticker in dict.fromkeys(b.ticker for b, _ in scorers):

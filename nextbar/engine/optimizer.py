@@ -34,7 +34,7 @@ def learning_rate_at(
         jnp.asarray(a, jnp.float32) for a in (step, warmup_steps, total_steps, steps_per_epoch)
     )
     linear = 1 - jnp.minimum(step / total, 1)
-    decay = jnp.maximum(total - warmup, epoch)
+    decay = jnp.where(total > warmup, total - warmup, epoch)
     cosine = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((step - warmup) / decay, 0, 1)))
     warm = jnp.where(step < warmup, step / jnp.maximum(warmup, 1), cosine)
     return peak * jnp.stack([linear, warm, jnp.ones_like(linear)])[lr_mode]

@@ -32,7 +32,7 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
-from nextbar.runs.records import read_cuts, read_reference, read_summary
+from nextbar.runs.records import fit_folder, read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes
 
 FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True (--fit-scaler)"
@@ -79,7 +79,8 @@ class Evaluation:
     cuts: Cuts
     """where the run's validation and test began"""
     spans: dict[str, SpanEvaluation]
-    """``validation`` and ``test``, those with windows"""
+    """``validation`` and ``test``, those with windows; no validation of a run with a final fit, which has learnt from
+    it"""
     timezones: tuple[str, ...]
     """time zone of each series' hours and weekdays"""
     notices: tuple[str, ...] = ()
@@ -160,6 +161,8 @@ def evaluate(
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
     panel = preparation.panel(series)
     origins = span_origins(panel, fits, spec, cuts)
+    if fit_folder(run_dir, summary) != run_dir:
+        del origins["validation"]  # the model has learnt from it
     if new:
         origins = {"test": unseen_origins(origins["test"], panel, ends(run_dirs, series))}
     if not len(origins["test"]):
@@ -172,7 +175,7 @@ def evaluate(
         bars=series,
         names=panel.names,
         cuts=cuts,
-        spans=_evaluate_spans(forecaster, run_dir, panel, fits, origins, residuals),
+        spans=_evaluate_spans(forecaster, fit_folder(run_dir, summary), panel, fits, origins, residuals),
         timezones=tuple(fit.calendar.timezone for fit in fits),
         notices=tuple(held.notices),
     )
@@ -199,14 +202,23 @@ def _closed(series: Sequence[Bars]) -> list[Bars]:
 
 def _evaluate_spans(
     forecaster: Forecaster,
-    run_dir: Path,
+    fit: Path,
     panel: Panel,
     fits: Sequence[SeriesFit],
     origins: Mapping[str, np.ndarray],
     residuals: Conformal | None,
 ) -> dict[str, SpanEvaluation]:
-    """Forecasts and outcomes of the spans that have windows; ``residuals`` adjust the intervals of the test span."""
-    task, recorded = forecaster.task, read_reference(run_dir)
+    """Forecasts and outcomes of the spans that have windows.
+
+    Args:
+        forecaster: of the run.
+        fit: folder of the fit that it forecasts with.
+        panel: bars with their indicators.
+        fits: calendar and statistics of each of them.
+        origins: rows of the last known bars, by span.
+        residuals: adjust the intervals of the test span.
+    """
+    task, recorded = forecaster.task, read_reference(fit)
     evaluations = {}
     for span, origin_N in origins.items():
         if len(origin_N):

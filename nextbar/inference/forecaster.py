@@ -215,6 +215,8 @@ class Forecaster:
     def conformal(self) -> Conformal:
         """The validation residuals of this epoch, by which intervals are adjusted.
 
+        Of a run with a final fit they are those of its first fit, which had not learnt from validation.
+
         Raises:
             DataError: the mode is not ``distribution``.
             RunError: there are none, as for an ensemble, or they are of another epoch.

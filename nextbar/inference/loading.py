@@ -17,11 +17,11 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.records import read_config, read_cuts, read_preparation, read_summary
+from nextbar.runs.records import fit_folder, read_config, read_cuts, read_preparation, read_summary
 
 
 class LoadedRun(NamedTuple):
-    """The trained model in a run folder."""
+    """The trained model in a run folder: its final fit's, where it has one."""
 
     path: Path
     config: ExperimentConfig
@@ -96,16 +96,19 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
         raise RunError(
             f"{run_dir} was trained with save_weights: false, so there is nothing to load; train it with true"
         )
-    with closing(Checkpoints(run_dir / "checkpoints")) as checkpoints:
+    fit = fit_folder(run_dir, summary)
+    if fit != run_dir and summary["status"] == "diverged":
+        raise RunError(f"{run_dir} has no model, since its final fit diverged: {summary['message']}")
+    with closing(Checkpoints(fit / "checkpoints")) as checkpoints:
         epochs = checkpoints.epochs()
         if not epochs:
             status = summary.get("status", "unknown: it has no summary.json")
             raise RunError(
-                f"{run_dir} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
+                f"{fit} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
             )
-        epoch = _best_epoch(run_dir, summary, checkpoints) if epoch is None else epoch
+        epoch = _best_epoch(fit, summary, checkpoints) if epoch is None else epoch
         params = checkpoints.restore_raw(epoch)
-    return LoadedRun(run_dir, config, read_preparation(run_dir), params, epoch, tuple(epochs))
+    return LoadedRun(run_dir, config, read_preparation(fit), params, epoch, tuple(epochs))
 
 
 def _best_epoch(run_dir: Path, summary: dict[str, Any], checkpoints: Checkpoints) -> int:

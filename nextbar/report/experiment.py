@@ -73,10 +73,17 @@ def _training_facts(config: ExperimentConfig, summary: Mapping[str, Any]) -> lis
     data = summary["data"]
     return [
         ("epochs", _epochs(summary, config)),
+        *_final_fit(summary),
         ("validation from", date(data["validation_from"])),
         ("test from", date(data["test_from"])),
         *((f"{span} windows", f"{n:,}") for span, n in data["windows"].items()),
     ]
+
+
+def _final_fit(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The training once more on training and validation, where there was one."""
+    if final := summary.get("final_fit"):
+        yield "final fit", f"{final['epochs']} epochs, {final['training_windows']:,} training windows"
 
 
 def _series(series: list[Mapping[str, Any]]) -> Html:
@@ -106,7 +113,10 @@ def _price(evaluation: Evaluation, series: Sequence[Mapping[str, Any]]) -> Figur
     bands = [spans(b, cuts.validation, cuts.test, name in learnt)
              for name, b in zip(names, evaluation.bars, strict=True)]  # fmt: skip
     without = [name for name in names if name not in learnt], [name for name in names if name not in chose]
-    return price_figure(names, evaluation.bars, bands, _caption(bands, *without))
+    caption = _caption(bands, *without)
+    if evaluation.summary.get("final_fit"):
+        caption += " The final fit learns from training and validation."
+    return price_figure(names, evaluation.bars, bands, caption)
 
 
 def _caption(bands: Sequence[Sequence[Band]], not_learnt: Sequence[str], did_not_choose: Sequence[str]) -> str:

@@ -11,7 +11,11 @@ COLOURS = {"train": TRUTH, "validation": VALIDATION, "test": MODEL}
 
 
 def learning_figures(
-    rows: Sequence[Mapping[str, float]], leading: str, best_epoch: int | None, baseline: Mapping[str, float | None]
+    rows: Sequence[Mapping[str, float]],
+    leading: str,
+    best_epoch: int | None,
+    baseline: Mapping[str, float | None],
+    fit: str = "",
 ) -> list[Figure]:
     """One chart each of the loss, the leading metric and the learning rate.
 
@@ -20,6 +24,7 @@ def learning_figures(
         leading: name of the leading metric, which verdicts go by.
         best_epoch: the epoch with the lowest validation loss.
         baseline: span to the baseline's value of the leading metric.
+        fit: which fit of the run it is, where there are two.
     """
     if not rows:
         return []
@@ -37,13 +42,17 @@ def learning_figures(
                 }
             )  # fmt: skip
     rate = _trace(rows, "learning_rate", "learning rate", TRUTH) | {"showlegend": False}
-    best = f" The vertical line is epoch {best_epoch}, whose parameters are used." if best_epoch else ""
+    use = "the length of the final fit" if fit else "whose parameters are used"
+    best = f" The vertical line is epoch {best_epoch}, {use}." if best_epoch else ""
+    beside = "Beside the baseline on validation (dashed) and on test (dotted). Test chooses nothing."
+    of_fit, key = (f", {fit}", f"-{fit.partition(' ')[0]}") if fit else ("", "")
     return [
-        _figure("learning-loss", "Loss", "loss", loss, best_epoch,
+        _figure(f"learning-loss{key}", f"Loss{of_fit}", "loss", loss, best_epoch,
                 "What training minimises, in the units of the normalised window; lower is better." + best),
-        _figure("learning-metric", f"Leading metric: {leading}", leading, metric, best_epoch,
-                "Beside the baseline on validation (dashed) and on test (dotted). Test chooses nothing."),
-        _figure("learning-rate", "Learning rate", "learning rate", [rate], best_epoch, "", height=200, wide=True),
+        _figure(f"learning-metric{key}", f"Leading metric: {leading}{of_fit}", leading, metric, best_epoch,
+                beside if baseline else ""),
+        _figure(f"learning-rate{key}", f"Learning rate{of_fit}", "learning rate", [rate], best_epoch, "", height=200,
+                wide=True),
     ]  # fmt: skip
 
 

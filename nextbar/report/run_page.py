@@ -16,7 +16,7 @@ from nextbar.report.page import page
 from nextbar.report.run_sections import SECTIONS, RunFacts
 from nextbar.report.scores import tiles, tone, verdict_box
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_config, read_conformal, read_summary
+from nextbar.runs.records import FINAL, read_config, read_conformal, read_summary
 
 if TYPE_CHECKING:
     from nextbar.inference.evaluation import Evaluation
@@ -46,21 +46,26 @@ def run_page(path: Path, bars: Any = None, data: str | Path | None = None, revis
         raise RunError(f"{path} has no summary.json, or not a whole one; was the run folder copied whole?")
     epochs = _epochs(path, summary)
     evaluation, note = _evaluate(path, summary, bars, data, revised)
-    run = RunFacts(config, Task.of(config), summary, epochs, evaluation, note)
+    final_epochs = _rows(path / FINAL) if summary.get("final_fit") else []
+    run = RunFacts(config, Task.of(config), summary, epochs, evaluation, note, final_epochs)
     sections = [section(run) for section in SECTIONS]
     return page(config.experiment_name, _opening(run), sections, _footer(summary))
 
 
 def _epochs(path: Path, summary: Mapping[str, Any]) -> list[dict[str, float]]:
-    try:
-        rows = read_metrics(path)
-    except RunError:
-        rows = []
+    rows = _rows(path)
     if not rows and not summary.get("metrics"):
         raise RunError(
             f"{path} has status {summary.get('status')}, and no epoch is finished: there is nothing to report yet"
         )
     return rows
+
+
+def _rows(path: Path) -> list[dict[str, float]]:
+    try:
+        return read_metrics(path)
+    except RunError:
+        return []
 
 
 def _evaluate(

@@ -35,6 +35,13 @@ class RunFacts(NamedTuple):
     """forecasts of the spans by the best epoch; None where they cannot be had"""
     note: str
     """why there is no evaluation, or on which bars; empty where neither need be said"""
+    final_epochs: Sequence[Mapping[str, float]] = ()
+    """those of the final fit, where there is one"""
+
+    @property
+    def first_reports(self) -> Mapping[str, Any]:
+        """Scores of the first fit by span, where the run has a final one."""
+        return self.summary["first_fit"]["metrics"] if self.summary.get("final_fit") else {}
 
     @property
     def reports(self) -> Mapping[str, Any]:
@@ -56,8 +63,11 @@ def learning(run: RunFacts) -> Section:
     """Loss, leading metric and learning rate by epoch."""
     leading = run.task.leading
     best_epoch = run.evaluation.epoch if run.evaluation else run.summary.get("best_epoch")
-    baselines = {span: report["baseline"][leading] for span, report in run.reports.items()}
-    return Section("learning", "How it learnt", [learning_figures(run.epochs, leading, best_epoch, baselines)])
+    reports = run.first_reports or run.reports
+    baselines = {span: report["baseline"][leading] for span, report in reports.items()}
+    figures = learning_figures(run.epochs, leading, best_epoch, baselines, "first fit" if run.final_epochs else "")
+    figures += learning_figures(run.final_epochs, leading, None, {}, "final fit")
+    return Section("learning", "How it learnt", [figures])
 
 
 def forecasts(run: RunFacts) -> Section:
@@ -75,6 +85,11 @@ def scores(run: RunFacts) -> Section:
     folded_up = [
         element("details", element("summary", f"The same on {span}"), score_table(span, report))
         for span, report in reports.items()
+        if span not in run.first_reports
+    ]
+    folded_up += [
+        element("details", element("summary", f"The first fit on {span}"), score_table(span, report))
+        for span, report in run.first_reports.items()
     ]
     leading = run.task.leading
     by_step = step_figure(test, leading, UNITS.get(leading, leading))

@@ -8,15 +8,13 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
+from nextbar.runs.folder import WHOLE
 from nextbar.runs.info import RunInfo
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.runs.listing import best_among, best_run, list_runs
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
-
-WHOLE = frozenset({"finished", "stopped_early"})
-"""statuses of a refit that may be used"""
 
 
 class Choice(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,20 @@ from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.files import write_json
 from nextbar.folders import claim, throw_away
-from nextbar.runs.records import FORMAT, SUMMARY, read_bars_record, read_summary, write_bars_record, write_preparation
+from nextbar.runs.records import (
+    FINAL,
+    FORMAT,
+    SUMMARY,
+    read_bars_record,
+    read_summary,
+    write_bars_record,
+    write_preparation,
+)
 
-ENDED = frozenset({"finished", "stopped_early", "diverged"})
+WHOLE = frozenset({"finished", "stopped_early"})
+"""statuses of a training that came to the end it was meant to have"""
+
+ENDED = WHOLE | {"diverged"}
 """statuses after which the same command reports instead of training"""
 
 UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
@@ -50,6 +62,12 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    def final(self, config: ExperimentConfig) -> RunFolder:
+        """The folder of its final fit, of this configuration, inside it."""
+        inside = copy(self)
+        inside.config, inside.path = config, self.path / FINAL
+        return inside
 
     @contextmanager
     def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:

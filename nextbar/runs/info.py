@@ -36,6 +36,8 @@ class RunInfo:
     """when its last bar closed, ISO 8601; None where the run does not say"""
     refit_of: str | None = None
     """name of the run that this one repeats on all bars"""
+    final_fit: bool = False
+    """whether it was trained once more on training and validation, which its skill is of"""
     bytes: int = 0
     """size of all its files"""
     problem: str = ""
@@ -72,6 +74,7 @@ def describe(path: Path) -> RunInfo:
             scored_bars=summary.get("scored_bars"),
             until=_until(summary, config["dataset_config"]["resolution"]),
             refit_of=summary.get("refit_of"),
+            final_fit="final_fit" in summary,
             bytes=size,
         )
     except NextbarError as error:

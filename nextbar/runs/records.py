@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +40,8 @@ NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
 BARS = "bars.json"
+FINAL = "final"
+"""folder of a run's final fit, laid out like a run"""
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -61,6 +63,16 @@ def read_summary(path: Path) -> dict[str, Any]:
     if summary.get("status") == "running" and not is_claimed(path):
         summary |= {"status": "interrupted", "message": GONE}
     return summary
+
+
+def fit_folder(path: Path, summary: Mapping[str, Any]) -> Path:
+    """Folder of the fit that a run forecasts with: the final one where there is one, else the run itself.
+
+    Args:
+        path: the run folder.
+        summary: its ``summary.json``.
+    """
+    return path / FINAL if summary.get("final_fit") else path
 
 
 def read_config(path: Path) -> ExperimentConfig:

@@ -48,13 +48,30 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     )
 
 
+def announce_final(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
+    """Log which final fits are about to be made, and on what.
+
+    Args:
+        runs: their folders.
+        facts: of their dataset, see ``Dataset.describe``.
+    """
+    for run in runs:
+        get_logger().info(
+            "final fit of %s: training and validation, %d windows before %s, epochs: %d",
+            run.path.parent,
+            facts["windows"]["training"],
+            facts["test_from"],
+            run.config.num_epochs,
+        )
+
+
 def _warn_of_warmup(configs: Sequence[ExperimentConfig]) -> None:
     """Warn where the learning rate never falls; once for each pair of warm-up and training lengths."""
     pairs = dict.fromkeys((c.warmup_epochs, c.num_epochs) for c in configs if c.lr_mode == "cosine")
     for warmup, epochs in pairs:
         if warmup >= epochs:
             get_logger().warning(
-                "warmup_epochs (%d) is not below num_epochs (%d): the learning rate only rises, to %.0f %% of "
+                "warmup_epochs (%g) is not below num_epochs (%d): the learning rate only rises, to %.0f %% of "
                 "learning_rate, and never falls; use fewer warmup_epochs, or lr_mode linear or constant",
                 warmup,
                 epochs,

@@ -45,8 +45,9 @@ class Cohort:
         return max(self.live, key=lambda training: training.epochs - training.epoch)
 
     def evaluate(self) -> list[SpanOutput] | list[None]:
-        """Losses and forecasts of the scored windows under each training's state; None where no window is scored."""
-        if not self.spans.scored:
+        """Losses and forecasts of the scored windows under each training's state; None where nothing is validated:
+        what there is beside validation is scored once, at the end."""
+        if "validation" not in self.spans.scored:
             return [None] * len(self.trainings)
         return self.engine.evaluate_each(self.state.params, self.spans.rows)
 

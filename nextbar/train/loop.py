@@ -22,10 +22,11 @@ from nextbar.machine.compilation import bound_arenas, enable_cache, return_memor
 from nextbar.machine.hosts import by_first, first_talks, from_first, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
 from nextbar.runs.folder import RunFolder
-from nextbar.train.announcement import announce
+from nextbar.train.announcement import announce, announce_final
 from nextbar.train.cohort import Cohort
 from nextbar.train.failure import noting_failure
 from nextbar.train.figures import Divergence, Figures, figures_of
+from nextbar.train.final_fit import FinalFit, final_dataset
 from nextbar.train.progress import ProgressBar
 from nextbar.train.result import Plan, Result, Watch
 from nextbar.train.scored_spans import Report
@@ -33,6 +34,8 @@ from nextbar.train.training import Training
 
 Epoch = tuple[Training, TrainedEpoch, TrainState, SpanOutput | None]
 """a training, its epoch on the way through the training windows, the state after it, forecasts of the scored windows"""
+Announce = Callable[[Sequence[RunFolder], dict[str, Any]], None]
+"""logs which trainings are about to begin, and facts of their dataset"""
 
 
 def train_together(
@@ -62,25 +65,47 @@ def train_together(
     runs = [RunFolder(config, dataset.fingerprint, plan.name) for config in configs]
     _require_different(runs)
     with _claimed(runs, dataset, overwrite):
-        n_windows = len(dataset.origins["training"])
-        trainings = [Training(run, n_windows, plan, watch) for run, watch in zip(runs, watches, strict=True)]
-        unfinished = [training for training in trainings if not training.has_ended]
-        _log_ended(trainings)
+        n_windows, validated = (len(dataset.origins[span]) for span in ("training", "validation"))
+        trainings = [
+            Training(run, n_windows, plan, watch, final_follows=run.config.final_fit and validated > 0)
+            for run, watch in zip(runs, watches, strict=True)
+        ]
+        _close_ended(trainings)
+        unfinished = [training for training in trainings if not training.has_ended and not training.awaits_final]
         if unfinished:
-            try:
-                _begin(unfinished, dataset)
-                with noting_failure(unfinished):
-                    run_epochs(_resumed(unfinished, dataset), show)
-            finally:
-                return_memory()  # here, where no frame holds the trainings' state any more
+            _train(unfinished, dataset, show, announce)
+        if waiting := [training for training in trainings if training.awaits_final]:
+            _train_anew(waiting, final_dataset(waiting[0], dataset, plan), show)
         return [training.result for training in trainings]
+
+
+def _train(trainings: Sequence[Training], dataset: Dataset, show: bool | None, announce: Announce) -> None:
+    """Train to the end."""
+    try:
+        _begin(trainings, dataset, announce)
+        with noting_failure(trainings):
+            run_epochs(_resumed(trainings, dataset), show)
+    finally:
+        return_memory()  # here, where no frame holds the trainings' state any more
+
+
+def _train_anew(firsts: Sequence[Training], dataset: Dataset, show: bool | None) -> None:
+    """Do the final fits of runs whose first fit has ended, side by side."""
+    finals = [FinalFit(first, dataset) for first in firsts]
+    unfinished = [final for final in finals if not final.has_ended]
+    for final in finals:
+        if final.has_ended:  # the process was killed before the run could be told
+            final.close()
+            final.hand_over()
+    if unfinished:
+        _train(unfinished, dataset, show, announce_final)
 
 
 def run_epochs(cohort: Cohort, show: bool | None) -> None:
     """Run epochs until all trainings have ended."""
     longest = cohort.longest
     show = show if leads() else False
-    with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show) as bar:
+    with ProgressBar(longest.epoch, longest.epochs, longest.steps_per_epoch, show, longest.title(False)) as bar:
         # the process that did the last committed epoch may have been killed before its watch could answer
         pruned = _pruned([training for training in cohort.live if training.epoch])
         while True:
@@ -175,10 +200,12 @@ def _claimed(runs: Sequence[RunFolder], dataset: Dataset, overwrite: bool) -> It
         yield
 
 
-def _log_ended(trainings: Sequence[Training]) -> None:
+def _close_ended(trainings: Sequence[Training]) -> None:
+    """Close those with nothing left to do, and log which of them are only reported."""
     for training in trainings:
-        if training.has_ended:
+        if training.has_ended or training.awaits_final:
             training.close()
+        if training.has_ended:
             get_logger().info(
                 "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
                 training.run.path,
@@ -186,7 +213,7 @@ def _log_ended(trainings: Sequence[Training]) -> None:
             )
 
 
-def _begin(trainings: Sequence[Training], dataset: Dataset) -> None:
+def _begin(trainings: Sequence[Training], dataset: Dataset, announce: Announce) -> None:
     """Write and log what is known before the first epoch."""
     enable_cache()
     bound_arenas()
@@ -199,6 +226,5 @@ def _resumed(trainings: Sequence[Training], dataset: Dataset) -> Cohort:
     """The trainings on the device, where their last committed epochs left them."""
     cohort = run_interruptible(lambda: Cohort(trainings, dataset), lambda: None)
     for training in trainings:
-        title = training.run.path.name if len(trainings) > 1 else ""
-        training.record(dataset.names, cohort.spans.reference, title)
+        training.record(dataset.names, cohort.spans.reference, training.title(len(trainings) > 1))
     return cohort

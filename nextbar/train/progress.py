@@ -34,9 +34,12 @@ class ProgressBar(LiveBar):
         num_epochs: last epoch.
         steps_per_epoch: optimiser steps of an epoch.
         show: None: on a terminal, while ``nextbar`` logs at INFO.
+        title: what is going on.
     """
 
-    def __init__(self, done: int, num_epochs: int, steps_per_epoch: int, show: bool | None = None) -> None:
+    def __init__(
+        self, done: int, num_epochs: int, steps_per_epoch: int, show: bool | None = None, title: str = ""
+    ) -> None:
         self._done, self._num_epochs, self._steps = done, num_epochs, steps_per_epoch
         visible = console().is_terminal and get_logger().isEnabledFor(logging.INFO) if show is None else show
         self._bar = Progress(
@@ -50,7 +53,7 @@ class ProgressBar(LiveBar):
             speed_estimate_period=600,  # a long epoch reports rarely, and evaluation takes its share
         )
         self._whole: TaskID = self._bar.add_task(
-            "training", total=num_epochs * steps_per_epoch, completed=done * steps_per_epoch
+            title or "training", total=num_epochs * steps_per_epoch, completed=done * steps_per_epoch
         )
         self._part: TaskID = self._bar.add_task(self._title(), total=steps_per_epoch)
 

@@ -34,7 +34,8 @@ def refit(
 ) -> Result:
     """Train the configuration of a run on all bars, for as many epochs as its best checkpoint had.
 
-    The learning rate follows the same schedule and stops where the best epoch did. Nothing is left to score with:
+    The learning rate follows the same schedule and stops where the best epoch did; that of a run with a final fit
+    follows the final fit's, which is compressed to as many epochs. Nothing is left to score with:
     the metrics are empty, and the original run's are the estimate of the error. The new run lies beside the original.
 
     Args:
@@ -73,6 +74,8 @@ def refit(
         data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
+    if config.final_fit:
+        config = config.compressed(summary["best_epoch"])
     series = series_of(config, bars, **names)
     end = _end(series, config) + 1
     get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])

@@ -14,7 +14,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.folder import ENDED, RunFolder
+from nextbar.runs.folder import ENDED, WHOLE, RunFolder
 from nextbar.runs.records import write_conformal, write_reference
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
@@ -40,11 +40,20 @@ class Training:
         n_windows: training windows of an epoch.
         plan: its number of epochs, where that is not the configuration's.
         watch: is told of each epoch and may end the training.
+        final_follows: whether a run that comes to its end here is fitted once more (see ``FinalFit``).
     """
 
-    def __init__(self, run: RunFolder, n_windows: int, plan: Plan | None = None, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        n_windows: int,
+        plan: Plan | None = None,
+        watch: Watch | None = None,
+        *,
+        final_follows: bool = False,
+    ) -> None:
         self.run, self.config = run, run.config
-        self._plan, self._watch = plan or Plan(), watch
+        self._plan, self._watch, self._final_follows = plan or Plan(), watch, final_follows
         self.n_windows = n_windows
         self.steps_per_epoch = -(-n_windows // self.config.batch_size)
         self.epochs = self._plan.epochs or self.config.num_epochs
@@ -109,7 +118,7 @@ class Training:
         Args:
             names: of the series of ``reference``.
             reference: what the baselines were fitted on.
-            title: what log lines begin with, where there are several trainings.
+            title: what log lines begin with.
         """
         by_first(lambda: write_reference(self.run.path, names, reference))
         self.tracker = by_first(
@@ -172,12 +181,13 @@ class Training:
         self.summary = from_first(lambda: self._write_end(status, message, report))
         best_epoch = self.summary["best_epoch"]
         get_logger().info(
-            "%s: %s after %d epoch%s, %s",
+            "%s: %s after %d epoch%s, %s%s",
             self.run.path,
             status.replace("_", " "),
             self.epoch,
             "" if self.epoch == 1 else "s",
             "none of them whole, so there is no best" if best_epoch is None else f"best is epoch {best_epoch}",
+            "; the final fit follows" if self.awaits_final else "",
         )
         self.concluded = True
         self.close()
@@ -187,13 +197,14 @@ class Training:
         if best and report.conformal:
             write_conformal(self.run.path, best.epoch, report.conformal)
         self.checkpoints.wait()  # whoever reads that it has ended finds its checkpoints
+        end = {"status": status, "message": message, "metrics": report.metrics}
+        if self._final_follows and status in WHOLE:  # the run has not ended
+            end = {"status": "running", "message": "", "first_fit": end}
         return self.run.update(
-            status=status,
-            message=message,
             epochs=self.epoch,
             best_epoch=best.epoch if best else None,
             validation_loss=best.loss if best and math.isfinite(best.loss) else None,
-            metrics=report.metrics,
+            **end,
         )
 
     def interrupt(self) -> str:
@@ -230,6 +241,15 @@ class Training:
     def has_ended(self) -> bool:
         """True where the folder holds a training that is over."""
         return self.summary.get("status") in ENDED
+
+    @property
+    def awaits_final(self) -> bool:
+        """True where all is done but the final fit."""
+        return "first_fit" in self.summary and not self.has_ended
+
+    def title(self, among_others: bool) -> str:
+        """What its log lines begin with."""
+        return self.run.path.name if among_others else ""
 
     @property
     def result(self) -> Result:

@@ -38,7 +38,7 @@ EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
     num_epochs=50, batch_size=128, learning_rate=5e-4, weight_decay=1e-4, lr_mode="cosine", warmup_epochs=5,
     gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, save_weights=True,
-    early_stopper=0,
+    early_stopper=0, final_fit=False,
 )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ ALLOWED: dict[str, list[Any]] = {
     "learning_rate": [1, 1e-30],
     "weight_decay": [0],
     "lr_mode": ["linear", "cosine", "constant"],
-    "warmup_epochs": [0, 10**6],
+    "warmup_epochs": [0, 0.25, 10**6],
     "gradient_clip": [None, 1, 0.5],
     "test_split": [0.01, 0.99],
     "validation_split": [0.5],
@@ -154,7 +154,7 @@ REFUSED: dict[str, list[Any]] = {
     "learning_rate": [0, -1e-3, math.inf, math.nan, "1e-3", True],
     "weight_decay": [-1e-9, math.inf],
     "lr_mode": ["step"],
-    "warmup_epochs": WHOLE,
+    "warmup_epochs": [-1, -0.5, "1", True, None, math.nan, math.inf],
     "gradient_clip": [0, -1.0, math.inf],
     "test_split": SHARE,
     "validation_split": SHARE,
@@ -162,6 +162,7 @@ REFUSED: dict[str, list[Any]] = {
     "seed": [2**32, *WHOLE],
     "save_weights": FLAG,
     "early_stopper": WHOLE,
+    "final_fit": FLAG,
 }  # fmt: skip
 
 

@@ -47,6 +47,21 @@ def test_cosine_equals_optax_at_every_step(warmup: int, epochs: int, per_epoch: 
     )
 
 
+@pytest.mark.parametrize("mode", ["cosine", "linear", "constant"])
+@pytest.mark.parametrize(("warmup", "epochs", "shorter"), [(1, 12, 3), (11, 12, 5), (5, 4, 2), (0, 3, 1)])
+def test_a_compressed_schedule_is_the_whole_one_at_the_same_share_of_the_training(
+    mode: str, warmup: int, epochs: int, shorter: int
+) -> None:
+    """Step k of ``shorter`` epochs has the rate of step k of as many finer steps in ``epochs`` epochs."""
+    config = make_config(learning_rate=PEAK, lr_mode=mode, warmup_epochs=warmup, num_epochs=epochs)
+    steps = jnp.arange(shorter * epochs * 5)
+    compressed, whole = (
+        np.asarray(closed_form(steps, HyperParameters.of(c), jnp.int32(per_epoch)))
+        for c, per_epoch in ((config.compressed(shorter), epochs * 5), (config, shorter * 5))
+    )
+    np.testing.assert_allclose(compressed, whole, rtol=2e-6, atol=2e-6 * PEAK)
+
+
 @pytest.mark.parametrize(("epochs", "per_epoch"), [(1, 1), (1, 9), (5, 7)])
 def test_linear_and_constant_equal_optax_at_every_step(epochs: int, per_epoch: int) -> None:
     linear = optax_rates(optax.linear_schedule(PEAK, 0.0, epochs * per_epoch), epochs, per_epoch)

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from builders import make_bars, make_config, with_columns
 from experiments import GRID, leaves, make_cohort
+from trainings import parameters
 
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
+from nextbar.runs.records import read_summary
 from nextbar.train.loop import run_epoch
+from nextbar.train.trainer import Trainer
 from nextbar.types import Forecast
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -122,6 +125,36 @@ def test_what_comes_after_a_cut_changes_nothing_before_it(overrides: dict[str, A
             np.testing.assert_array_equal(a, b)
         assert plain.rows[-1]["test/loss"] != other.rows[-1]["test/loss"]  # the change was seen where it may be
     assert plain.rows[-1]["validation/loss"] != after_validation.rows[-1]["validation/loss"]
+
+
+@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
+def test_the_final_fit_knows_validation_and_nothing_of_test(overrides: dict[str, Any], tmp_path: Path) -> None:
+    config = make_config(
+        num_epochs=2, dropout=0.1, learning_rate=5e-3, final_fit=True, log_dir=str(tmp_path), **overrides
+    )
+    series = make_series(config)
+    cuts = build_dataset(config, series).cuts
+
+    def final(bars: list[Bars]) -> tuple[list[np.ndarray], str, dict[str, Any], dict[str, Any]]:
+        result = Trainer(config, bars, show=False).train_and_evaluate()
+        folder = result.run_dir / "final"
+        summary = read_summary(folder)
+        texts = (folder / "normalisation.json").read_text() + (folder / "reference.json").read_text()
+        return parameters(folder), texts, summary["data"]["windows"], result.metrics["test"]["model"]
+
+    plain = final(series)
+    after_test = final([changed_after(b, cuts.test) for b in series])
+    # within validation, so that the best epoch is known to be chosen otherwise or not: the lengths must agree
+    middle = (cuts.validation + cuts.test) // 2
+    in_validation = final([changed_after(b, middle) for b in series])
+    # the record of a series that is only scored goes up to the first origin in test
+    if config.scored_tickers == config.dataset_config.tickers:
+        assert plain[1] == after_test[1] != in_validation[1]
+    assert plain[2] == after_test[2]
+    assert plain[3] != after_test[3]  # the change was seen where it may be
+    for a, b in zip(plain[0], after_test[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(not np.array_equal(a, b) for a, b in zip(plain[0], in_validation[0], strict=True))
 
 
 @pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)

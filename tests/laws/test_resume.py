@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +59,25 @@ def parameters(folder: Path, epoch: int | None) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kills", "seeds"), [(10, 1), (5, 3)], ids=["alone", "population"])
-def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kills", "seeds", "final"), [(10, 1, False), (5, 3, False), (5, 1, True)], ids=["alone", "population", "final fit"]
+)
+def test_killed_and_started_again(kills: int, seeds: int, final: bool, tmp_path: Path) -> None:
     """Kills fall at random moments between the first sign of life and the end."""
-    epochs = 60
+    epochs, bars = 60, make_frame(make_bars(n=400))
     config = make_config(num_epochs=epochs, dropout=0.1, learning_rate=1e-2, early_stopper=0)
+    if final:  # on a wave, which can be learnt: the best epoch is a late one
+        epochs = 10
+        config = replace(config, num_epochs=epochs, final_fit=True)
+        bars["close"] = 100 + np.sin(np.arange(400) / 4)
+        bars["low"], bars["high"] = bars["close"] - 5, bars["close"] + 5
+        bars["open"] = bars["close"]
     config.save(tmp_path / "config.yaml")
-    make_frame(make_bars(n=400)).to_parquet(tmp_path / "bars.parquet")
+    bars.to_parquet(tmp_path / "bars.parquet")
     finish(start(tmp_path, tmp_path / "undisturbed", seeds))
     plain = run_dirs(tmp_path / "undisturbed")
+    epochs_of_all = epochs + (len(read_metrics(plain[0] / "final")) if final else 0)
+    assert not final or epochs_of_all > epochs + 2
 
     moment = random.Random(0)
     logs = tmp_path / "killed"
@@ -75,17 +86,20 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
         process = start(tmp_path, logs, seeds)
         # up to an epoch of its own, in rising order, and then some milliseconds more; the first kill comes before any
         goal = kill * epochs // (kills + 1) + moment.randrange(3) if kill else 0
+        if final and kill >= kills - 3:  # between the fits, when the final one has begun, and a little later
+            goal = epochs + kill - (kills - 3)
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline and epochs_done(logs) < goal:
             time.sleep(0.005)
-        time.sleep(moment.uniform(0, 2.0 if not kill else 0.3))
+        time.sleep(moment.uniform(0, 2.0 if not kill else 0.01 if final else 0.3))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         reached.append(epochs_done(logs))
     finish(start(tmp_path, logs, seeds))
     killed = run_dirs(logs)
 
-    assert 0 < reached[-1] < epochs, reached  # the kills fell into the training
+    assert 0 < reached[-1] < epochs_of_all, reached  # the kills fell into the training
+    assert not final or reached[-1] > epochs, reached
     assert [path.name for path in killed] == [path.name for path in plain] and len(killed) == seeds
     for one, other in zip(killed, plain, strict=True):
         assert read_summary(one)["status"] == "finished"
@@ -101,6 +115,11 @@ def test_killed_and_started_again(kills: int, seeds: int, tmp_path: Path) -> Non
         for epoch in (epochs, None):  # the last, and the best
             for a, b in zip(parameters(one, epoch), parameters(other, epoch), strict=True):
                 compare(a, b)
+    if final:
+        one, other = killed[0] / "final", plain[0] / "final"
+        assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+        for a, b in zip(parameters(one, None), parameters(other, None), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def assert_close(a: np.ndarray, b: np.ndarray) -> None:
@@ -120,6 +139,6 @@ def assert_close_records(one: Path, other: Path) -> None:
 
 
 def epochs_done(logs: Path) -> int:
-    """Rows of ``metrics.csv``."""
-    found = list(logs.glob("test/*/metrics.csv"))
-    return max(found[0].read_text().count("\n") - 1, 0) if found else 0
+    """Rows of ``metrics.csv``, that of a final fit added."""
+    found = list(logs.glob("test/*/metrics.csv"))[:1] + list(logs.glob("test/*/final/metrics.csv"))
+    return sum(max(path.read_text().count("\n") - 1, 0) for path in found)

@@ -70,14 +70,17 @@ def assert_another_training(found: Path, other: Path) -> None:
     assert max(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1) for a, b in pairs) > 1_000 * RELATIVE
 
 
-def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training") -> None:
-    """Have Ctrl-C pressed in an epoch, after its training part or after its evaluation, just before it is written."""
-    pressed = False
+def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training", *, time: int = 1) -> None:
+    """Have Ctrl-C pressed in an epoch, after its training part or after its evaluation, just before it is written.
+
+    ``time`` 2: in the final fit, the second time that there is such an epoch.
+    """
+    passed = 0
 
     def press(engine: Engine, number: int) -> None:
-        nonlocal pressed
-        if number == epoch and not pressed:
-            pressed = True
+        nonlocal passed
+        passed += number == epoch
+        if number == epoch and passed == time:
             _thread.interrupt_main()
             assert engine.cancelled.wait(10)
 
