@@ -85,10 +85,12 @@ def test_the_last_bar_alone_says_what_it_says_among_all(
 
 
 def test_earlier_bars_count_only_through_indicators(run: MadeRun, forecaster: Forecaster, whole: pd.DataFrame) -> None:
+    """And through the lags of a start at a range HAR, as far as they reach."""
     time = run.frame["date"].unique()[60]
     said = forecaster.predict(run.frame[run.frame["date"] >= time], last_only=False)
-    length = run.config.dataset_config.seq_len
-    after = whole[whole["origin"] >= time + pd.Timedelta(hours=length - 1)]
+    length = max(forecaster.preparation.history(b.ticker, b.resolution) for b in run.bars)
+    first = time + pd.Timedelta((length - 1) * run.bars[0].step, "s")
+    after, said = whole[whole["origin"] >= first], said[said["origin"] >= first]
     if run.config.dataset_config.indicators:
         assert len(said) < len(after)
         assert not np.array_equal(said["close"], after["close"].tail(len(said)))
