@@ -13,6 +13,7 @@ from nextbar.cli.evaluate import evaluate
 from nextbar.cli.exit_codes import MENDABLE, MISUSED
 from nextbar.cli.exits import repeat_lost_interrupt
 from nextbar.cli.predict import predict
+from nextbar.cli.recipe import recipe
 from nextbar.cli.report import report
 from nextbar.cli.runs import runs
 from nextbar.cli.search import search
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, search, runs, evaluate, report, backtest, refit, predict):
+for _command in (train, search, runs, evaluate, report, backtest, refit, predict, recipe):
     app.command(cls=SettingsCommand if _command in (train, search, backtest) else None)(_command)
 
 
