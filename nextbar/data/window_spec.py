@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from nextbar.config import ExperimentConfig
     from nextbar.data.start import RangeStart
 
-LAYOUT = 2
-"""layout of the windows of new runs. In layout 1, of earlier runs, Time2Vec reads the share of the training span that
-has passed, and spread tokens are the deviation of normalised values"""
+LAYOUT = 3
+"""layout of the windows of new runs. In layouts 1 and 2, of earlier runs, ``returns`` have no path. In layout 1
+Time2Vec reads the share of the training span that has passed, and spread tokens are the deviation of normalised
+values"""
 
 FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1, "start_width": 0, "regressors": 0}
 """fields that runs of before did not save, and what they had"""
@@ -52,7 +53,7 @@ class WindowSpec:
     time_feature: str
     """``none``, ``position`` or ``span``"""
     layout: int
-    """``LAYOUT``; 1 in earlier runs"""
+    """``LAYOUT``; 1 or 2 in earlier runs"""
     start_width: int = 0
     """X, numbers of a law, or of bins, that an untrained model starts at; 0: it starts at a constant"""
     regressors: int = 0
@@ -99,14 +100,19 @@ class WindowSpec:
 
     @property
     def n_features(self) -> int:
-        """F: own prices (with ``returns``: close, high, low, open, range), volumes, time if asked for, indicators."""
-        own = 5 if self.returns else self.own_prices
+        """F: own prices (``returns``: close, high, low, open, range, path), volumes, time if asked for, indicators."""
+        own = 5 + self.has_path if self.returns else self.own_prices
         return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators)
 
     @property
     def log_prices(self) -> bool:
         """Whether the experiment needs prices above 0, so that they have logarithms."""
         return self.own_prices > 1 or self.target == "log_return" or self.edges is not None
+
+    @property
+    def has_path(self) -> bool:
+        """Whether returns come with the way that the close has gone."""
+        return self.returns and self.layout > 2
 
     @property
     def spans_time(self) -> bool:

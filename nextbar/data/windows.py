@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from nextbar.bars.columns import PRICES
 from nextbar.data import spreads
 from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
@@ -181,7 +183,9 @@ def _spreads(
 def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: WindowSpec) -> Array:
     """Log of close, high, low and open over the previous close, and the bar's log range, in units of the deviation.
 
-    The close before the first bar lies outside the window; that bar's open stands in for it.
+    The close before the first bar lies outside the window; that bar's open stands in for it. The path is the log of
+    each close over the last one, in units of what a random walk of L bars goes: whether a market fell or rose into its
+    last bar says how far it will move (Guyon and Lekeufack 2023, "Volatility is (mostly) path-dependent").
     """
     import jax.numpy as jnp
 
@@ -191,6 +195,8 @@ def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: Wi
     open_, high, low, close = (log_BLC[..., spec.prices.index(name)] for name in PRICES)
     previous = jnp.concatenate([open_[:, :1], log_BL[:, :-1]], axis=1)
     columns = (close - previous, high - previous, low - previous, open_ - previous, high - low)
+    if spec.has_path:
+        columns = (*columns, log_BL / np.sqrt(spec.seq_len))
     return jnp.stack(columns, axis=-1) / deviation_B[:, None, None]
 
 

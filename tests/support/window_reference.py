@@ -75,7 +75,8 @@ def reference_window(
     if config.features == "returns":
         o, h, low, c = (np.log(column[name][context]) for name in own)
         before = np.concatenate([o[:1], c[:-1]])  # the close before the context is not known: its first open
-        groups = [np.stack([c - before, h - before, low - before, o - before, h - low], axis=1) / deviation]
+        path = (c - c[-1]) / np.sqrt(length)
+        groups = [np.stack([c - before, h - before, low - before, o - before, h - low, path], axis=1) / deviation]
     if config.features in ("ohlcv", "returns"):
         for name in ("volume", "trades"):
             if name not in column:
