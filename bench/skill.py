@@ -52,8 +52,9 @@ ROWS: dict[str, tuple[str, ...]] = {
     "constant start": ("model_config.start=constant",),
     "constant start, no final fit": ("model_config.start=constant", "final_fit=false"),
 }
-"""what is changed of a recipe; ``alone`` trains each of its series by itself"""
-ALONE = "alone"
+"""what is changed of a recipe"""
+ALONE, UNSEEN = "alone", "unseen"
+"""each of its series is trained by itself; each is scored by a network that was trained on the others"""
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder of bars")
     parser.add_argument("--recipes", nargs="+", default=[*SERIES], choices=[*SERIES])
-    parser.add_argument("--rows", nargs="+", default=[*ROWS, ALONE], choices=[*ROWS, ALONE])
+    parser.add_argument("--rows", nargs="+", default=[*ROWS, ALONE, UNSEEN], choices=[*ROWS, ALONE, UNSEEN])
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the recipes as they are, once")
     parser.add_argument("--set", nargs="*", default=[], help="field=value for every row")
@@ -86,10 +87,16 @@ def main() -> None:
 
 
 def _experiments(recipe: str, row: str, data: str, changes: list[str]) -> list[ExperimentConfig]:
-    """The experiments of a row on the recipe's series: together, or each by itself."""
+    """The experiments of a row on the recipe's series: together, each by itself, or all but one."""
     resolution, *tickers = SERIES[recipe]
     config = ExperimentConfig.load(RECIPES / f"{recipe}.yaml", [*ROWS.get(row, ()), *changes])
     own = replace(config.dataset_config, datapath=data, resolution=resolution)
+    if row == UNSEEN:
+        others = {ticker: tuple(t for t in tickers if t != ticker) for ticker in tickers if len(tickers) > 1}
+        return [
+            replace(config, dataset_config=replace(own, tickers=rest), test_tickers=(ticker,))
+            for ticker, rest in others.items()
+        ]
     parts = [(ticker,) for ticker in tickers] if row == ALONE else [tuple(tickers)]
     return [replace(config, dataset_config=replace(own, tickers=part)) for part in parts]
 
@@ -120,6 +127,8 @@ def measure(config: ExperimentConfig, repetitions: int) -> list[dict[str, Any]]:
     cells = []
     for s, name in enumerate(dataset.names):
         row_N = np.flatnonzero(outcomes.series_N == s)
+        if not len(row_N):
+            continue  # of a network that is to be scored on another
         rival = rivals["range_har_t"][0][row_N]
         cells.append(
             {
