@@ -47,6 +47,20 @@ def span_table(span: str, report: Mapping[str, Any]) -> Group:
     return Group(table, Text(report["verdict"]), "")
 
 
+def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what statistical tests say: of each a title, a sentence, and its figures in a table."""
+    for finding in findings.values():
+        out.print(finding["title"], style="bold", markup=False, highlight=False)
+        out.print(finding["sentence"], markup=False, highlight=False, soft_wrap=True)
+        rows = finding["figures"]
+        if rows:
+            table = plain_table(list(rows[0]), right=[name for name in rows[0] if not isinstance(rows[0][name], str)])
+            for row in rows:
+                table.add_row(*(value if isinstance(value, str) else rounded(value) for value in row.values()))
+            print_whole(out, table)
+        out.print()
+
+
 def _add_metric(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None:
     """Add the row of a metric: green where the model is better than the baseline, red where it is worse."""
     from rich.text import Text

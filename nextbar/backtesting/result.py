@@ -88,6 +88,11 @@ class Backtest:
         """Of the model, see :func:`nextbar.metrics.calibration.calibration_report`."""
         return self.summary["calibration"]
 
+    @property
+    def tests(self) -> dict[str, Any]:
+        """What statistical tests say, see :data:`nextbar.metrics.findings.TESTS`; empty of earlier versions."""
+        return self.summary.get("tests", {})
+
     def show(self) -> None:
         """Print predictors and metrics side by side to standard error, the best of each marked, and the verdicts."""
         print_whole(console(), self._table())
@@ -114,6 +119,7 @@ class Backtest:
             table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""))
         lines = [node["verdict"] for name, node in self.scores.items() if name != model]
         lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
+        lines += [finding["sentence"] for finding in self.tests.values()]
         return Group(table, *map(Text, lines), Text(self.summary["verdict"], style="bold"), "")
 
 

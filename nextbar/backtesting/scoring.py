@@ -16,6 +16,9 @@ from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.comparison import Score, beats, finite, too_few
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.examined import Examined, Finding
+from nextbar.metrics.findings import findings
+from nextbar.metrics.multiplicity import listed
 from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer, Scores
 from nextbar.metrics.task import Task
@@ -23,6 +26,8 @@ from nextbar.types import Forecast, Reference
 
 DIRECTION = "acc_dir"
 """the only metric of participants that forecast a direction alone"""
+PLAIN = ("persistence", "frequencies")
+"""baselines that are the plain ones of an output mode"""
 
 
 def reference(panel: BacktestPanel, dataset: Dataset, task: Task) -> Reference:
@@ -101,6 +106,20 @@ class FoldScorer:
         by_fold = ByFold.of(conformals, self.fold_N) if conformals else None
         return calibration_report(self.panel.outcomes(self.row_N), forecast, self.task, by_fold)
 
+    def tests(self, model: str, others: Sequence[Participant], forecasts: Mapping[str, Forecast]) -> dict[str, Finding]:
+        """What statistical tests say of the model, and of all that answer the same question; see ``Examined``.
+
+        The benchmark is the plain baseline; where it takes no part the first of the others that answers the question.
+        """
+        rivals = [
+            other.name for other in others
+            if not other.direction_only and same_question(forecasts[other.name], self.task) == self.task
+        ]  # fmt: skip
+        taking_part = {name: forecasts[name] for name in (model, *rivals)}
+        benchmark = next(iter([name for name in rivals if name in PLAIN] or rivals), model)
+        realised_NH = self.panel.realised_variance(self.row_N)
+        return findings(Examined(self._scorers(self.task)[0], taking_part, benchmark, realised_NH))
+
     @cached_property
     def _scorers_by_task(self) -> dict[Task, list[Scorer]]:
         return {}
@@ -135,10 +154,10 @@ class FoldScorer:
         error = self.task.leading
         beaten = [name for name, node in others.items() if node["beaten"]]
         if len(beaten) == len(others):
-            return f"Beats {_listed(beaten)} on {error} by more than luck."
+            return f"Beats {listed(beaten)} on {error} by more than luck."
         left = [name for name in others if name not in beaten]
-        text = f"Does not beat {_listed(left)} on {error} by more than luck"
-        text += f"; beats {_listed(beaten)}." if beaten else "."
+        text = f"Does not beat {listed(left)} on {error} by more than luck"
+        text += f"; beats {listed(beaten)}." if beaten else "."
         gains = {name: gain for name, node in others.items() if (gain := node["skill"][error]) is not None}
         if gains:  # by skill, in which the dearest ticker does not decide
             nearest = min(gains, key=lambda name: gains[name])
@@ -175,7 +194,3 @@ class ByFold(Conformal):
 
 def _plain(score: Score, only: str | None) -> dict[str, float | None]:
     return {name: finite(value) for name, value in score.pooled.items() if only in (None, name)}
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -96,8 +96,8 @@ class WalkForward:
     def run(self) -> tuple[Any, dict[str, Any]]:
         """Fit and ask all participants, fold by fold.
 
-        Returns:
-            All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``calibration``, ``verdict``.
+        Returns: All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``calibration``,
+            ``tests``, ``verdict``.
         """
         by_fold, model = [], None
         for planned in self.folds:
@@ -142,6 +142,7 @@ class WalkForward:
             "folds": [planned.describe() | {"run": run} for planned, run in zip(self.folds, runs, strict=True)],
             "scores": scores,
             "calibration": scorer.calibration(forecasts[ModelPredictor.name], conformals),
+            "tests": scorer.tests(ModelPredictor.name, self.others, forecasts),
             "verdict": scores[ModelPredictor.name]["verdict"],
         }
 

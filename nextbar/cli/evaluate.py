@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
-from nextbar.tables import plain_table, print_whole, span_table, stdout
+from nextbar.tables import plain_table, print_findings, print_whole, span_table, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ def evaluate(
         }  # fmt: skip
         reports = run_interruptible(
             lambda: {
-                name: span.report | {"calibration": span.calibration}
+                name: span.report | {"calibration": span.calibration, "tests": span.tests}
                 for name, span in evaluate_run(path if len(path) > 1 else path[0], data=data, **options).spans.items()
             },
             lambda: None,
@@ -57,7 +57,7 @@ def evaluate(
 
 
 def _show(reports: dict[str, dict[str, Any]]) -> None:
-    """Print the scores, coverage and reliability of each span."""
+    """Print the scores, coverage, reliability and tests of each span."""
     from nextbar.metrics.calibration import conformal_in_words
 
     console = stdout()
@@ -71,6 +71,7 @@ def _show(reports: dict[str, dict[str, Any]]) -> None:
         words = conformal_in_words(calibration)
         for line in ["conformal intervals", *words, ""] if words else []:
             console.print(line, markup=False, highlight=False)
+        print_findings(console, report["tests"])
 
 
 def _coverage(calibration: dict[str, Any]) -> Table | None:

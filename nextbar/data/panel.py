@@ -10,7 +10,8 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
-from nextbar.data.targets import outcomes
+from nextbar.data.range_har.ranges import has_ranges, range_variances
+from nextbar.data.targets import outcomes, realised
 from nextbar.types import Outcomes
 
 
@@ -75,3 +76,13 @@ class Panel:
     def outcomes(self, origin_N: np.ndarray) -> Outcomes:
         """What happened in the H bars after the origins."""
         return outcomes(self.close_R, self.close_time_R, self.series_R, self.names, origin_N, self.horizon)
+
+    def realised_variance(self, origin_N: np.ndarray) -> np.ndarray:
+        """Variance of the log return from the origins over 1 ... H bars by ranges and opening gaps, (N, H).
+
+        NaN for series without open, high and low, or with a price that is not above zero.
+        """
+        variance_R = self.per_bar(
+            lambda b: range_variances(b.columns) if has_ranges(b.columns) else np.full(len(b), np.nan)
+        )
+        return realised(variance_R, origin_N, self.horizon)

@@ -67,3 +67,8 @@ def outcomes(
         last_close_N=close_R[origin_N],
         close_NH=close_R[ahead_NH],
     )
+
+
+def realised(variance_R: np.ndarray, origin_N: np.ndarray, horizon: int) -> np.ndarray:
+    """Sum of the variances of the next 1 ... H bars after the origins (row numbers), float64 (N, H)."""
+    return np.cumsum(variance_R[origin_N[:, None] + np.arange(1, horizon + 1)], axis=1)

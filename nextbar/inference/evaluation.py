@@ -29,12 +29,17 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.examined import Examined, Finding
+from nextbar.metrics.findings import findings
+from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
 from nextbar.runs.records import fit_folder, read_cuts, read_reference, read_summary
 from nextbar.types import Forecast, Outcomes
 
+MODEL = "the model"
+"""its name among those that are tested"""
 FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True (--fit-scaler)"
 
 
@@ -50,6 +55,8 @@ class SpanEvaluation:
     conformal: Conformal | None = None
     """residuals by which intervals are adjusted; None: they are not, as in the validation span that the residuals are
     of"""
+    realised_NH: np.ndarray | None = None
+    """variance of the log returns by the bars' ranges, see ``Panel.realised_variance``"""
 
     @cached_property
     def report(self) -> dict[str, Any]:
@@ -60,6 +67,13 @@ class SpanEvaluation:
     def calibration(self) -> dict[str, Any]:
         """Calibration of the forecasts, and what adjusting their intervals changed; see ``calibration_report``."""
         return calibration_report(self.outcomes, self.forecast, self.scorer.task, self.conformal)
+
+    @cached_property
+    def tests(self) -> dict[str, Finding]:
+        """What statistical tests say of the forecasts, by test: see :data:`nextbar.metrics.findings.TESTS`."""
+        baseline = BASELINE_NAMES[self.scorer.task.output_mode]
+        forecasts = {MODEL: self.forecast, baseline: self.scorer.baseline_forecast}
+        return findings(Examined(self.scorer, forecasts, baseline, self.realised_NH))
 
 
 @dataclass(frozen=True)
@@ -227,5 +241,7 @@ def _evaluate_spans(
             reference = series_reference(panel, fits, origin_N, span, task, *recorded)
             scorer = Scorer(realised, reference, task)
             conformal = residuals if span == "test" else None
-            evaluations[span] = SpanEvaluation(origin_N, realised, forecast, scorer, conformal)
+            evaluations[span] = SpanEvaluation(
+                origin_N, realised, forecast, scorer, conformal, panel.realised_variance(origin_N)
+            )
     return evaluations

@@ -11,15 +11,18 @@ All three judge losses per timestamp, as the Diebold-Mariano test does, and by t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from nextbar.metrics.null_draws import NullDraws
-from nextbar.metrics.significance import FLOAT32_NOISE, LEAST_AVERAGES, cosine_averages
+from nextbar.metrics.significance import AVERAGES, FLOAT32_NOISE, OVERLAP, cosine_averages
 
 LEVEL = 0.05
+LEAST_AVERAGES = 5
+"""with three, the model confidence set loses one of twelve equals in up to 10 draws of 100, where 5 are claimed"""
 LEAST = 3
 """different forecasts that make a contest; of two the Diebold-Mariano test says the same"""
 
@@ -71,16 +74,15 @@ def contest(losses: Mapping[str, np.ndarray], benchmark: str, horizon: int) -> C
     """
     names = list(losses)
     loss_TK = np.column_stack([np.asarray(losses[name], np.float64) for name in names])
-    broken = [name for name, fine in zip(names, np.isfinite(loss_TK).all(axis=0), strict=True) if not fine]
+    broken = [name for k, name in enumerate(names) if not np.isfinite(loss_TK[:, k]).all()]
     if broken:
         return f"a loss of {', '.join(broken)} is not finite"
     first_K = first_alike(loss_TK)
     distinct = np.unique(first_K)
     if len(distinct) < LEAST:
         return f"there are {len(distinct)} different forecasts, and a contest takes {LEAST}"
-    least = least_origins(horizon, len(distinct))
-    if len(loss_TK) < least:
-        return f"too few origins to say: {len(loss_TK)}, and a contest of {len(distinct)} takes {least}"
+    if len(loss_TK) < least_origins(horizon):
+        return f"too few origins to say: {len(loss_TK)}, and a contest takes {least_origins(horizon)}"
     draws = NullDraws.of(loss_TK[:, distinct], horizon)
     place_K = np.searchsorted(distinct, first_K)
     home = int(place_K[names.index(benchmark)])
@@ -99,19 +101,17 @@ def contest(losses: Mapping[str, np.ndarray], benchmark: str, horizon: int) -> C
     )  # fmt: skip
 
 
-def least_origins(horizon: int, n_different: int) -> int:
-    """The fewest origins for a contest: so many that there are twice as many cosine averages as forecasts."""
-    n = 1
-    while cosine_averages(n, horizon) < max(LEAST_AVERAGES, 2 * n_different):
-        n += 1
-    return n
+def least_origins(horizon: int) -> int:
+    """The fewest origins for a contest: those of ``LEAST_AVERAGES`` cosine averages, 45 for one step, 15 H for many."""
+    return max(math.ceil((LEAST_AVERAGES / AVERAGES) ** 1.5), LEAST_AVERAGES * OVERLAP * horizon)
 
 
 def confidence_set(t_KK: np.ndarray, t_RKK: np.ndarray) -> np.ndarray:
     """p-values of the model confidence set by the range statistic, (K,); 1 for the one that is left.
 
-    The greatest statistic of loss i - loss j is held against the greatest of each draw; while more than one is left, the
-    loser of that pair goes, and a p-value is no less than those before it (Hansen, Lunde and Nason 2011, section 3.1.2).
+    The greatest statistic of loss i - loss j is held against the greatest of each draw; while more than one is left,
+    the loser of that pair goes, and a p-value is no less than those before it (Hansen, Lunde and Nason 2011, section
+    3.1.2).
 
     Args:
         t_KK: observed, differences by their standard errors.
@@ -128,15 +128,16 @@ def confidence_set(t_KK: np.ndarray, t_RKK: np.ndarray) -> np.ndarray:
     return p_value_K
 
 
-def superior_ability(t_K: np.ndarray, t_RK: np.ndarray, n: int) -> float:
+def superior_ability(t_K: np.ndarray, t_RK: np.ndarray, n: int, gain: float | None = None) -> float:
     """Hansen's consistent p-value: how often the best of K gains is as great where none is better than the benchmark.
 
     Args:
         t_K: gains over the benchmark by their standard errors.
         t_RK: R draws under equal expected loss.
         n: T, origins that a mean is taken over.
+        gain: how great; None: as the greatest of ``t_K``.
     """
-    return float(np.mean(recentred(t_K, t_RK, n).max(axis=1) > t_K.max()))
+    return float(np.mean(recentred(t_K, t_RK, n).max(axis=1) > (t_K.max() if gain is None else gain)))
 
 
 def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> np.ndarray:
@@ -149,10 +150,10 @@ def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> n
     superior_K = np.zeros(len(t_K), bool)
     while not superior_K.all():
         critical = np.quantile(t_RK[:, ~superior_K].max(axis=1), 1 - level)
-        found_K = ~superior_K & (t_K > critical)
-        if not found_K.any():
+        better_K = ~superior_K & (t_K > critical)
+        if not better_K.any():
             break
-        superior_K |= found_K
+        superior_K |= better_K
     return superior_K
 
 

@@ -1,14 +1,15 @@
-"""Tests of an interval or a quantile by its hits, the outcomes beyond it: are they as many as they should be, and alone?
+"""Tests of an interval or a quantile by its hits, the outcomes beyond it: are they as many as they should be, and
+alone?
 
 - Unconditional coverage (Kupiec 1995): as many hits as the forecast says.
 - Independence (Christoffersen 1998): a hit is no likelier after a hit.
 - Conditional coverage (Christoffersen 1998): both.
 - Dynamic quantile (Engle and Manganelli 2004): hits cannot be foretold, from the last four and from the quantile.
 
-The first three are likelihood ratios whose law is known exactly where hits are independent, from the numbers of sequences
-with so many hits in so many runs (Wald and Wolfowitz 1940); p-values are sums of that law, not the chi-squared law, which
-errs for rare hits. The p-value of the fourth comes from drawn hits in samples up to ``DRAWN``, beyond from the
-chi-squared law.
+The first three are likelihood ratios whose law is known exactly where hits are independent, from the numbers of
+sequences with so many hits in so many runs (Wald and Wolfowitz 1940); p-values are sums of that law, not the
+chi-squared law, which errs for rare hits. The p-value of the fourth comes from drawn hits in samples up to ``DRAWN``,
+beyond from the chi-squared law.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nextbar.metrics.hit_orders import Transitions, likely_hits, orders
+
 LAGS = 4
 """hits before, of the dynamic quantile test"""
 LEAST_HITS = 5
@@ -24,26 +27,8 @@ LEAST_HITS = 5
 DRAWN = 2_000
 DRAWS = 999
 SEED = 0
-SPAN = 8.0
-"""standard deviations from the mean that the sums of the exact laws reach; beyond lies less than 1e-14"""
 ALIKE = 1e-9
 """likelihood ratios that differ by less are equal"""
-
-
-class Transitions(NamedTuple):
-    """How often a window without (0) or with (1) a hit was followed by one without or with; arrays or numbers."""
-
-    n00: np.ndarray
-    n01: np.ndarray
-    n10: np.ndarray
-    n11: np.ndarray
-
-    @classmethod
-    def of(cls, hit_M: np.ndarray) -> Transitions:
-        """Counts of a sequence of bool."""
-        before, after = hit_M[:-1], hit_M[1:]
-        counts = (np.sum((before == b) & (after == a)) for b in (False, True) for a in (False, True))
-        return cls(*counts)
 
 
 class CoverageTest(NamedTuple):
@@ -106,16 +91,14 @@ def unconditional_p(hits: int, m: int, probability: float) -> float:
     """Probability of a number of hits whose ratio is as great, by the binomial law."""
     from scipy.stats import binom
 
-    deviation = np.sqrt(m * probability * (1 - probability))
-    reach = max(SPAN * deviation, abs(hits - m * probability)) + SPAN
-    k = np.arange(max(0, int(m * probability - reach)), min(m, int(m * probability + reach)) + 1)
+    k = likely_hits(m, probability)
     as_great = unconditional_ratio(k, m, probability) >= unconditional_ratio(hits, m, probability) - ALIKE
     return float(min(1.0, binom.pmf(k[as_great], m, probability).sum()))
 
 
 def independence_p(counts: Transitions, hits: int, m: int) -> float:
     """Probability of a ratio as great among all orders of so many hits, which are equally likely."""
-    log_p, possible = _orders(np.array([hits]), m)
+    log_p, possible = orders(np.array([hits]), m)
     return _upper(independence_ratio(possible), float(independence_ratio(counts)), log_p)
 
 
@@ -123,9 +106,8 @@ def conditional_p(counts: Transitions, hits: int, m: int, probability: float) ->
     """Probability that the sum of both ratios is as great, over all numbers and orders of hits."""
     from scipy.stats import binom
 
-    deviation = np.sqrt(m * probability * (1 - probability))
-    k = np.arange(max(0, int(m * probability - SPAN * deviation)), min(m, int(m * probability + SPAN * deviation) + 1) + 1)
-    log_p, possible = _orders(k, m)
+    k = likely_hits(m, probability)
+    log_p, possible = orders(k, m)
     k_column = k[:, None, None, None]
     ratio = unconditional_ratio(k_column, m, probability) + independence_ratio(possible)
     observed = float(unconditional_ratio(hits, m, probability) + independence_ratio(counts))
@@ -135,8 +117,8 @@ def conditional_p(counts: Transitions, hits: int, m: int, probability: float) ->
 def dynamic_quantile(hit_RM: np.ndarray, probability: float, quantile_M: np.ndarray) -> np.ndarray:
     """Engle and Manganelli's statistic of R sequences, about chi-squared with as many degrees as regressors; (R,).
 
-    Hit - probability is regressed on a constant, the last ``LAGS`` hits and the quantile, which is standardised and left
-    out where it is constant: b' X'X b / (p (1 - p)).
+    Hit - probability is regressed on a constant, the last ``LAGS`` hits and the quantile, which is standardised and
+    left out where it is constant: b' X'X b / (p (1 - p)).
     """
     error_RM = hit_RM - probability
     m = hit_RM.shape[1]
@@ -146,16 +128,17 @@ def dynamic_quantile(hit_RM: np.ndarray, probability: float, quantile_M: np.ndar
         columns.append(((now_M - now_M.mean()) / now_M.std())[None])
     after_RM = error_RM[:, LAGS:]
     gram = np.empty((len(hit_RM), len(columns), len(columns)))
-    for i, one in enumerate(columns):
+    for i, column in enumerate(columns):
         for j in range(i + 1):
-            gram[:, i, j] = gram[:, j, i] = np.einsum("rm,rm->r", *np.broadcast_arrays(one, columns[j]))
+            gram[:, i, j] = gram[:, j, i] = np.einsum("rm,rm->r", *np.broadcast_arrays(column, columns[j]))
     cross = np.stack([np.einsum("rm,rm->r", *np.broadcast_arrays(column, after_RM)) for column in columns], axis=1)
     solved = np.einsum("rij,rj->ri", np.linalg.pinv(gram, hermitian=True), cross)
     return np.sum(cross * solved, axis=1) / (probability * (1 - probability))
 
 
 def dynamic_quantile_p(hit_M: np.ndarray, probability: float, quantile_M: np.ndarray) -> float:
-    """Its p-value: by drawn hits beside the same quantiles (Dufour 2006) in small samples, else by the chi-squared law."""
+    """Its p-value: by drawn hits beside the same quantiles (Dufour 2006) in small samples, else by the chi-squared
+    law."""
     from scipy.stats import chi2
 
     observed = float(dynamic_quantile(np.asarray(hit_M)[None].astype(np.float64), probability, quantile_M)[0])
@@ -180,38 +163,6 @@ def _log_likelihood(hits: np.ndarray, misses: np.ndarray, probability: float | N
         total = np.maximum(hits + misses, 1)
         return xlogy(hits, hits / total) + xlogy(misses, misses / total)
     return xlogy(hits, probability) + xlog1py(misses, -probability)
-
-
-def _orders(hits_K: np.ndarray, m: int) -> tuple[np.ndarray, Transitions]:
-    """All orders of so many hits among m, by runs of hits and by what stands first and last.
-
-    k hits in r runs lie in C(k - 1, r - 1) C(m - k - 1, z - 1) orders with z runs of misses, and z is r - 1, and one more
-    for a miss that stands first, and for one that stands last.
-
-    Returns:
-        Log of the share of each kind among all orders of its number of hits, (K, R, 2, 2), and its transitions.
-    """
-    from scipy.special import gammaln
-
-    def log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-        """ln C(n, k), with C(-1, -1) = 1, and 0 ways where there are none."""
-        with np.errstate(all="ignore"):
-            value = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-        value = np.where((k >= 0) & (k <= n), value, -np.inf)
-        return np.where((n == -1) & (k == -1), 0.0, value)
-
-    share_K = hits_K / m
-    runs_K, deviation_K = hits_K * (1 - share_K), m * share_K * (1 - share_K) / np.sqrt(m)
-    low, high = np.floor(runs_K - SPAN * deviation_K - SPAN).min(), np.ceil(runs_K + SPAN * deviation_K + SPAN).max()
-    r = np.arange(max(0, int(low)), min(int(high), int(hits_K.max())) + 1)[:, None, None]
-    k, misses = hits_K[:, None, None, None], m - hits_K[:, None, None, None]
-    first, last = np.array([0, 1])[:, None], np.array([0, 1])
-    gaps = r - 1 + (1 - first) + (1 - last)
-    possible = np.where((r == 0) & ((first == 1) | (last == 1)), -np.inf, 0.0)
-    log_ways = log_choose(k - 1, r - 1) + log_choose(misses - 1, gaps - 1) + possible
-    n10, n01 = r - last, r - first
-    counts = np.broadcast_arrays(misses - gaps, n01, n10, k - r)
-    return log_ways - log_choose(np.asarray(m), k), Transitions(*(np.maximum(count, 0) for count in counts))
 
 
 def _upper(ratio: np.ndarray, observed: float, log_p: np.ndarray) -> float:

@@ -1,16 +1,17 @@
 """What a score is made of: miscalibration, discrimination, uncertainty.
 
-score = miscalibration - discrimination + uncertainty (the CORP decomposition of quantile scores: Gneiting, Wolffram, Resin,
-Kraus, Bracher, Dimitriadis, Hagenmeyer, Jordan, Lerch, Phipps and Schienle 2023, "Model diagnostics and forecast evaluation
-for quantiles"). With the quantiles put right by isotonic regression and with the one best constant:
+score = miscalibration - discrimination + uncertainty (the CORP decomposition of quantile scores: Gneiting, Wolffram,
+Resin, Kraus, Bracher, Dimitriadis, Hagenmeyer, Jordan, Lerch, Phipps and Schienle 2023, "Model diagnostics and
+forecast evaluation for quantiles"). With the quantiles put right by isotonic regression and with the one best
+constant:
 
 - miscalibration: score - score of the quantiles put right; what is lost because they do not mean what they say
 - discrimination: score of the constant - score of the quantiles put right; what is gained by telling windows apart
 - uncertainty: score of the constant; what the outcomes themselves are worth
 
-None is negative. Putting right is done on the very windows that are scored, so a little miscalibration is found in right
-forecasts too. The CRPS is twice the mean of the quantile scores over all levels; here over ``LEVELS``, which makes it the
-exact CRPS of a law with as many equally likely values.
+None is negative. Putting right is done on the very windows that are scored, so a little miscalibration is found in
+right forecasts too. The CRPS is twice the mean of the quantile scores over all levels; here over ``LEVELS``, which
+makes it the exact CRPS of a law with as many equally likely values.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def decompose(quantile_M: np.ndarray, outcome_M: np.ndarray, level: float) -> De
 def decompositions(outcomes: Outcomes, forecast: Forecast, task: Task) -> dict[str, Decomposition]:
     """``crps`` and the quantile score of each of the ``TAILS``: each series and step by itself, then the mean.
 
-    Log returns are in percent, as are price changes of series whose prices are all positive, of the last close; others are
-    in price units.
+    Log returns are in percent, as are price changes of series whose prices are all positive, of the last close;
+    others are in price units.
     """
     unit_N1 = percent(outcomes, task)
     actual_NH = target_change(outcomes, task) * unit_N1
@@ -61,9 +62,7 @@ def decompositions(outcomes: Outcomes, forecast: Forecast, task: Task) -> dict[s
     by_level = {}
     for level in LEVELS:
         quantile_NH = quantile(forecast, level) * unit_N1
-        parts = [
-            decompose(quantile_NH[row, h], actual_NH[row, h], level) for row in rows for h in range(task.horizon)
-        ]
+        parts = [decompose(quantile_NH[row, h], actual_NH[row, h], level) for row in rows for h in range(task.horizon)]
         by_level[level] = Decomposition(*np.mean(parts, axis=0).tolist())
     crps = Decomposition(*(2 * np.mean(list(by_level.values()), axis=0)).tolist())
     return {"crps": crps, **{f"{100 * level:g} %": by_level[level] for level in TAILS}}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from nextbar.metrics.comparison import SIGNIFICANT
+from nextbar.metrics.examined import Finding
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -17,3 +21,49 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected_M = np.empty(len(p_M))
     corrected_M[order_M] = np.minimum(np.maximum.accumulate(p_M[order_M] * np.arange(len(p_M), 0, -1)), 1.0)
     return corrected_M.tolist()
+
+
+def judged(
+    title: str,
+    figures: list[dict[str, Any]],
+    columns: Sequence[str],
+    fewest: Sequence[tuple[int, int]],
+    words: tuple[str, str],
+) -> Finding:
+    """The finding of many tests at once: the p-values of some columns of its figures, corrected together.
+
+    Args:
+        title: of the finding.
+        figures: a row for each sequence of windows that was tested.
+        columns: those that hold the p-values.
+        fewest: of each sequence that was too short its windows, and how many it takes.
+        words: what is said where no test says otherwise, and where one does.
+    """
+    lacking = ""
+    if fewest:
+        n, least = min(fewest)
+        many = "1 sequence is" if len(fewest) == 1 else f"{len(fewest)} sequences are"
+        lacking = f" {many} too short to be tested: {n} windows that share no bar, and it takes {least}."
+    if not figures:
+        return {"title": title, "sentence": f"Not tested:{lacking}", "figures": []}
+    corrected = holm([row[column] for row in figures for column in columns])
+    least_p = np.reshape(corrected, (len(figures), len(columns))).min(axis=1)
+    failed = int((np.array(corrected) < SIGNIFICANT).sum())
+    if not failed:
+        sentence = (
+            f"{words[0]}, as far as {len(corrected)} tests can tell (smallest p {min(corrected):.2g}, corrected)."
+        )
+    else:
+        worst = figures[int(np.argmin(least_p))]
+        where = ", ".join(str(worst[key]) for key in ("series", "hits") if key in worst)
+        step = f", {worst['step']} bars ahead" if max(row["step"] for row in figures) > 1 else ""
+        sentence = (
+            f"{words[1]}: {failed} of {len(corrected)} tests say so (p below {SIGNIFICANT:g}, corrected), "
+            f"most clearly {where}{step} (p = {least_p.min():.2g})."
+        )
+    return {"title": title, "sentence": sentence + lacking, "figures": figures}
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,10 +1,11 @@
 """What luck alone makes of the differences between several mean losses, each divided by its standard error.
 
-The Diebold-Mariano test of :mod:`nextbar.metrics.significance` for many at once: of K losses per timestamp, the first B cosine
-transforms tell the long-run covariance of their means (Müller 2007; Lazarus, Lewis, Stock and Watson 2018). Under equal
-expected loss the means are normal with that covariance, and independent of its estimate, which is Wishart-distributed with B
-degrees of freedom. Both are drawn, and each draw is divided by its own standard errors, so that a contest of two has the
-Student-t law of the Diebold-Mariano test, and one of many the joint law of all their statistics.
+The Diebold-Mariano test of :mod:`nextbar.metrics.significance` for many at once: of K losses per timestamp, the first
+B cosine transforms tell the long-run covariance of their means (Müller 2007; Lazarus, Lewis, Stock and Watson 2018).
+Under equal expected loss the means are normal with that covariance, and independent of its estimate, which is
+Wishart-distributed with B degrees of freedom. Both are drawn, and each draw is divided by its own standard errors, so
+that a contest of two has the Student-t law of the Diebold-Mariano test, and one of many the joint law of all their
+statistics.
 
 This takes the place of a block bootstrap, whose standard errors are too small in the samples at hand: see
 ``docs/metrics.md`` for how often either errs.
@@ -39,7 +40,7 @@ class NullDraws(NamedTuple):
         """
         from scipy.fft import dct
 
-        n, k = loss_TK.shape
+        n = len(loss_TK)
         averages = cosine_averages(n, horizon)
         wave_BK = dct(loss_TK, norm="ortho", axis=0)[1 : averages + 1] / np.sqrt(n * averages)
         _, size_Q, axis_QK = np.linalg.svd(wave_BK, full_matrices=False)
@@ -58,7 +59,8 @@ class NullDraws(NamedTuple):
         return _pairs(self.mean_K, self.covariance_KK), _pairs(self.mean_RK, self.covariance_RKK)
 
     def gains(self, benchmark: int) -> tuple[np.ndarray, np.ndarray]:
-        """Statistics of the benchmark's loss - loss of each: observed (K,), drawn (R, K); 0 for the benchmark itself."""
+        """Statistics of the benchmark's loss - loss of each: observed (K,), drawn (R, K); 0 for the benchmark
+        itself."""
         observed_KK, drawn_RKK = self.between()
         return observed_KK[benchmark], drawn_RKK[:, benchmark]
 
@@ -68,4 +70,6 @@ def _pairs(mean_K: np.ndarray, covariance_KK: np.ndarray) -> np.ndarray:
     variance_KK = variance_K[..., :, None] + variance_K[..., None, :] - 2 * covariance_KK
     gap_KK = mean_K[..., :, None] - mean_K[..., None, :]
     floor = 1e-14 * (variance_K[..., :, None] + variance_K[..., None, :])
-    return np.divide(gap_KK, np.sqrt(np.maximum(variance_KK, floor)), out=np.zeros_like(gap_KK), where=variance_KK > floor)
+    return np.divide(
+        gap_KK, np.sqrt(np.maximum(variance_KK, floor)), out=np.zeros_like(gap_KK), where=variance_KK > floor
+    )

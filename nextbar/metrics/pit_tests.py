@@ -2,8 +2,8 @@
 
 - Berkowitz (2001): the normal scores of the PIT have mean 0, variance 1 and no autocorrelation, by a likelihood ratio
   against a Gaussian AR(1).
-- Serial dependence (Diebold, Gunther and Tay 1998): Ljung and Box's (1978) statistic of the PIT, for moves whose direction
-  could have been known, and of its squared distance from the middle, for moves whose size could have been.
+- Serial dependence (Diebold, Gunther and Tay 1998): Ljung and Box's (1978) statistic of the PIT, for moves whose
+  direction could have been known, and of its squared distance from the middle, for moves whose size could have been.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 LAGS = 10
 """of Ljung and Box's statistic"""
 LEAST_WINDOWS = 100
-"""fewer, and Ljung and Box's chi-squared law errs: at 100 windows and 10 lags it calls 5 to 6 in 100 right laws wrong"""
+"""fewer, and Ljung and Box's chi-squared law errs: at 100 windows and 10 lags it calls 5 to 6 in 100 right laws
+wrong"""
 EDGE = 2.0**-53
 """a PIT of 0 or 1 to rounding counts as this far from it"""
 LARGEST = 0.9999
@@ -88,7 +89,8 @@ def berkowitz_p(score_M: np.ndarray) -> float:
 
 
 def ljung_box_p(value_M: np.ndarray, lags: int = LAGS) -> float:
-    """p-value of Ljung and Box's statistic, M (M + 2) times the sum of r_k^2 / (M - k) over the lags; 1 for constants."""
+    """p-value of Ljung and Box's statistic, M (M + 2) times the sum of r_k^2 / (M - k) over the lags; 1 for
+    constants."""
     from scipy.stats import chi2
 
     centred_M, m = value_M - value_M.mean(), len(value_M)

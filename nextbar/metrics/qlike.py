@@ -1,8 +1,8 @@
 """QLIKE: is the forecast variance that of what came, judged by realised variance?
 
-ln h + v / h for a forecast variance h and a realised one v, lower is better: of the losses of a variance it is one of the two
-kinds whose order is right however noisy v is, as long as v is right on average (Patton 2011), and the one that large moves
-do not dominate.
+ln h + v / h for a forecast variance h and a realised one v, lower is better: of the losses of a variance it is one of
+the two kinds whose order is right however noisy v is, as long as v is right on average (Patton 2011), and the one
+that large moves do not dominate.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def qlike(variance: np.ndarray, realised: np.ndarray) -> np.ndarray:
 def realised_variance(outcomes: Outcomes, task: Task, range_NH: np.ndarray | None) -> tuple[np.ndarray, bool]:
     """Realised variance (N, H) of the change over h bars, in squared percent, and whether it is of ranges.
 
-    Range variances, which are far less noisy than squared changes, are scaled for each series and step so that their mean
-    is that of the squared changes: prices that trade now and then have ranges that are too small, and a bar's moves may
-    partly undo those of the bar before, which would favour forecasts that are as much too low (Hansen and Lunde 2005 scale
-    in the same way). Squared changes where there are none.
+    Range variances, which are far less noisy than squared changes, are scaled for each series and step so that their
+    mean is that of the squared changes: prices that trade now and then have ranges that are too small, and a bar's
+    moves may partly undo those of the bar before, which would favour forecasts that are as much too low (Hansen and
+    Lunde 2005 scale in the same way). Squared changes where there are none.
 
     Args:
         outcomes: N windows.

@@ -14,6 +14,7 @@ from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.reference import baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
+from nextbar.metrics.timeline import per_timestamp
 from nextbar.metrics.truth import Truth
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -117,9 +118,7 @@ class Scorer:
         For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
         training variance.
         """
-        _, moment_N = np.unique(self.outcomes.origin_time_N, return_inverse=True)
-        count_T = np.bincount(moment_N)
-        model_T, baseline_T = (np.bincount(moment_N, s.loss_N) / count_T for s in (scores, against or self.baseline))
+        model_T, baseline_T = (per_timestamp(self.outcomes, s.loss_N) for s in (scores, against or self.baseline))
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
 
     def ranking(self, scores: Scores) -> float:

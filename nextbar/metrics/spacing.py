@@ -1,7 +1,7 @@
 """Windows of a series so far apart that their outcomes share no bar, in the order of time.
 
-Forecasts over h bars from neighbouring origins share h - 1 bars, so their errors go together even where the forecasts are
-right. A test for what goes together over time asks every h-th origin only.
+Forecasts over h bars from neighbouring origins share h - 1 bars, so their errors go together even where the forecasts
+are right. A test for what goes together over time asks every h-th origin only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Sequence(NamedTuple):
 
 def sequences(outcomes: Outcomes, horizon: int) -> list[Sequence]:
     """One for each series and step h, holding every h-th of the series' windows, the first included."""
-    found = []
+    every: list[Sequence] = []
     for s in np.unique(outcomes.series_N):
         row_M = np.flatnonzero(outcomes.series_N == s)
         row_M = row_M[np.argsort(outcomes.origin_time_N[row_M], kind="stable")]
-        found += [Sequence(outcomes.names[s], step, row_M[::step]) for step in range(1, horizon + 1)]
-    return found
+        every += [Sequence(outcomes.names[s], step, row_M[::step]) for step in range(1, horizon + 1)]
+    return every

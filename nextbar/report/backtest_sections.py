@@ -13,6 +13,7 @@ from nextbar.metrics.task import Task
 from nextbar.report.backtest_tracks import backtest_explorer
 from nextbar.report.calibration import calibration_parts
 from nextbar.report.experiment import config_facts
+from nextbar.report.findings import finding_parts
 from nextbar.report.folds import fold_bands, fold_figure, fold_table, ticker_figure
 from nextbar.report.markup import element, facts, table
 from nextbar.report.page import Section
@@ -128,10 +129,15 @@ def calibration(shown: BacktestFacts) -> Section:
     return Section("calibration", "Calibration", calibration_parts(shown.backtest.calibration, shown.task))
 
 
+def tests(shown: BacktestFacts) -> Section:
+    """What statistical tests say of all that took part, and of the model's forecasts."""
+    return Section("tests", "Tests", finding_parts(shown.backtest.tests))
+
+
 def reading(shown: BacktestFacts) -> Section:
     """Advice on reading the page, the same in every one."""
     return Section("reading", "How to read this page", [how_to_read()])
 
 
-SECTIONS: list[Callable[[BacktestFacts], Section]] = [folds, scores, by_fold, forecasts, calibration, reading]
+SECTIONS: list[Callable[[BacktestFacts], Section]] = [folds, scores, by_fold, forecasts, calibration, tests, reading]
 """sections in the order of the page; a further one is a function and its place here"""

@@ -10,6 +10,7 @@ from nextbar.metrics.task import Task
 from nextbar.report.breakdown import breakdown_figures
 from nextbar.report.calibration import calibration_parts
 from nextbar.report.experiment import trained_parts
+from nextbar.report.findings import finding_parts
 from nextbar.report.learning import learning_figures
 from nextbar.report.markup import element
 from nextbar.report.page import Section
@@ -111,10 +112,15 @@ def calibration(run: RunFacts) -> Section:
     return Section("calibration", "Calibration", parts)
 
 
+def tests(run: RunFacts) -> Section:
+    """What statistical tests say of the test span."""
+    return Section("tests", "Tests", finding_parts(run.test.tests) if run.test else [])
+
+
 def reading(run: RunFacts) -> Section:
     """Advice on reading the page, the same in every one."""
     return Section("reading", "How to read this page", [how_to_read()])
 
 
-SECTIONS: list[Callable[[RunFacts], Section]] = [data, learning, forecasts, scores, where, calibration, reading]
+SECTIONS: list[Callable[[RunFacts], Section]] = [data, learning, forecasts, scores, where, calibration, tests, reading]
 """sections in the order of the page; a further one is a function and its place here"""

@@ -9,6 +9,7 @@ from nextbar.metrics.task import Task
 from nextbar.report.markup import facts
 from nextbar.report.page import Section
 from nextbar.report.parallel import parallel_figure
+from nextbar.report.scores import number
 from nextbar.report.texts import how_to_read
 from nextbar.report.trials import history_figure, importance_figure, leaderboard_html, written
 from nextbar.searching.importance import LEAST_FOR_IMPORTANCE
@@ -44,6 +45,19 @@ def winner(shown: StudyFacts) -> Section:
     return Section("winner", "The winner", [facts((name, written(value)) for name, value in values.items())])
 
 
+def luck(shown: StudyFacts) -> Section:
+    """How likely luck alone makes such a winner."""
+    result = shown.study.luck
+    figures = None
+    if not isinstance(result, str):
+        figures = facts([
+            ("configurations", f"{result.tried:,}"), ("of them without losses", f"{result.unknown:,}"),
+            ("validation origins", f"{result.origins:,}"), (f"gain over {result.benchmark}", number(result.gain)),
+            ("gain by its standard error", number(result.statistic)), ("probability under pure luck", f"{result.p_value:.2g}"),
+        ])  # fmt: skip
+    return Section("luck", "Is the winner luck?", [shown.study.luck_in_words, figures])
+
+
 def trials(shown: StudyFacts) -> Section:
     """The leaderboard."""
     fields = tuple(shown.study.space.dimensions)
@@ -71,5 +85,5 @@ def reading(shown: StudyFacts) -> Section:
     return Section("reading", "How to read this page", [how_to_read(_ADVICE)])
 
 
-SECTIONS: list[Callable[[StudyFacts], Section]] = [winner, trials, drawn, mattered, reading]
+SECTIONS: list[Callable[[StudyFacts], Section]] = [winner, luck, trials, drawn, mattered, reading]
 """sections in the order of the page; a further one is a function and its place here"""

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,9 +19,10 @@ from nextbar.config.yaml_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
-from nextbar.files import write_json
+from nextbar.files import write_json, write_whole
 from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.timeline import Timeline
 from nextbar.types import Reference
 
 FORMAT = 2
@@ -39,9 +42,12 @@ GONE = "the process that trained it has gone; the same command goes on from its 
 NORMALISATION = "normalisation.json"
 REFERENCE = "reference.json"
 CONFORMAL = "conformal.json"
+LOSSES = "validation_losses.npz"
 BARS = "bars.json"
 FINAL = "final"
 """folder of a run's final fit, laid out like a run"""
+TIME = "time"
+"""array of the timestamps of the losses"""
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -105,6 +111,30 @@ def write_reference(path: Path, names: Sequence[str], reference: Reference) -> N
 def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
     """Write the validation residuals of an epoch, by which its intervals can be adjusted."""
     write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
+
+
+def write_losses(path: Path, timeline: Timeline) -> None:
+    """Write the validation losses per timestamp, as float32, by which a search tells skill from luck."""
+    buffer = BytesIO()
+    losses = {name: loss_T.astype(np.float32) for name, loss_T in timeline.losses.items()}
+    np.savez_compressed(buffer, allow_pickle=False, **{TIME: timeline.time_T, **losses})
+    write_whole(path / LOSSES, buffer.getvalue())
+
+
+def read_losses(path: Path) -> Timeline | None:
+    """The validation losses per timestamp; None where the run has none, as of earlier versions.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        with np.load(path / LOSSES) as content:
+            arrays = {name: content[name] for name in content.files}
+        return Timeline(arrays.pop(TIME), {name: loss_T.astype(np.float64) for name, loss_T in arrays.items()})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise RunError(f"{path / LOSSES} cannot be read ({error}); was the run folder copied whole?") from None
 
 
 def read_preparation(path: Path) -> Preparation:

@@ -16,6 +16,8 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import NextbarError, RunError
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.metrics.luck import Luck
+from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_summary
 from nextbar.searching.folder import StudyFolder
@@ -25,6 +27,7 @@ from nextbar.searching.optuna_study import load_study
 from nextbar.searching.space.space import Space
 from nextbar.searching.storage import open_storage, storage_failures
 from nextbar.searching.trials import FACTS, OWNER, counted
+from nextbar.searching.winner import winner_luck
 from nextbar.tables import print_whole
 
 if TYPE_CHECKING:
@@ -177,6 +180,18 @@ class Study:
             else "No interval: there are too few windows, a ticker has no baseline, or an error is not finite."
         )
 
+    @cached_property
+    def luck(self) -> Luck | str:
+        """How likely luck alone makes a winner as good on validation; or why that cannot be said, in words."""
+        return winner_luck(self.path, self.trials, Task.of(self.config(self.best_trial)).horizon)
+
+    @property
+    def luck_in_words(self) -> str:
+        """One sentence."""
+        return (
+            f"Whether it is luck cannot be said: {self.luck}." if isinstance(self.luck, str) else self.luck.in_words()
+        )
+
     def show(self, out: Console | None = None) -> None:
         """Print the leaderboard, and the lines under it.
 
@@ -196,6 +211,7 @@ class Study:
                 report = read_summary(self.best)["metrics"].get("test")
                 test = [f"Winner on the test span: {report['verdict']}", self.sureness] if report else []
                 lines += test or ["The winner has no test span."]
+                lines.append(self.luck_in_words)
             except RunError as error:
                 lines.append(str(error))
         if self.importance:

@@ -10,9 +10,10 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import SpanOutput
 from nextbar.metrics.conformal import Conformal
-from nextbar.metrics.reference import fit_reference
+from nextbar.metrics.reference import BASELINE_NAMES, fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
+from nextbar.metrics.timeline import Timeline
 from nextbar.types import Forecast, Reference
 
 SCORED = ("validation", "test")
@@ -25,6 +26,8 @@ class Report(NamedTuple):
     """by span, beside the baseline's"""
     conformal: Conformal | None
     """the validation residuals of a ``distribution``"""
+    losses: Timeline | None = None
+    """validation losses per timestamp, of the ``model`` and, by its name, the baseline"""
 
 
 def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
@@ -82,8 +85,17 @@ class ScoredSpans:
     def report(self, output: SpanOutput) -> Report:
         """The closing report on an epoch's forecasts."""
         forecasts = self.forecasts(output)
-        metrics = {span: self.scorers[span].report(forecast) for span, forecast in forecasts.items()}
+        scores = {span: self.scorers[span].score(forecast) for span, forecast in forecasts.items()}
+        metrics = {span: self.scorers[span].report(scored) for span, scored in scores.items()}
         conformal = None
         if "validation" in forecasts and self.task.output_mode == "distribution":
             conformal = Conformal.fit(self.scorers["validation"].outcomes, forecasts["validation"], self.task)
-        return Report(metrics, conformal)
+        losses = None
+        if "validation" in scores:
+            scorer = self.scorers["validation"]
+            by_name = {
+                "model": scores["validation"].loss_N,
+                BASELINE_NAMES[self.task.output_mode]: scorer.baseline.loss_N,
+            }
+            losses = Timeline.of(scorer.outcomes, by_name)
+        return Report(metrics, conformal, losses)

@@ -15,7 +15,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import ENDED, WHOLE, RunFolder
-from nextbar.runs.records import write_conformal, write_reference
+from nextbar.runs.records import write_conformal, write_losses, write_reference
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
 from nextbar.train.result import Plan, Result, Watch
@@ -196,6 +196,8 @@ class Training:
         best = self.best
         if best and report.conformal:
             write_conformal(self.run.path, best.epoch, report.conformal)
+        if best and report.losses:
+            write_losses(self.run.path, report.losses)
         self.checkpoints.wait()  # whoever reads that it has ended finds its checkpoints
         end = {"status": status, "message": message, "metrics": report.metrics}
         if self._final_follows and status in WHOLE:  # the run has not ended

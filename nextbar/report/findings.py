@@ -1,0 +1,34 @@
+"""What statistical tests say: of each a sentence, and its figures in a table that can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nextbar.report.markup import Html, element, join, table
+from nextbar.report.scores import number
+
+P = ", p"
+"""ending of a column of p-values; ``p`` alone is one too"""
+
+
+def finding_parts(findings: Mapping[str, Mapping[str, Any]]) -> list[Html]:
+    """A part of a section for each finding of :func:`nextbar.metrics.findings.findings`."""
+    return [_finding(finding) for finding in findings.values()]
+
+
+def _finding(finding: Mapping[str, Any]) -> Html:
+    rows = finding["figures"]
+    parts = [element("h3", finding["title"]), element("p", finding["sentence"])]
+    if rows:
+        words = sum(isinstance(value, str) for value in rows[0].values())
+        body = [[_cell(name, value) for name, value in row.items()] for row in rows]
+        figures = table(list(rows[0]), body, caption=finding["title"], text_columns=max(words, 1))
+        parts.append(element("details", element("summary", "Figures"), figures))
+    return join(parts)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.2g}" if name == "p" or name.endswith(P) else number(value)

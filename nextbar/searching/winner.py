@@ -1,0 +1,54 @@
+"""Is a study's winner one by luck? From the validation losses that its runs keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nextbar.errors import RunError
+from nextbar.metrics.luck import Luck, luck
+from nextbar.runs.records import read_losses
+from nextbar.searching.leaderboard import best_of
+from nextbar.searching.trials import FACTS
+
+MODEL = "model"
+"""what the timelines of runs call the run itself; the last of the others is the benchmark"""
+
+
+def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck | str:
+    """How likely luck alone makes a winner as good as the best of the trials.
+
+    A configuration counts as tried where its training came to an end or was pruned. Pruned ones keep no losses, nor do
+    runs of earlier versions; runs that were trained on another machine and not copied here have none that can be read.
+
+    Args:
+        path: the study's folder, with the runs in it.
+        trials: those that count.
+        horizon: H of the experiments.
+
+    Returns:
+        The result; or why there is none, in words.
+    """
+    best = best_of(trials)
+    if best is None:
+        return "no trial has finished"
+    tried = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    timelines, winner = [], None
+    for trial in tried:
+        try:
+            timeline = read_losses(path / trial.user_attrs[FACTS]["run"])
+        except RunError as error:
+            if trial.number == best.number:
+                return str(error)
+            timeline = None
+        if timeline is None:
+            continue
+        if trial.number == best.number:
+            winner = len(timelines)
+        timelines.append(timeline)
+    if winner is None:
+        return "the winner's run kept no validation losses; it is of an earlier version, or lies on another machine"
+    benchmark = list(timelines[winner].losses)[-1]
+    return luck(timelines, winner, len(tried) - len(timelines), (MODEL, benchmark), horizon)
