@@ -56,7 +56,7 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
         if rows:
             table = plain_table(list(rows[0]), right=[name for name in rows[0] if not isinstance(rows[0][name], str)])
             for row in rows:
-                table.add_row(*(value if isinstance(value, str) else rounded(value) for value in row.values()))
+                table.add_row(*(_figure(name, value) for name, value in row.items()))
             print_whole(out, table)
         out.print()
 
@@ -69,6 +69,17 @@ def _add_metric(table: Table, label: str, name: str, report: Mapping[str, Any]) 
     style = None if not skill else "green" if skill > 0 else "red"
     signed = "" if skill is None else f"{skill:+.4f}"
     table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), signed, style=style)
+
+
+def _figure(name: str, value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.2g}" if is_p_value(name) else rounded(value)
+
+
+def is_p_value(name: str) -> bool:
+    """Whether a column of a finding's figures holds p-values: ``p``, or ``..., p``. Two digits are enough for them."""
+    return name == "p" or name.endswith(", p")
 
 
 def rounded(value: float | None) -> str:

@@ -121,7 +121,7 @@ def confidence_set(t_KK: np.ndarray, t_RKK: np.ndarray) -> np.ndarray:
     while len(left) > 1:
         among = t_KK[np.ix_(left, left)]
         greatest_R = t_RKK[:, left][:, :, left].max(axis=(1, 2))
-        highest = max(highest, float(np.mean(greatest_R > among.max())))
+        highest = max(highest, drawn_p(greatest_R, float(among.max())))
         loser = left[int(np.unravel_index(np.argmax(among), among.shape)[0])]
         p_value_K[loser] = highest
         left.remove(loser)
@@ -137,7 +137,7 @@ def superior_ability(t_K: np.ndarray, t_RK: np.ndarray, n: int, gain: float | No
         n: T, origins that a mean is taken over.
         gain: how great; None: as the greatest of ``t_K``.
     """
-    return float(np.mean(recentred(t_K, t_RK, n).max(axis=1) > (t_K.max() if gain is None else gain)))
+    return drawn_p(recentred(t_K, t_RK, n).max(axis=1), float(t_K.max()) if gain is None else gain)
 
 
 def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> np.ndarray:
@@ -155,6 +155,11 @@ def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> n
             break
         superior_K |= better_K
     return superior_K
+
+
+def drawn_p(greatest_R: np.ndarray, observed: float) -> float:
+    """Share of the draws that are greater, the observed one counted among them, so that it is never 0."""
+    return (1 + int(np.sum(greatest_R > observed))) / (1 + len(greatest_R))
 
 
 def recentred(t_K: np.ndarray, t_RK: np.ndarray, n: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def coverage(examined: Examined) -> Finding | None:
                 "independence, p": test.independence, "Christoffersen, p": test.conditional,
                 "dynamic quantile, p": test.dynamic,
             })  # fmt: skip
-    title = "Coverage: are there as many misses as there should be, and do they come alone?"
+    title = "Coverage: do outcomes fall outside as often as they should, and not in clusters?"
     return judged(title, figures, ("Christoffersen, p", "dynamic quantile, p"), fewest, _COVERAGE)
 
 
@@ -165,7 +165,10 @@ TESTS: dict[str, Callable[[Examined], Finding | None]] = {
 }  # fmt: skip
 """in the order of reports; a further one is a function and its place here"""
 
-_COVERAGE = ("Misses are as many as they should be and come alone", "Misses are too many, too few, or come together")
+_COVERAGE = (
+    "Outcomes fall outside as often as they should, and not in clusters",
+    "Outcomes fall outside too often, too seldom, or in clusters",
+)
 _PIT = (
     "The law is right, and nothing is left to foretell",
     "The law is not quite right, or something is left to foretell",

@@ -56,10 +56,11 @@ def judged(
     else:
         worst = figures[int(np.argmin(least_p))]
         where = ", ".join(str(worst[key]) for key in ("series", "hits") if key in worst)
-        step = f", {worst['step']} bars ahead" if max(row["step"] for row in figures) > 1 else ""
+        if max(row["step"] for row in figures) > 1:
+            where += f", {worst['step']} bar{'' if worst['step'] == 1 else 's'} ahead"
         sentence = (
-            f"{words[1]}: {failed} of {len(corrected)} tests say so (p below {SIGNIFICANT:g}, corrected), "
-            f"most clearly {where}{step} (p = {least_p.min():.2g})."
+            f"{words[1]}, by {failed} of {len(corrected)} tests (p below {SIGNIFICANT:g}, corrected), "
+            f"most clearly {where} (p = {least_p.min():.2g})."
         )
     return {"title": title, "sentence": sentence + lacking, "figures": figures}
 

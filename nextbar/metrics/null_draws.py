@@ -13,6 +13,7 @@ This takes the place of a block bootstrap, whose standard errors are too small i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,55 +22,64 @@ from nextbar.metrics.significance import cosine_averages
 
 DRAWS = 10_000
 SEED = 0
+CHUNK = 4_000_000
+"""numbers worked on at once"""
+ROUNDING = 1e-14
+"""variances of differences below this share of those of the losses are zero"""
 
 
 class NullDraws(NamedTuple):
-    """Differences of K mean losses, observed and under equal expected loss; R draws."""
+    """Mean losses of K forecasts, and what their differences are drawn from."""
 
     mean_K: np.ndarray
-    covariance_KK: np.ndarray
-    """of the means"""
-    mean_RK: np.ndarray
-    covariance_RKK: np.ndarray
+    root_QK: np.ndarray
+    """Q = min(B, K): its product with its transpose, (K, K), is the covariance of the means"""
+    averages: int
+    """B"""
+    draws: int = DRAWS
+    seed: int = SEED
 
     @classmethod
     def of(cls, loss_TK: np.ndarray, horizon: int, draws: int = DRAWS, seed: int = SEED) -> NullDraws:
-        """From losses per timestamp; ``horizon`` H as in the Diebold-Mariano test, B must be 1 at least.
-
-        The Wishart matrices are drawn by Bartlett's decomposition.
-        """
+        """From losses per timestamp; H and B as in the Diebold-Mariano test, B must be 1 at least."""
         from scipy.fft import dct
 
         n = len(loss_TK)
         averages = cosine_averages(n, horizon)
         wave_BK = dct(loss_TK, norm="ortho", axis=0)[1 : averages + 1] / np.sqrt(n * averages)
         _, size_Q, axis_QK = np.linalg.svd(wave_BK, full_matrices=False)
-        root_QK = size_Q[:, None] * axis_QK
-        q = len(size_Q)
-        rng = np.random.default_rng(seed)
-        lower = np.tril(rng.standard_normal((draws, q, q)), -1)
-        diagonal = np.arange(q)
-        lower[:, diagonal, diagonal] = np.sqrt(rng.chisquare(averages - diagonal, (draws, q)))
-        factor = np.einsum("rij,ik->rjk", lower, root_QK) / np.sqrt(averages)
-        mean_RK = rng.standard_normal((draws, q)) @ root_QK
-        return cls(loss_TK.mean(axis=0), root_QK.T @ root_QK, mean_RK, np.einsum("rjk,rjl->rkl", factor, factor))
+        return cls(loss_TK.mean(axis=0), size_Q[:, None] * axis_QK, averages, draws, seed)
 
     def between(self) -> tuple[np.ndarray, np.ndarray]:
-        """Statistics of loss i - loss j: observed (K, K), drawn (R, K, K); 0 on the diagonal."""
-        return _pairs(self.mean_K, self.covariance_KK), _pairs(self.mean_RK, self.covariance_RKK)
+        """Statistics of loss i - loss j: observed (K, K), and R draws of them, (R, K, K); 0 on the diagonal."""
+        k_all = range(len(self.mean_K))
+        observed = np.stack([_gains(self.mean_K, self.root_QK, k) for k in k_all])
+        drawn = [np.stack([_gains(*draw, k) for k in k_all], axis=1) for draw in self._drawn()]
+        return observed, np.concatenate(drawn)
 
     def gains(self, benchmark: int) -> tuple[np.ndarray, np.ndarray]:
-        """Statistics of the benchmark's loss - loss of each: observed (K,), drawn (R, K); 0 for the benchmark
-        itself."""
-        observed_KK, drawn_RKK = self.between()
-        return observed_KK[benchmark], drawn_RKK[:, benchmark]
+        """Statistics of the benchmark's loss - loss of each: observed (K,), and R draws, (R, K)."""
+        drawn = [_gains(*draw, benchmark) for draw in self._drawn()]
+        return _gains(self.mean_K, self.root_QK, benchmark), np.concatenate(drawn)
+
+    def _drawn(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Means (C, K) and roots (C, Q, K) of C draws at a time, those of Wishart matrices by Bartlett's decomposition."""
+        q, k = self.root_QK.shape
+        rng = np.random.default_rng(self.seed)
+        at_once = max(1, CHUNK // (q * k))
+        diagonal = np.arange(q)
+        for first in range(0, self.draws, at_once):
+            count = min(at_once, self.draws - first)
+            lower_CQQ = np.tril(rng.standard_normal((count, q, q)), -1)
+            lower_CQQ[:, diagonal, diagonal] = np.sqrt(rng.chisquare(self.averages - diagonal, (count, q)))
+            root_CQK = lower_CQQ.swapaxes(1, 2) @ self.root_QK / np.sqrt(self.averages)
+            yield rng.standard_normal((count, q)) @ self.root_QK, root_CQK
 
 
-def _pairs(mean_K: np.ndarray, covariance_KK: np.ndarray) -> np.ndarray:
-    variance_K = np.diagonal(covariance_KK, axis1=-2, axis2=-1)
-    variance_KK = variance_K[..., :, None] + variance_K[..., None, :] - 2 * covariance_KK
-    gap_KK = mean_K[..., :, None] - mean_K[..., None, :]
-    floor = 1e-14 * (variance_K[..., :, None] + variance_K[..., None, :])
-    return np.divide(
-        gap_KK, np.sqrt(np.maximum(variance_KK, floor)), out=np.zeros_like(gap_KK), where=variance_KK > floor
-    )
+def _gains(mean_K: np.ndarray, root_QK: np.ndarray, k: int) -> np.ndarray:
+    """Loss k - loss of each, by its standard error, (..., K); 0 where the two do not differ."""
+    variance_K = np.sum((root_QK - root_QK[..., [k]]) ** 2, axis=-2)
+    total_K = np.sum(root_QK**2 + root_QK[..., [k]] ** 2, axis=-2)
+    gain_K = mean_K[..., [k]] - mean_K
+    varies_K = variance_K > ROUNDING * total_K
+    return np.divide(gain_K, np.sqrt(variance_K), out=np.zeros_like(gain_K), where=varies_K)

@@ -7,9 +7,7 @@ from typing import Any
 
 from nextbar.report.markup import Html, element, join, table
 from nextbar.report.scores import number
-
-P = ", p"
-"""ending of a column of p-values; ``p`` alone is one too"""
+from nextbar.tables import is_p_value
 
 
 def finding_parts(findings: Mapping[str, Mapping[str, Any]]) -> list[Html]:
@@ -31,4 +29,4 @@ def _finding(finding: Mapping[str, Any]) -> Html:
 def _cell(name: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return f"{value:.2g}" if name == "p" or name.endswith(P) else number(value)
+    return f"{value:.2g}" if is_p_value(name) else number(value)

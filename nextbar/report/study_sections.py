@@ -53,7 +53,8 @@ def luck(shown: StudyFacts) -> Section:
         figures = facts([
             ("configurations", f"{result.tried:,}"), ("of them without losses", f"{result.unknown:,}"),
             ("validation origins", f"{result.origins:,}"), (f"gain over {result.benchmark}", number(result.gain)),
-            ("gain by its standard error", number(result.statistic)), ("probability under pure luck", f"{result.p_value:.2g}"),
+            ("gain by its standard error", number(result.statistic)),
+            ("probability under pure luck", f"{result.p_value:.2g}"),
         ])  # fmt: skip
     return Section("luck", "Is the winner luck?", [shown.study.luck_in_words, figures])
 

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nextbar.errors import RunError
 from nextbar.metrics.luck import Luck, luck
+from nextbar.metrics.timeline import Timeline
 from nextbar.runs.records import read_losses
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.trials import FACTS
@@ -35,7 +36,8 @@ def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck
     if best is None:
         return "no trial has finished"
     tried = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    timelines, winner = [], None
+    timelines: list[Timeline] = []
+    winner = None
     for trial in tried:
         try:
             timeline = read_losses(path / trial.user_attrs[FACTS]["run"])
