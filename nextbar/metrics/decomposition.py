@@ -47,6 +47,7 @@ def decompose(quantile_M: np.ndarray, outcome_M: np.ndarray, level: float) -> De
     score, right, uncertainty = (
         float(quantile_score(forecast, outcome_M, level).mean()) for forecast in (quantile_M, right_M, constant)
     )
+    right = min(right, score, uncertainty)  # to rounding
     return Decomposition(score, score - right, uncertainty - right, uncertainty)
 
 

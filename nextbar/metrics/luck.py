@@ -20,6 +20,9 @@ from nextbar.metrics.null_draws import NullDraws
 from nextbar.metrics.significance import cosine_averages
 from nextbar.metrics.timeline import Timeline
 
+DRAWS = 2_000
+"""of as many configurations as a search tries"""
+
 
 class Luck(NamedTuple):
     """Whether the winner may be one by luck."""
@@ -84,7 +87,7 @@ def luck(timelines: Sequence[Timeline], winner: int, unknown: int, names: tuple[
     gain = float(loss_TK[:, 0].mean() - loss_TK[:, place].mean())
     if first_K[place] == 0:
         return f"the winner forecasts the same as {benchmark}"
-    t_K, t_RK = (statistics[..., 1:] for statistics in NullDraws.of(loss_TK[:, distinct], horizon).gains(0))
+    t_K, t_RK = (statistics[..., 1:] for statistics in NullDraws.of(loss_TK[:, distinct], horizon, DRAWS).gains(0))
     statistic = float(t_K[np.searchsorted(distinct, first_K[place]) - 1])
     alone = float(stdtr(cosine_averages(n, horizon), -statistic))
     p_value = min(1.0, superior_ability(t_K, t_RK, n, statistic) + unknown * alone)

@@ -63,7 +63,7 @@ class NullDraws(NamedTuple):
         return _gains(self.mean_K, self.root_QK, benchmark), np.concatenate(drawn)
 
     def _drawn(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Means (C, K) and roots (C, Q, K) of C draws at a time, those of Wishart matrices by Bartlett's decomposition."""
+        """Means (C, K) and roots (C, Q, K), of C draws at a time; of Wishart matrices by Bartlett's decomposition."""
         q, k = self.root_QK.shape
         rng = np.random.default_rng(self.seed)
         at_once = max(1, CHUNK // (q * k))
