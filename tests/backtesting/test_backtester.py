@@ -210,3 +210,24 @@ def test_every_kind_of_experiment(tmp_path: Path, overrides: dict[str, Any], win
     told = [name for name in said if name == "close" or name.startswith("p_")]
     for name in told:
         np.testing.assert_allclose(both[name], both[f"{name} said"], rtol=1e-6)
+
+
+def test_those_that_forecast_a_law_are_put_to_a_contest(whole: Backtest) -> None:
+    """Losses from the table of forecasts: persistence has the constant spread, a direction is no law."""
+    contest, variance = whole.tests["contest"], whole.tests["variance"]
+    by_name = {row["forecast"]: row for row in contest["figures"]}
+    assert set(by_name) == set(NAMES) - {"reversal"} == {row["forecast"] for row in variance["figures"]}
+    for name in ("transformer", "persistence", "own"):
+        rows = rows_of(whole, name)
+        expected = rows.assign(loss=nll(rows)).groupby("origin")["loss"].mean().mean()
+        assert by_name[name]["loss"] == pytest.approx(expected, rel=1e-9)
+    assert "beats persistence" in contest["figures"][0] and "persistence" in variance["sentence"]
+    assert variance["sentence"].endswith("ranges and opening gaps.")
+    assert {row["forecast"] for row in whole.tests["parts"]["figures"]} == {"transformer", "persistence"}
+
+
+def test_the_sentences_of_the_tests_are_shown(whole: Backtest, capsys: pytest.CaptureFixture[str]) -> None:
+    whole.show()
+    shown = " ".join(capsys.readouterr().err.split())
+    assert whole.tests and all(finding["sentence"] in shown for finding in whole.tests.values())
+    assert Backtest(whole.path, {name: v for name, v in whole.summary.items() if name != "tests"}).tests == {}

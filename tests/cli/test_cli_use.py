@@ -21,6 +21,7 @@ from builders import make_bars, make_config, make_frame
 from typer.testing import CliRunner, Result
 
 from nextbar.cli.app import app
+from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.info import describe
 from nextbar.train.trainer import Trainer
@@ -181,6 +182,9 @@ def test_evaluate_shows_the_closing_table_and_calibration() -> None:
         assert f"nll {report['model']['nll']:.5g} {report['baseline']['nll']:.5g}" in flat
         assert " ".join(report["verdict"].split()) in flat
         assert f"90 % {report['model']['coverage_90']:.1f} % ±" in flat
+    tests = evaluate(run_dir()).spans["test"].tests
+    assert all(f"{finding['title']} {finding['sentence']}" in flat for finding in tests.values())
+    assert "forecast QLIKE Diebold-Mariano p the model" in flat.replace("─", "").replace("  ", " ")
     assert "conformal" not in shown
 
 
@@ -197,6 +201,9 @@ def test_evaluate_prints_json_as_in_the_summary() -> None:
         summary = json.loads((run_dir(mode) / "summary.json").read_text())["metrics"]
         for span in ("validation", "test"):
             assert extra in found[span].pop("calibration")
+            tests = found[span].pop("tests")
+            assert set(tests) == ({"variance", "coverage", "pit", "parts"} if mode == "distribution" else set())
+            assert all(set(finding) == {"title", "sentence", "figures"} for finding in tests.values())
             assert found[span]["windows"] == summary[span]["windows"]
             for name, value in summary[span]["model"].items():
                 assert found[span]["model"][name] == pytest.approx(value, rel=1e-6)

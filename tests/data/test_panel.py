@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from builders import make_bars
+from builders import make_bars, with_columns
 
+from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.data.panel import Panel
 
@@ -35,3 +36,24 @@ def test_outcomes_are_the_next_closes() -> None:
     np.testing.assert_array_equal(came.close_NH, [A.columns["close"][3:5], B.columns["close"][1:3]])
     np.testing.assert_array_equal(came.last_close_N, [A.columns["close"][2], B.columns["close"][0]])
     np.testing.assert_array_equal(came.series_N, [0, 1])
+
+
+def test_realised_variance_is_that_of_the_bars_to_come_by_their_ranges_and_gaps() -> None:
+    """Garman and Klass (1980) written out, and the squared gap between a close and the next opening."""
+    variance = []
+    for i in (3, 4):
+        before, (o, h, low, c) = (
+            A.columns["close"][i - 1],
+            (A.columns[name][i] for name in ("open", "high", "low", "close")),
+        )
+        inside = 0.5 * np.log(h / low) ** 2 - (2 * np.log(2) - 1) * np.log(c / o) ** 2
+        variance.append(np.log(o / before) ** 2 + inside)
+    np.testing.assert_allclose(PANEL.realised_variance(np.array([2]))[0], np.cumsum(variance), rtol=1e-12)
+
+
+def test_without_ranges_there_is_no_realised_variance() -> None:
+    closes = Bars(B.ticker, B.resolution, B.time_N, {"close": B.columns["close"]})
+    negative = with_columns(B, low=-B.columns["low"])
+    for other in (closes, negative):
+        realised_NH = Panel((A, other), 2, Naming("1h")).realised_variance(np.array([2, 5]))
+        assert np.isfinite(realised_NH[0]).all() and np.isnan(realised_NH[1]).all()

@@ -15,9 +15,14 @@ from builders import MONDAY, make_bars, make_frame
 from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.naming import Naming
+from nextbar.data.panel import Panel
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.inference.evaluation import Evaluation, evaluate
 from nextbar.metrics.calibration import calibration_report
+from nextbar.metrics.examined import Examined
+from nextbar.metrics.findings import findings
+from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_conformal
 
@@ -158,6 +163,18 @@ def test_a_series_without_global_statistics(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"needs statistics of price, volume, which the first 1 of its bars do not"):
         cut = made.dataset.cuts.validation
         evaluate(made.run_dir, [series.between(initial=cut - 3601)], fit_scaler=True)
+
+
+def test_forecasts_are_tested_beside_the_baseline_by_the_ranges_of_the_bars(made: MadeRun) -> None:
+    evaluation = evaluate(made.run_dir, [longer("aaa", 0), longer("bbb", 1)])
+    span = evaluation.spans["test"]
+    baseline = BASELINE_NAMES["distribution"]
+    panel = Panel(evaluation.bars, 1, Naming.of(made.config.dataset_config))
+    both = {"the model": span.forecast, baseline: span.scorer.baseline_forecast}
+    examined = Examined(span.scorer, both, baseline, panel.realised_variance(span.origin_N))
+    assert span.tests == findings(examined) and list(span.tests) == ["variance", "coverage", "pit", "parts"]
+    assert span.tests["variance"]["sentence"].endswith("realised variance is that of ranges and opening gaps.")
+    assert len(span.tests["coverage"]["figures"]) == 6 and len(span.tests["pit"]["figures"]) == 2
 
 
 def test_conformal_intervals_and_epochs(made: MadeRun) -> None:

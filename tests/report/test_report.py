@@ -151,6 +151,24 @@ def test_scores_and_verdict_are_those_of_the_evaluation(made, kind):
             assert value is None or f"{value:.5g}".lstrip("-") in said
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_tests_say_stands_on_the_page_with_its_figures(made, kind):
+    one = made[kind]
+    if kind == "backtest":
+        tests = read_summary(one.folder)["tests"]
+        assert set(tests) == {"contest", "variance", "coverage", "pit", "parts"}
+    else:
+        tests = evaluate(one.folder, one.bars).spans["test"].tests
+        assert bool(tests) == (kind == "law") == ('id="tests"' in one.html)
+    said = Text(one.html).said
+    for finding in tests.values():
+        assert finding["title"] in said and finding["sentence"] in said
+        for row in finding["figures"]:
+            for name, value in row.items():
+                digits = ".2g" if name == "p" or name.endswith(", p") else ".5g"
+                assert value is None or (value if isinstance(value, str) else f"{value:{digits}}".lstrip("-")) in said
+
+
 def test_what_the_page_draws_is_what_predict_says(made):
     one = made["law"]
     forecasts = Forecaster.load(one.folder).predict(one.bars, levels=[0.8], last_only=False)

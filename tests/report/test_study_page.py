@@ -57,6 +57,7 @@ def test_the_page_says_how_many_were_tried_and_how_sure_the_winner_is(study: Stu
     assert "5 configurations were tried" in page
     assert study.winner_interval is not None
     assert study.winner_interval.in_words() in page
+    assert study.luck_in_words in page and 'id="luck"' in page
 
 
 def test_the_winner_has_a_page_of_its_own_which_is_linked(study: Study, page: str) -> None:

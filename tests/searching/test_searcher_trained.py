@@ -21,6 +21,8 @@ from trainings import interrupt
 import nextbar
 from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
+from nextbar.metrics.luck import Luck, luck
+from nextbar.metrics.timeline import Timeline
 from nextbar.runs.records import read_cuts, read_summary
 from nextbar.searching import Study, pruning, samplers
 from nextbar.searching.trials import FACTS
@@ -149,6 +151,22 @@ def test_the_winner_is_told_with_how_many_were_tried_and_an_interval(study: Stud
     lines = study.lines()
     assert lines[0].startswith(f"{N} configurations were tried ({N} finished). Validation chose")
     assert lines[1].startswith("Winner on the test span: ") and lines[2] == found.in_words()
+
+
+def test_the_winners_luck_is_that_of_the_validation_losses_of_all_runs(study: Study) -> None:
+    """Losses of each run by an evaluation of it, which needs weights and bars; the study needs neither."""
+    timelines = []
+    for trial in study.trials:
+        span = nextbar.evaluate(study.path / trial.user_attrs[FACTS]["run"], BARS).spans["validation"]
+        losses = {"model": span.scorer.score(span.forecast).loss_N, "plain": span.scorer.baseline.loss_N}
+        timelines.append(Timeline.of(span.outcomes, losses))
+    expected = luck(timelines, study.best_trial.number, 0, ("model", "plain"), 1)
+    result = Study.load(study.path).luck
+    assert isinstance(result, Luck) and isinstance(expected, Luck)
+    assert (result.tried, result.unknown, result.origins) == (N, 0, expected.origins)
+    assert result.gain == pytest.approx(expected.gain, rel=1e-3)
+    assert result.p_value == pytest.approx(expected.p_value, abs=0.01)
+    assert study.luck_in_words == result.in_words() == study.lines()[3]
 
 
 def test_without_its_frame_a_study_says_why_there_is_no_interval(study: Study) -> None:
