@@ -29,9 +29,8 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.calibration import calibration_report
 from nextbar.metrics.conformal import Conformal
-from nextbar.metrics.examined import Examined, Finding
+from nextbar.metrics.examined import Examined, Finding, rivals
 from nextbar.metrics.findings import findings
-from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
@@ -71,9 +70,8 @@ class SpanEvaluation:
     @cached_property
     def tests(self) -> dict[str, Finding]:
         """What statistical tests say of the forecasts, by test: see :data:`nextbar.metrics.findings.TESTS`."""
-        baseline = BASELINE_NAMES[self.scorer.task.output_mode]
-        forecasts = {MODEL: self.forecast, baseline: self.scorer.baseline_forecast}
-        return findings(Examined(self.scorer, forecasts, baseline, self.realised_NH))
+        forecasts = {MODEL: self.forecast, **rivals(self.scorer)}
+        return findings(Examined(self.scorer, forecasts, list(forecasts)[-1], self.realised_NH))
 
 
 @dataclass(frozen=True)

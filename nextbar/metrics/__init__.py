@@ -9,6 +9,11 @@
 - ``significance``: the Diebold-Mariano test
 - ``comparison``: model beside baseline: skill, verdict, ranking score
 - ``scorer``: ``Scorer``, all of it for one span
+- ``timeline``, ``null_draws``, ``contests``: losses per timestamp; the law of luck of many; who may be the best
+- ``luck``: how likely the winner of many configurations is one by luck
+- ``qlike``, ``isotonic``, ``decomposition``: forecast against realised variance; what a score is made of
+- ``spacing``, ``hit_orders``, ``coverage_tests``, ``pit_tests``: tests of intervals and of the PIT
+- ``multiplicity``, ``examined``, ``findings``: all tests of a span, each a sentence with its figures
 - ``conformal``: intervals corrected by the validation span
 - ``calibration``: coverage, PIT and reliability, beside what luck explains
 

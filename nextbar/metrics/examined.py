@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from nextbar.metrics.calibration import pit
+from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.timeline import per_timestamp
 from nextbar.types import Forecast
@@ -61,6 +62,11 @@ class Examined:
     def pit_NH(self) -> np.ndarray:
         """Of the model."""
         return pit(self.outcomes, self.forecasts[self.model], self.task)
+
+
+def rivals(scorer: Scorer) -> dict[str, Forecast]:
+    """What a model is held against on a span, by name; the last is the benchmark."""
+    return {BASELINE_NAMES[scorer.task.output_mode]: scorer.baseline_forecast}
 
 
 def _is_law(forecast: Forecast) -> bool:

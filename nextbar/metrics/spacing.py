@@ -13,7 +13,7 @@ import numpy as np
 from nextbar.types import Outcomes
 
 
-class Sequence(NamedTuple):
+class SpacedWindows(NamedTuple):
     """Successive windows of one series and one step."""
 
     series: str
@@ -23,11 +23,11 @@ class Sequence(NamedTuple):
     """windows, by time"""
 
 
-def sequences(outcomes: Outcomes, horizon: int) -> list[Sequence]:
+def sequences(outcomes: Outcomes, horizon: int) -> list[SpacedWindows]:
     """One for each series and step h, holding every h-th of the series' windows, the first included."""
-    every: list[Sequence] = []
+    every: list[SpacedWindows] = []
     for s in np.unique(outcomes.series_N):
         row_M = np.flatnonzero(outcomes.series_N == s)
         row_M = row_M[np.argsort(outcomes.origin_time_N[row_M], kind="stable")]
-        every += [Sequence(outcomes.names[s], step, row_M[::step]) for step in range(1, horizon + 1)]
+        every += [SpacedWindows(outcomes.names[s], step, row_M[::step]) for step in range(1, horizon + 1)]
     return every

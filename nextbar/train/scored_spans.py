@@ -10,7 +10,8 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import SpanOutput
 from nextbar.metrics.conformal import Conformal
-from nextbar.metrics.reference import BASELINE_NAMES, fit_reference
+from nextbar.metrics.examined import rivals
+from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.metrics.timeline import Timeline
@@ -27,7 +28,7 @@ class Report(NamedTuple):
     conformal: Conformal | None
     """the validation residuals of a ``distribution``"""
     losses: Timeline | None = None
-    """validation losses per timestamp, of the ``model`` and, by its name, the baseline"""
+    """validation losses per timestamp, of the ``model``, and by name of what it is held against, the benchmark last"""
 
 
 def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
@@ -93,9 +94,6 @@ class ScoredSpans:
         losses = None
         if "validation" in scores:
             scorer = self.scorers["validation"]
-            by_name = {
-                "model": scores["validation"].loss_N,
-                BASELINE_NAMES[self.task.output_mode]: scorer.baseline.loss_N,
-            }
-            losses = Timeline.of(scorer.outcomes, by_name)
+            against = {name: scorer.score(rival).loss_N for name, rival in rivals(scorer).items()}
+            losses = Timeline.of(scorer.outcomes, {"model": scores["validation"].loss_N, **against})
         return Report(metrics, conformal, losses)
