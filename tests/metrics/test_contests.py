@@ -57,10 +57,30 @@ def test_the_confidence_set_is_archs_on_the_same_resamples(seed: int) -> None:
     assert p_value_K.tolist() == pytest.approx([1.0 if p == 1 else counted(p) for p in expected])
 
 
+def test_a_p_value_of_the_confidence_set_is_no_less_than_those_before_it() -> None:
+    """The first to go is drawn widely, so it may be luck; what is left after it varies little, but cannot be surer."""
+    t_KK = np.array([[0, 1.0, 2.0], [-1.0, 0, 1.9], [-2.0, -1.9, 0]])
+    wide_R, narrow_R = np.linspace(-4, 4, 99), np.linspace(-1, 1, 99)
+    t_RKK = np.zeros((99, 3, 3))
+    t_RKK[:, 0, 2], t_RKK[:, 2, 0] = wide_R, -wide_R
+    t_RKK[:, 1, 2], t_RKK[:, 2, 1] = narrow_R, -narrow_R
+    first = drawn_p(np.abs(wide_R), 2.0)
+    assert confidence_set(t_KK, t_RKK).tolist() == [first, first, 1.0] and first == pytest.approx(0.5, abs=0.02)
+
+
+def test_step_m_judges_the_rest_anew() -> None:
+    """One that varies widely hides another until it is out."""
+    rng = np.random.default_rng(0)
+    t_RK = rng.normal(size=(4000, 3)) * [3.0, 1.0, 1.0]
+    assert step_m(np.array([10.0, 2.5, 0.0]), t_RK, 500).tolist() == [True, True, False]
+    assert step_m(np.array([3.0, 2.5, 0.0]), t_RK, 500).tolist() == [False] * 3
+    assert step_m(np.array([10.0, 9.0, 8.0]), t_RK, 500).all()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_superior_ability_and_step_m_are_archs_on_the_same_resamples(seed: int) -> None:
     """arch divides nothing by standard errors, so it is given gains that are divided already."""
-    loss_TK = losses(seed=seed)
+    loss_TK = losses(seed=seed, skills=(0, 0, 0.05, 0.09, -0.4))
     gain_TK = loss_TK[:, :1] - loss_TK[:, 1:]
     error_K = bootstrapped(gain_TK, 5).std(axis=0) * np.sqrt(400)
     gain_TK = gain_TK / error_K

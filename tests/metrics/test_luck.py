@@ -80,8 +80,9 @@ def test_those_without_losses_count_as_tries_of_their_own() -> None:
 
 def test_only_common_timestamps_count() -> None:
     timelines = tried(3, gain=0.2)
-    cut = [Timeline(t.time_T[100 * i :], {name: loss_T[100 * i :] for name, loss_T in t.losses.items()})
-           for i, t in enumerate(timelines)]  # fmt: skip
+    begin = (0, 200, 100)
+    cut = [Timeline(t.time_T[first:], {name: loss_T[first:] for name, loss_T in t.losses.items()})
+           for t, first in zip(timelines, begin, strict=True)]  # fmt: skip
     end = [Timeline(t.time_T[200:], {name: loss_T[200:] for name, loss_T in t.losses.items()}) for t in timelines]
     assert judge(cut) == judge(end) and judge(cut).origins == 200
 
