@@ -7,8 +7,8 @@ Wishart-distributed with B degrees of freedom. Both are drawn, and each draw is 
 that a contest of two has the Student-t law of the Diebold-Mariano test, and one of many the joint law of all their
 statistics.
 
-This takes the place of a block bootstrap, whose standard errors are too small in the samples at hand: see
-``docs/metrics.md`` for how often either errs.
+This takes the place of a block bootstrap, whose standard errors are too small in the samples at hand;
+``bench/contest_size.py`` measures how often either errs.
 """
 
 from __future__ import annotations
