@@ -7,7 +7,7 @@ Wishart-distributed with B degrees of freedom. Both are drawn, and each draw is 
 that a contest of two has the Student-t law of the Diebold-Mariano test, and one of many the joint law of all their
 statistics.
 
-This takes the place of a block bootstrap, whose standard errors are too small in the samples at hand;
+This takes the place of a block bootstrap, with which the model confidence set loses one of six equals far too often;
 ``bench/contest_size.py`` measures how often either errs.
 """
 
