@@ -195,9 +195,8 @@ def _returns(pair: Pair, last: Pair, log_BL: Array, deviation_B: Array, spec: Wi
     open_, high, low, close = (log_BLC[..., spec.prices.index(name)] for name in PRICES)
     previous = jnp.concatenate([open_[:, :1], log_BL[:, :-1]], axis=1)
     columns = (close - previous, high - previous, low - previous, open_ - previous, high - low)
-    if spec.has_path:
-        columns = (*columns, log_BL / np.sqrt(spec.seq_len))
-    return jnp.stack(columns, axis=-1) / deviation_B[:, None, None]
+    path = [log_BL / np.sqrt(spec.seq_len)] if spec.has_path else []
+    return jnp.stack([*columns, *path], axis=-1) / deviation_B[:, None, None]
 
 
 def _own_clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -> Array:

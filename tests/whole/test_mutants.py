@@ -16,7 +16,7 @@ def test_every_module_that_computes_figures_has_its_tests() -> None:
     modules = {
         f"{folder}/{path.stem}"
         for folder in ("bars", "data", "metrics", "baselines")
-        for path in (ROOT / "nextbar" / folder).glob("*.py")
+        for path in (ROOT / "nextbar" / folder).rglob("*.py")
         if re.search(r"^ *def ", path.read_text(), re.MULTILINE)
     }
     assert SETTINGS["tests"].keys() == modules | MORE
