@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_CONFIG ?= configs/sp500_distribution.yaml
+DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
 
@@ -16,7 +16,8 @@ ONLY ?= *
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
-	run=$$($(BIN)/nextbar train $(DEMO_CONFIG)) && $(BIN)/nextbar report "$$run"
+	$(BIN)/nextbar recipe $(DEMO_RECIPE) --data demo/data > demo/recipe.yaml
+	run=$$($(BIN)/nextbar train demo/recipe.yaml) && $(BIN)/nextbar report "$$run"
 
 test: lint
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
