@@ -234,7 +234,7 @@ class ExperimentConfig(Checked):
                 f"model_config.max_seq_len ({model.max_seq_len})"
             )
         if self.seed + self.seeds > 2**32:
-            yield f"seeds: found {self.seeds} from seed {self.seed} on, the last should be at most {2**32 - 1}"
+            yield f"seeds: found {self.seeds}, should be at most {2**32 - self.seed} with seed {self.seed}"
         if model.start == "range_har" and not OUTPUT_MODES[data.output_mode].from_law:
             able = ", ".join(name for name, output in OUTPUT_MODES.items() if output.from_law)
             yield f"model_config.start: found 'range_har' with output_mode {data.output_mode!r}, needs one of {able}"
