@@ -35,7 +35,7 @@ from nextbar.types import Forecast
 
 @strict_arguments
 class Forecaster:
-    """Forecasts of a trained model, or the average of several models' (a deep ensemble).
+    """Forecasts of a trained model, or the mixture of several models' (a deep ensemble).
 
     Args:
         config: the experiment it was trained in.
@@ -78,7 +78,7 @@ class Forecaster:
         validation among its runs on the newest bars.
 
         Args:
-            path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
+            path: the folder; or those of several runs, whose forecasts are mixed (a deep ensemble; see
                 ``nextbar.forecasts.mixture``).
             epoch: one of the epochs kept (``epochs``); None: the best.
             run: name of another run of the experiment.
