@@ -6,6 +6,7 @@ Array names end in their axes, one letter each:
     L  bars of context           H  bars predicted              S  series
     F  input features            D  model width                 R  rows (bars) of all series, end to end
     K  bins                      G  feature groups with statistics and a spread token of their own
+    M  laws of a mixture
 """
 
 from __future__ import annotations
@@ -50,12 +51,18 @@ class Forecast(NamedTuple):
     ``location_NH`` is the predicted *change* from the last close: price units for target ``close``, log return for
     target ``log_return``. ``scale_NH`` is the standard deviation of the forecast in the same unit; with ``df_NH`` the
     law is a Student-t of that many degrees of freedom, scaled to that standard deviation.
+
+    With ``locations_NHM`` the law is an equal-weight mixture of M such laws, with ``dfs_NHM`` of Student-t ones;
+    ``location_NH`` and ``scale_NH`` are then its own mean and standard deviation.
     """
 
     location_NH: np.ndarray | None = None
     scale_NH: np.ndarray | None = None
     df_NH: np.ndarray | None = None
     log_probs_NHK: np.ndarray | None = None
+    locations_NHM: np.ndarray | None = None
+    scales_NHM: np.ndarray | None = None
+    dfs_NHM: np.ndarray | None = None
 
     def rows(self, row_N: Any) -> Forecast:
         """The forecasts of some windows: row numbers, a mask or a slice."""

@@ -46,6 +46,8 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
     """
     if len({f.df_NH is None for f in forecasts}) > 1:
         raise DataError(f"{name}: there is a column df in some folds and none in others; give it in all, or in none")
+    if len({None if f.scales_NHM is None else (f.scales_NHM.shape[-1], f.dfs_NHM is None) for f in forecasts}) > 1:
+        raise DataError(f"{name}: its laws are mixtures of other kinds in some folds; give the same in all")
     return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*forecasts, strict=True)))
 
 

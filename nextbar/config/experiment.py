@@ -198,6 +198,8 @@ class ExperimentConfig(Checked):
     """Tickers that are scored (validation and test), trained on or not; None: all of ``tickers``."""
     seed: Seed = 0
     """Every random number of the run follows from it."""
+    seeds: Count = 1
+    """Members trained side by side as one run, with this and the following seeds; it forecasts their mixture."""
     save_weights: Flag = True
     """Keep checkpoints; without them nothing can be continued or loaded."""
     early_stopper: Natural = 0
@@ -212,6 +214,13 @@ class ExperimentConfig(Checked):
         return self.dataset_config.tickers if self.test_tickers is None else self.test_tickers
 
     @property
+    def members(self) -> tuple[ExperimentConfig, ...]:
+        """The experiment of each member of the ensemble; they differ in their seeds."""
+        if self.seeds == 1:
+            return (self,)
+        return tuple(replace(self, seed=self.seed + m, seeds=1) for m in range(self.seeds))
+
+    @property
     def may_start_at_ranges(self) -> bool:
         """Whether the untrained model is a range HAR, provided that the training span has bars to fit one on."""
         can = OUTPUT_MODES[self.dataset_config.output_mode].from_law and self.dataset_config.features != "close"
@@ -224,6 +233,8 @@ class ExperimentConfig(Checked):
                 f"dataset_config.seq_len: found {data.seq_len}, should be at most "
                 f"model_config.max_seq_len ({model.max_seq_len})"
             )
+        if self.seed + self.seeds > 2**32:
+            yield f"seeds: found {self.seeds}, should be at most {2**32 - self.seed} with seed {self.seed}"
         if model.start == "range_har" and not OUTPUT_MODES[data.output_mode].from_law:
             able = ", ".join(name for name, output in OUTPUT_MODES.items() if output.from_law)
             yield f"model_config.start: found 'range_har' with output_mode {data.output_mode!r}, needs one of {able}"

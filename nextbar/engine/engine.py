@@ -34,6 +34,9 @@ class SpanOutput(NamedTuple):
 
     loss_N: np.ndarray
     forecast: Forecast
+    outputs: Any = None
+    """of the head, arrays (N, H, ...) by name; and their labels: only where they were asked for"""
+    label_NH: np.ndarray | None = None
 
 
 class TrainedEpoch(NamedTuple):
@@ -75,10 +78,15 @@ class Engine:
         config: the experiment; or those of a population, at least one, which differ in ``HyperParameters`` alone.
         dataset: its windows, shared by all.
         tape: its bars, where they are on the device already.
+        with_outputs: evaluations hand back the head's outputs and the labels too.
     """
 
     def __init__(
-        self, config: ExperimentConfig | Sequence[ExperimentConfig], dataset: Dataset, tape: Tape | None = None
+        self,
+        config: ExperimentConfig | Sequence[ExperimentConfig],
+        dataset: Dataset,
+        tape: Tape | None = None,
+        with_outputs: bool = False,
     ) -> None:
         self.configs = (config,) if isinstance(config, ExperimentConfig) else tuple(config)
         self.dataset = dataset
@@ -91,7 +99,7 @@ class Engine:
         )
         self.n_windows = len(dataset.origins["training"])
         program = Program.of(self.configs[0], dataset.preparation.spec, self.n_windows, self.devices)
-        self.functions = functions_of(program, len(self.configs) if self.population else None)
+        self.functions = functions_of(program, len(self.configs) if self.population else None, with_outputs)
         self.program = self.functions.program
         self.steps_per_epoch = -(-self.n_windows // self.program.batch_size)
         self.tape = self.devices.place(dataset.tape() if tape is None else tape)
@@ -198,7 +206,10 @@ class Engine:
             collect(own_parts, layout.position_TB, layout.weight_TB)
             for own_parts in (_members(parts, len(self.configs)) if self.population else [parts])
         ]
-        return [SpanOutput(span["loss"], Forecast(**span["forecast"])) for span in spans]
+        return [
+            SpanOutput(span["loss"], Forecast(**span["forecast"]), span.get("outputs"), span.get("label"))
+            for span in spans
+        ]
 
     def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> tuple[Layout, list[Any]]:
         """Lay rows out in steps and call the device for equal parts of them; returns the layout and the results."""

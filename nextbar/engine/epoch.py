@@ -84,14 +84,20 @@ def train_call(
     return jax.lax.fori_loop(0, jnp.minimum(program.steps_a_call, steps - first), write, (state, empty))
 
 
-def evaluate_call(program: Program, params: Any, tape: Tape, norm_mode: Array, layout: Layout) -> dict[str, Any]:
-    """Loss (T, B) and forecasts (T, B, H, ...) of all steps of a layout, nothing dropped."""
+def evaluate_call(
+    program: Program, params: Any, tape: Tape, norm_mode: Array, layout: Layout, with_outputs: bool = False
+) -> dict[str, Any]:
+    """Loss (T, B) and forecasts (T, B, H, ...) of all steps of a layout, nothing dropped.
+
+    ``with_outputs``: also the head's outputs and the labels, which the loss of a mixture is computed from.
+    """
 
     def body(_: None, step: tuple[Array, Array]) -> tuple[None, dict[str, Any]]:
         batch = _gathered(program, tape, *step, norm_mode)
         outputs: Any = program.model.apply({"params": params}, batch)
         loss_B = jnp.mean(program.model.head.loss(outputs, batch.y_BH), axis=1)
-        return None, {"loss": loss_B, "forecast": program.model.head.read(outputs, batch.unit_B)}
+        results = {"loss": loss_B, "forecast": program.model.head.read(outputs, batch.unit_B)}
+        return None, results | ({"outputs": outputs, "label": batch.y_BH} if with_outputs else {})
 
     return jax.lax.scan(body, None, (layout.row_TB, layout.weight_TB))[1]
 

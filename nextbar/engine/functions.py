@@ -21,7 +21,7 @@ class Functions:
     leading axis P; bars and rows stay shared.
     """
 
-    def __init__(self, program: Program, members: int | None, alone: Functions | None) -> None:
+    def __init__(self, program: Program, members: int | None, alone: Functions | None, with_outputs: bool) -> None:
         # the very object: a state carries its model's apply, which jit compares by identity
         self.program: Program = alone.program if alone else program
         program = self.program
@@ -30,14 +30,20 @@ class Functions:
         self.label: Any = alone.label if alone else jit(partial(compiled.label_call, program))
         each = partial(_jitted, program, members)
         self.train = each(partial(compiled.train_call, program), (0, None, 0, 0, None), donate_argnums=0)
-        self.evaluate = each(partial(compiled.evaluate_call, program), (0, None, 0, None))
+        self.evaluate = each(partial(compiled.evaluate_call, program, with_outputs=with_outputs), (0, None, 0, None))
         self.shuffle = each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0))
 
 
 @lru_cache(maxsize=KEPT)
-def functions_of(program: Program, members: int | None = None) -> Functions:
-    """The functions of a program; equal programs share them, with their executables."""
-    return Functions(program, members, None if members is None else functions_of(program))
+def functions_of(program: Program, members: int | None = None, with_outputs: bool = False) -> Functions:
+    """The functions of a program; equal programs share them, with their executables.
+
+    Args:
+        program: what compiled code depends on.
+        members: P; None: a training without that axis.
+        with_outputs: ``evaluate`` hands back the head's outputs too.
+    """
+    return Functions(program, members, None if members is None else functions_of(program), with_outputs)
 
 
 def _jitted(program: Program, members: int | None, function: Any, axes: tuple[int | None, ...], **options: Any) -> Any:

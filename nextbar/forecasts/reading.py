@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nextbar.errors import DataError, first_line
-from nextbar.forecasts.table import Keys, bin_columns
+from nextbar.forecasts.mixture import of_laws
+from nextbar.forecasts.table import Keys, bin_columns, law_column
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
@@ -19,7 +20,8 @@ MIN_DF = 2.0
 def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> Forecast:
     """The forecasts for ``keys`` in a table of any maker; rows about other bars are passed over.
 
-    ``scale`` without ``df`` is a normal law. Probabilities of a row are scaled to sum to 1 if they nearly do.
+    ``scale`` without ``df`` is a normal law; ``close-1``, ``scale-1`` (and ``df-1``), ``close-2`` ... are the laws of a
+    mixture, see ``table.columns``. Probabilities of a row are scaled to sum to 1 if they nearly do.
 
     Raises:
         DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
@@ -33,26 +35,56 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
             f"{source}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}. "
             f"A forecast has {', '.join((*key_columns, *values))}"
         )
-    if "df" in table.columns and "scale" in values:
+    names = ["close", "scale", *(["df"] if {"df", law_column("df", 1)} & set(table.columns) else [])]
+    several = [] if "scale" not in values else _mixed(table, names, source)
+    if several:
+        values += [name for law in several for name in law]
+    elif "df" in table.columns and "scale" in values:
         values.append("df")
     place = _places(table, key_columns, keys, task, source)
     table = table.iloc[place]
     columns = {name: _numbers(table, name, source).reshape(-1, task.horizon) for name in values}
     if task.output_mode == "discrete_grid":
         return Forecast(log_probs_NHK=_log_probs(np.stack([columns[name] for name in values], axis=-1), source))
-    last_N1 = keys.last_close_N[:, None]
-    if task.target == "log_return":
-        if not (columns["close"] > 0).all():
-            raise DataError(
-                f"{source}: a close of {columns['close'].min():g}; target log_return needs closes above zero"
-            )
-        location = np.log(columns["close"] / last_N1)
-    else:
-        location = columns["close"] - last_N1
-    for name, least in (("scale", 0.0), ("df", MIN_DF)):
-        if name in columns and not (columns[name] > least).all():
-            raise DataError(f"{source}: {name} {columns[name].min():g}, but it must be above {least:g}")
-    return Forecast(location, columns.get("scale"), columns.get("df"))
+
+    for name, values_NH in columns.items():
+        least = {"scale": 0.0, "df": MIN_DF}.get(name.partition("-")[0])
+        if least is not None and not (values_NH > least).all():
+            raise DataError(f"{source}: {name} {values_NH.min():g}, but it must be above {least:g}")
+
+    def location(name: str) -> np.ndarray:
+        return _change(columns[name], keys.last_close_N[:, None], task, source)
+
+    if several:
+        closes, scales, *dfs = zip(*several, strict=True)
+        location_NHM = np.stack([location(name) for name in closes], axis=-1)
+        scale_NHM, *df = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in (scales, *dfs))
+        return of_laws(location_NHM, scale_NHM, df[0] if df else None)
+    return Forecast(location("close"), columns.get("scale"), columns.get("df"))
+
+
+def _change(close_NH: np.ndarray, last_N1: np.ndarray, task: Task, source: str) -> np.ndarray:
+    """Predicted closes as changes from the last one, in the unit of the target."""
+    if task.target != "log_return":
+        return close_NH - last_N1
+    if not (close_NH > 0).all():
+        raise DataError(f"{source}: a close of {close_NH.min():g}; target log_return needs closes above zero")
+    return np.log(close_NH / last_N1)
+
+
+def _mixed(table: Any, names: Sequence[str], source: str) -> list[list[str]]:
+    """Columns of each law of a mixture; none where the table has single laws.
+
+    Raises:
+        DataError: a law lacks a column.
+    """
+    found: list[list[str]] = []
+    while law_column("scale", len(found) + 1) in table.columns:
+        found.append([law_column(name, len(found) + 1) for name in names])
+    missing = [name for law in found for name in law if name not in table.columns]
+    if missing:
+        raise DataError(f"{source}: no column {', '.join(missing)}; each law of a mixture has {', '.join(names)}")
+    return found
 
 
 def _value_columns(task: Task) -> list[str]:

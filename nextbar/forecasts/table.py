@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -47,7 +47,8 @@ def columns(
         forecast: N forecasts.
         task: the question.
         levels: central intervals of a ``distribution``, shares in (0, 1).
-        law: with ``scale`` and ``df``.
+        law: with ``scale``, and ``df`` where it is Student-t; of a mixture of M laws with ``close-1``, ``scale-1`` (and
+            ``df-1``) to ``close-M``, ``scale-M``, and no ``df`` of its own.
         interval: changes (N, H) from the last close between which a share of outcomes lies; None: the quantiles
             of the law.
     """
@@ -79,12 +80,31 @@ def columns(
         table["scale"] = np.asarray(forecast.scale_NH, np.float64).reshape(-1)
         if forecast.df_NH is not None:
             table["df"] = np.asarray(forecast.df_NH, np.float64).reshape(-1)
+        for m, (location, scale, df) in enumerate(laws(forecast), start=1):
+            table[law_column("close", m)] = price(location)
+            table[law_column("scale", m)] = scale.reshape(-1)
+            if df is not None:
+                table[law_column("df", m)] = df.reshape(-1)
     return table
 
 
 def central(forecast: Forecast, level: float) -> tuple[np.ndarray, np.ndarray]:
     """The changes (N, H) between which the law puts the share ``level``, as much below as above."""
     return quantile(forecast, (1 - level) / 2), quantile(forecast, (1 + level) / 2)
+
+
+def laws(forecast: Forecast) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    """Location, scale and degrees of freedom (N, H) of each law of a mixture; none where the law is a single one."""
+    if forecast.locations_NHM is None or forecast.scales_NHM is None:
+        return
+    for m in range(forecast.locations_NHM.shape[-1]):
+        df = None if forecast.dfs_NHM is None else forecast.dfs_NHM[..., m]
+        yield forecast.locations_NHM[..., m], forecast.scales_NHM[..., m], df
+
+
+def law_column(name: str, m: int) -> str:
+    """``scale-2`` for the scale of a mixture's second law."""
+    return f"{name}-{m}"
 
 
 def interval_column(side: str, level: float) -> str:

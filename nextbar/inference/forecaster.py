@@ -24,7 +24,7 @@ from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS
 from nextbar.forecasts.mixture import mixture
 from nextbar.inference.forward import Forward
-from nextbar.inference.loading import load_run, load_runs
+from nextbar.inference.loading import forwards_of, load_run, load_runs
 from nextbar.inference.model_input import forecast_keys, read_model_inputs
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
@@ -35,12 +35,13 @@ from nextbar.types import Forecast
 
 @strict_arguments
 class Forecaster:
-    """Forecasts of a trained model, or the average of several models' (a deep ensemble).
+    """Forecasts of a trained model, or the mixture of several models' (a deep ensemble).
 
     Args:
         config: the experiment it was trained in.
         preparation: what was learnt from the training span.
-        params: parameters of the model, nested dicts of arrays.
+        params: parameters of the model, nested dicts of arrays; of an ensemble those of all members, with an axis M in
+            front.
         run_dir: the folder of its run; None: it has none.
         epoch: the epoch its parameters are of.
         epochs: epochs whose parameters are kept.
@@ -65,8 +66,8 @@ class Forecaster:
         self.epoch = epoch
         self.epochs = tuple(epochs)
         self.task = Task.of(config)
-        self._forwards = (Forward(config, preparation.spec, params), *(others or ()))
-        self._is_ensemble = others is not None
+        self._forwards = (*forwards_of(config, preparation.spec, params), *(others or ()))
+        self._is_several = others is not None
         self._has_told_stale = False
 
     @classmethod
@@ -77,7 +78,7 @@ class Forecaster:
         validation among its runs on the newest bars.
 
         Args:
-            path: the folder; or those of several runs, whose forecasts are averaged (a deep ensemble; see
+            path: the folder; or those of several runs, whose forecasts are mixed (a deep ensemble; see
                 ``nextbar.forecasts.mixture``).
             epoch: one of the epochs kept (``epochs``); None: the best.
             run: name of another run of the experiment.
@@ -91,7 +92,7 @@ class Forecaster:
             first, others = load_run(path, epoch, run), None
         else:
             first, *further = load_runs(path, epoch, run)
-            others = [loaded.forward() for loaded in further]
+            others = [forward for loaded in further for forward in loaded.forwards()]
         enable_cache()
         return cls(
             first.config,
@@ -116,9 +117,9 @@ class Forecaster:
 
     @property
     def params(self) -> Any:
-        """The model's parameters, nested dicts of arrays on the device; of an ensemble a list of each model's."""
+        """The model's parameters, nested dicts of arrays on the device; of an ensemble a list of each member's."""
         params = [forward.params for forward in self._forwards]
-        return params if self._is_ensemble else params[0]
+        return params if self._is_several or len(params) > 1 else params[0]
 
     def predict(
         self,
@@ -210,7 +211,7 @@ class Forecaster:
         # a window's place in its batch follows from its ticker and time, as ``Forward`` needs it
         place_R = self.preparation.panel(bars).per_bar(lambda b: b.time_N // b.step + crc32(b.name.encode()))
         each = [forward(tape, origin_N, place_R[origin_N]) for forward in self._forwards]
-        return mixture(each) if self._is_ensemble else each[0]
+        return mixture(each)
 
     def conformal(self) -> Conformal:
         """The validation residuals of this epoch, by which intervals are adjusted.
@@ -219,12 +220,12 @@ class Forecaster:
 
         Raises:
             DataError: the mode is not ``distribution``.
-            RunError: there are none, as for an ensemble, or they are of another epoch.
+            RunError: there are none, as for several runs, or they are of another epoch.
         """
         require_distribution(self.task)
-        if self._is_ensemble:
+        if self._is_several:
             raise RunError(
-                "validation residuals are kept of single runs and not of an ensemble; "
+                "validation residuals are kept of single runs and not of an ensemble of several; "
                 "leave conformal out, or load one run"
             )
         residuals = read_conformal(self.run_dir) if self.run_dir else None

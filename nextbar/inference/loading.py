@@ -8,9 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import ConfigError, RunError
 from nextbar.inference.forward import Forward
 from nextbar.machine.hosts import require_alone
@@ -27,18 +31,35 @@ class LoadedRun(NamedTuple):
     config: ExperimentConfig
     preparation: Preparation
     params: Any
-    """the model's parameters after ``epoch``, nested dicts of arrays"""
+    """the model's parameters after ``epoch``, nested dicts of arrays; of an ensemble with an axis M in front"""
     epoch: int
     epochs: tuple[int, ...]
     """epochs whose parameters are kept"""
 
-    def forward(self) -> Forward:
-        """The model, ready to forecast.
+    def forwards(self) -> list[Forward]:
+        """Its model, or those of its members, ready to forecast.
 
         Raises:
             RunError: the parameters are those of another architecture.
         """
-        return Forward(self.config, self.preparation.spec, self.params)
+        return forwards_of(self.config, self.preparation.spec, self.params)
+
+
+def forwards_of(config: ExperimentConfig, spec: WindowSpec, params: Any) -> list[Forward]:
+    """The models of an experiment's members; ``params`` as in ``LoadedRun``.
+
+    Raises:
+        RunError: the parameters are those of another architecture, or of another number of members.
+    """
+    if config.seeds == 1:
+        return [Forward(config, spec, params)]
+    members = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
+    if members != {(config.seeds,)}:
+        raise RunError(
+            f"the parameters are not those of {config.seeds} members (seeds: {config.seeds}); was config.yaml or a "
+            "checkpoint changed, or copied from another run? Restore the run folder"
+        )
+    return [Forward(config, spec, jax.tree.map(lambda leaf, m=m: leaf[m], params)) for m in range(config.seeds)]
 
 
 def load_runs(paths: Sequence[str | Path], epoch: int | None = None, run: str | None = None) -> list[LoadedRun]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.metrics.conformal import Conformal, covered, require_distribution, windows_needed
-from nextbar.metrics.density import LEVELS, quantile
+from nextbar.metrics.density import LEVELS, mass_below, quantile
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import target_change
 from nextbar.move_bins import bin_index
@@ -34,15 +34,8 @@ def pit(outcomes: Outcomes, forecast: Forecast, task: Task) -> np.ndarray:
     Raises:
         DataError: another mode than ``distribution``.
     """
-    from scipy.special import ndtr, stdtr
-
     require_distribution(task)
-    assert forecast.location_NH is not None and forecast.scale_NH is not None
-    z_NH = (target_change(outcomes, task) - np.asarray(forecast.location_NH, np.float64)) / forecast.scale_NH
-    if forecast.df_NH is None:
-        return ndtr(z_NH)
-    df_NH = np.asarray(forecast.df_NH, np.float64)
-    return stdtr(df_NH, z_NH * np.sqrt(df_NH / (df_NH - 2)))
+    return mass_below(forecast, target_change(outcomes, task))
 
 
 def pit_histogram(pit_NH: np.ndarray, n_independent: int, bins: int = PIT_BINS) -> dict[str, Any]:

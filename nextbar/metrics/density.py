@@ -6,50 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nextbar.metrics.mixtures import Mixture
+from nextbar.metrics.standard_laws import cdf, normal, ppf, student_t, unit_of
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
 from nextbar.types import Forecast
 
+__all__ = ["LEVELS", "cdf", "elements", "mass_below", "mixture_elements", "normal", "quantile", "read_out", "student_t"]
+
 LEVELS = (50, 80, 90, 95)
-
-
-def normal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(nll, crps, cdf at \\|z\\|) of a standard normal law at z, any shape.
-
-    CRPS: z (2 Phi(z) - 1) + 2 phi(z) - 1/sqrt(pi) (Gneiting and Raftery 2007, equation 21).
-    """
-    from scipy.special import ndtr
-
-    nll = 0.5 * z**2 + 0.5 * np.log(2 * np.pi)
-    cdf = ndtr(np.abs(z))
-    crps = np.abs(z) * (2 * cdf - 1) + 2 * np.exp(-nll) - 1 / np.sqrt(np.pi)
-    return nll, crps, cdf
-
-
-def student_t(t: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(nll, crps, cdf at \\|t\\|) of a standard Student-t law (variance df/(df-2)) at t, any shape; df > 1.
-
-    CRPS: t (2 F(t) - 1) + 2 f(t) (df + t^2)/(df - 1) - 2 sqrt(df)/(df - 1) B(1/2, df - 1/2)/B(1/2, df/2)^2
-    (Jordan, Krueger and Lerch 2019, "Evaluating probabilistic forecasts with scoringRules", appendix A).
-    """
-    from scipy.special import betaln, stdtr
-
-    log_beta = betaln(0.5, 0.5 * df)
-    nll = 0.5 * np.log(df) + log_beta + 0.5 * (df + 1) * np.log1p(t**2 / df)
-    cdf = stdtr(df, np.abs(t))
-    crps = (
-        np.abs(t) * (2 * cdf - 1)
-        + 2 * np.exp(-nll) * (df + t**2) / (df - 1)
-        - 2 * np.sqrt(df) / (df - 1) * np.exp(betaln(0.5, df - 0.5) - 2 * log_beta)
-    )
-    return nll, crps, cdf
-
-
-def cdf(z: np.ndarray, df: np.ndarray | None) -> np.ndarray:
-    """Distribution function of the standard normal law, or of the standard Student-t law, at z, any shape."""
-    from scipy.special import ndtr, stdtr
-
-    return ndtr(z) if df is None else stdtr(df, z)
 
 
 def elements(
@@ -68,29 +33,40 @@ def elements(
     move. Elsewhere both are of the price.
     """
     with np.errstate(all="ignore"):
-        if task.target == "log_return":
-            assert truth.log_return_NH is not None  # refused earlier, see Task.needs_positive_prices
-            actual_NH = truth.log_return_NH
-        else:
-            actual_NH = truth.change_NH
-        if df_NH is None:
-            unit_NH = scale_NH
-            nll_NH, crps_NH, cdf_NH = normal((actual_NH - location_NH) / unit_NH)
-            invalid_NH = ~(np.isfinite(scale_NH) & (scale_NH > 0))
-        else:
-            unit_NH = scale_NH * np.sqrt((df_NH - 2) / df_NH)
-            nll_NH, crps_NH, cdf_NH = student_t((actual_NH - location_NH) / unit_NH, df_NH)
-            invalid_NH = ~(np.isfinite(unit_NH) & (unit_NH > 0))
-        if truth.log_return_NH is not None:
-            # d(percent log return) / d(target)
-            unit_NH = unit_NH * (100.0 if task.target == "log_return" else 100 / truth.close_NH)
+        actual_NH = _actual(truth, task)
+        unit_NH = unit_of(scale_NH, df_NH)
+        z_NH = (actual_NH - location_NH) / unit_NH
+        nll_NH, crps_NH, cdf_NH = normal(z_NH) if df_NH is None else student_t(z_NH, df_NH)
+        invalid_NH = ~(np.isfinite(unit_NH) & (unit_NH > 0))
+        unit_NH = unit_NH * _slope(truth, task)
         covered = {f"covered_{level}": cdf_NH <= 0.5 + level / 200 for level in LEVELS}
-        return {
-            "invalid_law": invalid_NH,
-            "nll": nll_NH + np.log(unit_NH),
-            "crps": crps_NH * unit_NH,
-            **covered,
-        }
+        return {"invalid_law": invalid_NH, "nll": nll_NH + np.log(unit_NH), "crps": crps_NH * unit_NH, **covered}
+
+
+def mixture_elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarray]:
+    """As ``elements``, of the mixture of the forecast's laws: of its density, its CRPS and its quantiles."""
+    mixture = Mixture.of(forecast)
+    with np.errstate(all="ignore"):
+        slope = _slope(truth, task)
+        nll_NH, crps_NH, cdf_NH = mixture.losses(_actual(truth, task))
+        invalid_NH = ~(np.isfinite(mixture.unit_NHM) & (mixture.unit_NHM > 0)).all(axis=-1)
+        covered = {f"covered_{level}": np.abs(cdf_NH - 0.5) <= level / 200 for level in LEVELS}
+        return {"invalid_law": invalid_NH, "nll": nll_NH + np.log(slope), "crps": crps_NH * slope, **covered}
+
+
+def _actual(truth: Truth, task: Task) -> np.ndarray:
+    """What came, in the unit of the target, (N, H)."""
+    if task.target != "log_return":
+        return truth.change_NH
+    assert truth.log_return_NH is not None  # refused earlier, see Task.needs_positive_prices
+    return truth.log_return_NH
+
+
+def _slope(truth: Truth, task: Task) -> np.ndarray | float:
+    """d(percent log return) / d(target); 1 where prices are not all above zero."""
+    if truth.log_return_NH is None:
+        return 1.0
+    return 100.0 if task.target == "log_return" else 100 / truth.close_NH
 
 
 def read_out(total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -102,11 +78,22 @@ def read_out(total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def quantile(forecast: Forecast, share: float) -> np.ndarray:
     """The change (N, H) that the outcome stays below with probability ``share``; float64."""
-    from scipy import special
+    if forecast.locations_NHM is not None:
+        return Mixture.of(forecast).quantile(share)
+    location, scale, df = _law(forecast)
+    return location + unit_of(scale, df) * ppf(share, df)
 
+
+def mass_below(forecast: Forecast, change_NH: np.ndarray) -> np.ndarray:
+    """The probability (N, H) of an outcome at or below a change; float64."""
+    if forecast.locations_NHM is not None:
+        return Mixture.of(forecast).cdf(change_NH)
+    location, scale, df = _law(forecast)
+    z_NH = (change_NH - location) / scale
+    return cdf(z_NH if df is None else z_NH * np.sqrt(df / (df - 2)), df)
+
+
+def _law(forecast: Forecast) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     assert forecast.location_NH is not None and forecast.scale_NH is not None
-    location, scale = np.asarray(forecast.location_NH, np.float64), np.asarray(forecast.scale_NH, np.float64)
-    if forecast.df_NH is None:
-        return location + scale * special.ndtri(share)
-    df = np.asarray(forecast.df_NH, np.float64)
-    return location + scale * np.sqrt((df - 2) / df) * special.stdtrit(df, share)
+    location, scale = (np.asarray(a, np.float64) for a in (forecast.location_NH, forecast.scale_NH))
+    return location, scale, None if forecast.df_NH is None else np.asarray(forecast.df_NH, np.float64)

@@ -42,6 +42,13 @@ class Head(nn.Module):
         """Elementwise loss, (B, H)."""
         raise NotImplementedError
 
+    def mixture_loss(self, outputs_M: dict[str, Array], y_BH: Array) -> Array:
+        """Elementwise loss (B, H) of the mixture of M members, whose outputs have an axis M in front.
+
+        That of their mean, unless the loss is a negative log-likelihood: then of the mean of their likelihoods.
+        """
+        return self.loss({name: jnp.mean(jnp.asarray(a), axis=0) for name, a in outputs_M.items()}, y_BH)
+
     def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
         """Biases of the output layers by name, from the labels of the training windows."""
         raise NotImplementedError
@@ -53,6 +60,14 @@ class Head(nn.Module):
     def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
         """Outputs in units a user knows: the fields of a ``Forecast``."""
         raise NotImplementedError
+
+
+class _LikelihoodHead(Head):
+    """What heads share whose loss is a negative log-likelihood."""
+
+    def mixture_loss(self, outputs_M: dict[str, Array], y_BH: Array) -> Array:
+        loss_MBH = jax.vmap(self.loss, in_axes=(0, None))(outputs_M, jnp.asarray(y_BH))
+        return jnp.log(len(loss_MBH)) - jax.nn.logsumexp(-loss_MBH, axis=0)
 
 
 class MeanHead(Head):
@@ -72,7 +87,7 @@ class MeanHead(Head):
         return {"location_NH": outputs["location"] * unit_B[:, None]}
 
 
-class DistributionHead(Head):
+class DistributionHead(_LikelihoodHead):
     """Location and standard deviation of a normal law, or of a Student-t scaled to that deviation.
 
     Negative log-likelihood. The spread starts at the root mean square of persistence's training residuals.
@@ -125,7 +140,7 @@ class DistributionHead(Head):
         return read | ({"df_NH": _df(outputs["df"])} if self.tail == "student_t" else {})
 
 
-class GridHead(Head):
+class GridHead(_LikelihoodHead):
     """Logits of K bins; cross-entropy. They start at the log of the training frequencies."""
 
     bins: int = 2

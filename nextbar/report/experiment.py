@@ -53,6 +53,7 @@ def config_facts(config: ExperimentConfig, data: Mapping[str, Any] | None = None
         ("dropout, weight decay", f"{model.dropout:g}, {config.weight_decay:g}"),
         ("learning rate", f"{config.learning_rate:g}, {config.lr_mode}"),
         ("batch, seed", f"{config.batch_size}, {config.seed}"),
+        *([("members", f"{config.seeds}, of equal weight")] if config.seeds > 1 else []),
     ]
 
 

@@ -54,7 +54,8 @@ class Sizes:
         return min(self._by_program[key], left)
 
     def _measured(self, config: ExperimentConfig, left: int) -> int:
-        size = helpful_size(config, build_dataset(config, self._bars(config)), left)
+        members = helpful_size(config, build_dataset(config, self._bars(config)), left * config.seeds)
+        size = max(1, members // config.seeds)
         get_logger().info("trials of one program are trained %d at a time: measured, that is what helps here", size)
         return size
 

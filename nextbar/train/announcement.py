@@ -19,7 +19,7 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     """
     log = get_logger()
     for run in runs:
-        log.info("run %s", run.path)
+        log.info("run %s%s", run.path, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
     for series in facts["series"]:
         log.info(
             "%s: %d bars, %s to %s, calendar %s in %s, %d holes",

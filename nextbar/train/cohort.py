@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+from flax.training.train_state import TrainState
 
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import Cancelled, Engine, SpanOutput
+from nextbar.data.windows import Tape
+from nextbar.engine.engine import Cancelled, Engine, SpanOutput, TrainedEpoch
+from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans
 from nextbar.train.training import Training
+
+Item = TypeVar("Item")
 
 
 class Cohort:
     """The joined state of some trainings, each of which goes on from its last committed epoch.
 
-    They need not have done equally many epochs.
+    They need not have done equally many epochs. What the program computes are their members, one of each training or,
+    of an ensemble, several.
 
     Args:
         trainings: of experiments that share a program.
@@ -25,12 +34,13 @@ class Cohort:
     def __init__(self, trainings: Sequence[Training], dataset: Dataset) -> None:
         self.trainings = list(trainings)
         """those that the program computes; some may have ended"""
-        self.engine = Engine([training.config for training in trainings], dataset)
+        self.engine = self._engine(dataset)
         self.spans = ScoredSpans(trainings[0].config, dataset)
         frequencies_HK = self.spans.reference.frequencies_HK
-        states = [training.resume(self.engine.start(frequencies_HK, i)) for i, training in enumerate(trainings)]
-        self.state = self.engine.join(states)
-        """of all of ``trainings``, joined"""
+        starts = [self.engine.start(frequencies_HK, member) for member in range(len(self.engine.configs))]
+        states = zip(trainings, map(joined, self._of_trainings(starts)), strict=True)
+        self.state = self._joined([training.resume(start) for training, start in states])
+        """of the members of all of ``trainings``, joined"""
         self._gone: set[Training] = set()
         self._writing = threading.Lock()
 
@@ -44,12 +54,23 @@ class Cohort:
         """The live training with the most epochs to do."""
         return max(self.live, key=lambda training: training.epochs - training.epoch)
 
+    @property
+    def states(self) -> list[TrainState]:
+        """Of each training; that of an ensemble has an axis M in front."""
+        return [joined(states) for states in self._of_trainings(self.engine.split(self.state))]
+
+    def train(self, progress: Callable[[int], None] = lambda step: None) -> list[TrainedEpoch]:
+        """Do the next epoch of every training; ``progress`` is called with the steps done."""
+        numbers = [training.epoch + 1 for training in self.trainings for _ in training.config.members]
+        self.state, trained = self.engine.train_each(self.state, numbers, progress)
+        return [epoch_of(members) for members in self._of_trainings(trained)]
+
     def evaluate(self) -> list[SpanOutput] | list[None]:
         """Losses and forecasts of the scored windows under each training's state; None where nothing is validated:
         what there is beside validation is scored once, at the end."""
         if "validation" not in self.spans.scored:
             return [None] * len(self.trainings)
-        return self.engine.evaluate_each(self.state.params, self.spans.rows)
+        return self._evaluate(self.state.params)
 
     def reports(self, ended: Sequence[Training]) -> list[Report]:
         """Scores of the best epoch of each of some trainings; empty where no epoch was finished."""
@@ -57,8 +78,8 @@ class Cohort:
         any_best = next((epoch for epoch in best if epoch is not None), None)
         if any_best is None or not self.spans.scored:
             return [Report({}, None) for _ in ended]
-        params = self.engine.join([(epoch or any_best).params for epoch in best])
-        outputs = dict(zip(self.trainings, self.engine.evaluate_each(params, self.spans.rows), strict=True))
+        params = self._joined([(epoch or any_best).params for epoch in best])
+        outputs = dict(zip(self.trainings, self._evaluate(params), strict=True))
         return [self.spans.report(outputs[t]) if t.best else Report({}, None) for t in ended]
 
     def let_go(self, ended: Sequence[Training]) -> None:
@@ -70,13 +91,33 @@ class Cohort:
         live = self.live
         if not live or 2 * len(live) > len(self.trainings):
             return
-        states = self.engine.split(self.state)
+        states = self.states
         kept = [states[self.trainings.index(training)] for training in live]
         former = self.engine
-        self.engine = Engine([training.config for training in live], former.dataset, former.tape)
-        self.engine.cancelled = former.cancelled
         self.trainings, self._gone = live, set()
-        self.state = self.engine.join(kept)
+        self.engine = self._engine(former.dataset, former.tape)
+        self.engine.cancelled = former.cancelled
+        self.state = self._joined(kept)
+
+    def _engine(self, dataset: Dataset, tape: Tape | None = None) -> Engine:
+        """The engine of all members."""
+        members = [member for training in self.trainings for member in training.config.members]
+        return Engine(members, dataset, tape, with_outputs=len(members) > len(self.trainings))
+
+    def _of_trainings(self, of_members: Sequence[Item]) -> list[list[Item]]:
+        """What there is of each member, by training."""
+        rest = iter(of_members)
+        return [list(islice(rest, len(training.config.members))) for training in self.trainings]
+
+    def _joined(self, trees: Sequence[Any]) -> Any:
+        """The trainings' trees on the device."""
+        pairs = zip(trees, self.trainings, strict=True)
+        return self.engine.join([member for tree, t in pairs for member in parted(tree, len(t.config.members))])
+
+    def _evaluate(self, params: Any) -> list[SpanOutput]:
+        """Losses and forecasts of the scored windows, by training, under joined parameters."""
+        outputs = self.engine.evaluate_each(params, self.spans.rows)
+        return [output_of(members, self.engine.program.model.head) for members in self._of_trainings(outputs)]
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -124,11 +124,10 @@ def run_epoch(cohort: Cohort, progress: Callable[[int], None] = lambda step: Non
     A training whose loss is not finite has ``diverged`` afterwards; the others go on.
     """
     began = time.perf_counter()
-    numbers = [training.epoch + 1 for training in cohort.trainings]
-    cohort.state, trained = cohort.engine.train_each(cohort.state, numbers, progress)
+    trained = cohort.train(progress)
     seconds = time.perf_counter() - began
     outputs = cohort.evaluate()
-    states = cohort.engine.split(cohort.state)
+    states = cohort.states
     live = cohort.live
     epochs = [epoch for epoch in zip(cohort.trainings, trained, states, outputs, strict=True) if epoch[0] in live]
     # the first process alone computes them; a text where the training diverged

@@ -56,7 +56,8 @@ def train_seeds(
 ) -> Seeds:
     """Train an experiment with the seeds ``config.seed``, ``config.seed + 1``, ..., as a population.
 
-    Every seed is a run of its own in the experiment's folder, the same that ``Trainer`` makes of that seed.
+    Every seed is a run of its own in the experiment's folder, the same that ``Trainer`` makes of that seed. Ensembles
+    (``config.seeds`` above 1) begin where the members of the one before end, so that no two have a member in common.
 
     Args:
         config: the experiment, as for ``Trainer``.
@@ -75,7 +76,7 @@ def train_seeds(
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ConfigError(f"seeds: found {short(seeds)}, should be how many to train, a whole number ≥ 1")
     experiment = ExperimentConfig.of(config)
-    numbers = tuple(experiment.seed + i for i in range(seeds))
+    numbers = tuple(experiment.seed + i * experiment.seeds for i in range(seeds))
     configs = [replace(experiment, seed=number) for number in numbers]
     results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
     trained = Seeds(tuple(results), numbers)

@@ -124,6 +124,18 @@ def test_scores_are_those_of_all_windows_together(whole: Backtest, name: str) ->
             assert found[metric] == pytest.approx(by_ticker(fold_rows(whole, rows, k), of), rel=1e-9)
 
 
+def test_an_ensemble_with_final_fits_is_scored_by_the_mixture_of_its_laws(tmp_path: Path) -> None:
+    result = run(tmp_path, None, {"output_mode": "distribution", "seeds": 2, "final_fit": True}, folds=1)
+    rows = rows_of(result, "transformer")
+    laws = [norm.pdf(rows["actual"], rows[f"close-{m}"], rows[f"scale-{m}"]) for m in (1, 2)]
+    losses = rows.assign(nll=-np.log(np.mean(laws, axis=0)) - np.log(rows["actual"] / 100))
+    wanted = by_ticker(losses, lambda part: part["nll"].mean())
+    assert result.scores["transformer"]["pooled"]["nll"] == pytest.approx(wanted, rel=1e-9)
+    (path,) = run_dirs(result)
+    assert len(Forecaster.load(path).params) == 2 and (path / "final").is_dir()
+    assert result.scores["persistence"]["pooled"]["nll"] != pytest.approx(wanted, rel=1e-3)
+
+
 def test_scaled_errors_are_in_units_of_the_first_training_span(whole: Backtest) -> None:
     cuts = read_cuts(run_dirs(whole)[0])
     rows = rows_of(whole, "persistence")

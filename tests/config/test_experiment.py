@@ -37,7 +37,7 @@ DATASET_FIELDS = dict(
 EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
     num_epochs=50, batch_size=128, learning_rate=5e-4, weight_decay=1e-4, lr_mode="cosine", warmup_epochs=5,
-    gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, save_weights=True,
+    gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, seeds=1, save_weights=True,
     early_stopper=0, final_fit=False,
 )  # fmt: skip
 
@@ -160,6 +160,7 @@ REFUSED: dict[str, list[Any]] = {
     "validation_split": SHARE,
     "test_tickers": ["a", [], ["a", "a"]],
     "seed": [2**32, *WHOLE],
+    "seeds": [0, 2**32 + 1, *WHOLE],
     "save_weights": FLAG,
     "early_stopper": WHOLE,
     "final_fit": FLAG,

@@ -13,6 +13,7 @@ from scipy import stats
 
 from nextbar import forecasts
 from nextbar.errors import ConfigError, DataError
+from nextbar.forecasts.mixture import mixture
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
@@ -23,6 +24,8 @@ TASKS = {
     "log mean": Task(output_mode="mean", horizon=H, target="log_return"),
     "normal": Task(output_mode="distribution", horizon=H),
     "student_t": Task(output_mode="distribution", horizon=H, target="log_return"),
+    "mixture": Task(output_mode="distribution", horizon=H),
+    "student_t mixture": Task(output_mode="distribution", horizon=H, target="log_return"),
     "bins": Task(output_mode="discrete_grid", horizon=H, edges=EDGES),
 }
 
@@ -32,6 +35,11 @@ def made_up(kind: str) -> Forecast:
     unit = 0.01 if TASKS[kind].target == "log_return" else 1.0
     if kind == "bins":
         return Forecast(log_probs_NHK=np.log(rng.dirichlet(np.ones(3), (N, H))))
+    if kind.endswith("mixture"):
+        laws = [Forecast(unit * rng.normal(size=(N, H)), unit * rng.uniform(1, 2, (N, H))) for _ in range(3)]
+        if kind != "mixture":
+            laws = [law._replace(df_NH=rng.uniform(2.5, 9, (N, H))) for law in laws]
+        return mixture(laws)
     location, scale = unit * rng.normal(size=(N, H)), unit * rng.uniform(1, 2, (N, H))
     if kind.endswith("mean"):
         return Forecast(location)
@@ -99,6 +107,20 @@ def test_intervals_hold_their_share_of_the_law(kind: str, level: float) -> None:
         upper, lower = (stats.t.cdf(np.log(end / last_N1), law.df_NH, law.location_NH, unit) for end in (hi, lo))
         share = upper - lower
     np.testing.assert_allclose(share, level, rtol=1e-9)
+
+
+def test_intervals_of_a_mixture_are_quantiles_of_all_its_laws() -> None:
+    law = made_up("mixture")
+    ends = [table("mixture", levels=(0.8,))[f"close-{side}-80"].to_numpy().reshape(N, H, 1) for side in ("lo", "hi")]
+    for end, share in zip(ends, (0.1, 0.9), strict=True):
+        below = stats.norm.cdf(end - keys().last_close_N[:, None, None], law.locations_NHM, law.scales_NHM)
+        np.testing.assert_allclose(below.mean(axis=-1), share, rtol=1e-7)
+
+
+def test_a_mixture_with_a_law_that_lacks_a_column_is_refused() -> None:
+    frame = table("student_t mixture", law=True).drop(columns="df-2")
+    with pytest.raises(DataError, match=r"no column df-2; each law of a mixture has close, scale, df"):
+        forecasts.read(frame, keys(), TASKS["student_t mixture"])
 
 
 def test_other_intervals_can_be_given() -> None:

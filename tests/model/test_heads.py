@@ -118,6 +118,21 @@ def test_the_start_is_the_baseline() -> None:
     np.testing.assert_allclose(np.exp(grid["log_probs_NHK"]), np.broadcast_to(FREQUENCIES_HK, (2, H, K)), rtol=1e-5)
 
 
+def test_the_loss_of_a_mixture_is_that_of_the_mean_likelihood_or_of_the_mean_point() -> None:
+    rng = np.random.default_rng(0)
+    y_BH = rng.normal(size=(5, 2)).astype(np.float32)
+    outputs = {name: rng.normal(size=(3, 5, 2)).astype(np.float32) for name in ("location", "log_scale")}
+    point = MeanHead(2).mixture_loss({"location": outputs["location"]}, y_BH)
+    np.testing.assert_allclose(point, (outputs["location"].mean(axis=0) - y_BH) ** 2, rtol=1e-5)
+    density = stats.norm.pdf(y_BH, outputs["location"], np.exp(outputs["log_scale"])).mean(axis=0)
+    law = DistributionHead(2).mixture_loss(outputs, y_BH)
+    np.testing.assert_allclose(law, -np.log(density), rtol=1e-4)
+    logits, bin_BH = rng.normal(size=(3, 5, 2, 4)).astype(np.float32), rng.integers(0, 4, (5, 2))
+    probs = (np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)).mean(axis=0)
+    bins = GridHead(2, 4).mixture_loss({"logits": logits}, bin_BH)
+    np.testing.assert_allclose(bins, -np.log(np.take_along_axis(probs, bin_BH[..., None], -1)[..., 0]), rtol=1e-5)
+
+
 def test_labels_that_never_move_give_a_finite_start() -> None:
     start = HEADS["normal"].start(np.zeros((10, H)), None)
     assert np.isfinite(start["log_scale"]).all()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from experiments import leaves
+from searches import searched
 from trainings import BARS, assert_same_run, interrupt, make_config, parameters, train
 
 from nextbar import evaluate, list_runs, refit
@@ -208,6 +209,18 @@ def test_a_watch_sees_the_first_fit_alone_and_who_is_pruned_has_no_second(tmp_pa
     finished = train_watched("")
     assert finished.status == "finished" and seen == [1, 2, 2, 3]
     assert (finished.run_dir / FINAL).is_dir()
+
+
+def test_a_search_ranks_by_the_first_fit_and_tests_the_final_one(tmp_path: Path) -> None:
+    rates = {"learning_rate": [1e-3, 1e-2]}
+    plain, final = (
+        searched(tmp_path / str(is_final), rates, 2, population=2, base={"final_fit": is_final, "seeds": 2})
+        for is_final in (False, True)
+    )
+    for row, wanted in zip(final.leaderboard, plain.leaderboard, strict=True):
+        assert row["ranking_score"] == wanted["ranking_score"] and row["best_epoch"] == wanted["best_epoch"]
+        assert row["test"] != wanted["test"]
+    assert (final.best / FINAL).is_dir()
 
 
 def test_what_diverged_is_not_fitted_again(tmp_path: Path) -> None:
