@@ -101,3 +101,8 @@ class Reference(NamedTuple):
     """moves over H bars that the baseline of each series is fitted on; None: unknown, in runs of earlier versions"""
     trained_S: np.ndarray | None = None
     """bool; False where they are the series' own, up to the first origin of a span; None: all True"""
+
+    def of_series(self, s: int) -> Reference:
+        """That of one series, S = 1; the pooled frequencies stay."""
+        own = {name: None if array is None else array[s : s + 1] for name, array in self._asdict().items()}
+        return self._replace(**own | {"frequencies_HK": self.frequencies_HK})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -12,9 +13,13 @@ from nextbar.bars.calendar import Calendar, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
+from nextbar.metrics.bins import law_log_probs
 from nextbar.metrics.reference import fit_reference, target_unit
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
+
+FLAGS = ("positive_S", "trained_S")
+"""fields of a reference that hold truth values"""
 
 
 class Moves(NamedTuple):
@@ -30,6 +35,12 @@ class Moves(NamedTuple):
     """standard deviation of the h-step moves in training; NaN where there is none"""
     price_N: np.ndarray
     """a move as large as the price, above zero"""
+    history: History | None = None
+    """the bars themselves"""
+    calendar: Calendar | None = None
+    """of the bars"""
+    unit: float = 1.0
+    """what the moves are in units of"""
 
 
 Learnt = TypeVar("Learnt", bound=tuple[Any, ...])
@@ -46,13 +57,29 @@ class Baseline(ABC, Generic[Learnt]):
     """
 
     name: str
+    words = ""
+    """its name in a sentence"""
     direction_only = False
+    is_law = False
+    """whether it has a scale of its own"""
+    needs_ranges = False
+    """whether it takes open, high and low"""
     min_windows = 0
     """training windows, H bars and one more each, that a series must have to be learnt from"""
+    most_bars = math.inf
+    """training bars of all series, times steps ahead, that it is fitted on within seconds"""
+    parameters: type[tuple[Any, ...]]
+    """what is learnt of a series, a NamedTuple of floats and arrays"""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self._learnt: list[Learnt] = []
+
+    @property
+    def in_words(self) -> str:
+        """Its name in a sentence, with the spread that a ``distribution`` lends it."""
+        lent = self.task.output_mode == "distribution" and not self.is_law and not self.direction_only
+        return f"{self.words or self.name} with a constant spread" if lent else self.words or self.name
 
     @abstractmethod
     def _learn(self, moves: Moves) -> Learnt | None:
@@ -71,16 +98,32 @@ class Baseline(ABC, Generic[Learnt]):
                 asked of prices that are not above zero.
         """
         series = histories(frame)
-        self._index = {history.key: s for s, history in enumerate(series)}
         self._last = {history.key: int(history.time_N[-1]) for history in series}
         learnt_together = learn_together([history.time_N for history in series], [history.step for history in series])
         self._calendars = [calendar for calendar in learnt_together if calendar]  # every series of a frame has bars
+        return self.learn(series, self._calendars)
+
+    def learn(self, series: Sequence[History], calendars: Sequence[Calendar]) -> Self:
+        """Learn from the bars of series whose calendars are known.
+
+        Raises:
+            DataError: as ``fit``.
+        """
+        self._index = {history.key: s for s, history in enumerate(series)}
         self._reference = _reference(series, self.task)
-        self._check_spread({history.name: s for s, history in enumerate(series)})
+        for s, history in enumerate(series):
+            self._check_spread(history.name, s)
+        self._learnt = self._learn_all(series, calendars)
+        return self
+
+    def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Learnt]:
+        """What each series says, and last what one says that was not learnt from."""
         needed = self.min_windows + self.task.horizon
         learnt = [
-            self._learn(self._moves(history, s)) if len(history.time_N) >= needed else None
-            for s, history in enumerate(series)
+            self._learn(self._moves(history, calendar, calendar.timezone, self._reference.of_series(s)))
+            if len(history.time_N) >= needed
+            else None
+            for s, (history, calendar) in enumerate(zip(series, calendars, strict=True))
         ]
         fitted = [parameters for parameters in learnt if parameters is not None]
         if not fitted:
@@ -91,11 +134,10 @@ class Baseline(ABC, Generic[Learnt]):
             )
         mean = [np.mean(values, axis=0) for values in zip(*fitted, strict=True)]
         has_unit_S = np.isfinite(self._reference.move_std_SH[:, 0])  # without one there is nothing to measure in
-        self._learnt = [
+        return [
             type(fitted[0])(*(value * has_unit for value in mean)) if parameters is None else parameters
             for parameters, has_unit in zip([*learnt, None], has_unit_S, strict=True)
         ]
-        return self
 
     def predict(self, frame: Any) -> Any:
         """Forecasts from the last bar known to :meth:`fit` on, of a ticker it did not know from the first.
@@ -114,64 +156,127 @@ class Baseline(ABC, Generic[Learnt]):
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin", "date"))
 
+    def forecast(
+        self, history: History, calendar: Calendar, row_N: np.ndarray, own: Reference | None = None
+    ) -> Forecast:
+        """Forecasts from some bars of a series, in the unit of the target.
+
+        Args:
+            history: the series from its first bar that is known; bars after an origin do not change its forecast.
+            calendar: of the series.
+            row_N: origins.
+            own: the reference of the series alone, for one that was not learnt from: its unit. Without a spread in it
+                the series has no law. None: the typical one of those that were.
+        """
+        row = self._reference.of_series(self._index.get(history.key, len(self._index)))
+        if own is not None and history.key not in self._index:
+            row = own
+        date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
+        return self._forecast_in_target(history, calendar, calendar.timezone, row_N, date_NH, row)
+
     def _table(self, history: History) -> dict[str, np.ndarray]:
+        known = history.key in self._index
         s = self._index.get(history.key, len(self._index))
         row_N = np.arange(
             np.searchsorted(history.time_N, self._last.get(history.key, history.time_N[0])), len(history.time_N)
         )
-        calendar = (
-            self._calendars[s] if history.key in self._index else Calendar.always(history.step, int(history.time_N[0]))
-        )
+        calendar = self._calendars[s] if known else Calendar.always(history.step, int(history.time_N[0]))
+        timezone = calendar.timezone if known else shared_zone(self._calendars)
         date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
-        self._check_spread({history.name: s})
-        moves = self._moves(history, s)
-        forecast = self._forecast(self._learnt[s], moves, row_N, date_NH)
-        if self.task.output_mode == "distribution" and forecast.scale_NH is None:
-            forecast = forecast._replace(scale_NH=np.broadcast_to(moves.spread_H, date_NH.shape))
+        self._check_spread(history.name, s)
+        # slots of a week are counted alike in all series of a resolution
+        usual = next((other for other in self._calendars if other.step == history.step), calendar)
+        row = self._reference.of_series(s)
+        forecast = self._forecast_in_target(history, calendar if known else usual, timezone, row_N, date_NH, row)
         resolution_N = None if history.resolution is None else np.full(len(row_N), history.resolution)
         keys = Keys(
             np.full(len(row_N), history.ticker), resolution_N, history.time_N[row_N], date_NH, history.close_N[row_N]
         )
-        return columns(keys, self._in_target(forecast, s, keys.last_close_N), self.task, law=True)
+        return columns(keys, forecast, self.task, law=True)
 
-    def _check_spread(self, rows: Mapping[str, int]) -> None:
-        for name, s in rows.items() if self.task.output_mode == "distribution" else ():
-            if not np.isfinite(self._reference.move_std_SH[s]).all():
-                raise DataError(
-                    f"baseline {self.name}: {name} has no spread, because its close does not move before the cutoff or "
-                    "has too few bars there. Use more bars, or leave this ticker out"
-                )
+    def _forecast_in_target(
+        self,
+        history: History,
+        calendar: Calendar,
+        timezone: str,
+        row_N: np.ndarray,
+        date_NH: np.ndarray,
+        row: Reference,
+    ) -> Forecast:
+        moves = self._moves(history, calendar, timezone, row)
+        has_unit = bool(np.isfinite(row.move_std_SH[0, 0]))
+        forecast = self._forecast(self._learnt_of(history, has_unit), moves, row_N, date_NH)
+        if forecast.scale_NH is not None and not (has_unit or self.needs_ranges):
+            forecast = forecast._replace(scale_NH=np.full(date_NH.shape, np.nan))
+        if self.task.output_mode == "distribution" and forecast.scale_NH is None:
+            forecast = forecast._replace(scale_NH=np.broadcast_to(moves.spread_H, date_NH.shape))
+        return self._in_target(forecast, row, history.close_N[row_N])
 
-    def _moves(self, history: History, s: int) -> Moves:
-        """The moves of a series in units of the ``s``-th of training; unscaled where that has no spread."""
-        reference, unit = self._reference, self._unit(s)
-        positive = bool(reference.positive_S[s])
-        move_N = history.moves(positive, float(reference.center_S[s])) / unit
+    def _learnt_of(self, history: History, has_unit: bool) -> Learnt:
+        """What a series was forecast by; without a unit of its own what others learnt says nothing about it."""
+        learnt = self._learnt[self._index.get(history.key, -1)]
+        return learnt if has_unit else type(learnt)(*(np.asarray(value) * 0.0 for value in learnt))
+
+    def _check_spread(self, name: str, s: int) -> None:
+        needs_spread = self.is_law or self.task.output_mode == "distribution"
+        if needs_spread and not np.isfinite(self._reference.move_std_SH[s]).all():
+            raise DataError(
+                f"baseline {self.name}: {name} has no spread, because its close does not move before the cutoff or "
+                "has too few bars there. Use more bars, or leave this ticker out"
+            )
+
+    def _moves(self, history: History, calendar: Calendar, timezone: str, row: Reference) -> Moves:
+        """The moves of a series in units of its reference; unscaled where that has no spread."""
+        unit, positive = _unit(row), bool(row.positive_S[0])
+        move_N = history.moves(positive, float(row.center_S[0])) / unit
         price_N = np.ones(len(move_N)) if positive else np.abs(history.close_N)
-        timezone = self._calendars[s].timezone if s < len(self._calendars) else shared_zone(self._calendars)
-        return Moves(
-            history.time_N, timezone, move_N, reference.move_std_SH[s] / unit, np.maximum(price_N, unit) / unit
-        )
+        spread_H, price_N = row.move_std_SH[0] / unit, np.maximum(price_N, unit) / unit
+        return Moves(history.time_N, timezone, move_N, spread_H, price_N, history, calendar, unit)
 
-    def _unit(self, s: int) -> float:
-        unit = float(self._reference.move_std_SH[s, 0])
-        return unit if np.isfinite(unit) else 1.0
-
-    def _in_target(self, forecast: Forecast, s: int, last_close_N: np.ndarray) -> Forecast:
-        """Moves as changes in the unit of the target.
+    def _in_target(self, forecast: Forecast, row: Reference, last_close_N: np.ndarray) -> Forecast:
+        """Moves as changes in the unit of the target, a law as the probabilities of its bins where those are asked for.
 
         In prices a law keeps its median: the location is that of the log return carried over, c (e^m - 1), and the
         scale that of the log return times c, its first order.
         """
         if forecast.location_NH is None:
             return forecast
-        reference, task = self._reference, self.task
-        unit_N1 = target_unit(reference, np.full(len(last_close_N), s), last_close_N, task)[:, None]
-        location_NH = forecast.location_NH * self._unit(s)
-        if task.target == "close" and reference.positive_S[s]:
+        task, unit = self.task, _unit(row)
+        location_NH = forecast.location_NH * unit
+        scale_NH = None if forecast.scale_NH is None else forecast.scale_NH * unit
+        if task.output_mode == "discrete_grid" and scale_NH is not None:
+            return Forecast(log_probs_NHK=law_log_probs(location_NH, scale_NH, forecast.df_NH, task.edges))
+        unit_N1 = target_unit(row, np.zeros(len(last_close_N), int), last_close_N, task)[:, None]
+        if task.target == "close" and row.positive_S[0]:
             location_NH = np.expm1(location_NH)
-        scale_NH = None if forecast.scale_NH is None else forecast.scale_NH * self._unit(s) * unit_N1
+        scale_NH = None if scale_NH is None else scale_NH * unit_N1
         return forecast._replace(location_NH=location_NH * unit_N1, scale_NH=scale_NH)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, in plain values: of each series, and last of others."""
+        return {
+            "series": [list(key) for key in self._index],
+            "learnt": list(map(self._plain, self._learnt)),
+            "reference": _plain(self._reference),
+        }
+
+    def restored(self, plain: Mapping[str, Any]) -> Self:
+        """Take what was learnt from plain values, for ``forecast``; the calendars are not among them."""
+        self._index = {(ticker, resolution): s for s, (ticker, resolution) in enumerate(plain["series"])}
+        self._learnt = list(map(self._from_plain, plain["learnt"]))
+        arrays: dict[str, Any] = {
+            name: None if value is None else np.array(value, bool if name in FLAGS else float)
+            for name, value in plain["reference"].items()
+        }
+        self._reference = Reference(**arrays)
+        return self
+
+    def _plain(self, learnt: Learnt) -> Any:
+        return _plain(learnt)
+
+    def _from_plain(self, plain: Any) -> Any:
+        arrays = {name: np.array(v, float) if isinstance(v, list) else float(v) for name, v in plain.items()}
+        return self.parameters(**arrays)
 
 
 def _reference(series: Sequence[History], task: Task) -> Reference:
@@ -195,3 +300,20 @@ def _reference(series: Sequence[History], task: Task) -> Reference:
         typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
         reference.move_std_SH[reference.positive_S & young_S] = typical_H
     return reference
+
+
+def _unit(row: Reference) -> float:
+    unit = float(row.move_std_SH[0, 0])
+    return unit if np.isfinite(unit) else 1.0
+
+
+def _plain(record: tuple[Any, ...]) -> dict[str, Any]:
+    """A NamedTuple of floats and arrays in values that JSON knows: None for NaN."""
+
+    def plain(value: Any) -> Any:
+        if value is None:
+            return None
+        array = np.asarray(value, object)
+        return np.where(np.asarray(value, float) == value, array, np.array(None)).tolist()  # NaN equals nothing
+
+    return {name: plain(value) for name, value in record._asdict().items()}  # type: ignore[attr-defined]

@@ -13,6 +13,8 @@ class Frequencies(Baseline[Nothing]):
     """The add-one frequencies of the bins over all training windows of all series, for each step."""
 
     name = "frequencies"
+    words = "the training frequencies"
+    parameters = Nothing
 
     def _learn(self, moves: Moves) -> Nothing:
         return Nothing()

@@ -19,6 +19,7 @@ class Direction(Baseline[Nothing]):
     """A step of one part in 1e9 of the price the way a rule says; bins: all but as much on the side it says."""
 
     direction_only = True
+    parameters = Nothing
 
     @abstractmethod
     def _sign(self, moves: Moves, row_N: np.ndarray) -> np.ndarray:
@@ -40,6 +41,7 @@ class Reversal(Direction):
     """The next move has the opposite sign of the last; flat after a bar that did not move."""
 
     name = "reversal"
+    words = "reversal"
 
     def _sign(self, moves: Moves, row_N: np.ndarray) -> np.ndarray:
         return -np.sign(moves.move_N[row_N])
@@ -49,6 +51,7 @@ class AlwaysUp(Direction):
     """Every move is up."""
 
     name = "always_up"
+    words = "always up"
 
     def _sign(self, moves: Moves, row_N: np.ndarray) -> np.ndarray:
         return np.ones(len(row_N))

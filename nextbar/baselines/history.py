@@ -1,17 +1,24 @@
-"""Bars as baselines see them: the closes of one series."""
+"""Bars as baselines see them: the closes of one series, with open, high and low where it has them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nextbar.errors import DataError
 from nextbar.resolution import seconds
 
+if TYPE_CHECKING:
+    from nextbar.bars.bars import Bars
+
+
+PRICES = ("open", "high", "low")
+
 
 class History(NamedTuple):
-    """Closes of one series, N bars."""
+    """Prices of one series, N bars."""
 
     ticker: str
     resolution: str | None
@@ -19,11 +26,30 @@ class History(NamedTuple):
     time_N: np.ndarray
     """opening times, seconds since the epoch, ascending"""
     close_N: np.ndarray
+    open_N: np.ndarray | None = None
+    """this and the next two: None where the source lacks one of them, or one is empty in some bar"""
+    high_N: np.ndarray | None = None
+    low_N: np.ndarray | None = None
 
     @property
     def key(self) -> tuple[str, str | None]:
         """Identifies the series."""
         return self.ticker, self.resolution
+
+    @classmethod
+    def of(cls, bars: Bars) -> History:
+        """The prices of a series that has been checked."""
+        return cls(bars.ticker, bars.resolution, bars.time_N, bars.columns["close"], *ranges(bars.columns))
+
+    @property
+    def bars(self) -> Bars | None:
+        """As a range needs them; None without open, high and low."""
+        from nextbar.bars.bars import Bars
+
+        if self.open_N is None or self.high_N is None or self.low_N is None:
+            return None
+        prices = {"open": self.open_N, "high": self.high_N, "low": self.low_N, "close": self.close_N}
+        return Bars(self.ticker, self.resolution or "", self.time_N, prices)
 
     @property
     def name(self) -> str:
@@ -57,7 +83,8 @@ class History(NamedTuple):
 
 
 def histories(frame: Any) -> list[History]:
-    """The series of a long frame (pandas, polars ...) with ``ticker``, ``date``, ``close`` and perhaps ``resolution``.
+    """The series of a long frame (pandas, polars ...) with ``ticker``, ``date``, ``close`` and perhaps ``resolution``,
+    ``open``, ``high`` and ``low``.
 
     Raises:
         DataError: no frame, or one without rows, without these columns, with a close that is no finite number or with
@@ -77,20 +104,24 @@ def histories(frame: Any) -> list[History]:
     by = ["ticker", "resolution"] if "resolution" in table.columns else ["ticker"]
     try:
         time = pd.to_datetime(table["date"], utc=True).astype("datetime64[s, UTC]").astype("int64")
-        table = table[by].assign(date=time, close=table["close"].astype("float64"))
+        columns = [name for name in (*PRICES, "close") if name in table.columns]
+        table = table[by].assign(date=time, **{name: table[name].astype("float64") for name in columns})
     except (TypeError, ValueError) as error:
-        raise DataError(f"the bars: date must hold dates and close numbers ({error})") from None
+        raise DataError(f"the bars: date must hold dates and prices numbers ({error})") from None
     series_list = []
     for key, rows in table.groupby(by, sort=False):
-        series = History(
-            str(key[0]),
-            str(key[1]) if len(by) == 2 else None,
-            rows["date"].to_numpy(),
-            rows["close"].to_numpy(),
-        )
+        prices = {name: rows[name].to_numpy() for name in columns}
+        resolution = str(key[1]) if len(by) == 2 else None
+        series = History(str(key[0]), resolution, rows["date"].to_numpy(), prices["close"], *ranges(prices))
         if not np.isfinite(series.close_N).all():
             raise DataError(f"{series.name}: a close is {series.close_N[~np.isfinite(series.close_N)][0]}")
         if (np.diff(series.time_N) <= 0).any():
             raise DataError(f"{series.name}: the dates do not ascend; sort the bars, and keep one row for each date")
         series_list.append(series)
     return series_list
+
+
+def ranges(prices: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Open, high and low of a series, by the names of its columns; nothing where one is missing or empty in a bar."""
+    values = tuple(prices[name] for name in PRICES if name in prices)
+    return values if len(values) == len(PRICES) and all(np.isfinite(v).all() for v in values) else ()

@@ -34,6 +34,8 @@ class Persistence(Baseline[Nothing]):
     """The next close equals the last."""
 
     name = "persistence"
+    words = "persistence"
+    parameters = Nothing
 
     def _learn(self, moves: Moves) -> Nothing:
         return Nothing()
@@ -46,6 +48,8 @@ class Drift(Baseline[Mean]):
     """h times the mean move of a bar in training."""
 
     name = "drift"
+    words = "the mean move of training"
+    parameters = Mean
     min_windows = 1
 
     def _learn(self, moves: Moves) -> Mean:
@@ -64,6 +68,8 @@ class Seasonal(Baseline[Season]):
     """
 
     name = "seasonal"
+    words = "the mean move of the hour of the week"
+    parameters = Season
     min_windows = 1
 
     def _learn(self, moves: Moves) -> Season:

@@ -15,12 +15,17 @@ from nextbar.types import Forecast
 
 TAILS = {"normal": "normal", "student_t": "t"}
 """tails of a law, called as in a model's configuration: what they are called in the names of baselines"""
+IN_WORDS = {"normal": "normal", "student_t": "Student-t"}
 
 LAMBDA = 0.94
 """RiskMetrics' decay for daily returns (J.P. Morgan and Reuters 1996)"""
 
 ENOUGH = 1000
 """overlapping moves are thinned to four in a horizon for the fit of a tail, but not below this many"""
+
+
+MOST_BARS = 1_000_000
+"""training bars of all series, times steps ahead, that a tail is fitted on as a rival"""
 
 
 class Laws(NamedTuple):
@@ -35,12 +40,16 @@ class Spread(Baseline[Learnt]):
     """A baseline for a whole law, with a ``normal`` or a ``student_t`` tail."""
 
     family: str
+    is_law = True
     min_windows = 30
 
     def __init__(self, task: Task, tail: str = "normal") -> None:
         super().__init__(task)
         self.tail = tail
         self.name = f"{self.family}_{TAILS[tail]}"
+        self.words = f"{self.words} with a {IN_WORDS[tail]} tail"
+        if tail == "student_t":
+            self.most_bars = MOST_BARS
 
     def _learn(self, moves: Moves) -> Learnt | None:
         return self._learn_law(moves) if np.ptp(moves.move_N[1:]) > 0 else None
@@ -58,6 +67,8 @@ class Constant(Spread[Laws]):
     """
 
     family = "constant"
+    words = "a constant spread"
+    parameters = Laws
 
     def _learn_law(self, moves: Moves) -> Laws:
         steps = range(1, self.task.horizon + 1)
@@ -76,6 +87,8 @@ class Filtered(Spread[Filter]):
     Several steps ahead the variance is that of their sum. A Student-t tail has the degrees of freedom, and a factor on
     the scale, that are likeliest for the standardised moves of training, for each step.
     """
+
+    parameters = Filter
 
     @abstractmethod
     def _learn_filter(self, moves: Moves) -> Filter | None:
@@ -110,6 +123,7 @@ class Ewma(Filtered):
     """Exponentially weighted variance around a mean of zero, decay 0.94, from the variance of training."""
 
     family = "ewma"
+    words = "an EWMA spread"
 
     def _learn_filter(self, moves: Moves) -> Filter:
         start = float(moves.move_N[1:].var())

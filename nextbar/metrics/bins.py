@@ -12,7 +12,6 @@ from nextbar.move_bins import bin_index
 
 EQUAL_MASS = 1e-6  # probabilities come in float32: masses closer than its rounding are equal
 
-
 LEAST = 1e-12
 """probability that a law leaves to each bin at least: the log loss of what it excludes stays finite"""
 
@@ -31,10 +30,10 @@ def law_log_probs(
         edges: K+1, ascending, in percent.
     """
     inner = np.asarray(edges, np.float64)[1:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a series without a law has NaN
         edge_K = np.where(inner > -100, np.log1p(np.maximum(inner, -100) / 100), -np.inf)
-    unit_NH = scale_NH if df_NH is None else scale_NH * np.sqrt((df_NH - 2) / df_NH)
-    z_NHK = (edge_K - location_NH[..., None]) / unit_NH[..., None]
+        unit_NH = scale_NH if df_NH is None else scale_NH * np.sqrt((df_NH - 2) / df_NH)
+        z_NHK = (edge_K - location_NH[..., None]) / unit_NH[..., None]
     df_NH1 = None if df_NH is None else df_NH[..., None]
     # a bin's mass is the difference of the smaller tails, which keep their digits far out
     below_NHK, above_NHK = cdf(z_NHK, df_NH1), cdf(-z_NHK, df_NH1)

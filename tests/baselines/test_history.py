@@ -78,7 +78,7 @@ def test_bars_a_second_apart_ascend() -> None:
     [
         (frame().drop(columns=["ticker", "close"]), "no column ticker, close in the frame of bars; it needs ticker"),
         (frame().iloc[:0], "no rows in the frame of bars; it needs ticker, date and close, and a row for each bar"),
-        (frame(close=["1", "x", "3"]), "the bars: date must hold dates and close numbers (could not convert"),
+        (frame(close=["1", "x", "3"]), "the bars: date must hold dates and prices numbers (could not convert"),
         (frame(close=[1.0, np.inf, np.nan]), "a: a close is inf"),
         (frame(date=frame()["date"].iloc[[0, 0, 1]].to_numpy()), "a: the dates do not ascend; sort the bars, and"),
         (frame()[::-1], "a: the dates do not ascend"),

@@ -12,7 +12,7 @@ from scipy import stats
 
 from nextbar.baselines import name_of
 from nextbar.baselines.base import Moves
-from nextbar.baselines.garch import Garch
+from nextbar.baselines.garch import Garch, GjrGarch
 from nextbar.baselines.spread import ENOUGH, Constant, Ewma, step_moves, thinned
 from nextbar.baselines.student_t import MAX_DF, MIN_DF, NARROWEST, _loss, fit_student_t
 from nextbar.baselines.variance import Filter
@@ -83,8 +83,9 @@ def test_ewma_is_the_loop(frame: pd.DataFrame) -> None:
     np.testing.assert_allclose(found["close"].to_numpy()[::3], frame["close"][n_train - 1 :], rtol=1e-15)
 
 
+@pytest.mark.parametrize("rule", [Garch, GjrGarch])
 @pytest.mark.parametrize("tail", ["normal", "student_t"])
-def test_garch_is_archs(frame: pd.DataFrame, tail: str) -> None:
+def test_garch_is_archs(frame: pd.DataFrame, tail: str, rule: type[Garch]) -> None:
     """Fitted by hand on percent returns of training and filtered on; several steps as arch's own forecast sums up."""
     from arch.univariate import GARCH, ConstantMean, Normal, StudentsT
 
@@ -92,12 +93,12 @@ def test_garch_is_archs(frame: pd.DataFrame, tail: str) -> None:
 
     def model(x_N: np.ndarray) -> ConstantMean:
         law = Normal() if tail == "normal" else StudentsT()
-        return ConstantMean(x_N, volatility=GARCH(p=1, q=1), distribution=law)
+        return ConstantMean(x_N, volatility=GARCH(p=1, o=int(rule is GjrGarch), q=1), distribution=law)
 
     fitted = model(percent_N[: TRAIN - 1]).fit(disp="off")
     whole = model(percent_N).fix(fitted.params)
     ahead = whole.forecast(horizon=horizon, start=TRAIN - 2, reindex=False)
-    found = table(Garch(law_task(horizon), tail), frame)
+    found = table(rule(law_task(horizon), tail), frame)
     scale_NH = 100 * found["scale"].to_numpy().reshape(-1, horizon)
     np.testing.assert_allclose(scale_NH[:-1, 0], whole.conditional_volatility[TRAIN - 1 :], rtol=1e-3)
     if tail == "normal":
@@ -108,6 +109,45 @@ def test_garch_is_archs(frame: pd.DataFrame, tail: str) -> None:
     drift_H = np.log(close_NH / frame["close"].to_numpy()[TRAIN - 1 :, None])
     expected_H = fitted.params["mu"] * np.arange(1, horizon + 1)
     np.testing.assert_allclose(100 * drift_H, np.broadcast_to(expected_H, drift_H.shape), atol=1e-4)
+
+
+def test_a_fall_adds_to_the_variance_and_half_of_it_to_what_is_expected() -> None:
+    """The recursion as a loop; several steps ahead the mean over many moves drawn from a symmetric law."""
+    rng = np.random.default_rng(3)
+    move_N = rng.normal(size=50)
+    given = Filter(0.1, 0.05, 0.03, 0.85, 1.2, np.ones(3), np.empty(0), gamma=0.12)
+    variance = 1.2
+    for move in move_N[1:]:
+        error = move - 0.1
+        variance = 0.05 + (0.15 if error < 0 else 0.03) * error**2 + 0.85 * variance
+    found_N = given.next_variance(move_N)
+    assert found_N[-1] == pytest.approx(variance, rel=1e-12)
+    drawn_NH, path_N = np.empty((200_000, 3)), np.full(200_000, variance)
+    for h in range(3):
+        drawn_NH[:, h] = path_N
+        error_N = np.sqrt(path_N) * rng.normal(size=len(path_N))
+        path_N = 0.05 + (0.03 + 0.12 * (error_N < 0)) * error_N**2 + 0.85 * path_N
+    expected_H = drawn_NH.mean(axis=0).cumsum()
+    np.testing.assert_allclose(given.ahead(found_N[-1:], 3)[0], expected_H, rtol=0.005)
+
+
+def test_gjr_is_the_symmetric_one_where_its_optimiser_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of a move lies among the moves; a fit that says otherwise is none."""
+    rng = np.random.default_rng(9)
+    move_N = np.r_[0.0, 0.01 * rng.normal(size=300)]
+    moves = Moves(np.arange(301), "UTC", move_N / move_N.std(), np.ones(1), np.ones(301))
+    symmetric = Garch(law_task())._learn_filter(moves)
+    asymmetric = GjrGarch(law_task())._learn_filter(moves)
+    assert asymmetric is not None and asymmetric.gamma != 0
+    whole = GjrGarch._fitted
+
+    def leaves(self: GjrGarch, x_N: np.ndarray, order: int) -> Filter | None:
+        fitted = whole(self, x_N, order)
+        return fitted._replace(mean=1e5) if order and fitted else fitted
+
+    monkeypatch.setattr(GjrGarch, "_fitted", leaves)
+    found = GjrGarch(law_task())._learn_filter(moves)
+    assert found is not None and symmetric is not None and found[:5] == symmetric[:5] and found.gamma == 0
 
 
 def test_garch_starts_as_arch_does(frame: pd.DataFrame) -> None:
@@ -214,7 +254,7 @@ def test_tail_of_each_step_is_fitted_to_standardised_moves(frame: pd.DataFrame, 
     predictor = rule(law_task(horizon), "student_t").fit(frame[:TRAIN])
     learnt = predictor._learnt[0]
     assert learnt.df_H.shape == learnt.factor_H.shape == (horizon,)
-    r_N = np.r_[0, returns(frame)[: TRAIN - 1]] / predictor._unit(0)
+    r_N = np.r_[0, returns(frame)[: TRAIN - 1]] / predictor._reference.move_std_SH[0, 0]
     sd_NH = np.sqrt(learnt.ahead(learnt.next_variance(r_N), horizon))
     for h in range(2 if rule is Garch else 1, horizon + 1):
         z_N = np.array([r_N[i + 1 : i + 1 + h].sum() - h * learnt.mean for i in range(TRAIN - h)]) / sd_NH[:-h, h - 1]
@@ -222,7 +262,9 @@ def test_tail_of_each_step_is_fitted_to_standardised_moves(frame: pd.DataFrame, 
         assert learnt.df_H[h - 1] == pytest.approx(df, rel=1e-2)
         assert learnt.factor_H[h - 1] == pytest.approx(unit * np.sqrt(df / (df - 2)), rel=1e-2)
     found = predictor.predict(frame[:TRAIN])
-    np.testing.assert_allclose(found["scale"], sd_NH[-1] * learnt.factor_H * predictor._unit(0), rtol=1e-9)
+    np.testing.assert_allclose(
+        found["scale"], sd_NH[-1] * learnt.factor_H * predictor._reference.move_std_SH[0, 0], rtol=1e-9
+    )
     np.testing.assert_array_equal(found["df"], learnt.df_H)
 
 

@@ -17,7 +17,7 @@ from scipy import integrate, stats
 from sklearn import metrics as sk
 
 from nextbar.metrics import density
-from nextbar.metrics.bins import elements, side
+from nextbar.metrics.bins import elements, law_log_probs, side
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
@@ -199,3 +199,40 @@ def test_only_the_window_and_step_with_a_broken_probability_is_invalid() -> None
     truth = Truth.of(np.full(4, 100.0), np.full((4, 3), 101.0), True, 100.0)
     invalid_NH = elements(log_probs_NHK, truth, EDGES)["invalid"]
     assert invalid_NH.shape == (4, 3) and np.argwhere(invalid_NH).tolist() == [[1, 2], [3, 0]]
+
+
+@pytest.mark.parametrize("df", [None, 3.5])
+def test_a_law_gives_each_bin_its_probability(df: float | None) -> None:
+    """Of the percentage move, by scipy's distribution functions; nothing is lost far out."""
+    rng = np.random.default_rng(0)
+    edges = (-100.0, -2.0, -0.5, 0.0, 0.5, 30.0, 1000.0)
+    location_NH, scale_NH = 0.01 * rng.normal(size=(40, 2)), 0.01 * rng.uniform(0.5, 2, (40, 2))
+    df_NH = None if df is None else np.full((40, 2), df)
+    found = law_log_probs(location_NH, scale_NH, df_NH, edges)
+    inner = np.log1p(np.array(edges[1:-1]) / 100)[:, None, None]
+    law = stats.norm() if df is None else stats.t(df)
+    z = (inner - location_NH) / (scale_NH if df is None else scale_NH * np.sqrt((df - 2) / df))
+    expected = np.diff(np.concatenate([np.zeros((1, 40, 2)), law.cdf(z), np.ones((1, 40, 2))]), axis=0)
+    np.testing.assert_allclose(np.exp(found), np.maximum(expected, 1e-12).transpose(1, 2, 0), rtol=1e-6, atol=2e-12)
+    np.testing.assert_allclose(np.exp(found).sum(axis=-1), 1, rtol=1e-12)
+    if df is not None:  # 26 log units up: 1 - cdf has no digits left, the upper tail has all of them
+        np.testing.assert_allclose(np.exp(found[..., -1]), law.sf(z[-1]), rtol=1e-9)
+    assert (found >= np.log(1e-12) - 1e-9).all()
+
+
+def test_the_upper_tail_keeps_its_digits_as_the_lower_does() -> None:
+    """Mirrored edges in log returns have mirrored probabilities, to the last of them."""
+    up = np.exp(np.array([0.0, 0.05, 0.06, 0.0625]))
+    rising = (-50.0, *(100 * (up - 1)), 900.0)
+    falling = (-90.0, *(100 * (1 / up[::-1] - 1)), 50.0)
+    one = np.full((1, 1), 0.01)
+    found = [law_log_probs(0 * one, one, None, edges)[0, 0] for edges in (rising, falling)]
+    np.testing.assert_allclose(found[0], found[1][::-1], rtol=1e-6)
+    assert found[0][2] == pytest.approx(np.log(stats.norm.sf(5) - stats.norm.sf(6)), rel=1e-9)
+
+
+def test_a_fall_by_everything_is_no_move_of_a_law() -> None:
+    """No price falls to zero or below by a log return: bins down there keep the least probability."""
+    one = np.ones((1, 1))
+    found = np.exp(law_log_probs(0 * one, 0.01 * one, None, (-300.0, -200.0, -100.0, 0.0, 50.0))[0, 0])
+    np.testing.assert_allclose(found, [1e-12, 1e-12, 0.5, 0.5], rtol=1e-9)

@@ -1,0 +1,92 @@
+"""Range HAR as a baseline: the law whose variance follows the ranges of the last bar, quarter day, day and week."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nextbar.bars.calendar import Calendar
+from nextbar.baselines.base import Baseline, Moves
+from nextbar.baselines.history import History
+from nextbar.baselines.spread import IN_WORDS, TAILS
+from nextbar.errors import DataError
+from nextbar.metrics.task import Task
+from nextbar.types import Forecast
+
+if TYPE_CHECKING:
+    from nextbar.bars.bars import Bars
+    from nextbar.data.range_har import RangeHar
+
+MOST_BARS = 4_000_000
+"""training bars of all series, times steps ahead, that it is fitted on as a rival"""
+
+
+class RangeHarBaseline(Baseline[Any]):
+    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal or a Student-t tail.
+
+    A series that is too young has the law that is likeliest for the others of its resolution together, in units of its
+    own ranges; so has one that appears after training. Open, high and low must be there, and above zero.
+    """
+
+    is_law = True
+    needs_ranges = True
+    most_bars = MOST_BARS
+
+    def __init__(self, task: Task, tail: str = "normal") -> None:
+        super().__init__(task)
+        self.tail = tail
+        self.name = f"range_har_{TAILS[tail]}"
+        self.words = f"range HAR with a {IN_WORDS[tail]} tail"
+
+    def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Any]:
+        from nextbar.data.range_har import fit_range_har
+
+        bars = [self._bars(history) for history in series]
+        fits, pooled = fit_range_har(bars, list(map(len, bars)), calendars, self.task.horizon, self.tail)
+        lacking = [b.name for b, fit in zip(bars, fits, strict=True) if fit is None and b.resolution not in pooled]
+        if lacking:
+            raise DataError(
+                f"baseline {self.name}: {', '.join(lacking)} has too few returns before the cutoff, or prices that are "
+                "not above zero, and there is no other series of its resolution. Use more bars, or leave it out"
+            )
+        return [*fits, pooled]
+
+    def _learn(self, moves: Moves) -> Any:
+        raise NotImplementedError  # all series are learnt from together
+
+    def _learnt_of(self, history: History, has_unit: bool) -> Any:
+        *fits, pooled = self._learnt
+        own = fits[self._index[history.key]] if history.key in self._index else None
+        fit = own or pooled.get(history.resolution or "")
+        if fit is None:
+            raise DataError(f"baseline {self.name}: it was fitted on no series of the resolution of {history.name}")
+        return fit
+
+    def _forecast(self, learnt: RangeHar, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+        assert moves.history is not None and moves.calendar is not None
+        law = learnt.law(self._bars(moves.history), moves.calendar)
+        return Forecast(
+            location_NH=law.location_NH[row_N] / moves.unit,
+            scale_NH=np.exp(law.log_scale_NH[row_N]) / moves.unit,
+            df_NH=np.broadcast_to(law.df_H, date_NH.shape) if len(law.df_H) else None,
+        )
+
+    def _bars(self, history: History) -> Bars:
+        bars = history.bars
+        if bars is None:
+            raise DataError(f"baseline {self.name}: it needs open, high and low, which {history.name} does not have")
+        return bars
+
+    def _plain(self, learnt: Any) -> Any:
+        if isinstance(learnt, dict):
+            return {resolution: fit.to_dict() for resolution, fit in learnt.items()}
+        return None if learnt is None else learnt.to_dict()
+
+    def _from_plain(self, plain: Any) -> Any:
+        from nextbar.data.range_har import RangeHar
+
+        if plain is None or "units" in plain:
+            return None if plain is None else RangeHar.from_dict(plain)
+        return {resolution: RangeHar.from_dict(fit) for resolution, fit in plain.items()}
