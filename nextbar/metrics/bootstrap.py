@@ -27,20 +27,22 @@ class SkillInterval(NamedTuple):
     block: int
     """mean length of the blocks, in origins"""
     origins: int
+    against: str
+    """whom the skill is over, in words"""
 
     def in_words(self) -> str:
         """One sentence."""
         return (
             f"Skill in {self.metric} {self.skill:+.4f}, {self.level:.0%} interval {self.low:+.4f} to {self.high:+.4f} "
             f"(stationary bootstrap of {self.origins:,} origins, blocks of {self.block} on average); above 0 is "
-            "better than the baseline."
+            f"better than {self.against}."
         )
 
 
 def skill_interval(
     scorer: Scorer, forecast: Forecast, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> SkillInterval | None:
-    """Percentile interval of the skill that verdicts and rankings go by, taken per ticker and averaged.
+    """Percentile interval of the skill that verdicts go by, over the scorer's rival, taken per ticker and averaged.
 
     Origins are resampled in blocks of random length (Politis and Romano 1994), all tickers of a moment together, since
     neighbouring windows overlap and tickers move together. The mean length of a block follows from the loss
@@ -58,7 +60,7 @@ def skill_interval(
     from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
     metric = scorer.task.leading
-    model_N, baseline_N = scorer.leading_errors(forecast), scorer.leading_errors(scorer.baseline_forecast)
+    model_N, baseline_N = scorer.leading_errors(forecast), scorer.leading_errors(scorer.rival_forecast)
     if not (np.isfinite(model_N).all() and np.isfinite(baseline_N).all()):
         return None
     _, moment_N = np.unique(scorer.outcomes.origin_time_N, return_inverse=True)
@@ -95,4 +97,6 @@ def skill_interval(
     if not np.isfinite(resampled).all():
         return None
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    return SkillInterval(metric, float(skill(*tables)[0]), float(low), float(high), level, block, moments)
+    return SkillInterval(
+        metric, float(skill(*tables)[0]), float(low), float(high), level, block, moments, scorer.rival_name
+    )

@@ -1,4 +1,4 @@
-"""A model's metrics beside its baseline's: skill, the verdict in words, the number trials are ranked by."""
+"""A model's metrics beside those of its rivals: skill, the verdict in words, the number trials are ranked by."""
 
 from __future__ import annotations
 
@@ -61,30 +61,63 @@ def mean_skill(name: str, pairs: Sequence[tuple[float | None, float | None]]) ->
     return math.fsum(gain for gain in gains if gain is not None) / len(gains)
 
 
-def beside(model: Score, baseline: Score, tickers: Sequence[tuple[Score, Score]] = ()) -> dict[str, Any]:
-    """{"model", "baseline", "skill"}: {metric: value}; when H > 1 the same with H values as "by_step".
+class Compared(NamedTuple):
+    """Scores of a model, of the plain baseline, and of the strongest simple rival as far as there is one."""
 
-    Skills are those of each of ``tickers``, pairs of model and baseline, averaged; without them, of the two themselves.
-    r2, the scaled errors and coverage have none.
+    model: Score
+    baseline: Score
+    strongest: Score | None = None
+    """of the metrics in it the skill is against this, of others against the baseline"""
+
+    def rival(self, name: str) -> Score:
+        """What the skill of a metric is against."""
+        return self.strongest if self.strongest is not None and name in self.strongest.pooled else self.baseline
+
+
+def beside(rows: Compared, tickers: Sequence[Compared] = ()) -> dict[str, Any]:
+    """{"model", "baseline", "strongest", "skill", "skill_baseline"}: {metric: value}; when H > 1 the same with H values
+    as "by_step". Without a strongest rival there is no "strongest" and no "skill_baseline".
+
+    Skills are those of each of ``tickers``, averaged; without them, of the rows themselves. r2, the scaled errors and
+    coverage have none.
     """
-    pairs, tickers = {"model": model, "baseline": baseline}, tickers or [(model, baseline)]
-    names = [name for name in model.pooled if name in (*ERRORS, *DIFFERENCES)]
-    node: dict[str, Any] = {key: {name: finite(v) for name, v in s.pooled.items()} for key, s in pairs.items()}
-    node["skill"] = {name: mean_skill(name, [(m.pooled[name], b.pooled[name]) for m, b in tickers]) for name in names}
-    horizon = len(next(iter(model.by_step.values())))
+    tickers = tickers or [rows]
+    scores = {name: score for name, score in rows._asdict().items() if score is not None}
+    node: dict[str, Any] = {key: {name: finite(v) for name, v in s.pooled.items()} for key, s in scores.items()}
+    node |= _skills(rows, tickers)
+    horizon = len(next(iter(rows.model.by_step.values())))
     if horizon > 1:
-        steps = {key: {name: [finite(v) for v in row] for name, row in s.by_step.items()} for key, s in pairs.items()}
-        steps["skill"] = {
-            name: [mean_skill(name, [(m.by_step[name][h], b.by_step[name][h]) for m, b in tickers])
-                   for h in range(horizon)]
-            for name in names
-        }  # fmt: skip
+        steps = {key: {name: [finite(v) for v in row] for name, row in s.by_step.items()} for key, s in scores.items()}
+        by_step = [_skills(rows, tickers, h) for h in range(horizon)]
+        for kind, by_name in by_step[0].items():
+            steps[kind] = {name: [step[kind][name] for step in by_step] for name in by_name}
         node["by_step"] = steps
     return node
 
 
+def _skills(rows: Compared, tickers: Sequence[Compared], step: int | None = None) -> dict[str, dict[str, float | None]]:
+    """ "skill" and, where there is a strongest rival, "skill_baseline" of each metric that has one."""
+
+    def pair(model: Score, rival: Score, name: str) -> tuple[float | None, float | None]:
+        if step is None:
+            return model.pooled[name], rival.pooled[name]
+        return model.by_step[name][step], rival.by_step[name][step]
+
+    names = [name for name in rows.model.pooled if name in (*ERRORS, *DIFFERENCES)]
+    plain = {name: mean_skill(name, [pair(row.model, row.baseline, name) for row in tickers]) for name in names}
+    if rows.strongest is None:
+        return {"skill": plain}
+    held = {name: mean_skill(name, [pair(row.model, row.rival(name), name) for row in tickers]) for name in names}
+    return {"skill": held, "skill_baseline": plain}
+
+
+def held_against(node: Mapping[str, Any], name: str) -> Any:
+    """What the skill of a metric is against, in a report or a part of it: the strongest rival, or else the baseline."""
+    return node.get("strongest", {}).get(name, node["baseline"].get(name))
+
+
 def beats(report: Mapping[str, Any], task: Task) -> bool:
-    """Lower leading error than the baseline, and a loss that is lower by more than luck."""
+    """Lower leading error than what it is held against, and a loss that is lower by more than luck."""
     gain, test = report["skill"][task.leading], report["diebold_mariano"]
     return bool(test and gain and gain > 0 and test["statistic"] > 0 and test["p_value"] < SIGNIFICANT)
 
@@ -99,16 +132,16 @@ def too_few(origins: int, horizon: int) -> str | None:
 
 
 def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
-    """One or two plain sentences: is the baseline, or who else is called ``name``, beaten on the leading error, and was
-    it more than luck?"""
+    """One or two plain sentences: is the rival called ``name``, or else the baseline, beaten on the leading error, and
+    was it more than luck?"""
     error, name = task.leading, name or BASELINE_NAMES[task.output_mode]
-    model, baseline, gain = (report[key][error] for key in ("model", "baseline", "skill"))
+    model, gain, baseline = report["model"][error], report["skill"][error], held_against(report, error)
     tickers = report["by_ticker"]
     without = [node["no_baseline"] for node in tickers.values() if "no_baseline" in node]
     if without:
         return f"No verdict: {'; '.join(without)}."
     if gain is None:
-        still = [ticker for ticker, node in tickers.items() if node["baseline"][error] == 0 and node["model"][error]]
+        still = [ticker for ticker, node in tickers.items() if held_against(node, error) == 0 and node["model"][error]]
         if still:
             return f"No verdict: {error} of {name} is zero on {', '.join(still)}, so there is no share of it."
         return f"No verdict: {error} of the model or of {name} is not a finite number."
@@ -121,7 +154,7 @@ def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
         numbers += f", mean skill {gain:+.4f}, better on {better} of {len(tickers)} tickers"
     few = too_few(report["origins"], task.horizon)
     if few:
-        return f"No verdict, {few}. {name.capitalize()} is what it is held against: {numbers}."
+        return f"No verdict, {few}. {name[0].upper()}{name[1:]} is what it is held against: {numbers}."
     opening = "Lower error than" if gain > 0 else "Does not beat"
     if test is None:
         return f"{opening} {name}: {numbers}. The difference does not vary, so it cannot be tested."
@@ -141,13 +174,15 @@ def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:
 
     It compares across normalisations, horizons and targets.
 
-    ``mean``: mae / baseline's; ``discrete_grid``: log_loss / baseline's; ``distribution``: nll - baseline's.
+    ``mean``: mae / baseline's; ``discrete_grid``: log_loss / baseline's; ``distribution``: nll - baseline's. The plain
+    baseline's, so that runs of all versions compare.
     Taken per ticker and then averaged, so that the dearest ticker does not decide; a ticker without a baseline, which
     no run on these bars has, is left out. Infinity where it cannot be computed, which ranks last. 1 (0 for
     ``distribution``) is the baseline itself.
     """
     error = Task(output_mode=output_mode).leading
-    gains = [node["skill"][error] for node in report["by_ticker"].values() if "no_baseline" not in node]
+    nodes = [node for node in report["by_ticker"].values() if "no_baseline" not in node]
+    gains = [node.get("skill_baseline", node["skill"])[error] for node in nodes]
     if not gains or any(gain is None for gain in gains):
         return math.inf
     mean = math.fsum(gains) / len(gains)

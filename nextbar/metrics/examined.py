@@ -66,7 +66,8 @@ class Examined:
 
 def rivals(scorer: Scorer) -> dict[str, Forecast]:
     """What a model is held against on a span, by name; the last is the benchmark."""
-    return {BASELINE_NAMES[scorer.task.output_mode]: scorer.baseline_forecast}
+    plain = {BASELINE_NAMES[scorer.task.output_mode]: scorer.baseline_forecast}
+    return plain | {scorer.rival_name: scorer.rival_forecast}
 
 
 def _is_law(forecast: Forecast) -> bool:

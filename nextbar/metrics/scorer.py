@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,12 +11,12 @@ import numpy as np
 
 from nextbar.errors import DataError
 from nextbar.metrics import bins, density, point
-from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
-from nextbar.metrics.reference import baseline_forecast, missing_baseline, not_positive
+from nextbar.metrics.comparison import Compared, Score, beside, ranking_score, verdict
+from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.timeline import per_timestamp
-from nextbar.metrics.truth import Truth
+from nextbar.metrics.truth import Truth, hit, ratio
 from nextbar.types import Forecast, Outcomes, Reference
 
 CHUNK = 1 << 16
@@ -30,6 +31,15 @@ class Scores(NamedTuple):
     by_ticker: dict[str, Score]
     loss_N: np.ndarray
     """the loss that is compared with the baseline's, averaged over the horizon, for each window"""
+
+
+class Strongest(NamedTuple):
+    """The strongest simple rival of a model, with its forecasts of a span."""
+
+    name: str
+    words: str
+    """its name in a sentence"""
+    forecast: Forecast
 
 
 class _Series(NamedTuple):
@@ -51,6 +61,9 @@ class Scorer:
     is no window, or when returns are asked of a price that is not above zero.
     """
 
+    strongest: Strongest | None = None
+    """what models are held against beside the baseline; see ``beside``"""
+
     def __init__(self, outcomes: Outcomes, reference: Reference, task: Task) -> None:
         if len(outcomes.series_N) == 0:
             raise DataError("there is no window to score: the span is empty. Use more bars or a larger split.")
@@ -67,6 +80,41 @@ class Scorer:
         if self.task.needs_positive_prices and not positive:
             raise DataError(not_positive(name, self.task))
         return _Series(name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
+
+    def beside(self, strongest: Strongest | None) -> Scorer:
+        """A scorer of the same span whose reports hold models against that rival too."""
+        other = copy.copy(self)  # keeps the baseline's scores
+        other.strongest = strongest
+        other.__dict__.pop("rival", None)
+        return other
+
+    @cached_property
+    def rival(self) -> Scores:
+        """The scores that models are held against, computed once: the strongest rival's, or else the baseline's."""
+        return self.score(self.strongest.forecast) if self.strongest else self.baseline
+
+    @property
+    def rival_forecast(self) -> Forecast:
+        """The forecasts that models are held against."""
+        return self.strongest.forecast if self.strongest else self.baseline_forecast
+
+    @property
+    def rival_name(self) -> str:
+        """What models are held against, in words."""
+        return self.strongest.words if self.strongest else BASELINE_NAMES[self.task.output_mode]
+
+    @cached_property
+    def always_up(self) -> Scores:
+        """``acc_dir`` of a forecast that each move is up, which directions are held against in every mode."""
+        by_ticker = {}
+        for series in self._series:
+            change_NH = self.outcomes.close_NH[series.row_M] - self.outcomes.last_close_N[series.row_M, None]
+            total = {name: value_NH.sum(axis=0) for name, value_NH in hit(np.ones_like(change_NH), change_NH).items()}
+            by_step_H = 100 * ratio(total["hit"], total["move"])
+            pooled = 100 * ratio(np.sum(total["hit"], keepdims=True), np.sum(total["move"], keepdims=True))
+            first, *steps = (None if v != v else float(v) for v in np.concatenate([pooled, by_step_H]))
+            by_ticker[series.name] = Score({"acc_dir": first}, {"acc_dir": steps})
+        return Scores(_mean(list(by_ticker.values())), by_ticker, np.empty(0))
 
     @cached_property
     def baseline_forecast(self) -> Forecast:
@@ -112,51 +160,75 @@ class Scorer:
         return error_N
 
     def significance(self, scores: Scores, against: Scores | None = None) -> DieboldMariano | None:
-        """Diebold-Mariano test against the baseline, or another, losses averaged per timestamp over tickers and steps.
+        """Diebold-Mariano test against the rival, or another, losses averaged per timestamp over tickers and steps.
 
         Losses: squared log-return errors (``mean``), nll (``distribution``), log loss (``discrete_grid``).
         For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
         training variance.
         """
-        model_T, baseline_T = (per_timestamp(self.outcomes, s.loss_N) for s in (scores, against or self.baseline))
+        model_T, baseline_T = (per_timestamp(self.outcomes, s.loss_N) for s in (scores, against or self.rival))
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
 
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
         by_ticker = {
-            series.name: self._beside(series, scores.by_ticker[series.name], self.baseline.by_ticker[series.name])
+            series.name: self._beside(
+                series, Compared(scores.by_ticker[series.name], self.baseline.by_ticker[series.name]), own=True
+            )
             for series in self._series
         }
         return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
     def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
-        """Model, baseline and skill side by side, JSON-able: None for what is undefined or not finite.
+        """Model and rivals side by side, JSON-able: None for what is undefined or not finite.
 
-        ``against``, called ``name``, takes the place of the baseline.
+        ``against``, called ``name``, takes the place of baseline and strongest rival.
 
-        - ``model``, ``baseline``, ``skill``: {metric: mean over tickers}; a skill is the mean of the tickers' skills
-        - ``by_step``, when H > 1: the same three, with a list of H values for each metric
+        - ``model``, ``baseline``: {metric: mean over tickers}
+        - ``strongest``: the same of the strongest rival, which ``strongest_name`` names; its ``acc_dir`` is that of a
+          forecast that each move is up. Without a rival that alone is in it.
+        - ``skill``: {metric: over the strongest rival, where it has the metric, else over the baseline};
+          ``skill_baseline``: over the baseline. A skill is the mean of the tickers' skills
+        - ``by_step``, when H > 1: the same, with a list of H values for each metric
         - ``by_ticker``: {name: the same again, ``windows``, and where it has no baseline ``no_baseline``, why}
         - ``windows``: N; ``origins``: distinct times of their last known bars
-        - ``diebold_mariano``: the test's result or None; ``verdict``: it all in words
+        - ``diebold_mariano``: the test's result against the strongest rival, or else the baseline, or None;
+          ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
-        baseline = against or self.baseline
-        pairs = [(scores.by_ticker[series.name], baseline.by_ticker[series.name]) for series in self._series]
-        report = beside(scores.mean, baseline.mean, pairs)
+        strongest = None if against else self._strongest_scores
+        compared = (scores, against or self.baseline, *([strongest] if strongest else []))
+        rows = {series.name: Compared(*(s.by_ticker[series.name] for s in compared)) for series in self._series}
+        report = beside(Compared(*(s.mean for s in compared)), list(rows.values()))
+        if strongest and self.strongest:
+            report["strongest_name"] = self.strongest.name
         report["windows"] = len(self.outcomes.series_N)
         report["origins"] = len(np.unique(self.outcomes.origin_time_N))
         report["by_ticker"] = {
-            series.name: self._beside(series, *pair, own=against is None) | {"windows": len(series.row_M)}
-            for series, pair in zip(self._series, pairs, strict=True)
+            series.name: self._beside(series, rows[series.name], own=against is None) | {"windows": len(series.row_M)}
+            for series in self._series
         }
-        report["diebold_mariano"] = self.significance(scores, baseline)
-        report["verdict"] = verdict(report, self.task, name)
+        report["diebold_mariano"] = self.significance(scores, against)
+        report["verdict"] = verdict(report, self.task, name if against else self.rival_name)
         return report
 
-    def _beside(self, series: _Series, model: Score, baseline: Score, own: bool = True) -> dict[str, Any]:
+    @property
+    def _strongest_scores(self) -> Scores:
+        """Of the strongest rival as far as there is one, but for the direction, which is that of always up."""
+        up = self.always_up
+        if not self.strongest:
+            return up
+
+        def directed(score: Score, up: Score) -> Score:
+            return Score(score.pooled | up.pooled, score.by_step | up.by_step)
+
+        rival = self.rival
+        by_ticker = {name: directed(score, up.by_ticker[name]) for name, score in rival.by_ticker.items()}
+        return Scores(directed(rival.mean, up.mean), by_ticker, rival.loss_N)
+
+    def _beside(self, series: _Series, rows: Compared, own: bool) -> dict[str, Any]:
         """A ticker's part of a report; ``own``: the baseline is the reference's."""
-        node = beside(model, baseline)
+        node = beside(rows)
         s = int(self.outcomes.series_N[series.row_M[0]])
         reason = missing_baseline(self.reference, s, series.name, self.task) if own else None
         return node | ({"no_baseline": reason} if reason else {})

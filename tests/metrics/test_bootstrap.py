@@ -25,7 +25,8 @@ def interval(
     scorer = SimpleNamespace(
         task=Task(output_mode=mode, horizon=horizon),
         outcomes=SimpleNamespace(origin_time_N=3600 * moment_N, series_N=series_N),
-        baseline_forecast=baseline_TS,
+        rival_forecast=baseline_TS,
+        rival_name="the rival",
         leading_errors=lambda forecast: forecast[moment_N, series_N],
     )
     return skill_interval(scorer, model_TS, **options)  # type: ignore[arg-type]
@@ -229,4 +230,4 @@ def test_of_a_real_scorer_it_is_the_skill_of_the_report(question: dict[str, Any]
     gains = [part["skill"][metric] for part in report["by_ticker"].values()]
     assert found.metric == metric and found.skill == pytest.approx(np.mean(gains), rel=1e-6)
     assert f"Skill in {metric} {found.skill:+.4f}, 95% interval" in found.in_words()
-    assert found.in_words().endswith("above 0 is better than the baseline.")
+    assert found.in_words().endswith(f"above 0 is better than {scorer.rival_name}.")

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from nextbar.metrics.comparison import (
+    Compared,
     Score,
     beats,
     beside,
     finite,
+    held_against,
     mean_skill,
     ranking_score,
     skill,
@@ -146,7 +148,7 @@ def test_the_mean_skill_leaves_out_what_is_undefined() -> None:
 def test_side_by_side_there_is_no_skill_of_r2_and_nothing_that_is_not_finite() -> None:
     model = Score({"mae": 1.0, "r2": math.nan}, {"mae": [1.0, 3.0], "r2": [0.5, math.inf]})
     baseline = Score({"mae": 2.0, "r2": None}, {"mae": [2.0, 4.0], "r2": [None, 0.25]})
-    assert beside(model, baseline) == {
+    assert beside(Compared(model, baseline)) == {
         "model": {"mae": 1.0, "r2": None},
         "baseline": {"mae": 2.0, "r2": None},
         "skill": {"mae": 0.5},
@@ -157,11 +159,31 @@ def test_side_by_side_there_is_no_skill_of_r2_and_nothing_that_is_not_finite() -
         },
     }
     one = Score({"mae": 1.0}, {"mae": [1.0]})
-    assert beside(one, one) == {"model": {"mae": 1.0}, "baseline": {"mae": 1.0}, "skill": {"mae": 0.0}}
-    swapped = beside(model, baseline, [(baseline, model), (model, baseline)])
+    assert beside(Compared(one, one)) == {"model": {"mae": 1.0}, "baseline": {"mae": 1.0}, "skill": {"mae": 0.0}}
+    swapped = beside(Compared(model, baseline), [Compared(baseline, model), Compared(model, baseline)])
     assert swapped["skill"] == {"mae": -0.25}
     assert swapped["by_step"]["skill"]["mae"] == pytest.approx([-0.25, (0.25 - 1 / 3) / 2])
     assert swapped["model"] == {"mae": 1.0, "r2": None}, "of the two themselves"
+
+
+def test_skill_is_over_the_strongest_rival_where_it_has_the_metric_and_over_the_baseline_beside_it() -> None:
+    model = Score({"mae": 1.0, "acc_dir": 60.0}, {"mae": [1.0, 3.0], "acc_dir": [60.0, None]})
+    baseline = Score({"mae": 4.0, "acc_dir": 50.0}, {"mae": [4.0, 12.0], "acc_dir": [50.0, 50.0]})
+    strongest = Score({"mae": 2.0}, {"mae": [2.0, 4.0]})
+    found = beside(Compared(model, baseline, strongest))
+    assert found["strongest"] == {"mae": 2.0}
+    assert found["skill"] == {"mae": 0.5, "acc_dir": 10.0} and found["skill_baseline"] == {"mae": 0.75, "acc_dir": 10.0}
+    steps = found["by_step"]
+    assert steps["strongest"] == {"mae": [2.0, 4.0]}
+    assert steps["skill"] == {"mae": [0.5, 0.25], "acc_dir": [10.0, None]}
+    assert steps["skill_baseline"]["mae"] == [0.75, 0.75]
+    assert held_against(found, "mae") == 2.0 and held_against(found, "acc_dir") == 50.0
+    assert held_against({"baseline": {"mae": 4.0}}, "mae") == 4.0, "in reports of before"
+    two = beside(
+        Compared(model, baseline, strongest),
+        [Compared(model, baseline, strongest), Compared(baseline, baseline, strongest)],
+    )
+    assert two["skill"]["mae"] == pytest.approx((0.5 - 1) / 2) and two["skill_baseline"]["mae"] == pytest.approx(0.375)
 
 
 def test_a_ranking_is_the_mean_over_tickers_lower_better() -> None:
@@ -173,3 +195,20 @@ def test_a_ranking_is_the_mean_over_tickers_lower_better() -> None:
     made["by_ticker"]["t1"]["no_baseline"] = "too few moves"
     assert ranking_score(made, "mean") == math.inf
     assert ranking_score(report(gains=(0.5, None)), "mean") == math.inf
+
+
+def test_a_ranking_is_relative_to_the_plain_baseline_whoever_is_strongest() -> None:
+    made = report(gains=(0.5, 0.1))
+    for node_ in made["by_ticker"].values():
+        node_["skill_baseline"] = {"mae": 0.25}
+    assert ranking_score(made, "mean") == pytest.approx(0.75)
+
+
+def test_the_verdict_is_against_the_strongest_rival() -> None:
+    made = report()
+    made["strongest"] = {"mae": 0.625}
+    assert f"mae {made['model']['mae']:.5g} against 0.625" in verdict(made, MEAN, "range HAR with a Student-t tail")
+    few = report() | {"origins": 3}
+    assert "Range HAR with a Student-t tail is what it is held against" in verdict(
+        few, MEAN, "range HAR with a Student-t tail"
+    )

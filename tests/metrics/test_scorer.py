@@ -18,9 +18,9 @@ from scipy import stats
 
 from nextbar.errors import DataError
 from nextbar.metrics import scorer
-from nextbar.metrics.comparison import beats, ranking_score, skill
+from nextbar.metrics.comparison import beats, held_against, ranking_score, skill
 from nextbar.metrics.reference import baseline_forecast, fit_reference
-from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.scorer import Scorer, Strongest
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -193,6 +193,33 @@ def test_a_report_against_another_says_its_name() -> None:
     assert scorer.report(good)["verdict"].startswith("Beats persistence: mae ")
 
 
+@pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
+def test_a_report_beside_the_strongest_rival(mode: str) -> None:
+    """Skill, verdict and test are over it, that of the direction over always up; the ranking stays."""
+    scorer = make_scorer(3, output_mode=mode, edges=EDGES if mode == "discrete_grid" else ())
+    make, leading = random_bins if mode == "discrete_grid" else random_forecast, scorer.task.leading
+    forecast, other = make(scorer), make(scorer)
+    if mode == "discrete_grid":
+        other = Forecast(log_probs_NHK=np.full_like(forecast.log_probs_NHK, -np.log(len(EDGES) - 1)))
+    else:
+        other = forecast._replace(location_NH=0.5 * forecast.location_NH)
+    held = scorer.beside(Strongest("other", "another model", other))
+    report, plain, theirs = held.report(forecast), scorer.report(forecast), held.score(other)
+    assert (scorer.strongest, report["strongest_name"]) == (None, "other") and "strongest_name" not in plain
+    assert report["verdict"].split(":")[0].endswith("another model")
+    assert report["diebold_mariano"] == held.significance(held.score(forecast), theirs) != plain["diebold_mariano"]
+    assert report["skill_baseline"] == plain["skill_baseline"] and report["baseline"] == plain["baseline"]
+    assert ranking_score(report, mode) == ranking_score(plain, mode) == held.ranking(held.score(forecast))
+    for name, value in report["strongest"].items():
+        expected = plain["strongest"][name] if name == "acc_dir" else theirs.mean.pooled[name]
+        assert value == expected, name
+    gains = [by_definition(leading, node["model"][leading], node["strongest"][leading])
+             for node in report["by_ticker"].values()]  # fmt: skip
+    assert report["skill"][leading] == pytest.approx(np.mean(gains))
+    assert report["by_step"]["strongest"][leading] == theirs.mean.by_step[leading]
+    assert (held.rival_forecast, scorer.rival_forecast) == (other, scorer.baseline_forecast)
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_report_sets_model_baseline_and_skill_side_by_side(horizon: int) -> None:
     for mode, make, leading in (
@@ -207,18 +234,22 @@ def test_report_sets_model_baseline_and_skill_side_by_side(horizon: int) -> None
             zip(NAMES, (301, 37, 120), strict=True)
         )
         nodes = report["by_ticker"].values()
+        change_NH = scorer.outcomes.close_NH - scorer.outcomes.last_close_N[:, None]
+        for s, node in enumerate(nodes):
+            moved = change_NH[scorer.outcomes.series_N == s]
+            assert node["strongest"] == {"acc_dir": pytest.approx(100 * np.mean(moved[moved != 0] > 0))}
         for node in (report, *nodes):
             assert set(node["model"]) == set(node["baseline"])
             assert ("by_step" in node) == (horizon > 1)
             if horizon > 1:
                 assert all(len(row) == horizon for side in node["by_step"].values() for row in side.values())
         for name, value in report["skill"].items():
-            gains = [by_definition(name, node["model"][name], node["baseline"][name]) for node in nodes]
+            gains = [by_definition(name, node["model"][name], held_against(node, name)) for node in nodes]
             assert [node["skill"][name] for node in nodes] == pytest.approx(gains)
             assert value == pytest.approx(np.mean(gains))
             for h in range(horizon if horizon > 1 else 0):
                 steps = [node["by_step"] for node in nodes]
-                gains = [by_definition(name, step["model"][name][h], step["baseline"][name][h]) for step in steps]
+                gains = [by_definition(name, step["model"][name][h], held_against(step, name)[h]) for step in steps]
                 assert [step["skill"][name][h] for step in steps] == pytest.approx(gains)
                 assert report["by_step"]["skill"][name][h] == pytest.approx(np.mean(gains))
         pairs = [(node["model"][leading], node["baseline"][leading]) for node in nodes]
@@ -265,7 +296,8 @@ def test_a_baseline_without_error_leaves_no_share_of_it() -> None:
     good = scorer.report(Forecast(location_NH=half_NH))
     assert good["by_ticker"]["cheap"]["skill"]["mae"] == 0 and good["skill"]["mae"] == pytest.approx(1 / 3)
     assert good["by_ticker"]["cheap"]["skill"]["acc_dir"] is None  # nothing moved: left out, as in the metric
-    assert good["skill"]["acc_dir"] == 50
+    assert good["skill_baseline"]["acc_dir"] == 50
+    assert good["skill"]["acc_dir"] == pytest.approx(100 - good["strongest"]["acc_dir"])
     bad = scorer.report(Forecast(location_NH=np.where(still[:, None], 0.1, half_NH)))
     assert bad["skill"]["mae"] is None and bad["by_ticker"]["dear"]["skill"]["mae"] == pytest.approx(0.5)
     assert bad["verdict"] == "No verdict: mae of persistence is zero on cheap, so there is no share of it."
@@ -289,7 +321,8 @@ def test_without_a_baseline_of_its_own_there_is_no_verdict(mode: str) -> None:
     leading = task.leading
     assert few["by_ticker"]["cheap"]["baseline"][leading] is None and few["baseline"][leading] is None
     assert few["by_ticker"]["dear"]["skill"][leading] == enough["by_ticker"]["dear"]["skill"][leading]
-    assert set(few["skill"].values()) == {None} and few["diebold_mariano"] is None
+    assert {value for name, value in few["skill"].items() if name != "acc_dir"} == {None}
+    assert set(few["skill_baseline"].values()) == {None} and few["diebold_mariano"] is None
     assert few["verdict"] == (
         "No verdict: cheap has no baseline of its own: 99 moves before its first forecast, and it takes 100 that are "
         "not all zero."
