@@ -15,6 +15,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.columns import FrameNames, refuse_names
 from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.present import Present
+from nextbar.baselines.rivals import Rival
 from nextbar.config import ExperimentConfig
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import SeriesFit
@@ -23,6 +24,7 @@ from nextbar.errors import ConfigError
 from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import refuse_one_name_for_several
+from nextbar.inference.rival import beside_rival, rival_of
 from nextbar.inference.series_reference import series_reference
 from nextbar.inference.span_origins import no_test_window, no_unseen_window, span_origins, unseen_origins
 from nextbar.logger import get_logger
@@ -59,7 +61,7 @@ class SpanEvaluation:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """Model beside baseline, as ``metrics`` of a run's ``summary.json`` has them; see ``Scorer.report``."""
+        """Model beside its rivals, as ``metrics`` of a run's ``summary.json`` has them; see ``Scorer.report``."""
         return self.scorer.report(self.forecast)
 
     @cached_property
@@ -96,7 +98,7 @@ class Evaluation:
     timezones: tuple[str, ...]
     """time zone of each series' hours and weekdays"""
     notices: tuple[str, ...] = ()
-    """bars that came after the run and were left out, bars that were revised since"""
+    """bars that came after the run and were left out, bars that were revised since, why there is no strongest rival"""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def evaluate(
     is logged, and a file whose bars were revised is refused. A window is scored in the span that the run's own cuts put
     it in, so bars after those of the training are test. Statistics, calendars and baselines are those of the run. A
     series it did not train has a baseline, and the unit of scaled errors, from its own bars up to its first origin in a
-    span; where these are too few it has none, and there is no verdict.
+    span; where these are too few it has none, and there is no verdict. So is the strongest simple rival, which the run
+    has fitted and chosen on its own bars; one of a version without rivals has it fitted anew where they are at hand.
 
     Args:
         path: run folder, or an experiment folder: the run it stands for, see
@@ -162,8 +165,6 @@ def evaluate(
         refuse_names(names)
         own = own_bars(config, tickers, summary.get("datapath"), later=new)
         held = hold(run_dir, own, later=new, revised=revised)
-        for notice in held.notices:
-            get_logger().warning("%s: %s", run_dir, notice)
     elif revised:
         raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
@@ -179,6 +180,12 @@ def evaluate(
         origins = {"test": unseen_origins(origins["test"], panel, ends(run_dirs, series))}
     if not len(origins["test"]):
         raise no_unseen_window(series, run_dir) if new else no_test_window(series, run_dir, spec, cuts, summary)
+    fit = fit_folder(run_dir, summary)
+    rival, notice = rival_of(run_dir, fit, config, own=bars is None and data is None)
+    spans, lacking = _evaluate_spans(forecaster, fit, panel, fits, origins, residuals, rival)
+    notices = tuple(dict.fromkeys(text for text in (*held.notices, notice, *lacking) if text))
+    for text in notices:
+        get_logger().warning("%s: %s", run_dir, text)
     return Evaluation(
         run=run_dir,
         epoch=forecaster.epoch,
@@ -187,9 +194,9 @@ def evaluate(
         bars=series,
         names=panel.names,
         cuts=cuts,
-        spans=_evaluate_spans(forecaster, fit_folder(run_dir, summary), panel, fits, origins, residuals),
+        spans=spans,
         timezones=tuple(fit.calendar.timezone for fit in fits),
-        notices=tuple(held.notices),
+        notices=notices,
     )
 
 
@@ -219,8 +226,9 @@ def _evaluate_spans(
     fits: Sequence[SeriesFit],
     origins: Mapping[str, np.ndarray],
     residuals: Conformal | None,
-) -> dict[str, SpanEvaluation]:
-    """Forecasts and outcomes of the spans that have windows.
+    rival: Rival | None,
+) -> tuple[dict[str, SpanEvaluation], list[str]]:
+    """Forecasts and outcomes of the spans that have windows, and notices on their rival.
 
     Args:
         forecaster: of the run.
@@ -229,17 +237,19 @@ def _evaluate_spans(
         fits: calendar and statistics of each of them.
         origins: rows of the last known bars, by span.
         residuals: adjust the intervals of the test span.
+        rival: what the forecasts are held against beside the plain baseline.
     """
     task, recorded = forecaster.task, read_reference(fit)
-    evaluations = {}
+    evaluations, notices = {}, []
     for span, origin_N in origins.items():
         if len(origin_N):
             realised = panel.outcomes(origin_N)
             forecast = forecaster.forecast(panel.bars, fits, origin_N)
             reference = series_reference(panel, fits, origin_N, span, task, *recorded)
-            scorer = Scorer(realised, reference, task)
+            scorer, notice = beside_rival(Scorer(realised, reference, task), rival, panel, fits, origin_N)
+            notices.append(notice)
             conformal = residuals if span == "test" else None
             evaluations[span] = SpanEvaluation(
                 origin_N, realised, forecast, scorer, conformal, panel.realised_variance(origin_N)
             )
-    return evaluations
+    return evaluations, notices

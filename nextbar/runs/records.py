@@ -48,6 +48,7 @@ FINAL = "final"
 """folder of a run's final fit, laid out like a run"""
 TIME = "time"
 """array of the timestamps of the losses"""
+RIVAL = "rival.json"
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -111,6 +112,23 @@ def write_reference(path: Path, names: Sequence[str], reference: Reference) -> N
 def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
     """Write the validation residuals of an epoch, by which its intervals can be adjusted."""
     write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
+
+
+def write_rival(path: Path, rival: dict[str, Any]) -> None:
+    """Write the strongest simple rival, its parameters and how it was chosen, in plain values."""
+    write_json(path / RIVAL, _jsonable(rival))
+
+
+def read_rival(path: Path) -> dict[str, Any] | None:
+    """What ``write_rival`` wrote; None where the run has none, as of earlier versions.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / RIVAL).is_file():
+        return None
+    with _whole(path / RIVAL) as content:
+        return {name: content[name] for name in ("name", "fitted", "validation", "left_out")}
 
 
 def write_losses(path: Path, timeline: Timeline) -> None:

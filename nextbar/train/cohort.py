@@ -35,7 +35,7 @@ class Cohort:
         self.trainings = list(trainings)
         """those that the program computes; some may have ended"""
         self.engine = self._engine(dataset)
-        self.spans = ScoredSpans(trainings[0].config, dataset)
+        self.spans = ScoredSpans(trainings[0].config, dataset, trainings[0].chosen_rival)
         frequencies_HK = self.spans.reference.frequencies_HK
         starts = [self.engine.start(frequencies_HK, member) for member in range(len(self.engine.configs))]
         states = zip(trainings, map(joined, self._of_trainings(starts)), strict=True)
@@ -76,8 +76,10 @@ class Cohort:
         """Scores of the best epoch of each of some trainings; empty where no epoch was finished."""
         best = [training.best for training in self.trainings]
         any_best = next((epoch for epoch in best if epoch is not None), None)
-        if any_best is None or not self.spans.scored:
+        if any_best is None:
             return [Report({}, None) for _ in ended]
+        if not self.spans.scored:  # later bars will be held against the rival
+            return [Report({}, None, rival=self.spans.rival) for _ in ended]
         params = self._joined([(epoch or any_best).params for epoch in best])
         outputs = dict(zip(self.trainings, self._evaluate(params), strict=True))
         return [self.spans.report(outputs[t]) if t.best else Report({}, None) for t in ended]

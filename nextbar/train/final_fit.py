@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from nextbar.baselines.rivals import Rival
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.machine.hosts import by_first, from_first, leads
+from nextbar.metrics.task import Task
+from nextbar.runs.records import read_rival
 from nextbar.train.result import Plan
 from nextbar.train.scored_spans import Report
 from nextbar.train.training import Training
@@ -55,6 +58,12 @@ class FinalFit(Training):
     def title(self, among_others: bool) -> str:
         """What its log lines begin with."""
         return f"{self.first.run.path.name} final fit" if among_others else "final fit"
+
+    @property
+    def chosen_rival(self) -> Rival | None:
+        """That of the first fit, which its validation span chose; to be fitted on this training span."""
+        plain = from_first(lambda: read_rival(self.first.run.path))
+        return None if plain is None else Rival.from_dict(plain, Task.of(self.config))
 
     def conclude(self, status: str, message: str, report: Report) -> None:
         """Write down the end, here and in the run's own folder."""

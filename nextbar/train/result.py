@@ -21,7 +21,7 @@ class Result:
     status: str
     """``finished``, ``stopped_early``, ``diverged`` or ``pruned``"""
     metrics: dict[str, Any]
-    """by span (``validation``, ``test``): ``model``, ``baseline``, ``skill``, ``by_ticker``, ..."""
+    """by span (``validation``, ``test``): ``model``, ``baseline``, ``strongest``, ``skill``, ``by_ticker``, ..."""
     message: str = ""
     """why it ended, where the status does not say it"""
 

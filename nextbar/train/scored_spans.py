@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nextbar.baselines.rivals import Rival, strongest_rival
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import SpanOutput
+from nextbar.logger import get_logger
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import rivals
 from nextbar.metrics.reference import fit_reference
@@ -24,11 +27,13 @@ class Report(NamedTuple):
     """Scores of a training's best epoch."""
 
     metrics: dict[str, Any]
-    """by span, beside the baseline's"""
+    """by span, beside those of baseline and strongest rival"""
     conformal: Conformal | None
     """the validation residuals of a ``distribution``"""
     losses: Timeline | None = None
     """validation losses per timestamp, of the ``model``, and by name of what it is held against, the benchmark last"""
+    rival: Rival | None = None
+    """the strongest simple rival"""
 
 
 def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
@@ -43,10 +48,12 @@ class ScoredSpans:
     Args:
         config: an experiment on the dataset; only its task counts.
         dataset: the windows. Where none is scored, only the training span has scores.
+        chosen: the strongest simple rival where that has been chosen before, to be fitted on this training span.
     """
 
-    def __init__(self, config: ExperimentConfig, dataset: Dataset) -> None:
+    def __init__(self, config: ExperimentConfig, dataset: Dataset, chosen: Rival | None = None) -> None:
         self.task = task = Task.of(config)
+        self._dataset, self._chosen = dataset, chosen
         self.reference = reference_of(dataset, "test", task)
         self.scored = [span for span in SCORED if len(dataset.origins[span])]
         references = {
@@ -60,6 +67,29 @@ class ScoredSpans:
         """validation and test, evaluated in one pass"""
         split = len(dataset.origins["validation"])
         self._parts = {"validation": slice(None, split), "test": slice(split, None)}
+
+    @cached_property
+    def rival(self) -> Rival:
+        """The strongest simple rival: fitted and chosen when it is first asked for, once for all trainings."""
+        if self._chosen is not None:
+            return self._chosen.fitted(self._dataset, self._dataset.cuts.training_end)
+        rival = strongest_rival(self._dataset, self.task, self.scorers.get("validation"))
+        for reason in dict.fromkeys(rival.left_out.values()):
+            names = ", ".join(name for name, why in rival.left_out.items() if why == reason)
+            get_logger().info("no rival: %s (%s)", names, reason)
+        chosen = f"best of {len(rival.scores)} on validation" if rival.scores else "nothing is validated"
+        get_logger().info("strongest simple rival: %s (%s)", rival.words or "none", chosen)
+        return rival
+
+    @cached_property
+    def _beside_rival(self) -> dict[str, Scorer]:
+        """Scorers that hold models against the strongest rival too."""
+        dataset, panel = self._dataset, self._dataset.preparation.panel(self._dataset.used)
+        return {
+            span: scorer.beside(self.rival.strongest(panel, dataset.calendars, dataset.origins[span], scorer.reference))
+            for span, scorer in self.scorers.items()
+            if span in self.scored
+        }
 
     def losses(self, output: SpanOutput) -> dict[str, float]:
         """Mean loss of each scored span."""
@@ -86,14 +116,14 @@ class ScoredSpans:
     def report(self, output: SpanOutput) -> Report:
         """The closing report on an epoch's forecasts."""
         forecasts = self.forecasts(output)
-        scores = {span: self.scorers[span].score(forecast) for span, forecast in forecasts.items()}
-        metrics = {span: self.scorers[span].report(scored) for span, scored in scores.items()}
+        scores = {span: self._beside_rival[span].score(forecast) for span, forecast in forecasts.items()}
+        metrics = {span: self._beside_rival[span].report(scored) for span, scored in scores.items()}
         conformal = None
         if "validation" in forecasts and self.task.output_mode == "distribution":
             conformal = Conformal.fit(self.scorers["validation"].outcomes, forecasts["validation"], self.task)
         losses = None
         if "validation" in scores:
-            scorer = self.scorers["validation"]
+            scorer = self._beside_rival["validation"]
             against = {name: scorer.score(rival).loss_N for name, rival in rivals(scorer).items()}
             losses = Timeline.of(scorer.outcomes, {"model": scores["validation"].loss_N, **against})
-        return Report(metrics, conformal, losses)
+        return Report(metrics, conformal, losses, self.rival)

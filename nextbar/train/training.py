@@ -10,12 +10,13 @@ import jax
 import numpy as np
 from flax.training.train_state import TrainState
 
+from nextbar.baselines.rivals import Rival
 from nextbar.data.dataset import Dataset
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import ENDED, WHOLE, RunFolder
-from nextbar.runs.records import write_conformal, write_losses, write_reference
+from nextbar.runs.records import write_conformal, write_losses, write_reference, write_rival
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
 from nextbar.train.result import Plan, Result, Watch
@@ -198,6 +199,8 @@ class Training:
             write_conformal(self.run.path, best.epoch, report.conformal)
         if best and report.losses:
             write_losses(self.run.path, report.losses)
+        if best and report.rival:
+            write_rival(self.run.path, report.rival.to_dict())
         self.checkpoints.wait()  # whoever reads that it has ended finds its checkpoints
         end = {"status": status, "message": message, "metrics": report.metrics}
         if self._final_follows and status in WHOLE:  # the run has not ended
@@ -243,6 +246,11 @@ class Training:
     def has_ended(self) -> bool:
         """True where the folder holds a training that is over."""
         return self.summary.get("status") in ENDED
+
+    @property
+    def chosen_rival(self) -> Rival | None:
+        """The strongest simple rival where it has been chosen already; None: it is chosen on validation."""
+        return None
 
     @property
     def awaits_final(self) -> bool:

@@ -21,8 +21,8 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import RunFolder
-from nextbar.runs.records import write_conformal, write_reference
-from nextbar.train.scored_spans import reference_of
+from nextbar.runs.records import write_conformal, write_reference, write_rival
+from nextbar.train.scored_spans import ScoredSpans, reference_of
 
 
 @dataclass
@@ -66,6 +66,7 @@ def make_run(
         checkpoints.close()
         task = Task.of(config)
         write_reference(run.path, dataset.names, reference_of(dataset, "test", task))
+        write_rival(run.path, ScoredSpans(config, dataset).rival.to_dict())
         run.update(status="finished", best_epoch=best)
     made = MadeRun(run.path, config, bars, dataset)
     if task.output_mode == "distribution":

@@ -50,7 +50,9 @@ def test_metrics_have_the_keys_users_read(undisturbed: Result) -> None:
         wanted = {"mae", "mse", "rmse", "mape", "r2", "acc_dir", "r2_return", "mse_scaled", "mae_scaled"}
         assert wanted <= set(report["model"]) and wanted <= set(report["baseline"])
         assert report["model"]["mae"] == report["by_ticker"]["made_up"]["model"]["mae"]
-        assert report["skill"]["mae"] == pytest.approx(1 - report["model"]["mae"] / report["baseline"]["mae"])
+        assert report["skill"]["mae"] == pytest.approx(1 - report["model"]["mae"] / report["strongest"]["mae"])
+        plain = 1 - report["model"]["mae"] / report["baseline"]["mae"]
+        assert report["skill_baseline"]["mae"] == pytest.approx(plain)
 
 
 def test_metrics_are_those_of_the_best_epoch(undisturbed: Result) -> None:

@@ -1,0 +1,148 @@
+"""The rival beside a run's scores: as it was written down, fitted anew for a run of before, or none, in words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bar_files import write
+from builders import make_bars, make_frame
+from made_runs import MadeRun, make_run
+
+from nextbar.bars.bars import Bars
+from nextbar.baselines import rivals
+from nextbar.inference.evaluation import evaluate
+from nextbar.metrics.comparison import ranking_score
+from nextbar.runs.records import RIVAL, read_rival, write_rival
+from nextbar.train.scored_spans import ScoredSpans
+
+TWO = ["aaa", "bbb"]
+
+
+def write_all(folder: Path, series: list[Bars]) -> None:
+    folder.mkdir()
+    for b in series:
+        write(folder, make_frame(b).drop(columns=["ticker", "resolution"]), "parquet", b.ticker)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    """A run of a version without rivals, whose bars lie in files."""
+    folder = tmp_path_factory.mktemp("before")
+    bars = [make_bars(ticker, n=460, seed=s, price=100 * 10**s).first(400) for s, ticker in enumerate(TWO)]
+    write_all(folder / "bars", bars)
+    made = make_run(folder, bars, tickers=TWO, output_mode="distribution", datapath=str(folder / "bars"))
+    (made.run_dir / RIVAL).unlink()
+    return made
+
+
+@pytest.fixture
+def of_now(before: MadeRun, tmp_path: Path) -> Path:
+    """The same run with its rival written down."""
+    path = Path(shutil.copytree(before.run_dir, tmp_path / before.run_dir.name))
+    write_rival(path, ScoredSpans(before.config, before.dataset).rival.to_dict())
+    return path
+
+
+def test_a_run_of_before_has_its_rival_fitted_anew_where_its_bars_are_at_hand(before: MadeRun, of_now: Path) -> None:
+    """It is the one that a training on these bars writes down; nothing is written into the old folder."""
+    files = sorted(path.name for path in before.run_dir.iterdir())
+    found, expected = (evaluate(path) for path in (before.run_dir, of_now))
+    assert found.metrics == expected.metrics and not found.notices
+    record = read_rival(of_now)
+    assert record is not None and found.metrics["test"]["strongest_name"] == record["name"]
+    assert sorted(path.name for path in before.run_dir.iterdir()) == files and RIVAL not in files
+
+
+def test_without_its_bars_there_is_the_plain_baseline_and_a_notice(
+    before: MadeRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = evaluate(before.run_dir, before.bars)
+    (notice,) = found.notices
+    assert notice == (
+        "scored beside the plain baseline alone: the run is of a version without rivals, and its training bars are not "
+        "at hand"
+    )
+    assert notice in caplog.text
+    for report in found.metrics.values():
+        assert "strongest_name" not in report and set(report["strongest"]) == {"acc_dir"}
+        assert "persistence with a constant spread" in report["verdict"]
+        assert report["skill"]["nll"] == report["skill_baseline"]["nll"]
+
+
+def test_bars_that_were_revised_fit_nothing(before: MadeRun, tmp_path: Path) -> None:
+    """They are scored where that is asked for, beside the plain baseline."""
+    folder = tmp_path / "bars"
+    write_all(
+        folder,
+        [Bars(b.ticker, b.resolution, b.time_N, {n: 1.01 * v for n, v in b.columns.items()}) for b in before.bars],
+    )
+    path = Path(shutil.copytree(before.run_dir, tmp_path / "run"))
+    summary = json.loads((path / "summary.json").read_text())
+    (path / "summary.json").write_text(json.dumps(summary | {"datapath": str(folder)}))
+    config = (path / "config.yaml").read_text().replace(str(before.config.dataset_config.datapath), str(folder))
+    (path / "config.yaml").write_text(config)
+    found = evaluate(path, revised=True)
+    assert any("none can be fitted (the bars are not those" in notice for notice in found.notices)
+    assert "strongest_name" not in found.metrics["test"]
+
+
+def test_new_bars_need_the_run_folder_alone_and_no_fit(
+    of_now: Path, before: MadeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a ticker that it does not know; of known ones the forecasts of known windows stay."""
+    own = evaluate(of_now, before.bars)
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("nothing is fitted")
+
+    monkeypatch.setattr(rivals, "_fit", refuse)
+    longer = [make_bars(b.ticker, n=460, seed=s, price=100 * 10**s) for s, b in enumerate(before.bars)]
+    found = evaluate(of_now, [*longer, make_bars("new", n=460, seed=7, price=3.0)])
+    report = found.metrics["test"]
+    assert report["strongest_name"] == own.metrics["test"]["strongest_name"] and not found.notices
+    assert np.isfinite(report["by_ticker"]["new"]["strongest"]["nll"])
+    assert own.metrics["validation"]["by_ticker"]["aaa"] == found.metrics["validation"]["by_ticker"]["aaa"]
+    known = len(own.spans["test"].origin_N) // 2
+    ours, theirs = (e.spans["test"].scorer.rival_forecast.scale_NH[:known] for e in (own, found))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_later_bars_change_no_forecast_of_the_rival(of_now: Path, before: MadeRun) -> None:
+    def changed(b: Bars, begin: int) -> Bars:
+        factor_N = np.where(b.time_N >= begin, 1.5, 1.0)
+        prices = {n: v * factor_N if n in ("open", "high", "low", "close") else v for n, v in b.columns.items()}
+        return Bars(b.ticker, b.resolution, b.time_N, prices)
+
+    own = evaluate(of_now, before.bars).spans["test"]
+    begin = int(own.outcomes.origin_time_N[own.outcomes.series_N == 0][40])  # opens where the 40th origin has closed
+    other = evaluate(of_now, [changed(b, begin) for b in before.bars]).spans["test"]
+    early = own.outcomes.origin_time_N <= begin
+    assert 40 < early.sum() < len(early)
+    for name in ("location_NH", "scale_NH"):
+        ours, theirs = (getattr(span.scorer.rival_forecast, name) for span in (own, other))
+        np.testing.assert_array_equal(ours[early], theirs[early])
+        assert (ours[~early] != theirs[~early]).any()
+
+
+def test_a_run_whose_rival_is_another_or_none(of_now: Path, before: MadeRun) -> None:
+    """What is written down counts."""
+    plain = read_rival(of_now)
+    assert plain is not None
+    spans = ScoredSpans(before.config, before.dataset)
+    candidates = rivals.fit_candidates(before.dataset, spans.task, before.dataset.cuts.training_end)
+    write_rival(of_now, plain | {"name": "range_har_t", "fitted": candidates.fitted["range_har_t"].to_dict()})
+    assert evaluate(of_now, before.bars).metrics["test"]["strongest_name"] == "range_har_t"
+    write_rival(of_now, plain | {"name": None, "fitted": None, "left_out": {"garch_t": "its close stands still"}})
+    found = evaluate(of_now, before.bars)
+    assert found.notices == ("scored beside the plain baseline alone: its close stands still",)
+
+
+def test_trials_are_ranked_by_the_plain_baseline_as_before(before: MadeRun, of_now: Path) -> None:
+    alone, beside = (evaluate(path, before.bars).metrics["validation"] for path in (before.run_dir, of_now))
+    assert ranking_score(alone, "distribution") == ranking_score(beside, "distribution")
+    assert alone["skill"]["nll"] != beside["skill"]["nll"]
