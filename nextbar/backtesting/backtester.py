@@ -12,7 +12,7 @@ from nextbar.backtesting.folder import BacktestFolder
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.participants import participants
+from nextbar.backtesting.participants import participants, with_ranges
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.walk_forward import WalkForward, plan_folds
 from nextbar.bars.bars import fingerprint
@@ -69,7 +69,8 @@ def backtest(
         refit_every: fit anew in every n-th fold only; in between the last fit forecasts on.
         embargo: bars (of the coarsest resolution) left out between what is learnt from and what is forecast.
         predictors: objects with ``fit(frame)`` and ``predict(frame)``, see :class:`nextbar.baselines.Predictor`.
-        baselines: all that apply, none, or those of these names.
+        baselines: all that apply, none, or those of these names. The one that was best on the validation span of the
+            first fold is what the verdict holds the model against.
         conformal: adjust the model's intervals by the validation residuals of each fit.
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
         overwrite: throw an earlier backtest of the same folder away and train anew.
@@ -102,6 +103,9 @@ def backtest(
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
     planned = plan_folds(panel, config, options)
+    if options.baselines is True:
+        first = planned[0].fold
+        others = with_ranges(others, panel.frame(first.begin, first.cutoff), first)
     folder = BacktestFolder.of(config, options.question, fingerprint(used))
     plain_options = options.to_dict() | {
         "baselines": [other.name for other in others if other.kind == "baseline"],

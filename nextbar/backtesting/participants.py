@@ -11,6 +11,7 @@ from nextbar import baselines
 from nextbar.baselines import Predictor, is_direction_only, name_of
 from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
+from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
@@ -33,6 +34,11 @@ class Participant:
     def direction_only(self) -> bool:
         """True where only the sign of its moves is scored."""
         return is_direction_only(self.predictor)
+
+    @property
+    def words(self) -> str:
+        """Its name in a sentence."""
+        return str(getattr(self.predictor, "in_words", self.name))
 
     def fit(self, frame: Any, where: object) -> None:
         """Fit it on a frame of bars; ``where`` names the fold in an error.
@@ -123,6 +129,26 @@ def _baselines(task: Task, chosen: bool | Sequence[str]) -> list[Predictor]:
             f"baselines: no {', '.join(unknown)} for output_mode {task.output_mode!r}; there are {', '.join(by_name)}"
         )
     return [by_name[name] for name in dict.fromkeys(names)]
+
+
+def with_ranges(members: Sequence[Participant], history: Any, where: object) -> list[Participant]:
+    """The participants without those baselines of ranges that cannot be fitted on the first history, which is logged.
+
+    Args:
+        members: participants.
+        history: a frame of the bars known at the first cutoff.
+        where: names the fold.
+    """
+    kept = []
+    for member in members:
+        if member.kind == "baseline" and getattr(member.predictor, "needs_ranges", False):
+            try:
+                member.fit(history, where)
+            except RunError as error:
+                get_logger().warning("left out: %s", error)
+                continue
+        kept.append(member)
+    return kept
 
 
 def same_question(forecast: Forecast, task: Task) -> Task:

@@ -79,6 +79,12 @@ class Backtest:
         return self.summary["scores"]
 
     @property
+    def strongest(self) -> str | None:
+        """The baseline that was best on the first fold's validation span, which the verdict is against; None where
+        none takes part, and in backtests of earlier versions."""
+        return self.summary.get("strongest")
+
+    @property
     def folds(self) -> list[dict[str, Any]]:
         """Of each fold its dates, cutoff, windows, and the run that forecast it."""
         return self.summary["folds"]
@@ -120,6 +126,12 @@ class Backtest:
         lines = [node["verdict"] for name, node in self.scores.items() if name != model]
         lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
         lines += [finding["sentence"] for finding in self.tests.values()]
+        strongest, own = self.strongest, self.scores[model]
+        if strongest:
+            lines += [
+                own["overall"],
+                f"Strongest simple rival, chosen on validation before the first fold: {strongest}",
+            ]
         return Group(table, *map(Text, lines), Text(self.summary["verdict"], style="bold"), "")
 
 

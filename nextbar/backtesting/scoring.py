@@ -64,19 +64,25 @@ class FoldScorer:
     task: Task
 
     def scores(
-        self, model: str, others: Sequence[Participant], forecasts: Mapping[str, Forecast]
+        self,
+        model: str,
+        others: Sequence[Participant],
+        forecasts: Mapping[str, Forecast],
+        strongest: str | None = None,
     ) -> dict[str, dict[str, Any]]:
         """By name, plain values, the model first.
 
         ``pooled`` {metric: value}, ``by_fold`` a list of such, ``by_ticker`` {name: such}; ``kind``,
         ``direction_only``; ``diebold_mariano`` of the model against it (None for the model, for directions, where the
         two are identical), ``skill`` of the model over it, ``beaten`` (by more than luck; None: too few origins to
-        say), ``verdict`` in words.
+        say), ``verdict`` in words. The model's own ``verdict`` is that against the strongest, where there is one, and
+        ``overall`` says whom it beats.
 
         Args:
             model: its name.
             others: the other participants.
             forecasts: of all windows, by name.
+            strongest: name of the strongest baseline.
         """
         whole, node = self._scored(forecasts[model])
         nodes = {model: node | {"kind": "model"}}
@@ -84,7 +90,8 @@ class FoldScorer:
             scores, node = self._scored(forecasts[participant.name], DIRECTION if participant.direction_only else None)
             node |= {"kind": participant.kind, "direction_only": participant.direction_only}
             nodes[participant.name] = node | self._beside(whole, participant, scores)
-        nodes[model]["verdict"] = self._overall(model, nodes)
+        nodes[model]["overall"] = overall = self._overall(model, nodes)
+        nodes[model]["verdict"] = nodes[strongest]["verdict"] if strongest else overall
         return nodes
 
     def _scored(self, forecast: Forecast, only: str | None = None) -> tuple[Scores, dict[str, Any]]:
@@ -138,9 +145,9 @@ class FoldScorer:
             ours, theirs = (finite(s.mean.pooled[DIRECTION]) for s in (model, scores))
             if ours is None or theirs is None:
                 return {"verdict": "No verdict: no bar moved."}
-            text = f"Right about {ours:.1f} % of the moves, {participant.name} about {theirs:.1f} %."
+            text = f"Right about {ours:.1f} % of the moves, {participant.words} about {theirs:.1f} %."
             return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
-        report = self._scorers(self.task)[0].report(model, scores, participant.name)
+        report = self._scorers(self.task)[0].report(model, scores, participant.words)
         beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, self.task)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 

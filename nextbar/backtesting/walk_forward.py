@@ -17,6 +17,7 @@ from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import Participant
 from nextbar.backtesting.scoring import FoldScorer, pooled, reference
+from nextbar.backtesting.strongest import strongest_of
 from nextbar.backtesting.table import fold_table, joined
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError
@@ -96,7 +97,8 @@ class WalkForward:
     def run(self) -> tuple[Any, dict[str, Any]]:
         """Fit and ask all participants, fold by fold.
 
-        Returns: All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``calibration``,
+        Returns:
+            All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``strongest``, ``calibration``,
             ``tests``, ``verdict``.
         """
         by_fold, model = [], None
@@ -135,12 +137,14 @@ class WalkForward:
             reference(self.panel, first, task),
             task,
         )
-        scores = scorer.scores(ModelPredictor.name, self.others, forecasts)
+        strongest = strongest_of(self.others, by_fold[0].run)
+        scores = scorer.scores(ModelPredictor.name, self.others, forecasts, strongest)
         runs = [str(fold.run.relative_to(self.folder.parent)) for fold in by_fold]
         conformals = [fold.conformal for fold in by_fold if fold.conformal]
         return self._table(by_fold), {
             "folds": [planned.describe() | {"run": run} for planned, run in zip(self.folds, runs, strict=True)],
             "scores": scores,
+            "strongest": strongest,
             "calibration": scorer.calibration(forecasts[ModelPredictor.name], conformals),
             "tests": scorer.tests(ModelPredictor.name, self.others, forecasts),
             "verdict": scores[ModelPredictor.name]["verdict"],

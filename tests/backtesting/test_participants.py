@@ -13,6 +13,7 @@ from backtests import Own, instant, make_market, rows_of, run, seconds, untraine
 from builders import make_bars
 
 from nextbar.backtesting.result import Backtest
+from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
 
 __all__ = ["untrained"]
@@ -260,3 +261,19 @@ def test_a_failure_is_written_down_and_can_be_mended(tmp_path: Path) -> None:
         Backtest.load(folder)
     mended = run(tmp_path, predictors=[Own("mine")])
     assert mended.path == folder and mended.summary["status"] == "finished" and mended.summary["message"] == ""
+
+
+def test_baselines_of_ranges_take_part_where_there_are_ranges(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """All that apply are asked for: those that do not are left out in words. By its name one is insisted on."""
+    bare = [Bars(b.ticker, b.resolution, b.time_N, {"close": b.columns["close"]}) for b in make_market(320)]
+    overrides = {"features": "close", "output_mode": "distribution"}
+    found = run(tmp_path / "bare", bare, overrides, baselines=True)
+    assert {"garch_t", "gjr_garch_t"} < found.scores.keys() and not {"range_har_t", "range_har_normal"} & set(
+        found.scores
+    )
+    assert "left out: range_har_t cannot fit in fold 1" in caplog.text
+    assert "it needs open, high and low, which aaa does not have" in caplog.text
+    with pytest.raises(RunError, match=r"range_har_t cannot fit in fold 1.*it needs open, high and low"):
+        run(tmp_path / "named", bare, overrides, baselines=["range_har_t"])
+    whole = run(tmp_path / "whole", make_market(320), {"output_mode": "distribution"}, baselines=["range_har_t"])
+    assert whole.scores["range_har_t"]["pooled"]["nll"] < 10

@@ -1,0 +1,34 @@
+"""Which of the baselines that take part in a backtest is the strongest, as far as was known before its first fold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from nextbar.backtesting.participants import Participant
+from nextbar.baselines.rivals import ORDER
+from nextbar.runs.records import read_rival
+
+
+def strongest_of(others: Sequence[Participant], first_run: Path) -> str | None:
+    """The baseline that was best on the validation span of the first fold's run, fitted on its training span.
+
+    So the choice knows no bar of the out-of-sample period, and it is one for all folds. Where nothing was validated it
+    is the first of a fixed order.
+
+    Args:
+        others: who takes part.
+        first_run: folder of the first fold's run.
+
+    Returns:
+        Its name; None where no candidate takes part, or the run is of a version without rivals.
+    """
+    record = read_rival(first_run)
+    names = [other.name for other in others if other.kind == "baseline" and not other.direction_only]
+    if record is None or not names:
+        return None
+    ranked = {name: scores["ranking_score"] for name, scores in record["validation"].items() if name in names}
+    if ranked:
+        return min(ranked, key=lambda name: math.inf if ranked[name] is None else ranked[name])
+    return next((name for name in ORDER if name in names and name not in record["left_out"]), None)
