@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 LEADING = ("nll", "log_loss", "mae")
 """the metric a report leads with: the first of these that it has"""
 
+HEADS = {"strongest": "strongest", "skill": "skill", "skill_baseline": "over baseline"}
+"""parts of a report: what their columns are called"""
+
 
 def closing_table(reports: Mapping[str, Mapping[str, Any]], show: bool | None = None) -> None:
-    """Print model, baseline and skill side by side, by span, and the verdict under each.
+    """Print model, baseline, strongest rival and skill side by side, by span, and the verdict under each.
 
     Args:
         reports: span to report, as :meth:`nextbar.metrics.scorer.Scorer.report` gives them.
@@ -35,16 +38,17 @@ def span_table(span: str, report: Mapping[str, Any]) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    numbers = ("model", "baseline", "skill")
+    rivals = ("strongest", "skill", "skill_baseline") if "strongest_name" in report else ("skill",)
+    numbers = ("model", "baseline", *(HEADS[part] for part in rivals))
     table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
     for name in report["model"]:
-        _add_metric(table, name, name, report)
+        _add_metric(table, name, name, report, rivals)
     leading = next((name for name in LEADING if name in report["model"]), None)
     if leading is not None and len(report["by_ticker"]) > 1:
         table.add_section()
         for ticker, part in report["by_ticker"].items():
-            _add_metric(table, f"{leading} {ticker}", leading, part)
-    return Group(table, Text(report["verdict"]), "")
+            _add_metric(table, f"{leading} {ticker}", leading, part, rivals)
+    return Group(table, Text(rival_note(report)), Text(report["verdict"]), "")
 
 
 def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> None:
@@ -61,14 +65,28 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
         out.print()
 
 
-def _add_metric(table: Table, label: str, name: str, report: Mapping[str, Any]) -> None:
-    """Add the row of a metric: green where the model is better than the baseline, red where it is worse."""
+def rival_note(report: Mapping[str, Any]) -> str:
+    """Which rival is the strongest, and what directions are held against; reports of earlier versions have neither."""
+    up = report.get("strongest", {}).get("acc_dir")
+    direction = "" if up is None else f"acc_dir is held against always up ({rounded(up)})."
+    name = report.get("strongest_name")
+    return " ".join(filter(None, (name and f"strongest: {name}, chosen on validation;", direction)))
+
+
+def _add_metric(table: Table, label: str, name: str, report: Mapping[str, Any], rivals: Sequence[str]) -> None:
+    """Add the row of a metric: green where the model is better than what it is held against, red where it is worse."""
     from rich.text import Text
 
     skill = report["skill"].get(name)
     style = None if not skill else "green" if skill > 0 else "red"
-    signed = "" if skill is None else f"{skill:+.4f}"
-    table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), signed, style=style)
+    cells = [rounded(report[part].get(name)) if part == "strongest" else signed(report[part].get(name))
+             for part in rivals]  # fmt: skip
+    table.add_row(Text(label), rounded(report["model"][name]), rounded(report["baseline"][name]), *cells, style=style)
+
+
+def signed(value: float | None) -> str:
+    """A skill with its sign; nothing for what is undefined."""
+    return "" if value is None else f"{value:+.4f}"
 
 
 def _figure(name: str, value: str | float | None) -> str:

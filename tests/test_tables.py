@@ -36,13 +36,21 @@ def printed(shown: Any, **options: Any) -> str:
 
 def span_report() -> dict[str, Any]:
     values = {name: -TINY for name in METRICS}
-    part = {"model": values, "baseline": values, "skill": {name: -TINY for name in METRICS}}
-    return {**part, "windows": 1234, "by_ticker": {NAME: part, "x": part}, "verdict": "Nothing can be said. " * 20}
+    part = {"model": values, "baseline": values, "strongest": values, "skill": values, "skill_baseline": values}
+    return {
+        **part,
+        "strongest_name": "gjr_garch_normal",
+        "windows": 1234,
+        "by_ticker": {NAME: part, "x": part},
+        "verdict": "Nothing can be said. " * 20,
+    }
 
 
 def seeds_report() -> dict[str, Any]:
     values = {name: dict.fromkeys(("mean", "std", "min", "max"), -TINY) for name in METRICS}
-    return {"model": values, "skill": values, "baseline": dict.fromkeys(METRICS, -TINY), "seeds": 4}
+    plain = dict.fromkeys(METRICS, -TINY)
+    return {"model": values, "skill": values, "skill_baseline": values, "baseline": plain, "strongest": plain,
+            "strongest_name": "gjr_garch_normal", "seeds": 4}  # fmt: skip
 
 
 def backtest() -> Backtest:
@@ -93,6 +101,31 @@ def test_usual_tables_fit_80_columns(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(globals(), "TINY", -0.71322)
     monkeypatch.setitem(globals(), "NAME", "garch_student_t")
     assert max(map(len, printed(TABLES[name][0]()).splitlines())) <= 80
+
+
+def test_the_strongest_rival_is_named_and_stands_between_baseline_and_skill() -> None:
+    report = span_report()
+    values = {"model": 1.0, "baseline": 4.0, "strongest": 2.0, "skill": 0.5, "skill_baseline": -0.75}
+    for part in (report, *report["by_ticker"].values()):
+        part |= {kind: dict.fromkeys(METRICS, value) for kind, value in values.items()}
+    text = printed(span_table("test", report), width=120)
+    rows = [re.split(" {2,}", line.strip()) for line in text.splitlines()]
+    assert ["metric", "model", "baseline", "strongest", "skill", "over baseline"] in rows
+    assert ["crps", "1", "4", "2", "+0.5000", "-0.7500"] in rows and [f"nll {NAME}", "1", "4", "2", "+0.5000"] in [
+        row[:5] for row in rows
+    ]
+    assert "strongest: gjr_garch_normal, chosen on validation; acc_dir is held against always up (2)." in " ".join(
+        text.split()
+    )
+
+
+def test_a_report_of_an_earlier_version_has_the_columns_of_then() -> None:
+    report = span_report()
+    report["by_ticker"] = {}
+    for kind in ("strongest", "strongest_name", "skill_baseline"):
+        del report[kind]
+    text = printed(span_table("test", report))
+    assert re.search(r"metric +model +baseline +skill *$", text, re.M) and "always up" not in text
 
 
 def test_where_nobody_watches_a_row_is_a_line() -> None:

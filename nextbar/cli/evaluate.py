@@ -29,7 +29,7 @@ def evaluate(
     revised: Revised = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in summary.json.")] = False,
 ) -> None:
-    """Score a run beside its baseline, on the bars of its training or on new ones.
+    """Score a run beside the plain baseline and its strongest simple rival, on the bars of its training or on new ones.
 
     The spans are the run's own, and nothing is fitted. Of files that have grown since, what came later is left out;
     files whose bars were revised are refused. Bars given with --data count as test from the run's test span on.

@@ -30,7 +30,7 @@ def runs(
     A star marks the run that an experiment stands for: its latest refit, else the best by validation on the newest
     bars. Where forecasts are made with one run and scores are of another, it says which. A question mark: the best of
     each kind that cannot be ranked together; name one. Skill is that of the leading metric (mae, nll or log_loss):
-    above 0 is better than the baseline.
+    above 0 is better than the strongest simple rival (runs of earlier versions: than the plain baseline).
     """
     with clean_exit():
         with immediate_interrupt():

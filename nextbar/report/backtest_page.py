@@ -58,6 +58,10 @@ def _opening(shown: BacktestFacts) -> list[Child]:
         f"embargo {options['embargo']} bars: {windows:,} windows forecast."
     )
     detail = "All folds together. More than luck means a Diebold–Mariano test below 0.05."
+    strongest = shown.backtest.strongest
+    if strongest:
+        chosen = f"{strongest} is the strongest simple rival, chosen on the validation span of the first fold."
+        detail = f"{chosen} {shown.scores[shown.model]['overall']} {detail}"
     box = verdict_box(shown.scores[shown.model]["verdict"], detail, _overall_tone(shown))
     return [element("p", plan, class_="quiet"), box]
 
@@ -67,7 +71,11 @@ def _folds_of(n: int) -> str:
 
 
 def _overall_tone(shown: BacktestFacts) -> str | None:
-    """``good`` where all are beaten; ``bad`` where nobody is, and one is better by more than luck; else None."""
+    """That of the comparison with the strongest rival. Without one ``good`` where all are beaten; ``bad`` where nobody
+    is, and one is better by more than luck; else None."""
+    if strongest := shown.backtest.strongest:
+        tone = verdict_tone(shown.scores[strongest], shown.task.leading)
+        return None if tone == "open" else tone
     tones = {tone for node in shown.scores.values() if (tone := verdict_tone(node, shown.task.leading))}
     if "good" in tones:
         return "good" if len(tones) == 1 else None

@@ -71,12 +71,12 @@ def folds(shown: BacktestFacts) -> Section:
 
 def scores(shown: BacktestFacts) -> Section:
     """Every predictor's scores over all folds, and the model beside each in a sentence."""
-    model, leading = shown.model, shown.task.leading
+    model, leading, strongest = shown.model, shown.task.leading, shown.backtest.strongest
     first = (leading, DIRECTION)
     metrics = [*first, *(name for name in shown.scores[model]["pooled"] if name not in first)]
     rows = [
         (
-            element("strong", name) if name == model else name,
+            element("strong", name) if name == model else f"{name} (strongest)" if name == strongest else name,
             *(number(node["pooled"].get(metric)) for metric in metrics[:1]),
             signed(node["skill"].get(leading)),
             p_value(node["diebold_mariano"]),

@@ -23,7 +23,8 @@ class Part(NamedTuple):
     label: str
     windows: int
     model: float
-    baseline: float
+    rival: float
+    """of the strongest simple rival, or else the baseline"""
 
 
 def breakdown_figures(evaluation: Evaluation, span: SpanEvaluation) -> list[Figure]:
@@ -33,7 +34,8 @@ def breakdown_figures(evaluation: Evaluation, span: SpanEvaluation) -> list[Figu
     for grouping in groupings(evaluation.bars, evaluation.timezones, span.origin_N, span.scorer):
         scored = parts(grouping, span.scorer, span.forecast, metric)
         if len(scored) > 1:
-            figures.append(_figure(grouping, scored, metric, UNITS[metric]))
+            name = span.scorer.strongest.name if span.scorer.strongest else "baseline"
+            figures.append(_figure(grouping, scored, metric, UNITS[metric], name))
     return figures
 
 
@@ -45,7 +47,7 @@ def _metric(scorer: Scorer) -> str:
 
 
 def parts(grouping: Grouping, scorer: Scorer, forecast: Forecast, metric: str) -> list[Part]:
-    """Model and baseline on each group that has windows; groups whose metric is undefined are left out."""
+    """Model and rival on each group that has windows; groups whose metric is undefined are left out."""
     scored = []
     for group, label in enumerate(grouping.labels):
         row = np.flatnonzero(grouping.group_N == group)
@@ -59,17 +61,19 @@ def parts(grouping: Grouping, scorer: Scorer, forecast: Forecast, metric: str) -
             close_NH=outcomes.close_NH[row],
         )
         part = Scorer(own, scorer.reference, scorer.task)
-        values = [scores.mean.pooled[metric] for scores in (part.score(forecast.rows(row)), part.baseline)]
+        rival = scorer.strongest
+        theirs = part.score(rival.forecast.rows(row)) if rival else part.baseline
+        values = [scores.mean.pooled[metric] for scores in (part.score(forecast.rows(row)), theirs)]
         if all(value is not None and np.isfinite(value) for value in values):
             scored.append(Part(label, len(row), *(float(value or 0.0) for value in values)))
     return scored
 
 
-def _figure(grouping: Grouping, scored: Sequence[Part], metric: str, unit: str) -> Figure:
-    """Model and baseline as two dots for each group, joined by a line."""
+def _figure(grouping: Grouping, scored: Sequence[Part], metric: str, unit: str, rival: str) -> Figure:
+    """Model and rival as two dots for each group, joined by a line."""
     labels = [text(part.label) for part in scored]
     joints_x = [x for label in labels for x in (label, label, None)]
-    joints_y = [y for part in scored for y in (part.model, part.baseline, None)]
+    joints_y = [y for part in scored for y in (part.model, part.rival, None)]
     windows = [f"{part.windows:,}" for part in scored]
     hover = "%{y:.5g}, %{customdata} windows"
 
@@ -84,7 +88,7 @@ def _figure(grouping: Grouping, scored: Sequence[Part], metric: str, unit: str) 
             "type": "scatter", "mode": "lines", "x": joints_x, "y": joints_y, "hoverinfo": "skip",
             "line": {"color": "var(--faint)", "width": 1.5}, "showlegend": False,
         },
-        dots("baseline", BASELINE, [part.baseline for part in scored], "circle-open"),
+        dots(text(rival), BASELINE, [part.rival for part in scored], "circle-open"),
         dots("model", MODEL, [part.model for part in scored], "circle"),
     ]  # fmt: skip
     layout = {

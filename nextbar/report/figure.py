@@ -19,6 +19,7 @@ from nextbar.report.markup import Html, element
 
 Trace = dict[str, Any]
 
+RIVAL = "var(--rival-2)"
 MODEL, BASELINE, TRUTH, VALIDATION, FAINT = (
     f"var(--{name})" for name in ("model", "baseline", "ink", "second", "faint")
 )

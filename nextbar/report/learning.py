@@ -1,11 +1,11 @@
-"""Learning curves: losses, the leading metric beside its baseline, and the learning rate, by epoch."""
+"""Learning curves: losses, the leading metric beside its rival's, and the learning rate, by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nextbar.report.figure import BASELINE, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed
+from nextbar.report.figure import BASELINE, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed, text
 
 COLOURS = {"train": TRUTH, "validation": VALIDATION, "test": MODEL}
 
@@ -14,7 +14,8 @@ def learning_figures(
     rows: Sequence[Mapping[str, float]],
     leading: str,
     best_epoch: int | None,
-    baseline: Mapping[str, float | None],
+    rival: Mapping[str, float | None],
+    name: str = "baseline",
     fit: str = "",
 ) -> list[Figure]:
     """One chart each of the loss, the leading metric and the learning rate.
@@ -23,7 +24,8 @@ def learning_figures(
         rows: ``metrics.csv``, a mapping for each epoch.
         leading: name of the leading metric, which verdicts go by.
         best_epoch: the epoch with the lowest validation loss.
-        baseline: span to the baseline's value of the leading metric.
+        rival: span to the value of the leading metric that the model is held against.
+        name: whose it is.
         fit: which fit of the run it is, where there are two.
     """
     if not rows:
@@ -31,11 +33,11 @@ def learning_figures(
     loss = _curves(rows, "loss")
     metric = _curves(rows, leading)
     epochs = [row["epoch"] for row in rows]
-    for span, value in baseline.items():
+    for span, value in rival.items():
         if value is not None:
             metric.append(
                 {
-                    "type": "scatter", "mode": "lines", "name": "baseline", "legendgroup": "baseline",
+                    "type": "scatter", "mode": "lines", "name": text(name), "legendgroup": "rival",
                     "showlegend": span == "test", "x": [epochs[0], epochs[-1]], "y": [value, value],
                     "line": {"color": BASELINE, "width": 1.3, "dash": "dot" if span == "test" else "dash"},
                     "hovertemplate": f"%{{y:.5g}} on {span}",
@@ -44,13 +46,14 @@ def learning_figures(
     rate = _trace(rows, "learning_rate", "learning rate", TRUTH) | {"showlegend": False}
     use = "the length of the final fit" if fit else "whose parameters are used"
     best = f" The vertical line is epoch {best_epoch}, {use}." if best_epoch else ""
-    beside = "Beside the baseline on validation (dashed) and on test (dotted). Test chooses nothing."
+    whom = "the baseline" if name == "baseline" else text(name)
+    beside = f"Beside {whom} on validation (dashed) and on test (dotted). Test chooses nothing."
     of_fit, key = (f", {fit}", f"-{fit.partition(' ')[0]}") if fit else ("", "")
     return [
         _figure(f"learning-loss{key}", f"Loss{of_fit}", "loss", loss, best_epoch,
                 "What training minimises, in the units of the normalised window; lower is better." + best),
         _figure(f"learning-metric{key}", f"Leading metric: {leading}{of_fit}", leading, metric, best_epoch,
-                beside if baseline else ""),
+                beside if rival else ""),
         _figure(f"learning-rate{key}", f"Learning rate{of_fit}", "learning rate", [rate], best_epoch, "", height=200,
                 wide=True),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextbar.config import ExperimentConfig
+from nextbar.metrics.comparison import held_against
 from nextbar.metrics.task import Task
 from nextbar.report.breakdown import breakdown_figures
 from nextbar.report.calibration import calibration_parts
@@ -15,8 +16,9 @@ from nextbar.report.learning import learning_figures
 from nextbar.report.markup import element
 from nextbar.report.page import Section
 from nextbar.report.run_tracks import run_explorer
-from nextbar.report.scores import score_table, step_figure, ticker_table
+from nextbar.report.scores import rivals_table, score_table, step_figure, ticker_table
 from nextbar.report.texts import UNITS, how_to_read
+from nextbar.runs.records import read_rival
 
 if TYPE_CHECKING:
     from nextbar.inference.evaluation import Evaluation, SpanEvaluation
@@ -46,7 +48,7 @@ class RunFacts(NamedTuple):
 
     @property
     def reports(self) -> Mapping[str, Any]:
-        """Scores of model and baseline by span, those of the evaluation where there is one."""
+        """Scores of model and rivals by span, those of the evaluation where there is one."""
         return self.evaluation.metrics if self.evaluation else self.summary["metrics"]
 
     @property
@@ -65,9 +67,11 @@ def learning(run: RunFacts) -> Section:
     leading = run.task.leading
     best_epoch = run.evaluation.epoch if run.evaluation else run.summary.get("best_epoch")
     reports = run.first_reports or run.reports
-    baselines = {span: report["baseline"][leading] for span, report in reports.items()}
-    figures = learning_figures(run.epochs, leading, best_epoch, baselines, "first fit" if run.final_epochs else "")
-    figures += learning_figures(run.final_epochs, leading, None, {}, "final fit")
+    rivals = {span: held_against(report, leading) for span, report in reports.items()}
+    name = next((report.get("strongest_name", "baseline") for report in reports.values()), "baseline")
+    title = "first fit" if run.final_epochs else ""
+    figures = learning_figures(run.epochs, leading, best_epoch, rivals, name, title)
+    figures += learning_figures(run.final_epochs, leading, None, {}, fit="final fit")
     return Section("learning", "How it learnt", [figures])
 
 
@@ -78,8 +82,8 @@ def forecasts(run: RunFacts) -> Section:
 
 
 def scores(run: RunFacts) -> Section:
-    """Every metric of model and baseline: of the test span also by series and step, of the other spans folded up."""
-    title, reports = "Scores beside the baseline", dict(run.reports)
+    """Every metric of model and rivals: of the test span also by series and step, of the other spans folded up."""
+    title, reports = "Scores beside simple rivals", dict(run.reports)
     test = reports.pop("test", None)
     if test is None:
         return Section("scores", title, [score_table(span, report) for span, report in reports.items()])
@@ -92,6 +96,10 @@ def scores(run: RunFacts) -> Section:
         element("details", element("summary", f"The first fit on {span}"), score_table(span, report))
         for span, report in run.first_reports.items()
     ]
+    record = read_rival(run.evaluation.run) if run.evaluation else None
+    if record and record["validation"]:
+        candidates = rivals_table(record, run.task.leading)
+        folded_up.append(element("details", element("summary", "The simple rivals on validation"), candidates))
     leading = run.task.leading
     by_step = step_figure(test, leading, UNITS.get(leading, leading))
     return Section("scores", title, [score_table("test", test), by_step, ticker_table(test, leading), *folded_up])

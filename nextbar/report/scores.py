@@ -1,14 +1,16 @@
-"""Scores: the verdict, the main figures, tables of model and baseline."""
+"""Scores: the verdict, the main figures, tables of model, baseline and strongest simple rival."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from nextbar.metrics.comparison import SIGNIFICANT
-from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed
+from nextbar.metrics.comparison import SIGNIFICANT, held_against
+from nextbar.report.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
 from nextbar.report.markup import Child, Html, element, join, table
 from nextbar.report.texts import METRICS
+from nextbar.tables import rival_note
 
 
 def number(value: float | None) -> str:
@@ -49,13 +51,16 @@ def verdict_box(sentence: str, detail: str, tone: str | None) -> Html:
 
 
 def tiles(report: Mapping[str, Any], leading: str) -> Html:
-    """Leading metric, its baseline, skill, p-value, direction and number of windows, in large print."""
+    """Leading metric, those of rival and baseline, skill, p-value, direction and number of windows, in large print."""
+    rival, up = report.get("strongest_name"), report.get("strongest", {}).get("acc_dir")
     shown: list[tuple[Child, str]] = [
         (number(report["model"][leading]), f"{leading}, model"),
+        (number(report["strongest"][leading]) if rival else "", f"{leading}, {rival}"),
         (number(report["baseline"][leading]), f"{leading}, baseline"),
-        (signed(report["skill"][leading]), "skill (above 0 is better)"),
+        (signed(report["skill"][leading]), f"skill over {rival or 'the baseline'} (above 0 is better)"),
         (p_value(report["diebold_mariano"]), "p-value, Diebold–Mariano"),
         (number(report["model"].get("acc_dir")), "direction right, %"),
+        (number(up), "always up right, %"),
         (f"{report['windows']:,}", "windows scored"),
     ]
     items = (element("li", element("strong", value), element("span", name)) for value, name in shown if value)
@@ -63,14 +68,25 @@ def tiles(report: Mapping[str, Any], leading: str) -> Html:
 
 
 def score_table(span: str, report: Mapping[str, Any]) -> Html:
-    """Every metric of a span, of model and baseline, with the skill and the Diebold–Mariano test."""
+    """Every metric of a span, of model and rivals, with the skills and the Diebold–Mariano test."""
+    rival = report.get("strongest_name")
     rows = [
-        (term(name), number(report["model"][name]), number(report["baseline"][name]), signed(report["skill"].get(name)))
+        (
+            term(name), number(report["model"][name]),
+            *([number(report["strongest"].get(name))] if rival else []), number(report["baseline"][name]),
+            signed(report["skill"].get(name)), *([signed(report["skill_baseline"].get(name))] if rival else []),
+        )
         for name in report["model"]
-    ]
-    head = ("metric", "model", "baseline", "skill")
+    ]  # fmt: skip
+    head = ("metric", "model", *([rival] if rival else []), "baseline", "skill", *(["over baseline"] if rival else []))
     caption = f"{span}: {report['windows']:,} windows"
-    return element("div", table(head, rows, caption=caption), significance(report["diebold_mariano"]))
+    note = rival_note(report)
+    return element(
+        "div",
+        table(head, rows, caption=caption),
+        element("p", f"{note[0].upper()}{note[1:]}", class_="quiet") if note else None,
+        significance(report["diebold_mariano"]),
+    )
 
 
 def term(metric: str) -> Html:
@@ -104,28 +120,55 @@ def ticker_table(report: Mapping[str, Any], leading: str) -> Html | None:
     if len(tickers) < 2:
         return None
     others = [name for name in ("mape", "acc_dir") if name != leading and name in report["model"]]
+    rival = report.get("strongest_name", "baseline")
     rows = [
-        (name, f"{node['windows']:,}", number(node["model"][leading]), number(node["baseline"][leading]),
+        (name, f"{node['windows']:,}", number(node["model"][leading]), number(held_against(node, leading)),
          signed(node["skill"][leading]), *(number(node["model"][other]) for other in others))
         for name, node in tickers.items()
     ]  # fmt: skip
-    head = ("series", "windows", f"{leading}, model", f"{leading}, baseline", "skill", *others)
+    head = ("series", "windows", f"{leading}, model", f"{leading}, {rival}", "skill", *others)
     return table(head, rows, caption=f"Test by series: {leading}")
 
 
+def rivals_table(record: Mapping[str, Any], leading: str) -> Html:
+    """The candidates' leading metric on validation, the best first, and why others were none.
+
+    Args:
+        record: ``rival.json`` of a run.
+        leading: name of the leading metric.
+    """
+    validation = record["validation"]
+    rank = {name: math.inf if (r := scores["ranking_score"]) is None else r for name, scores in validation.items()}
+    rows: list[tuple[Child, ...]] = [
+        (
+            element("strong", name) if name == record["name"] else name,
+            number(validation[name][leading]),
+            number(validation[name]["ranking_score"]),
+        )
+        for name in sorted(rank, key=lambda name: rank[name])
+    ]
+    rows += [(f"{name}: {reason}", "", "") for name, reason in record["left_out"].items()]
+    caption = "Fitted on the training span. Validation chose by the ranking score: relative to the plain baseline"
+    return table(("rival", leading, "ranking score"), rows, caption=caption)
+
+
 def step_figure(report: Mapping[str, Any], metric: str, unit: str) -> Figure | None:
-    """Model and baseline by step; None for a single step, or an undefined metric."""
+    """Model, rival and baseline by step; None for a single step, or an undefined metric."""
     steps = report.get("by_step")
     if not steps or any(value is None for key in ("model", "baseline") for value in steps[key][metric]):
         return None
+    rival = report.get("strongest_name")
+    lines = [("baseline", "baseline", BASELINE), ("model", "model", MODEL)]
+    if rival and None not in steps["strongest"][metric]:
+        lines.insert(1, ("strongest", text(rival), RIVAL))
     ahead = list(range(1, len(steps["model"][metric]) + 1))
     data = [
         {
             "type": "scatter", "mode": "lines+markers" if len(ahead) <= 30 else "lines", "name": name,
-            "x": ahead, "y": packed(steps[name][metric], "f8"), "line": {"color": colour, "width": 1.8},
+            "x": ahead, "y": packed(steps[key][metric], "f8"), "line": {"color": colour, "width": 1.8},
             "marker": {"size": 5}, "hovertemplate": "%{y:.5g}",
         }
-        for name, colour in (("baseline", BASELINE), ("model", MODEL))
+        for key, name, colour in lines
     ]  # fmt: skip
     layout = {
         "xaxis": {"title": {"text": "bars ahead"}, "tickformat": "d"},

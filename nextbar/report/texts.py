@@ -37,10 +37,12 @@ UNITS = {
 """axis titles of metrics; others go by their name"""
 
 _ADVICE = {
-    "The verdict first.": "It compares the model with a forecast that needs no model, on bars neither has learnt from. "
-    "Lower error is not enough: the p-value says how often luck alone would make a difference as large.",
-    "Then the baseline, then the model.": "A number on its own says little. Errors follow the market's volatility, and "
-    "R² of closes is near 1 for the plainest forecast. Skill is what counts: above 0 is better than the baseline.",
+    "The verdict first.": "It compares the model with the strongest simple forecaster, which validation chose, on bars "
+    "neither has learnt from. Lower error is not enough: the p-value says how often luck alone would make a difference "
+    "as large.",
+    "Then the rivals, then the model.": "A number on its own says little. Errors follow the market's volatility, and "
+    "R² of closes is near 1 for the plainest forecast. Skill is what counts: above 0 is better than the strongest "
+    "rival. The plain baseline knows no more than the spread of training; beating it alone means little.",
     "Expect little of direction and price.": "The next close is the last one plus a move that can hardly be known. A "
     "forecast line that hugs the last close is what an honest model looks like. What can be learnt is the size of the "
     "next move: the width of the band.",

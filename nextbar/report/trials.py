@@ -31,16 +31,18 @@ def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[s
         (
             "" if row["rank"] is None else str(row["rank"]), row["status"].replace("_", " "), _trial(row, runs),
             number(row["ranking_score"]), "" if row["best_epoch"] is None else str(row["best_epoch"]),
-            number(row["test"]), number(row["test_baseline"]), signed(row["test_skill"]),
+            number(row["test"]), number(row["test_baseline"]), number(row["test_strongest"]), signed(row["test_skill"]),
             p_value(None if row["test_p_value"] is None else {"p_value": row["test_p_value"]}),
             *(written(row[name]) for name in fields),
             "" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"] or ""] if with_reason else []),
         )
         for row in rows[:MOST_ROWS]
     ]  # fmt: skip
-    head = ("rank", "status", "trial", "ranking score", "its epoch", "test", "its baseline", "test skill", "p",
-            *named.values(), "seconds", *(["reason"] if with_reason else []))  # fmt: skip
+    head = ("rank", "status", "trial", "ranking score", "its epoch", "test", "its baseline", "strongest rival",
+            "test skill", "p", *named.values(), "seconds", *(["reason"] if with_reason else []))  # fmt: skip
     caption = "Chosen by the ranking score, on validation; test is only reported"
+    if names := sorted({row["strongest"] for row in rows if row["strongest"]}):
+        caption += f", and its skill is over the strongest simple rival ({', '.join(names)})"
     if any(row["status"] == "pruned" for row in rows):
         caption += ". The score of a pruned trial is the best of its epochs; it has no rank"
     if len(rows) > MOST_ROWS:

@@ -29,7 +29,8 @@ class RunInfo:
     ranking: float | None = None
     """validation score that runs of a group are ranked by, lower is better; None for a run without metrics"""
     skill: float | None = None
-    """of the leading metric on the test span; above 0: better than the baseline"""
+    """of the leading metric on the test span; above 0: better than the strongest simple rival, or than the baseline in
+    runs of versions without rivals"""
     scored_bars: str | None = None
     """hash of the bars that validation and test score; None where the run does not say"""
     until: str | None = None

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-SCORES = ("ranking_score", "validation", "validation_baseline", "validation_skill", "test", "test_baseline",
-          "test_skill", "test_p_value")  # fmt: skip
+SCORES = ("ranking_score", "validation", "validation_baseline", "validation_strongest", "validation_skill", "test",
+          "test_baseline", "test_strongest", "test_skill", "test_p_value", "strongest")  # fmt: skip
 COLUMNS = ("rank", "trial", "status", *SCORES)
-"""columns before the fields; the scores are of the leading metric (mae, nll, log_loss)"""
+"""columns before the fields; the scores are of the leading metric (mae, nll, log_loss), skills and p-value those over
+the strongest simple rival, which ``strongest`` names, or else the baseline; the ranking score goes by the baseline"""
 END = ("epochs", "best_epoch", "seconds", "run", "reason")
 """columns after the fields; the ranking score is that of ``best_epoch``"""
 SHOWN = 30
@@ -79,8 +80,9 @@ def row_of(trial: FrozenTrial, space: Space) -> Row:
     row |= {"trial": trial.number, "status": facts.get("status", _STATES[trial.state])}
     row["ranking_score"] = facts.get("ranking")
     for span in ("validation", "test"):
-        for kind, column in (("model", span), ("baseline", f"{span}_baseline"), ("skill", f"{span}_skill")):
-            row[column] = facts.get(span, {}).get(kind)
+        row[span] = facts.get(span, {}).get("model")
+        row |= {f"{span}_{kind}": facts.get(span, {}).get(kind) for kind in ("baseline", "strongest", "skill")}
+        row["strongest"] = row["strongest"] or facts.get(span, {}).get("strongest_name")
     row["test_p_value"] = facts.get("test", {}).get("p_value")
     try:
         row |= space.values(trial.params)
@@ -109,14 +111,14 @@ def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> T
     from rich.text import Text
 
     fields = short_names(list(space.dimensions))
-    scores = ("ranking_score", "test", "test_baseline", "test_skill")
+    scores = ("ranking_score", "test", "test_baseline", "test_strongest", "test_skill")
     with_reason = any(row["reason"] for row in rows[:most])
     head = ["rank", "trial", "status", scores[0], "best_epoch", *scores[1:], *fields.values(), "seconds",
             *(["reason"] if with_reason else [])]  # fmt: skip
     table = plain_table(head, right=("rank", "trial", "best_epoch", "seconds", *scores))
     for row in rows[:most]:
         cells = [row["rank"], row["trial"], row["status"], _rounded(row["ranking_score"]), row["best_epoch"]]
-        cells += [_rounded(row[name]) for name in scores[1:3]]
+        cells += [_rounded(row[name]) for name in scores[1:4]]
         cells += ["" if row["test_skill"] is None else f"{row['test_skill']:+.4f}"]
         cells += [_rounded(row[name]) for name in fields]
         cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if with_reason else [])]

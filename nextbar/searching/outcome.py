@@ -100,7 +100,9 @@ def _facts_of(result: Result, config: ExperimentConfig) -> dict[str, Any]:
         "epochs": read_summary(result.run_dir).get("epochs"),
     }
     for span, report in result.metrics.items():
-        facts[span] = {kind: report[kind][task.leading] for kind in ("model", "baseline", "skill")}
+        kinds = [kind for kind in ("model", "baseline", "strongest", "skill", "skill_baseline") if kind in report]
+        facts[span] = {kind: report[kind].get(task.leading) for kind in kinds}
+        facts[span]["strongest_name"] = report.get("strongest_name")
         facts[span]["p_value"] = (report["diebold_mariano"] or {}).get("p_value")
     if "validation" in result.metrics:
         ranking = ranking_score(result.metrics["validation"], task.output_mode)

@@ -16,7 +16,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
-from nextbar.tables import plain_table, print_whole, rounded
+from nextbar.tables import plain_table, print_whole, rounded, signed
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
 
@@ -36,8 +36,9 @@ class Seeds:
         """Over the seeds that have metrics (not those that diverged before an epoch was whole), by span.
 
         ``model`` and ``skill``: by metric, ``mean``, ``std`` (of a sample, n - 1; None for a single seed), ``min`` and
-        ``max`` over the seeds; None where the metric is undefined for one of them. ``baseline``: by metric, one number,
-        since it has no seed. ``seeds``: how many.
+        ``max`` over the seeds; None where the metric is undefined for one of them; so ``skill_baseline``. ``baseline``
+        and ``strongest``, the strongest simple rival, which ``strongest_name`` names: by metric, one number, since they
+        have no seed. ``seeds``: how many.
         """
         judged = [result.metrics for result in self.results if result.metrics]
         spans = judged[0] if judged else {}
@@ -87,23 +88,24 @@ def train_seeds(
 
 
 def seeds_table(span: str, report: dict[str, Any]) -> Table:
-    """One span's spread over the seeds: a row for each metric, its baseline, and the mean skill.
+    """One span's spread over the seeds: a row for each metric, its baseline and strongest rival, and the mean skill.
 
     Args:
         span: name of the span.
         report: of ``Seeds.metrics``.
     """
-    numbers = (*STATISTICS, "baseline", "skill", "± std")
-    table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['seeds']} seeds")
+    rival = report.get("strongest_name")
+    numbers = (*STATISTICS, "baseline", *(("rival", "skill") if rival else ("skill", "± std")))
+    title = f"{span}: {report['seeds']} seeds" + (f"; the rival is {rival}" if rival else "")
+    table = plain_table(("metric", *numbers), right=numbers, title=title)
     for name, values in report["model"].items():
         skill = report["skill"].get(name)
-        table.add_row(
-            name,
-            *(rounded(values and values[statistic]) for statistic in STATISTICS),
-            rounded(report["baseline"][name]),
-            f"{skill['mean']:+.4f}" if skill else "",
-            f"{skill['std']:.4f}" if skill and skill["std"] is not None else "",
-        )
+        mean, deviation = (skill[part] if skill else None for part in ("mean", "std"))
+        last = [signed(mean), "" if deviation is None else f"{deviation:.4f}"]
+        if rival:
+            last = [rounded(report["strongest"].get(name)), signed(mean)]
+        spread = (rounded(values and values[statistic]) for statistic in STATISTICS)
+        table.add_row(name, *spread, rounded(report["baseline"][name]), *last)
     return table
 
 
@@ -111,12 +113,9 @@ def _summary(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def over(part: str) -> dict[str, dict[str, float | None] | None]:
         return {name: _spread([report[part].get(name) for report in reports]) for name in reports[0][part]}
 
-    return {
-        "model": over("model"),
-        "skill": over("skill"),
-        "baseline": reports[0]["baseline"],
-        "seeds": len(reports),
-    }
+    kinds = [kind for kind in ("model", "skill", "skill_baseline") if kind in reports[0]]
+    fixed = [kind for kind in ("baseline", "strongest", "strongest_name") if kind in reports[0]]
+    return {kind: over(kind) for kind in kinds} | {kind: reports[0][kind] for kind in fixed} | {"seeds": len(reports)}
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float | None] | None:

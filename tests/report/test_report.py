@@ -198,13 +198,15 @@ def test_each_bar_has_the_bin_it_fell_into(made):
     assert np.abs(probs / 255 - 1).max() < 0.01
 
 
-def test_the_best_epoch_and_the_baseline_are_drawn_on_the_learning_curves(made):
+def test_the_best_epoch_and_the_strongest_rival_are_drawn_on_the_learning_curves(made):
     one = made["law"]
     summary = read_summary(one.folder)
     figures = {figure["id"]: figure["drawings"][0] for figure in one.data["figures"]}
     assert figures["learning-loss"]["layout"]["shapes"][0]["x0"] == summary["best_epoch"]
-    baseline = {tuple(trace["y"]) for trace in figures["learning-metric"]["data"] if trace["name"] == "baseline"}
-    assert baseline == {(report["baseline"]["nll"],) * 2 for report in summary["metrics"].values()}
+    reports = summary["metrics"].values()
+    (name,) = {report["strongest_name"] for report in reports}
+    rival = {tuple(trace["y"]) for trace in figures["learning-metric"]["data"] if trace["name"] == name}
+    assert rival == {(report["strongest"]["nll"],) * 2 for report in reports}
 
 
 def test_an_experiment_is_reported_by_its_best_run(made, tmp_path):
@@ -241,8 +243,16 @@ def test_a_verdict_is_red_only_where_somebody_is_better_by_more_than_luck(made, 
         node["diebold_mariano"] |= test
         node["skill"]["nll"] = 0.01 * statistic
         node["beaten"] = statistic > 2
-    html = write_report(copied(made["backtest"], tmp_path, scores=scores), bars=made["backtest"].bars).read_text()
+    of_before = copied(made["backtest"], tmp_path, scores=scores, strongest=None)
+    html = write_report(of_before, bars=made["backtest"].bars).read_text()
     assert re.search(r'class="verdict ?(\w*)"', html)[1] == tone
+    last = next(name for name, node in scores.items() if node is judged[-1])
+    whole = json.loads((of_before / "summary.json").read_text()) | {"strongest": last}
+    (of_before / "summary.json").write_text(json.dumps(whole))
+    html = write_report(of_before, bars=made["backtest"].bars).read_text()
+    only = "good" if statistics[-1] > 2 else ""  # that of the strongest alone
+    assert re.search(r'class="verdict ?(\w*)"', html)[1] == only
+    assert f"{last} is the strongest simple rival, chosen on the validation span of the first fold" in html
 
 
 @pytest.mark.parametrize(("every", "words"), [(1, "every fold,"), (2, "every 2 folds,")])

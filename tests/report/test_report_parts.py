@@ -158,7 +158,7 @@ def test_parts_weighted_by_their_windows_give_the_whole():
     found = parts(Grouping("h", "h", "h", tuple("abcdef"), hour_N), scorer, forecast, "nll")
     assert [part.label for part in found] == list("abcde")
     assert sum(part.windows for part in found) == len(one)
-    for ours, whole in (("model", scorer.score(forecast)), ("baseline", scorer.baseline)):
+    for ours, whole in (("model", scorer.score(forecast)), ("rival", scorer.baseline)):
         mean = np.average([getattr(part, ours) for part in found], weights=[part.windows for part in found])
         np.testing.assert_allclose(mean, whole.by_ticker["dear"].pooled["nll"], rtol=1e-12)
 

@@ -100,9 +100,10 @@ def test_the_leaderboard_says_what_the_runs_say(study: Study) -> None:
     with (study.path / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        "rank", "trial", "status", "ranking_score", "validation", "validation_baseline", "validation_skill", "test",
-        "test_baseline", "test_skill", "test_p_value", "learning_rate", "weight_decay", "dataset_config.indicators",
-        "warmup_epochs", "epochs", "best_epoch", "seconds", "run", "reason",
+        "rank", "trial", "status", "ranking_score", "validation", "validation_baseline", "validation_strongest",
+        "validation_skill", "test", "test_baseline", "test_strongest", "test_skill", "test_p_value", "strongest",
+        "learning_rate", "weight_decay", "dataset_config.indicators", "warmup_epochs",
+        "epochs", "best_epoch", "seconds", "run", "reason",
     ]  # fmt: skip
     assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, N + 1)]
     scores = [float(row["ranking_score"]) for row in rows]
@@ -113,6 +114,8 @@ def test_the_leaderboard_says_what_the_runs_say(study: Study) -> None:
             report = summary["metrics"][span]
             assert float(row[span]) == report["model"]["mae"]
             assert float(row[f"{span}_baseline"]) == report["baseline"]["mae"]
+            assert float(row[f"{span}_strongest"]) == report["strongest"]["mae"]
+            assert row["strongest"] == report["strongest_name"]
             assert float(row[f"{span}_skill"]) == report["skill"]["mae"]
         assert float(row["test_p_value"]) == summary["metrics"]["test"]["diebold_mariano"]["p_value"]
         assert (row["best_epoch"], row["epochs"]) == (str(summary["best_epoch"]), "2")
