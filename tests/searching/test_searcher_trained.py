@@ -167,9 +167,9 @@ def test_the_winners_luck_is_that_of_the_validation_losses_of_all_runs(
     timelines = []
     for trial in study.trials:
         span = nextbar.evaluate(study.path / trial.user_attrs[FACTS]["run"], BARS).spans["validation"]
-        losses = {"model": span.scorer.score(span.forecast).loss_N, "plain": span.scorer.baseline.loss_N}
+        losses = {"model": span.scorer.score(span.forecast).loss_N, "rival": span.scorer.rival.loss_N}
         timelines.append(Timeline.of(span.outcomes, losses))
-    expected = luck(timelines, study.best_trial.number, 0, ("model", "plain"), 1)
+    expected = luck(timelines, study.best_trial.number, 0, ("model", "rival"), 1)
     result = Study.load(study.path).luck
     assert isinstance(result, Luck) and isinstance(expected, Luck)
     assert (result.tried, result.unknown, result.origins) == (N, 0, expected.origins)
