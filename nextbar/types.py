@@ -37,6 +37,8 @@ class Batch(NamedTuple):
     """the law or the log probabilities that an untrained model forecasts, as its head has them; X may be 0"""
     regressors_BK: Array
     """logs of mean range variances behind it; K may be 0"""
+    range_BH: Array
+    """log range variance of the next h bars over that of the start, for ``range_loss``; else (B, 0)"""
     y_BH: Array
     """labels: the change from the last close in the label's unit (float32), or the bin (int32)"""
     unit_B: Array

@@ -188,6 +188,9 @@ class ExperimentConfig(Checked):
     """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
     warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
     """Warm-up of ``cosine``, in epochs or parts of one; may be longer than the training."""
+    range_loss: Annotated[Float, Field(ge=0)] = 0.0
+    """Weight, in training, of the squared error of the log variance against the next bars' range variance; ranges tell
+    a variance sooner than returns do. For ``distribution`` with a start at a range HAR."""
     gradient_clip: Annotated[Float, Field(gt=0)] | None = None
     """Largest global norm of a gradient."""
     test_split: Share = 0.15
@@ -240,6 +243,10 @@ class ExperimentConfig(Checked):
             yield f"model_config.start: found 'range_har' with output_mode {data.output_mode!r}, needs one of {able}"
         if model.start == "range_har" and data.features == "close":
             yield "model_config.start: found 'range_har' with features 'close', needs all four prices"
+        if self.range_loss and data.kind != "distribution":
+            yield f"range_loss: found {self.range_loss} with output_mode {data.output_mode!r}, needs a distribution"
+        if self.range_loss and not self.may_start_at_ranges:
+            yield f"range_loss: found {self.range_loss}, needs model_config.start range_har and all four prices"
         if data.output_mode != model.output_mode:
             yield (
                 f"dataset_config.output_mode: found {data.output_mode!r}, should equal "

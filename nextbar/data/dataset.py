@@ -29,6 +29,9 @@ from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.types import Outcomes
 
+LARGEST_RANGE = 4.0
+"""of a log range variance beside the start's, 55 times as much or little"""
+
 SPANS = ("training", "validation", "test")
 
 
@@ -54,6 +57,9 @@ class Dataset:
     used: tuple[Bars, ...]
     """the bars within the dates asked for, with the columns of their source that are used: what the run is named by"""
 
+    ranges_ahead: bool
+    """whether training looks at the range variance of the bars ahead"""
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the bars that are used."""
@@ -76,7 +82,22 @@ class Dataset:
 
     def tape(self) -> Tape:
         """The bars as arrays for the device."""
-        return self.preparation.tape(self.bars, self.preparation.series)
+        tape = self.preparation.tape(self.bars, self.preparation.series)
+        return tape._replace(range_RH=self._range_labels(tape.start_RHX[..., 1])) if self.ranges_ahead else tape
+
+    def _range_labels(self, log_scale_RH: np.ndarray) -> np.ndarray:
+        """Log range variance of the bars ahead over the start's variance, less its mean in each series; (R, H).
+
+        Of training windows; 0 elsewhere. Within ``LARGEST_RANGE``: a bar without a range has no logarithm.
+        """
+        label_RH = np.zeros(log_scale_RH.shape, np.float32)
+        for s in range(len(self.bars)):
+            origin_N = self.panel.within(self.origins["training"], s) + self.panel.starts[s]
+            ratio_NH = self.panel.realised_variance(origin_N) / np.exp(2.0 * log_scale_RH[origin_N])
+            if len(origin_N) and np.isfinite(ratio_NH).all():  # a price may be below zero where the target is the close
+                log_NH = np.log(np.maximum(ratio_NH, np.exp(-2 * LARGEST_RANGE)))
+                label_RH[origin_N] = np.clip(log_NH - log_NH.mean(axis=0), -LARGEST_RANGE, LARGEST_RANGE)
+        return label_RH
 
     def outcomes(self, span: str) -> Outcomes:
         """What happened after the origins of a span."""
@@ -182,6 +203,7 @@ def build_dataset(
         learnt=tuple(len(rows) > 0 for rows in learnt_from),
         dropped={name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in roles.n_train)},
         used=tuple(map(features.of_source, source)),
+        ranges_ahead=config.range_loss > 0,
     )
 
 

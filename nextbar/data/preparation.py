@@ -71,6 +71,7 @@ class Preparation:
             spreads=self.spreads.scale([f.spreads for f in fits]),
             start_RHX=start_RHX.astype(np.float32),
             regressors_RK=regressors_RK.astype(np.float32),
+            range_RH=np.empty((len(regressors_RK), 0), np.float32),
         )
 
     def _start(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:

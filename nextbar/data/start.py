@@ -65,10 +65,10 @@ class RangeStart:
         if pooled:
             own = {(b.ticker, b.resolution): fit for b, fit in zip(bars, fits, strict=True) if fit}
             return cls(own, pooled)
-        if config.model_config.start == "range_har":
+        if config.model_config.start == "range_har" or config.range_loss:
             raise DataError(
                 "model_config.start: found 'range_har', but no series has enough training bars with four prices above "
-                "zero and a close that moves to fit one; use more bars, or start 'constant'"
+                "zero and a close that moves to fit one; use more bars, or start 'constant' (without range_loss)"
             )
         return None
 

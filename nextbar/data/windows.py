@@ -43,6 +43,8 @@ class Tape(NamedTuple):
     """what an untrained model forecasts after each bar, of the log return, see ``RangeStart.columns``; X may be 0"""
     regressors_RK: Array
     """what that is made from"""
+    range_RH: Array
+    """log range variance of the next h bars over that of the start, where training looks at it; else (R, 0)"""
 
 
 def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec) -> Batch:
@@ -95,6 +97,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         clock_BHC=_clock(tape, origin_B, series_B, spec),
         start_BHX=start_BHX,
         regressors_BK=regressors_BK,
+        range_BH=tape.range_RH[origin_B],
         y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,

@@ -34,14 +34,17 @@ def train_step(
     key = stream(hyper.seed, "dropout", state.step)
     weight = jnp.maximum(jnp.sum(batch.weight_B), 1)
 
-    def objective(params: Any, part: Batch, key: Array) -> tuple[Array, dict[str, Array]]:
+    def mean(loss_BH: Array, part: Batch) -> Array:
+        return jnp.sum(jnp.mean(loss_BH, axis=1) * part.weight_B) / weight
+
+    def objective(params: Any, part: Batch, key: Array) -> tuple[Array, tuple[Array, dict[str, Array]]]:
         outputs = state.apply_fn({"params": params}, part, rate, rngs={"dropout": key})
-        loss_B = jnp.mean(program.model.head.loss(outputs, part.y_BH), axis=1)
-        return jnp.sum(loss_B * part.weight_B) / weight, outputs
+        head = program.model.head
+        return mean(head.training_loss(outputs, part), part), (mean(head.loss(outputs, part.y_BH), part), outputs)
 
     def add_slice(sums: Any, slice_: tuple[Array, Batch]) -> tuple[Any, dict[str, Array]]:
         number, part = slice_
-        (loss, outputs), gradients = jax.value_and_grad(objective, has_aux=True)(
+        (_, (loss, outputs)), gradients = jax.value_and_grad(objective, has_aux=True)(
             state.params, part, jax.random.fold_in(key, number)
         )
         return jax.tree.map(jnp.add, sums, (loss, gradients)), outputs

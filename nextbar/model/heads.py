@@ -15,7 +15,7 @@ import numpy as np
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import OUTPUT_MODES, defined
 from nextbar.data.range_har.likelihood import MIN_DF
-from nextbar.types import Array
+from nextbar.types import Array, Batch
 
 START_DF = 6.0
 SMALLEST_SPREAD = 1e-6
@@ -41,6 +41,10 @@ class Head(nn.Module):
     def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
         """Elementwise loss, (B, H)."""
         raise NotImplementedError
+
+    def training_loss(self, outputs: dict[str, Array], batch: Batch) -> Array:
+        """What training descends, (B, H): the loss, and what is asked beside it."""
+        return self.loss(outputs, batch.y_BH)
 
     def mixture_loss(self, outputs_M: dict[str, Array], y_BH: Array) -> Array:
         """Elementwise loss (B, H) of the mixture of M members, whose outputs have an axis M in front.
@@ -94,12 +98,14 @@ class DistributionHead(_LikelihoodHead):
     """
 
     tail: str = "normal"
+    range_loss: float = 0.0
+    """see the configuration"""
 
     starts_from_labels: ClassVar[bool] = True
 
     @classmethod
     def of(cls, config: ExperimentConfig) -> Head:
-        return cls(config.dataset_config.horizon, config.model_config.tail)
+        return cls(config.dataset_config.horizon, config.model_config.tail, config.range_loss)
 
     @nn.compact
     def __call__(self, vector_BD: Array) -> dict[str, Array]:
@@ -118,6 +124,18 @@ class DistributionHead(_LikelihoodHead):
         half = (df + 1) / 2
         constant = jax.lax.lgamma(df / 2) - jax.lax.lgamma(half) + 0.5 * jnp.log(np.pi * (df - 2))
         return constant + log_scale + half * jnp.log1p(z**2 / (df - 2))
+
+    def training_loss(self, outputs: dict[str, Array], batch: Batch) -> Array:
+        """With the squared error of the log variance, as far as it has moved away from the start, against the range's.
+
+        The measurement equation of realised GARCH (Hansen, Huang and Shek 2012): the log of a range variance is that of
+        the variance, a constant, and noise.
+        """
+        loss_BH = self.loss(outputs, batch.y_BH)
+        if not self.range_loss:
+            return loss_BH
+        moved_BH = 2 * (outputs["log_scale"] - batch.start_BHX[..., 1])
+        return loss_BH + 0.5 * self.range_loss * (batch.range_BH - moved_BH) ** 2
 
     def start(self, y_NH: np.ndarray, frequencies_HK: np.ndarray | None) -> dict[str, np.ndarray]:
         spread_H = np.sqrt(np.mean(np.asarray(y_NH, np.float64) ** 2, axis=0))

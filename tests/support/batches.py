@@ -34,6 +34,7 @@ def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
         clock_BHC=jnp.float32(rng.normal(size=(B, H, 4))),
         start_BHX=jnp.zeros((B, H, 0)),
         regressors_BK=jnp.zeros((B, 0)),
+        range_BH=jnp.zeros((B, 0)),
         y_BH=jnp.int32(rng.integers(0, len(GRID) - 1, (B, H))) if grid else jnp.float32(rng.normal(size=(B, H))),
         unit_B=jnp.ones(B),
         weight_B=jnp.ones(B),
