@@ -37,7 +37,8 @@ DATASET_FIELDS = dict(
 EXPERIMENT_FIELDS = dict(
     model_config=REQUIRED, dataset_config=REQUIRED, log_dir=REQUIRED, experiment_name=REQUIRED,
     num_epochs=50, batch_size=128, learning_rate=5e-4, weight_decay=1e-4, lr_mode="cosine", warmup_epochs=5,
-    gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, seeds=1, save_weights=True,
+    range_loss=0.0, gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, seeds=1,
+    save_weights=True,
     early_stopper=0, final_fit=False,
 )  # fmt: skip
 
@@ -155,6 +156,7 @@ REFUSED: dict[str, list[Any]] = {
     "weight_decay": [-1e-9, math.inf],
     "lr_mode": ["step"],
     "warmup_epochs": [-1, -0.5, "1", True, None, math.nan, math.inf],
+    "range_loss": [-0.1, math.inf],
     "gradient_clip": [0, -1.0, math.inf],
     "test_split": SHARE,
     "validation_split": SHARE,

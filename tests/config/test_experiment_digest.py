@@ -41,7 +41,10 @@ OTHER: dict[str, Any] = {
     "test_tickers": ["x"],
 }
 PLACE = {"log_dir", "experiment_name", "dataset_config.datapath"}
-PAIRED = {"model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode"}
+PAIRED = {
+    "model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode", "range_loss"
+}  # fmt: skip
+"""fields that need others to change with them"""
 
 
 def test_digest_knows_every_field_but_the_three_of_place() -> None:
@@ -58,6 +61,12 @@ def test_digest_knows_every_field_but_the_three_of_place() -> None:
         assert changed != base
         assert (changed.digest() in digests) == (name in PLACE), name
         digests.add(changed.digest())
+
+
+def test_digest_knows_the_loss_of_ranges() -> None:
+    law = {"output_mode": "distribution"}
+    plain, ranged = (experiment(model=law, data=law, range_loss=weight) for weight in (0.0, 1.0))
+    assert plain.digest() != ranged.digest()
 
 
 def test_digest_is_the_same_however_it_is_spelt() -> None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from batches import make_batch
 from builders import make_config
 from experiments import GRID
 from scipy import stats
@@ -173,3 +174,17 @@ def test_read_out_is_in_units_of_the_label() -> None:
 )
 def test_a_configuration_has_its_head(overrides: dict[str, Any], head: Head) -> None:
     assert head_for(make_config(horizon=H, **overrides)) == head
+
+
+def test_ranges_are_asked_beside_the_likelihood() -> None:
+    """Half the weighted square of how far twice the log scale has moved from the start, and the range from its own."""
+    config = make_config(output_mode="distribution", range_loss=0.7, horizon=H)
+    head, batch = head_for(config), make_batch(config)
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(*batch.y_BH.shape, 2)).astype(np.float32)
+    ranges = rng.normal(size=batch.y_BH.shape).astype(np.float32)
+    batch = batch._replace(start_BHX=start, range_BH=ranges)
+    outputs = {name: rng.normal(size=batch.y_BH.shape).astype(np.float32) for name in ("location", "log_scale")}
+    extra = head.training_loss(outputs, batch) - head.loss(outputs, batch.y_BH)
+    expected = 0.35 * (ranges - 2 * (outputs["log_scale"] - start[..., 1])) ** 2
+    np.testing.assert_allclose(extra, expected, rtol=1e-4, atol=1e-5)
