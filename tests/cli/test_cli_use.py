@@ -202,7 +202,8 @@ def test_evaluate_prints_json_as_in_the_summary() -> None:
         for span in ("validation", "test"):
             assert extra in found[span].pop("calibration")
             tests = found[span].pop("tests")
-            assert set(tests) == ({"variance", "coverage", "pit", "parts"} if mode == "distribution" else set())
+            of_laws = {"variance", "coverage", "pit", "parts"}
+            assert set(tests) == {"contest"} | (of_laws if mode == "distribution" else set())
             assert all(set(finding) == {"title", "sentence", "figures"} for finding in tests.values())
             assert found[span]["windows"] == summary[span]["windows"]
             for name, value in summary[span]["model"].items():
