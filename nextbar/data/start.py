@@ -6,6 +6,7 @@ into the units of the label. Their lags may reach further back than the context.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,8 +83,9 @@ class RangeStart:
         return self.lags + (spec.horizon if spec.edges is not None else 0)
 
     def history(self, ticker: str, resolution: str) -> int:
-        """Bars that the start of a series looks back on."""
-        return self.of(ticker, resolution).units.lags[-1] + 1  # the first one's gap needs the close before it
+        """Bars that the start of a series looks back on; those of one without a fit of its own all there are."""
+        own = self.own.get((ticker, resolution))
+        return sys.maxsize if own is None else own.units.lags[-1] + 1  # the first one's gap needs the close before it
 
     def of(self, ticker: str, resolution: str) -> RangeHar:
         """The range HAR of a series: its own, that of its resolution, or that of the first there is."""

@@ -21,6 +21,7 @@ from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.inference.fits import fit_of, with_features
+from nextbar.logger import get_logger
 from nextbar.resolution import seconds
 
 FEWEST_READ = 32
@@ -163,6 +164,15 @@ def _last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelIn
     for name in spec.columns + spec.plain:
         if np.isnan(recent.columns[name]).any():
             raise DataError(f"{bars.name}: {name} is not known for all of the last {length} bars; give more history")
+    longest = preparation.start.of(bars.ticker, bars.resolution).units.lags[-1] if preparation.start else 0
+    if len(bars) < longest:
+        get_logger().warning(
+            "%s: %d bars, but the range HAR that the model starts at looks back on %d; its means are over the bars "
+            "there are, which is another forecast: give more history",
+            bars.name,
+            len(bars),
+            longest,
+        )
     looked_at = bars.last(preparation.history(bars.ticker, bars.resolution))
     return ModelInput(looked_at, fit, np.array([len(looked_at) - 1]))
 

@@ -171,4 +171,5 @@ def test_a_forecast_looks_back_on_the_longest_lag() -> None:
     np.testing.assert_array_equal(recent[-1], whole[-1])
     less, _ = preparation.start.columns(bars.last(10), calendar, preparation.spec)
     assert np.isfinite(less).all() and (less[-1] != whole[-1]).any()
+    assert preparation.history("unknown", "1d") > len(bars)  # its unit is the mean over all of them
     assert dataclasses.replace(preparation, start=None).history("made_up", "1d") == 6

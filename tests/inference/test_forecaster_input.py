@@ -157,3 +157,21 @@ def test_prices_below_zero_are_refused_where_returns_are_asked_for(tmp_path_fact
     run = make_run(tmp_path_factory.mktemp("returns"), features="close", target="log_return")
     below = run.frame.assign(close=run.frame["close"] - run.frame["close"].max())
     assert "is not above 0, as target log_return needs" in refusal(run.load(), below)
+
+
+def test_too_few_bars_for_the_start_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path, n=320, resolution="1d", output_mode="distribution", target="log_return", start="range_har")
+    forecaster = run.load()
+    forecaster.predict(run.frame.tail(22))
+    assert "looks back" not in caplog.text
+    forecaster.predict(run.frame.tail(21))
+    assert "made_up_1d: 21 bars, but the range HAR that the model starts at looks back on 22" in caplog.text
+
+
+def test_an_unknown_ticker_has_one_forecast_from_a_bar(tmp_path: Path) -> None:
+    """Its unit is the mean of all its ranges so far, also where it alone is asked for the last bar."""
+    run = make_run(tmp_path, n=320, resolution="1d", output_mode="distribution", target="log_return", start="range_har")
+    frame = make_frame(make_bars("unknown", "1d", n=200, seed=9))
+    last = run.load().predict(frame)
+    every = run.load().predict(frame, last_only=False)
+    pd.testing.assert_frame_equal(last, every.tail(1).reset_index(drop=True), check_exact=True)
