@@ -163,10 +163,13 @@ def _require_alike(first: LoadedRun, other: LoadedRun) -> None:
     tails = [r.config.model_config.tail for r in runs]
     if Task.of(first.config).output_mode == "distribution" and tails[0] != tails[1]:
         differing.append(f"model_config.tail: {tails[0]} and {tails[1]}")
+    starts = ["a constant" if r.preparation.start is None else "a range HAR" for r in runs]
+    if starts[0] != starts[1]:
+        differing.append(f"model_config.start: {starts[0]} and {starts[1]}")
     differing += _moved_cuts(first, other)
     layouts = [r.preparation.spec.layout for r in runs]
     if layouts[0] != layouts[1]:
-        differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (1 is of an earlier nextbar)")
+        differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (lower ones are of an earlier nextbar)")
     if not differing and first.preparation.to_dict() != other.preparation.to_dict():
         differing.append("the bars of their training spans")
     if differing:
