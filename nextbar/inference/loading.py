@@ -14,6 +14,7 @@ import numpy as np
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
+from nextbar.data.window_spec import LAYOUT
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import ConfigError, RunError
 from nextbar.inference.forward import Forward
@@ -169,7 +170,7 @@ def _require_alike(first: LoadedRun, other: LoadedRun) -> None:
     differing += _moved_cuts(first, other)
     layouts = [r.preparation.spec.layout for r in runs]
     if layouts[0] != layouts[1]:
-        differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (lower ones are of an earlier nextbar)")
+        differing.append(f"the layout of their windows: {layouts[0]} and {layouts[1]} (that of a new run is {LAYOUT})")
     if not differing and first.preparation.to_dict() != other.preparation.to_dict():
         differing.append("the bars of their training spans")
     if differing:
