@@ -14,8 +14,7 @@ import numpy as np
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
-from nextbar.data.window_spec import LAYOUT
-from nextbar.data.window_spec import WindowSpec
+from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.errors import ConfigError, RunError
 from nextbar.inference.forward import Forward
 from nextbar.machine.hosts import require_alone
