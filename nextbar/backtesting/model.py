@@ -55,7 +55,7 @@ class ModelPredictor:
         return self.forecaster.predict(self._reached(scored), levels=(), last_only=False, law=True)
 
     def _reached(self, frame: Any) -> Any:
-        """The frame without bars too early for any context; all of it with indicators, which may need the first bar."""
+        """The frame without bars too early for any forecast; all of it with indicators, which may need the first."""
         import pandas as pd
 
         dataset = self.config.dataset_config
@@ -66,4 +66,8 @@ class ModelPredictor:
             self.cuts.test - max(map(seconds, dataset.resolutions)), unit="s", tz="UTC"
         )
         number = late.groupby([frame[key] for key in keys]).transform("sum")
-        return frame[frame.groupby(keys).cumcount(ascending=False) < number + dataset.seq_len]
+        resolution = frame["resolution"] if "resolution" in frame else [dataset.resolutions[0]] * len(frame)
+        history = self.forecaster.preparation.history
+        looked_at = {pair: history(*pair) for pair in set(zip(frame["ticker"], resolution, strict=True))}
+        needed = [looked_at[pair] for pair in zip(frame["ticker"], resolution, strict=True)]
+        return frame[frame.groupby(keys).cumcount(ascending=False) - number < needed]
