@@ -26,8 +26,6 @@ from nextbar.types import Forecast, Reference
 
 DIRECTION = "acc_dir"
 """the only metric of participants that forecast a direction alone"""
-PLAIN = ("persistence", "frequencies")
-"""baselines that are the plain ones of an output mode"""
 
 
 def reference(panel: BacktestPanel, dataset: Dataset, task: Task) -> Reference:
@@ -115,17 +113,23 @@ class FoldScorer:
         by_fold = ByFold.of(conformals, self.fold_N) if conformals else None
         return calibration_report(self.panel.outcomes(self.row_N), forecast, self.task, by_fold)
 
-    def tests(self, model: str, others: Sequence[Participant], forecasts: Mapping[str, Forecast]) -> dict[str, Finding]:
+    def tests(
+        self,
+        model: str,
+        others: Sequence[Participant],
+        forecasts: Mapping[str, Forecast],
+        strongest: str | None = None,
+    ) -> dict[str, Finding]:
         """What statistical tests say of the model, and of all that answer the same question; see ``Examined``.
 
-        The benchmark is the plain baseline; where it takes no part the first of the others that answers the question.
+        The benchmark is the strongest baseline; without one the first of the others that answers the question.
         """
         rivals = [
             other.name for other in others
             if not other.direction_only and same_question(forecasts[other.name], self.task) == self.task
         ]  # fmt: skip
         taking_part = {name: forecasts[name] for name in (model, *rivals)}
-        benchmark = next(iter([name for name in rivals if name in PLAIN] or rivals), model)
+        benchmark = strongest or next(iter(rivals), model)
         realised_NH = self.panel.realised_variance(self.row_N)
         return findings(Examined(self._scorers(self.task)[0], taking_part, benchmark, realised_NH))
 

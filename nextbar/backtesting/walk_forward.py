@@ -146,7 +146,7 @@ class WalkForward:
             "scores": scores,
             "strongest": strongest,
             "calibration": scorer.calibration(forecasts[ModelPredictor.name], conformals),
-            "tests": scorer.tests(ModelPredictor.name, self.others, forecasts),
+            "tests": scorer.tests(ModelPredictor.name, self.others, forecasts, strongest),
             "verdict": scores[ModelPredictor.name]["verdict"],
         }
 

@@ -35,7 +35,7 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
         resolution: another bar interval than the recipe was measured at.
 
     Raises:
-        ConfigError: no such recipe, or a value that no configuration takes.
+        ConfigError: no such recipe.
         DataError: the folder, the resolution or a ticker is not there.
     """
     text = _text(name)

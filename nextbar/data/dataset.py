@@ -21,10 +21,12 @@ from nextbar.data.indicators import add_indicators
 from nextbar.data.origins import moves_in_training, moves_until, window_origins
 from nextbar.data.panel import Panel
 from nextbar.data.preparation import Preparation, fit_spreads
+from nextbar.data.range_har.ranges import range_variances
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.series_fit import fit_series, training_calendars
 from nextbar.data.splits import Cuts, require_length, require_windows
 from nextbar.data.start import RangeStart
+from nextbar.data.targets import realised
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.types import Outcomes
@@ -88,15 +90,18 @@ class Dataset:
     def _range_labels(self, log_scale_RH: np.ndarray) -> np.ndarray:
         """Log range variance of the bars ahead over the start's variance, less its mean in each series; (R, H).
 
-        Of training windows; 0 elsewhere. Within ``LARGEST_RANGE``: a bar without a range has no logarithm.
+        Of training windows; 0 elsewhere. Within ``LARGEST_RANGE``: a bar without a range has no logarithm. Whether a
+        later price is above zero must not count, so the variances are taken bar by bar.
         """
+        origin_N = self.origins["training"]
+        variance_R = self.panel.per_bar(lambda b: range_variances(b.columns))
+        ratio_NH = realised(variance_R, origin_N, self.panel.horizon) / np.exp(2.0 * log_scale_RH[origin_N])
+        log_NH = np.log(np.maximum(ratio_NH, np.exp(-2 * LARGEST_RANGE)))
+        series_N = self.panel.series_R[origin_N]
+        for s in np.unique(series_N):
+            log_NH[series_N == s] -= log_NH[series_N == s].mean(axis=0)
         label_RH = np.zeros(log_scale_RH.shape, np.float32)
-        for s in range(len(self.bars)):
-            origin_N = self.panel.within(self.origins["training"], s) + self.panel.starts[s]
-            ratio_NH = self.panel.realised_variance(origin_N) / np.exp(2.0 * log_scale_RH[origin_N])
-            if len(origin_N) and np.isfinite(ratio_NH).all():  # a price may be below zero where the target is the close
-                log_NH = np.log(np.maximum(ratio_NH, np.exp(-2 * LARGEST_RANGE)))
-                label_RH[origin_N] = np.clip(log_NH - log_NH.mean(axis=0), -LARGEST_RANGE, LARGEST_RANGE)
+        label_RH[origin_N] = np.clip(log_NH, -LARGEST_RANGE, LARGEST_RANGE)
         return label_RH
 
     def outcomes(self, span: str) -> Outcomes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import make_bars, make_config
+from builders import make_bars, make_config, with_columns
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
@@ -70,3 +70,11 @@ def test_what_it_needs() -> None:
         make_config(**LAW | {"range_loss": 1.0, "start": "constant"})
     with pytest.raises(DataError, match="no series has enough training bars"):
         make(1.0, n=110)
+
+
+def test_a_later_price_at_zero_changes_none_of_them() -> None:
+    config, dataset = make(1.0, target="close")
+    late = dataset.bars[0].close_time_N >= dataset.cuts.validation
+    spoilt = with_columns(dataset.bars[0], low=np.where(late, 0.0, dataset.bars[0].columns["low"]))
+    other = build_dataset(config, [spoilt, dataset.bars[1]])
+    np.testing.assert_array_equal(other.tape().range_RH, dataset.tape().range_RH)

@@ -21,7 +21,7 @@ from nextbar.data.range_har.units import RangeUnits
 LEAST_ROWS = 100
 """returns that a law is fitted on, at least"""
 MOST_ROWS = 200_000
-"""at most, the last of training: more change the third digit of no coefficient, and take a minute"""
+"""at most, the last of training: a law has a handful of numbers"""
 
 
 class RangeLaw(NamedTuple):
@@ -103,18 +103,16 @@ def fit_range_har(
         Of each series, None where it has a price that is not above zero or too few returns; and by resolution the one
         for series that were not trained: the law that is likeliest for all rows together.
     """
-    rows: dict[str, list[Rows]] = {}
-    units: dict[str, list[RangeUnits]] = {}
+    fitted: dict[str, list[tuple[RangeHar, Rows]]] = {}
     fits: list[RangeHar | None] = []
     for b, n, calendar in zip(bars, n_train, calendars, strict=True):
         own = RangeUnits.fit(b, n, calendar)
         own_rows = None if own is None else _rows(b, n, calendar, own, horizon)
         laws = None if own_rows is None else _fit_laws([own_rows], tail)
         fits.append(None if own is None or laws is None else RangeHar(own, laws))
-        if own is not None and own_rows is not None and laws is not None:
-            rows.setdefault(b.resolution, []).append(own_rows)
-            units.setdefault(b.resolution, []).append(own)
-    return fits, {name: pooled for name in rows if (pooled := _pooled(units[name], rows[name], tail))}
+        if fits[-1] is not None and own_rows is not None:
+            fitted.setdefault(b.resolution, []).append((fits[-1], own_rows))
+    return fits, {name: pooled for name, own_fits in fitted.items() if (pooled := _pooled(own_fits, tail))}
 
 
 def _rows(bars: Bars, n_train: int, calendar: Calendar, units: RangeUnits, horizon: int) -> Rows | None:
@@ -147,9 +145,9 @@ def _fit_laws(rows: Sequence[Rows], tail: str) -> tuple[HarLaw, ...] | None:
     return tuple(laws)
 
 
-def _pooled(units: Sequence[RangeUnits], rows: Sequence[Rows], tail: str) -> RangeHar | None:
+def _pooled(fitted: Sequence[tuple[RangeHar, Rows]], tail: str) -> RangeHar | None:
     """The range HAR of a series that was not trained, from trained ones that have the lags of the first."""
-    alike = [u.lags == units[0].lags for u in units]
-    laws = _fit_laws([own for own, is_alike in zip(rows, alike, strict=True) if is_alike], tail)
-    shared = RangeUnits.shared([own for own, is_alike in zip(units, alike, strict=True) if is_alike])
-    return None if laws is None else RangeHar(shared, laws)
+    first, _ = fitted[0]
+    alike = [(har, rows) for har, rows in fitted if har.units.lags == first.units.lags]
+    laws = first.laws if len(alike) == 1 else _fit_laws([rows for _, rows in alike], tail)
+    return None if laws is None else RangeHar(RangeUnits.shared([har.units for har, _ in alike]), laws)

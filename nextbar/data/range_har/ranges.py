@@ -31,7 +31,7 @@ def lags_of(calendar: Calendar) -> tuple[int, ...]:
     if calendar.step >= DAY:
         return LONG_LAGS
     day = max(int(calendar.slots_a_day), 1)
-    week = 7 if day * calendar.step > 0.9 * DAY else 5
+    week = 7 if calendar.slots_a_day * calendar.step > 0.9 * DAY else 5
     quarter = day // 4 if day >= LEAST_QUARTERS else 1
     return tuple(sorted({1, quarter, day, week * day}))
 
