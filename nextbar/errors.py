@@ -14,7 +14,11 @@ MOST = 20
 
 def short(value: object) -> str:
     """A value as Python writes it, for a message; a long one is cut, with its length after it."""
-    text = repr(value)
+    return cut(repr(value))
+
+
+def cut(text: str) -> str:
+    """A text for a message; a long one is cut, with its length after it."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}... ({len(text):,} characters)"
 
 

@@ -1,12 +1,78 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and are read within bounds, whoever wrote them."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+LEVELS = 50
+"""how deep the lists and mappings of a file may be nested"""
+
+LARGEST_JSON = 10**9
+"""bytes of a JSON file; residuals of millions of windows are hundreds of megabytes"""
+
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+
+def read_bytes(path: str | os.PathLike[str], largest: int) -> bytes:
+    """The content of a regular file, or of a pipe that a shell made, such as ``/dev/stdin``.
+
+    Any other pipe would be waited for, and a device read, for ever.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; ``strerror`` says what was found and allowed.
+    """
+    mode = os.stat(path).st_mode
+    by_shell = stat.S_ISFIFO(mode) and os.fspath(path).startswith("/dev/")
+    if not (stat.S_ISREG(mode) or by_shell):
+        kind = next((word for is_kind, word in _KINDS.items() if is_kind(mode)), "no file")
+        raise OSError(errno.EINVAL, f"it is {kind}, should be a regular file", os.fspath(path))
+    with open(path, "rb") as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes, the most that is read", os.fspath(path))
+    return data
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        OSError: as ``read_bytes``.
+        ValueError: no JSON, NaN or infinity in it, nested more than ``LEVELS`` deep, or no object.
+    """
+    try:
+        content = json.loads(read_bytes(path, LARGEST_JSON), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {LEVELS} levels") from None
+    if not isinstance(content, dict):
+        raise ValueError("it holds no JSON object")
+    level: list[Any] = [content]
+    for _ in range(LEVELS):
+        inside = (part for value in level for part in (value.values() if isinstance(value, dict) else value))
+        level = [part for part in inside if isinstance(part, dict | list)]
+        if not level:
+            return content
+    raise ValueError(f"nested deeper than {LEVELS} levels")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} stands in it, which is no JSON")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

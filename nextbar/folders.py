@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nextbar.errors import RunError
+from nextbar.errors import NextbarError, RunError, cut, first_line
 
 PATIENCE = 0.2
 """seconds to wait for a lock: a process that asks whether somebody holds it has it for a moment"""
@@ -89,6 +89,30 @@ def is_held(lock: Path) -> bool:
             return False
     except (Timeout, OSError):
         return True
+
+
+@contextmanager
+def told_as_damage(folder: object) -> Iterator[None]:
+    """Turn what Python says of files that do not fit together into one error that names their folder.
+
+    Each file of a folder is checked as it is read, but not every figure in it, and whoever wrote it may have written
+    anything. The error's cause is Python's own.
+
+    Args:
+        folder: what the files were read from, for the message.
+
+    Raises:
+        RunError: an error of Python's in the block; nextbar's own pass.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, NextbarError):
+            raise
+        raise RunError(
+            f"the files of {folder} do not fit together ({type(error).__name__}: {cut(first_line(error))}); "
+            "was it copied whole?"
+        ) from error
 
 
 def refuse_later_format(folder: Path, written: int, newest: int, version: str | None = None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import RunError, TrainingInterrupted
-from nextbar.files import write_json, write_whole
+from nextbar.files import read_json, write_json, write_whole
 from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
 
 FORMAT = 1
@@ -66,11 +66,11 @@ class BacktestFolder:
             RunError: it is damaged, of a later version, or not that of a backtest.
         """
         try:
-            summary = json.loads((self.path / SUMMARY).read_text())
-            kind, written = summary.get("kind"), summary.get("format", FORMAT)
+            summary = read_json(self.path / SUMMARY)
+            kind, written = summary.get("kind"), int(summary.get("format", FORMAT))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise RunError(
                 f"{self.path / SUMMARY} cannot be read ({error}); was the backtest folder copied whole?"
             ) from None

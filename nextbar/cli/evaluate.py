@@ -9,6 +9,7 @@ import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
+from nextbar.folders import told_as_damage
 from nextbar.tables import plain_table, print_findings, print_whole, span_table, stdout
 
 if TYPE_CHECKING:
@@ -43,13 +44,16 @@ def evaluate(
             "run": run, "tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal,
             "new": new, "revised": revised,
         }  # fmt: skip
-        reports = run_interruptible(
-            lambda: {
-                name: span.report | {"calibration": span.calibration, "tests": span.tests}
-                for name, span in evaluate_run(path if len(path) > 1 else path[0], data=data, **options).spans.items()
-            },
-            lambda: None,
-        )
+        with told_as_damage(", ".join(map(str, path))):
+            reports = run_interruptible(
+                lambda: {
+                    name: span.report | {"calibration": span.calibration, "tests": span.tests}
+                    for name, span in evaluate_run(
+                        path if len(path) > 1 else path[0], data=data, **options
+                    ).spans.items()
+                },
+                lambda: None,
+            )
         if as_json:
             typer.echo(json.dumps(reports, indent=2, allow_nan=False))
         else:

@@ -10,6 +10,7 @@ import typer
 
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
+from nextbar.folders import told_as_damage
 
 
 def predict(
@@ -65,14 +66,15 @@ def predict(
         shares = check_levels(texts)
         if out is not None:
             check_target(out)
-        forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
-        bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
-        table = run_interruptible(
-            lambda: forecaster.predict(
-                bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law
-            ),
-            lambda: None,
-        )
+        with told_as_damage(", ".join(map(str, path))):
+            forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
+            bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
+            table = run_interruptible(
+                lambda: forecaster.predict(
+                    bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law
+                ),
+                lambda: None,
+            )
         if out is None:
             sys.stdout.write(to_csv(table))
         else:

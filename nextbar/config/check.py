@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from nextbar.arguments import strict_arguments
 from nextbar.config.choices import OneOf
-from nextbar.errors import ConfigError, nearest, short
+from nextbar.errors import MOST, ConfigError, cut, nearest, short
 
 _RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 _WORDS = {
@@ -70,10 +70,13 @@ def checked(cls: type[T]) -> type[T]:
         try:
             build(self, *args, **kwargs)
         except ValidationError as error:
-            found = [problem for item in error.errors() for problem in _problems(built, item)]
+            items = error.errors()
+            found = [problem for item in items[:MOST] for problem in _problems(built, item)]
             found += [text for text in _hidden_conflicts(built, kwargs, error) if text not in found]
-            title = ":" if len(found) == 1 else f" has {len(found)} problems:\n "
-            raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(found)) from None
+            more = len(items[MOST:])
+            title = ":" if len(found) == 1 else f" has {len(found) + more:,} problems:\n "
+            listing = [*found, f"and {more:,} more"] if more else found
+            raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(listing)) from None
 
     strict_arguments(built)
     built.__init__ = __init__  # which tells unknown fields among all other problems
@@ -115,7 +118,7 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
     elif kind == "unexpected_positional_argument":
         yield f"found {_short(error['input'])} without a name; fields are given by keyword, in any order"
     elif kind in ("unexpected_keyword_argument", "invalid_key"):
-        where = ".".join(map(str, path))
+        where = cut(".".join(map(str, path)))
         yield f"{where}: no such field{nearest(where, field_names(cls))}"
     elif kind == "missing":
         yield f"{where}: must be given, should be {_allowed(*_type_at(cls, path))}"

@@ -10,8 +10,15 @@ from typing import Any
 
 import yaml
 
-from nextbar.errors import ConfigError, nearest, short
-from nextbar.files import write_whole
+from nextbar.errors import ConfigError, first_line, nearest, short
+from nextbar.files import LEVELS, read_bytes, write_whole
+
+LARGEST = 10**6
+"""bytes of a file"""
+MOST_ALIASES = 100
+MOST_VALUES = 200_000
+"""scalars, lists and mappings, those that aliases stand for counted each time: nine levels of nine aliases are a short
+file and 400 million values"""
 
 # PyYAML follows YAML 1.1, where 1e-4 (no dot, or no sign in the exponent) is text; YAML 1.2 reads a number.
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
@@ -22,20 +29,65 @@ _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2 floats, ``inf`` and ``None``; dates stay text; a key given twice is an error."""
+    """Safe, with YAML 1.2 floats, ``inf`` and ``None``; dates stay text; a key given twice is an error.
+
+    Plain values only: no tags, and within bounds, also where aliases stand for much.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
         first: [(tag, form) for tag, form in forms if tag != _TIMESTAMP]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth = self._aliases = self._values = 0
+        self._sizes: dict[int, int] = {}  # values in a node that has been read to its end
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            return self._aliased(super().compose_node(parent, index), event)
+        if getattr(event, "tag", None) is not None:
+            raise _refused("a tag (!); only plain values are read, without tags", event)
+        if self._depth == LEVELS:
+            raise _refused(f"nested too deeply, at most {LEVELS} levels are read", event)
+        before = self._values
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        self._count(1, event)
+        self._sizes[id(node)] = self._values - before
+        return node
+
+    def _aliased(self, node: yaml.Node | None, event: yaml.Event) -> yaml.Node | None:
+        self._aliases += 1
+        if self._aliases > MOST_ALIASES:
+            raise _refused(f"more than {MOST_ALIASES} aliases (*)", event)
+        if id(node) not in self._sizes:
+            raise _refused("an alias (*) stands inside the very value that it names", event)
+        self._count(self._sizes[id(node)], event)
+        return node
+
+    def _count(self, values: int, event: yaml.Event) -> None:
+        self._values += values
+        if self._values > MOST_VALUES:
+            raise _refused(
+                f"more than {MOST_VALUES:,} values, those that aliases (*) stand for counted each time", event
+            )
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{short(key.value)} is given twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _refused(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    mark: Any = event.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -66,10 +118,11 @@ def read_yaml(path: str | os.PathLike[str], mend: Callable[[bytes], bytes] = byt
         mend: makes YAML of what is written in it.
 
     Raises:
-        ConfigError: no such file, not readable, empty, not YAML (the line is named), or not a mapping.
+        ConfigError: no such file, not readable, too large, empty, not plain YAML (the line is named), or not a
+            mapping.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_bytes(path, LARGEST)
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from None
     data = _parse(mend(content), str(path))
@@ -133,24 +186,14 @@ def _put_in(data: Mapping[str, Any], text: str, names: tuple[str, ...]) -> dict[
 
 
 def _parse(content: bytes | str, source: str) -> Any:
+    """The value of a YAML text, of plain values within bounds."""
+    if len(content) > LARGEST:
+        raise ConfigError(f"{source}: it is larger than {LARGEST:,} bytes, the most that is read")
     try:
-        data = yaml.load(content, Loader=_Loader)
+        return yaml.load(content, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(f"{source}{place}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{source}: not valid YAML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deeply for a configuration") from None
-    if _endless(data):
-        raise ConfigError(f"{source}: an alias (*) stands inside the very value that it names")
-    return data
-
-
-def _endless(value: Any, above: tuple[int, ...] = ()) -> bool:
-    """True where a mapping or list contains itself."""
-    if not isinstance(value, dict | list):
-        return False
-    parts = value.values() if isinstance(value, dict) else value
-    return id(value) in above or any(_endless(part, (*above, id(value))) for part in parts)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # OverflowError: "\UFFFFFFFF"
+        raise ConfigError(f"{source}: not valid YAML: {first_line(error)}") from None

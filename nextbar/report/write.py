@@ -10,6 +10,7 @@ from typing import Any
 from nextbar.arguments import strict_arguments
 from nextbar.errors import ConfigError, NextbarError, RunError
 from nextbar.files import write_whole
+from nextbar.folders import told_as_damage
 from nextbar.logger import get_logger
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.kinds import is_backtest, is_study
@@ -55,18 +56,19 @@ def write_report(
     target = path / NAME if out is None else Path(out)
     if target.is_dir():
         target /= NAME
-    if is_backtest(path):
-        from nextbar.report.backtest_page import backtest_page
+    with told_as_damage(path):
+        if is_backtest(path):
+            from nextbar.report.backtest_page import backtest_page
 
-        page = backtest_page(path, bars, data)
-    elif is_study(path):
-        from nextbar.report.study_page import study_page
+            page = backtest_page(path, bars, data)
+        elif is_study(path):
+            from nextbar.report.study_page import study_page
 
-        page = study_page(path, partial(_best_page, target=target, bars=bars, data=data), bars, data)
-    else:
-        from nextbar.report.run_page import run_page
+            page = study_page(path, partial(_best_page, target=target, bars=bars, data=data), bars, data)
+        else:
+            from nextbar.report.run_page import run_page
 
-        page = run_page(path, bars, data, revised)
+            page = run_page(path, bars, data, revised)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, page)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.yaml_file import read_yaml
-from nextbar.errors import NextbarError
+from nextbar.errors import NextbarError, short
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING
 from nextbar.resolution import seconds
@@ -57,14 +59,15 @@ class RunInfo:
 
 def describe(path: Path) -> RunInfo:
     """The run in a folder; one that cannot be read has the status ``damaged``, and raises nothing."""
-    size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    size = 0
     try:
+        size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
         config = read_yaml(path / CONFIG)
         mode = config["model_config"].get("output_mode", "mean")
         kind = OUTPUT_MODES[mode].kind
         summary = read_summary(path)
         metrics: dict[str, Any] = summary["metrics"]
-        return RunInfo(
+        facts = RunInfo(
             path=path,
             status=summary["status"],
             output_mode=mode,
@@ -78,11 +81,17 @@ def describe(path: Path) -> RunInfo:
             final_fit="final_fit" in summary,
             bytes=size,
         )
+        return TypeAdapter(RunInfo).validate_python(vars(facts))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        problem = f"{path}: of summary.json {wrong['loc'][0]} is {short(wrong['input'])}"
     except NextbarError as error:
         return RunInfo(path, "damaged", bytes=size, problem=str(error))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        problem = f"{path}: config.yaml or summary.json lacks {error}; was the run folder copied whole?"
-        return RunInfo(path, "damaged", bytes=size, problem=problem)
+    except OSError as error:  # deleted meanwhile
+        problem = f"{path} cannot be read: {error.strerror or error}"
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
+        problem = f"{path}: config.yaml or summary.json lacks {error}"
+    return RunInfo(path, "damaged", bytes=size, problem=f"{problem}; was the run folder copied whole?")
 
 
 def _until(summary: dict[str, Any], resolution: str | list[str]) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
+from nextbar.files import read_json
 from nextbar.runs.records import CONFIG, NORMALISATION, SUMMARY
 
 PARTS = frozenset({CONFIG, SUMMARY, NORMALISATION, "checkpoints"})
@@ -25,8 +25,8 @@ def is_run(path: str | Path) -> bool:
 def is_backtest(path: str | Path) -> bool:
     """True for the folder of a backtest, which may hold the runs of its folds."""
     try:
-        return json.loads((Path(path) / SUMMARY).read_text()).get("kind") == "backtest"
-    except (OSError, ValueError, AttributeError):
+        return read_json(Path(path) / SUMMARY).get("kind") == "backtest"
+    except (OSError, ValueError):
         return False
 
 

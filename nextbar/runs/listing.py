@@ -102,16 +102,17 @@ def _kind(info: RunInfo, runs: Sequence[RunInfo]) -> str:
 
 def _find(folder: Path, depth: int | None = None) -> Iterator[Path]:
     """Run folders, in order of their paths, at most ``depth`` levels down; not those inside a run."""
-    if is_run(folder):
-        yield folder
-    elif depth != 0:
-        try:
-            inside = sorted(e.name for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
-        except PermissionError:
-            return
-        for path in (folder / name for name in inside):
-            if not is_backtest(path):
-                yield from _find(path, None if depth is None else depth - 1)
+    open_folders = [(folder, 0)]
+    while open_folders:
+        path, level = open_folders.pop()
+        if is_run(path):
+            yield path
+        elif level != depth and (level == 0 or not is_backtest(path)):
+            try:
+                names = sorted(e.name for e in os.scandir(path) if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
+            except OSError:  # not ours to read, gone, or a path too long for the system
+                continue
+            open_folders += [(path / name, level + 1) for name in reversed(names)]
 
 
 def nearby(path: Path) -> str:

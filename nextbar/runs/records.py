@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from nextbar.config.yaml_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
-from nextbar.files import write_json, write_whole
+from nextbar.files import read_json, write_json, write_whole
 from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.timeline import Timeline
@@ -60,13 +59,13 @@ def read_summary(path: Path) -> dict[str, Any]:
         RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
     """
     try:
-        summary = json.loads((path / SUMMARY).read_text())
-        written = int(summary.get("format", FORMAT))
+        summary = read_json(path / SUMMARY)
+        written, versions = int(summary.get("format", FORMAT)), dict(summary.get("versions", {}))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"{path / SUMMARY} cannot be read ({error}); was the run folder copied whole?") from None
-    refuse_later_format(path, written, FORMAT, summary.get("versions", {}).get("nextbar", "a later version"))
+    refuse_later_format(path, written, FORMAT, versions.get("nextbar", "a later version"))
     if summary.get("status") == "running" and not is_claimed(path):
         summary |= {"status": "interrupted", "message": GONE}
     return summary
@@ -218,8 +217,8 @@ def read_conformal(path: Path) -> tuple[int, Conformal] | None:
 def _whole(path: Path) -> Iterator[dict[str, Any]]:
     """The content of a JSON file; errors while it is read, in or before the block, are raised as RunError."""
     try:
-        yield json.loads(path.read_text())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield read_json(path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from nextbar.errors import ConfigError, RunError, first_line
+from nextbar.errors import ConfigError, RunError, cut, first_line
 from nextbar.files import write_whole
 
 
@@ -25,6 +25,8 @@ def open_journal(path: Path, create: bool) -> JournalStorage:
             raise RunError(f"{path}: no such journal; was the study's folder copied whole?")
         if path.is_dir():
             raise ConfigError(f"storage: {path} is a folder, should be a file or a database URL")
+        if path.exists():
+            raise ConfigError(f"storage: {path} is a pipe or a device, should be a file or a database URL")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab"):
@@ -38,8 +40,12 @@ def open_journal(path: Path, create: bool) -> JournalStorage:
         warnings.simplefilter("ignore")
         try:
             return JournalStorage(JournalFileBackend(str(path)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"storage {path} is no journal of a study: {first_line(error)}") from None
+        except OSError as error:
+            raise ConfigError(f"storage {path} cannot be read: {error.strerror or error}") from None
+        except Exception as error:  # Optuna replays the lines unchecked, and fails anywhere
+            raise ConfigError(
+                f"storage {path} is no journal of a study ({type(error).__name__}: {cut(first_line(error))})"
+            ) from None
 
 
 def _is_journal(path: Path) -> bool:

@@ -14,6 +14,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.errors import NextbarError, RunError
+from nextbar.folders import told_as_damage
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
 from nextbar.metrics.luck import Luck
@@ -26,7 +27,7 @@ from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard
 from nextbar.searching.optuna_study import load_study
 from nextbar.searching.space.space import Space
 from nextbar.searching.storage import open_storage, storage_failures
-from nextbar.searching.trials import FACTS, OWNER, counted
+from nextbar.searching.trials import OWNER, counted, run_name
 from nextbar.searching.winner import winner_luck
 from nextbar.tables import print_whole
 
@@ -74,21 +75,23 @@ class Study:
         """
         folder = StudyFolder(Path(path))
         description = folder.read()
-        space = Space.from_dict({"base": description.get("base"), "search": description.get("search")})
-        place = storage or description.get("storage") or str(folder.journal)
-        study = load_study(open_storage(place, create=False), description["study_name"])
+        with told_as_damage(path):
+            space = Space.from_dict({"base": description.get("base"), "search": description.get("search")})
+            place = str(storage or description.get("storage") or folder.journal)
+            study = load_study(open_storage(place, create=False), description["study_name"])
         return cls(folder.path, space, study, bars)
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
         """The trials in the order drawn; see ``counted``, also for their numbers."""
-        with storage_failures():
+        with storage_failures(), told_as_damage(self.path):
             return counted(self.optuna.get_trials(deepcopy=False))
 
     @cached_property
     def leaderboard(self) -> list[Row]:
         """A row for each trial, the best first; see ``leaderboard.csv``."""
-        return leaderboard(self.trials, self.space)
+        with told_as_damage(self.path):
+            return leaderboard(self.trials, self.space)
 
     @property
     def best_trial(self) -> FrozenTrial:
@@ -113,7 +116,7 @@ class Study:
             RunError: no trial has finished, or the best one was trained on another machine.
         """
         trial = self.best_trial
-        run = self.path / trial.user_attrs[FACTS]["run"]
+        run = self.path / run_name(trial)
         if not run.is_dir():
             host = trial.user_attrs[OWNER]["host"]
             raise RunError(

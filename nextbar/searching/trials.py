@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 
 from optuna.trial import FrozenTrial
+
+from nextbar.errors import RunError, short
 
 CONFIGURATION, OWNER, LEASED, WITHDRAWN, FACTS, TAKEN_OVER, VERDICT = (
     "configuration", "owner", "lease", "withdrawn", "facts", "taken_over", "verdict",
@@ -37,6 +40,19 @@ def first_number(trial: FrozenTrial) -> int:
     """The storage's number of the trial that this one goes on with, through all take-overs; else its own."""
     first: int = trial.user_attrs.get(TAKEN_OVER, {}).get("first", trial.number)
     return first
+
+
+def run_name(trial: FrozenTrial) -> str:
+    """Name of the folder of a trial's run, which lies in the study's folder and nowhere else.
+
+    Raises:
+        RunError: it would lie elsewhere, as in a study that was written to lead there.
+    """
+    facts = trial.user_attrs.get(FACTS)
+    name = facts.get("run") if isinstance(facts, dict) else None
+    if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):
+        raise RunError(f"trial {trial.number}: its run is called {short(name)}, should be the name of a folder")
+    return name
 
 
 def rank(trial: FrozenTrial) -> tuple[int, int]:

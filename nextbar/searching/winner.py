@@ -12,7 +12,7 @@ from nextbar.metrics.luck import Luck, luck
 from nextbar.metrics.timeline import Timeline
 from nextbar.runs.records import read_losses
 from nextbar.searching.leaderboard import best_of
-from nextbar.searching.trials import FACTS
+from nextbar.searching.trials import run_name
 
 MODEL = "model"
 """what the timelines of runs call the run itself; the last of the others is the benchmark"""
@@ -40,7 +40,7 @@ def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck
     winner = None
     for trial in tried:
         try:
-            timeline = read_losses(path / trial.user_attrs[FACTS]["run"])
+            timeline = read_losses(path / run_name(trial))
         except RunError as error:
             if trial.number == best.number:
                 return str(error)

@@ -252,7 +252,7 @@ def test_wrong_overrides(file: Path, override: str, told: str) -> None:
         (b"num_epochs: 3\nmodel_config: {d_model: 64\nseed: 1\n", "line 3"),
         (b"seed: 1\nseed: 2\n", "line 2, column 1: not valid YAML: 'seed' is given twice"),
         (b"seed: !!python/object:os.system {}\n", "not valid YAML"),
-        (b"seed: !!int x\n", "not valid YAML"),
+        (b"seed: !!int x\n", "line 1, column 7: not valid YAML: a tag (!)"),
         (b"a: \x00", "not valid YAML"),
         (b"\xff\xfe\x00", "not valid YAML"),
         (b"[" * 5000, "nested too deeply"),

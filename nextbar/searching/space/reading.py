@@ -16,7 +16,9 @@ from nextbar.searching.space.fields import SECTIONS, field_of, flat, refuse_fixe
 
 KEYS = ("base", "search")
 
-_BARE = re.compile(rb"^([ \t]*[\w.]+:[ \t]+)(\[[^\]\n]*\][ \t]*[-+*/][^#\n]*?)([ \t]*(?:#.*)?)$", re.MULTILINE)
+_BARE = re.compile(
+    rb"^([ \t]*[\w.]+:[ \t]+)(\[[^\]\n]*\][ \t]*[-+*/][^#\n]{0,300}?)(?<![ \t])([ \t]*(?:#.*)?)$", re.MULTILINE
+)
 
 
 def quoted(content: bytes) -> bytes:
