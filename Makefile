@@ -4,6 +4,8 @@
 # make lint    the first three of `make test` alone
 # make mutants how many small changes of the code the tests notice, for an hour on 2 cores;
 #              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
+# make fuzz    bytes at random for the readers of bars, configurations and spaces, for ten minutes each;
+#              e.g. `make fuzz MINUTES=1 ONLY=csv,space`
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,7 @@ MINUTES ?= 60
 ONLY ?= *
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint mutants clean
+.PHONY: demo test slow lint mutants fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -33,6 +35,11 @@ lint: $(VENV)/installed-dev
 
 mutants: $(VENV)/installed-mutants
 	@$(BIN)/python tests/mutants.py --minutes $(MINUTES) --only '$(ONLY)'
+
+fuzz: MINUTES = 10
+fuzz: ONLY = csv,csv.gz,json,parquet,config,yaml,space,expression
+fuzz: $(VENV)/installed-dev
+	@$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
 
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 LONGEST = 120
@@ -10,6 +11,14 @@ LONGEST = 120
 
 MOST = 20
 """names that a message lists"""
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""what steers a terminal or turns its writing round, and what cannot be written at all; not tab and line break"""
+
+
+def printable(text: str) -> str:
+    """A text for a terminal, in which names that somebody else gave may stand: ``\\x1b`` for an escape character."""
+    return _STEERING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def short(value: object) -> str:

@@ -42,9 +42,9 @@ def console() -> Console:
 
     Where its output is read no further (``2>&1 | head``) it falls silent, and the work goes on.
     """
-    from rich.console import Console
+    from nextbar.terminal import SafeConsole
 
-    class SilencedByBrokenPipe(Console):
+    class SilencedByBrokenPipe(SafeConsole):
         def on_broken_pipe(self) -> None:  # rich's own ends the process
             self.quiet = True
 

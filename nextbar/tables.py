@@ -107,9 +107,9 @@ def rounded(value: float | None) -> str:
 
 def stdout() -> Console:
     """The console on standard output, for what a command answers."""
-    from rich.console import Console
+    from nextbar.terminal import SafeConsole
 
-    return Console() if sys.stdout.isatty() else Console(width=10_000)
+    return SafeConsole() if sys.stdout.isatty() else SafeConsole(width=10_000)
 
 
 def plain_table(names: Sequence[str], right: Sequence[str] = (), title: str | None = None) -> Table:

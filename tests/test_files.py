@@ -35,10 +35,12 @@ def test_what_would_be_waited_for_is_refused(tmp_path: Path, monkeypatch: pytest
     with socket.socket(socket.AF_UNIX) as listener:
         monkeypatch.chdir(tmp_path)  # the path of a socket may not be long
         listener.bind("socket")
-        refused = {"pipe": "a pipe", "link": "a pipe", "socket": "a socket", ".": "a folder", "/dev/zero": "a device"}
+        refused = {"pipe": "a pipe", "link": "a pipe", "socket": "a socket", "/dev/zero": "a device"}
         for name, word in refused.items():
             with pytest.raises(OSError, match=f"it is {word}, should be a regular file"):
                 read_bytes(name, 10)
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path, 10)
 
 
 def test_a_pipe_that_a_shell_made_is_read() -> None:

@@ -9,11 +9,14 @@ import pandas as pd
 
 from nextbar.bars.columns import AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
+from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError
 from nextbar.resolution import span
 
 HOUR = 3_600
+_NO_NUMBERS = (bool, np.bool_, np.ndarray, np.timedelta64, np.datetime64)
+"""kinds of values that float() would take"""
 _NOTHING = ("nan", "null")
 LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
@@ -51,7 +54,8 @@ def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> Checke
     order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
     problems.raise_if_any()
-    return CheckedColumns(time, {name: values[order] for name, values in columns.items()}, tuple(notices))
+    columns = {name: values[order] for name, values in columns.items()}
+    return CheckedColumns(time, columns, (*notices, *suspicions(time, columns)))
 
 
 def _numbers(
@@ -118,11 +122,13 @@ def _empty(raw: pd.Series, values: np.ndarray) -> np.ndarray:
 
 
 def _number_or_text(value: object) -> float | str:
-    """One value of a mixed column; NaN for true, false, lists, objects and numbers too large."""
+    """One value of a mixed column; NaN for true, false, lists, arrays, durations and numbers too large."""
     if isinstance(value, str):
         return value
+    if isinstance(value, _NO_NUMBERS):
+        return np.nan
     try:
-        return np.nan if isinstance(value, (bool, np.bool_)) else float(value)  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return np.nan
 

@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pandas as pd
 
+from nextbar.bars.bounds import largest_unpacked, too_large
 from nextbar.bars.columns import ALIASES, plain
 from nextbar.bars.table import Table
 from nextbar.errors import DataError
@@ -20,6 +21,7 @@ from nextbar.errors import DataError
 # a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them
 _JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
 _PAGE = re.compile(r"\s*<(?:[!?]|html\b|.*</)", re.IGNORECASE | re.DOTALL)
+_GZIP = b"\x1f\x8b"
 _SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a space"}
 
 
@@ -29,7 +31,7 @@ def read_csv(data: bytes, source: str) -> Table:
     Raises:
         DataError: they are not text in UTF-8, or no table separated by commas.
     """
-    if data[:2] == b"\x1f\x8b":
+    if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
     text = _decoded(data, source)
     blank, header = _header(data)
@@ -128,14 +130,20 @@ def read_gzip(data: bytes, source: str) -> Table:
     """The table in the bytes of a gzipped CSV file.
 
     Raises:
-        DataError: as ``read_csv``, or no sound gzip.
+        DataError: as ``read_csv``, no sound gzip, or one that unpacks into too much.
     """
+    allowed = largest_unpacked(len(data))
     try:
-        text = gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+            text = unpacked.read(allowed + 1)
     except EOFError as error:
         raise DataError(f"{source}: the gzip file is cut off; fetch it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{source}: not a sound gzip file ({error}); fetch it again") from error
+    if len(text) > allowed:
+        raise too_large(source, f"its {len(data):,} bytes unpack into", allowed)
     if not text.strip():
         raise DataError(f"{source}: the file is empty")
+    if text[:2] == _GZIP:
+        raise DataError(f"{source}: a gzip file inside a gzip file; unpack it once")
     return read_csv(text, source)

@@ -20,6 +20,8 @@ _LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
 DAY = 86_400
 _MILLISECONDS = 1e11
 """from here on a number counts milliseconds: 1973; as seconds it were the year 5138"""
+_UNITS = 300
+"""ratio of two dates that are numbers of different units; units differ by 1,000"""
 _FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
 _ISO = r"^\s*\d{4}-?\d{2}-?\d{2}(?:$|[T\s])"
 _DAY = r"\d{4}-?\d{2}-?\d{2}"
@@ -63,6 +65,9 @@ def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
     dates.refuse(column.isna().to_numpy(), "is empty")
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
         micros = _micros(column)
+    elif column.dtype.kind == "m":
+        dates.refuse(np.ones(n, bool), "is a duration, not a date")
+        micros = np.zeros(n, np.int64)
     elif column.dtype.kind in "iuf":
         micros = _from_numbers(column, dates)
     else:
@@ -120,6 +125,7 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
         if days[dates.good_N].notna().mean() > 0.9:
             dates.refuse(days.isna().to_numpy(), _FORMS)
             return _micros(days)
+    dates.refuse(_other_unit(np.abs(amounts), middle), "counts in another unit than the other rows")
     unit = int(np.searchsorted([_MILLISECONDS, 1e14, 1e17], middle, side="right"))
     whole = np.where(dates.good_N, values, 0)
     if unit <= 1:
@@ -128,6 +134,19 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
         whole = np.where(dates.good_N, whole, 0)
         return np.rint(whole * scale).astype(np.int64)
     return (whole // (1, 1_000)[unit - 2]).astype(np.int64)
+
+
+def _other_unit(amounts: np.ndarray, middle: float) -> np.ndarray:
+    """bool (N,): numbers far below the median, where some follow one another that differ like two units of time.
+
+    Dates alone do not: a series that begins in 1970 has small numbers, but rises to the others step by step. Numbers
+    far above the median are outside of the years.
+    """
+    before, after = amounts[:-1], amounts[1:]
+    ratio = np.maximum(before, after) / np.maximum(np.minimum(before, after), 1)
+    if not ((ratio > _UNITS) & (np.minimum(before, after) > 0)).any():
+        return np.zeros(len(amounts), bool)
+    return (amounts > 0) & (amounts < middle / _UNITS)
 
 
 def instant(value: object, *, end: bool = False) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nextbar.bars.bounds import MOST_COLUMNS, largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
 from nextbar.bars.table import Table
 from nextbar.errors import DataError, first_line
+from nextbar.files import read_bytes
 
 
 def read_table(path: Path) -> Table:
@@ -26,8 +29,10 @@ def read_table(path: Path) -> Table:
     if extension is None:
         raise DataError(f"{path}: cannot be read as bars; the formats are {', '.join(READERS)}")
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, largest())
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise too_large(str(path), "it has", largest()) from None
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data.strip():
         raise DataError(f"{path}: the file is empty")
@@ -72,6 +77,9 @@ def _read_json(data: bytes, source: str) -> Table:
             )
     if not records:
         raise DataError(f"{source}: the file is empty: an array without a record")
+    names = len(set().union(*records))
+    if names > MOST_COLUMNS:
+        raise DataError(f"{source}: {names:,} names of columns, should be at most {MOST_COLUMNS:,}")
     frame = pd.DataFrame.from_records(records)
     return Table(source, frame, np.arange(1, len(frame) + 1))
 
@@ -83,9 +91,17 @@ def _json_word(value: object) -> str:
 
 def _read_parquet(data: bytes, source: str) -> Table:
     import pyarrow
+    import pyarrow.parquet
 
+    allowed = largest_unpacked(len(data))
     try:
+        facts = pyarrow.parquet.read_metadata(io.BytesIO(data))
+        packed = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
+        if max(packed, 8 * facts.num_rows * facts.num_columns) > allowed:
+            raise too_large(source, f"its {len(data):,} bytes unpack into", allowed)
         frame = pd.read_parquet(io.BytesIO(data))
+    except DataError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source}: not a sound Parquet file, or cut off ({first_line(error)})") from error
     except Exception as error:  # what pandas wrote about its columns is not checked when read, and fails anywhere

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Debug, Quiet, set_level, split_settings, watch_nans
 
@@ -46,4 +47,4 @@ def backtest(
         own, overrides = split_settings(settings or [], BacktestOptions, "backtest")
         config = ExperimentConfig.load(experiment, overrides)
         result = run_backtest(config, overwrite=overwrite, show=False if quiet else None, **own)
-        typer.echo(result.path)
+        answer(result.path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit
 from nextbar.errors import NextbarError
 from nextbar.tables import plain_table, print_whole, stdout
@@ -28,7 +29,7 @@ def sample(
         from nextbar.bars.samples import write_samples
 
         for path in write_samples(folder):
-            typer.echo(path)
+            answer(path)
 
 
 @data.command()

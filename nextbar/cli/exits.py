@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from nextbar.cli.exit_codes import INTERRUPTED, MENDABLE
-from nextbar.errors import NextbarError, TrainingInterrupted
+from nextbar.errors import NextbarError, TrainingInterrupted, printable
 
 NOTHING_BEGUN = "interrupted; the same command starts again"
 NOTHING_WRITTEN = "interrupted; nothing was written"
@@ -34,7 +34,7 @@ def clean_exit(debug: bool = False, interrupted: str = NOTHING_BEGUN) -> Iterato
     except (NextbarError, OSError) as error:
         if debug:
             raise
-        typer.echo(str(error), err=True)
+        typer.echo(printable(str(error)), err=True)
         raise typer.Exit(MENDABLE) from None
     except TrainingInterrupted as interruption:
         _leave(str(interruption))
@@ -68,7 +68,7 @@ def repeat_lost_interrupt(lost: sys.UnraisableHookArgs) -> None:
 
 def _leave(message: str) -> NoReturn:
     """End at once: an ordinary exit would wait for compiled code that still runs in a thread."""
-    typer.echo(f"\n{message}", err=True)
+    typer.echo(printable(f"\n{message}"), err=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(INTERRUPTED)

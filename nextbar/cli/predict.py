@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
 from nextbar.folders import told_as_damage
@@ -76,7 +76,7 @@ def predict(
                 lambda: None,
             )
         if out is None:
-            sys.stdout.write(to_csv(table))
+            answer(to_csv(table), nl=False)
         else:
             write_table(out, table)
-            typer.echo(out)
+            answer(out)

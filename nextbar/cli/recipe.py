@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit
 from nextbar.errors import ConfigError
 
@@ -43,11 +44,11 @@ def recipe(
             raise ConfigError(f"recipe {name}: for which bars? Name their folder with --data DIR")
         text = recipe_for(name, data, tickers.split(",") if tickers else None, resolution)
         if out is None:
-            typer.echo(text, nl=False)
+            answer(text, nl=False)
             return
         if out.exists():
             raise ConfigError(f"{out} exists already; name another file, or remove it")
         from nextbar.files import write_whole
 
         write_whole(out, text)
-        typer.echo(out)
+        answer(out)

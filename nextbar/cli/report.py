@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Data, Named, Revised
 
@@ -38,7 +39,7 @@ def report(
             from nextbar.report import write_report
 
         page = run_interruptible(lambda: write_report(source, out, run=run, data=data, revised=revised), lambda: None)
-        typer.echo(page)
+        answer(page)
         if show:
             import webbrowser
 

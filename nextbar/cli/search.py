@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
 from nextbar.cli.options import Debug, Quiet, set_level, split_settings
 from nextbar.errors import ConfigError
@@ -57,4 +58,4 @@ def search(
             study = run_search(
                 source, **{"workers": workers, **own}, overrides=overrides, show=False if quiet else None
             )
-        typer.echo(study.best)
+        answer(study.best)

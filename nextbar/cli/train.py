@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Config, Data, Debug, Named, Quiet, Run, set_level, watch_nans
 from nextbar.errors import ConfigError, RunError
@@ -118,7 +119,7 @@ def _conclude(*results: Result) -> None:
 
     for result in results:
         if leads():
-            typer.echo(result.run_dir)
+            answer(result.run_dir)
     for result in results:
         if result.status == "diverged":
             raise RunError(f"The training diverged: {result.message}")

@@ -330,12 +330,15 @@ def test_a_parquet_file_keeps_its_index(tmp_path: Path) -> None:
 def test_what_is_no_parquet_file_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
+    buffer = io.BytesIO()
+    bars_table(3).to_parquet(buffer)
+
     def fail(file: io.BytesIO) -> None:
-        assert file.read() == b"PAR1"
+        assert file.read() == buffer.getvalue()
         raise error
 
     monkeypatch.setattr(pd, "read_parquet", fail)
-    assert unreadable(tmp_path / "a.parquet", b"PAR1") == text
+    assert unreadable(tmp_path / "a.parquet", buffer.getvalue()) == text
 
 
 def test_levels_of_an_index_become_columns() -> None:
