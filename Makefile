@@ -39,7 +39,7 @@ mutants: $(VENV)/installed-mutants
 fuzz: MINUTES = 10
 fuzz: ONLY = csv,csv.gz,json,parquet,config,yaml,space,expression
 fuzz: $(VENV)/installed-dev
-	@$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
+	@PYTHONPATH=tests/support $(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
 
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt

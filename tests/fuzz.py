@@ -1,6 +1,6 @@
 """Throws bytes at what reads files of strangers, for some minutes each: readers of bars, configurations, spaces.
 
-    python tests/fuzz.py --minutes 10 --only csv,json
+    PYTHONPATH=tests/support python tests/fuzz.py --minutes 10 --only csv,json
 
 Anything but a ``NextbarError``, and anything that takes longer than ``--seconds``, is a finding: it is printed with the
 bytes, which are kept in a file, and the program ends with code 1.
@@ -12,7 +12,6 @@ import argparse
 import gzip
 import io
 import json
-import sys
 import tempfile
 import time
 import traceback
@@ -21,9 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parent.parent)]
-
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from mutilated import cases, csv, parquet, table
@@ -40,10 +36,66 @@ from nextbar.searching.space.space import Space
 
 FOLDER = Path(tempfile.mkdtemp(prefix="nextbar-fuzz-"))
 WORDS = [
-    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\n\n", b",", b",,", b'"', b"'", b";", b"\t", b" ", b"\x1b[31m", b"nan", b"inf", b"-", b"1e999", b"9" * 400,
-    b"0x_", b"[", b"]", b"{", b"}", b"[" * 60, b"{a: " * 60, b"&a ", b"*a", b"!!float ''", b"? ", b": ", b"- ", b"| ", b"<<: ", b"%", b"# ", b"---\n", b"true", b"null", b"\\u", b"\\ud800",
-    b"date", b"close", b"2020-02-30", b"2020-09-13T00:00:00Z", b"+99:00", b"NaT", b"\xe2\x80\xa8", "１２".encode(), b"low", b"high", b"log", b"step", b"[2, 4] * d_model", b"**", b"//", b"d_model", b"base", b"search",
-]  # fmt: skip
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\r",
+    b"\n",
+    b"\n\n",
+    b",",
+    b",,",
+    b'"',
+    b"'",
+    b";",
+    b"\t",
+    b" ",
+    b"\x1b[31m",
+    b"nan",
+    b"inf",
+    b"-",
+    b"1e999",
+    b"9" * 400,
+    b"0x_",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"[" * 60,
+    b"{a: " * 60,
+    b"&a ",
+    b"*a",
+    b"!!float ''",
+    b"? ",
+    b": ",
+    b"- ",
+    b"| ",
+    b"<<: ",
+    b"%",
+    b"# ",
+    b"---\n",
+    b"true",
+    b"null",
+    b"\\u",
+    b"\\ud800",
+    b"date",
+    b"close",
+    b"2020-02-30",
+    b"2020-09-13T00:00:00Z",
+    b"+99:00",
+    b"NaT",
+    b"\xe2\x80\xa8",
+    "１２".encode(),
+    b"low",
+    b"high",
+    b"log",
+    b"step",
+    b"[2, 4] * d_model",
+    b"**",
+    b"//",
+    b"d_model",
+    b"base",
+    b"search",
+]
 
 
 def _config() -> bytes:

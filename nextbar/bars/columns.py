@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from nextbar.config import DatasetConfig
-from nextbar.errors import ConfigError
+from nextbar.errors import ConfigError, cut, listed, short
 
 PRICES = ("open", "high", "low", "close")
 AMOUNTS = ("volume", "trades")
@@ -115,7 +115,7 @@ class TableNeeds:
                 problems.append(_doubled(present[0]))
 
         if absent:
-            existing = ", ".join(map(str, names)) or "none"
+            existing = listed([cut(str(name)) for name in names]) or "none"
             problems.insert(0, f"no column {', '.join(absent)}; the columns are {existing}")
 
         indicators = {plain(name) for name in self.indicators}
@@ -141,4 +141,4 @@ DEFAULT_NEEDS = TableNeeds()
 
 
 def _doubled(name: str) -> str:
-    return f"two columns are called {name!r} (upper and lower case are the same): keep one"
+    return f"two columns are called {short(name)} (upper and lower case are the same): keep one"

@@ -16,7 +16,7 @@ import pandas as pd
 from nextbar.bars.bounds import largest_unpacked, too_large
 from nextbar.bars.columns import ALIASES, plain
 from nextbar.bars.table import Table
-from nextbar.errors import DataError
+from nextbar.errors import DataError, short
 
 # a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them
 _JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
@@ -82,7 +82,7 @@ def _names(text: str, header: str, source: str) -> list[str]:
         if len(names) == 1 and len(parts) > 1 and parts & set(ALIASES["date"]):
             raise DataError(
                 f"{source}: the separator seems to be {word} ({separator!r}), found in the first line "
-                f"{header!r}; save the file with commas"
+                f"{short(header)}; save the file with commas"
             )
     return names
 

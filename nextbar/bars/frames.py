@@ -62,7 +62,7 @@ def frame_tables(
     if "ticker" not in key_columns and tickers is not None and len(tickers) > 1:
         raise DataError(
             f"frame: tickers {', '.join(tickers)} are asked for, but there is no column {id_col!r}; "
-            f"the columns are {', '.join(map(str, data.columns))}"
+            f"the columns are {listed(data.columns)}"
         )
 
     bars = data.iloc[:, [at for at, name in enumerate(data.columns) if plain(name) not in keys]]

@@ -6,6 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from nextbar.arguments import strict_arguments
 from nextbar.errors import ConfigError, NextbarError, RunError
@@ -86,4 +87,5 @@ def _best_page(best: Path, *, target: Path, bars: Any, data: str | Path | None) 
     except NextbarError as error:
         get_logger().warning("the best run has no page of its own: %s", error)
         return "", f"The winner is {best.name}; its own page could not be written: {error}"
-    return Path(os.path.relpath(page, target.absolute().parent)).as_posix(), ""
+    address = Path(os.path.relpath(page, target.absolute().parent)).as_posix()
+    return quote(address), ""  # a folder may be called javascript:...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -145,12 +146,12 @@ def read_losses(path: Path) -> Timeline | None:
         RunError: the file is damaged.
     """
     try:
-        with np.load(path / LOSSES) as content:
+        with np.load(path / LOSSES, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
         return Timeline(arrays.pop(TIME), {name: loss_T.astype(np.float64) for name, loss_T in arrays.items()})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, BadZipFile, MemoryError, EOFError, NotImplementedError, zlib.error) as error:
         raise RunError(f"{path / LOSSES} cannot be read ({error}); was the run folder copied whole?") from None
 
 

@@ -50,7 +50,12 @@ class BarsCache:
         if is_bars(self._bars):
             files = []
             for i, bars in enumerate(self._bars):
-                np.savez(folder / f"{i}.npz", time_N=bars.time_N, **{f"column {k}": v for k, v in bars.columns.items()})
+                np.savez(
+                    folder / f"{i}.npz",
+                    allow_pickle=False,
+                    time_N=bars.time_N,
+                    **{f"column {k}": v for k, v in bars.columns.items()},
+                )
                 files.append({"file": str(folder / f"{i}.npz"), "ticker": bars.ticker, "resolution": bars.resolution,
                               "notices": list(bars.notices)})  # fmt: skip
             return {"series": files}

@@ -16,6 +16,7 @@ import lzma
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -675,6 +676,7 @@ GROUPS: tuple[Callable[[], Iterator[Case]], ...] = (
 )  # fmt: skip
 
 
-def cases() -> list[Case]:
+@cache
+def cases() -> tuple[Case, ...]:
     """All of them, by group."""
-    return [case for group in GROUPS for case in group()]
+    return tuple(case for group in GROUPS for case in group())
