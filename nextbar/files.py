@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 LEVELS = 50
 """how deep the lists and mappings of a file may be nested"""
 
-LARGEST_JSON = 10**9
-"""bytes of a JSON file; residuals of millions of windows are hundreds of megabytes"""
+LARGEST = 10**9
+"""bytes of a file in a folder of nextbar's; residuals of millions of windows are hundreds of megabytes"""
 
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
@@ -56,7 +56,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: no JSON, NaN or infinity in it, nested more than ``LEVELS`` deep, or no object.
     """
     try:
-        content = json.loads(read_bytes(path, LARGEST_JSON), parse_constant=_refuse_constant)
+        content = json.loads(read_bytes(path, LARGEST), parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(f"nested deeper than {LEVELS} levels") from None
     if not isinstance(content, dict):

@@ -21,6 +21,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "x.json", 1000) == (tmp_path / "x.json").read_bytes()
 
 
+def test_what_is_written_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("all of it")
+    (tmp_path / "x.json").symlink_to(tmp_path / "precious")
+    write_json(tmp_path / "x.json", {"a": 1})
+    assert (tmp_path / "precious").read_text() == "all of it"
+    assert read_json(tmp_path / "x.json") == {"a": 1} and not (tmp_path / "x.json").is_symlink()
+
+
 def test_the_largest_file_is_read_and_a_larger_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"x" * 1000)

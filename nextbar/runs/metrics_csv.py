@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nextbar.errors import RunError
-from nextbar.files import write_whole
+from nextbar.files import LARGEST, read_bytes, write_whole
 
 NAME = "metrics.csv"
 _KEYS = ("epoch", "step")
@@ -82,13 +82,16 @@ def _csv_text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Return columns and rows; a last row that a killed process left half written is dropped."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, LARGEST).decode()
     except FileNotFoundError:
         raise RunError(f"{path.parent} has no {NAME}: it is no run folder, or no epoch was finished.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
     whole = text[: text.rfind("\n") + 1]
-    columns, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
+    try:
+        columns, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
+    except csv.Error as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
     table = [dict(zip(columns, row, strict=False)) for row in rows]
     if tuple(columns[:2]) != _KEYS or not all(len(row) == len(columns) and _is_row(row) for row in rows):
         raise RunError(f"{path} is no list of epochs as nextbar writes it; move it away and train again.")

@@ -36,14 +36,17 @@ def open_storage(storage: str, create: bool = True) -> BaseStorage:
     try:
         import sqlalchemy
 
-        shown = sqlalchemy.engine.make_url(storage).render_as_string(hide_password=True)
+        url = sqlalchemy.engine.make_url(storage)
+        shown = url.render_as_string(hide_password=True)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
             f"storage: found {storage!r}, should be a path, or a database URL such as "
             "postgresql+psycopg2://user@host/name"
         ) from None
+    if not create and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise RunError(f"storage {shown}: no such file; was the study copied whole?")
     try:
-        return _database(storage)
+        return _database(storage, create)
     except ImportError as error:
         raise ConfigError(
             f"storage {shown}: its driver is not installed ({_reason(error)}); pip install it. For PostgreSQL: "
@@ -85,15 +88,18 @@ def as_written_down(storage: str) -> str:
     return url._replace(password=None).render_as_string()  # set(password=None) would leave it
 
 
-def _database(url: str) -> BaseStorage:
-    """The database at a URL, tried again where another worker made Optuna's tables at the same moment."""
+def _database(url: str, create: bool) -> BaseStorage:
+    """The database at a URL, tried again where another worker made Optuna's tables at the same moment.
+
+    Tables are only made with ``create``: a study that is merely opened may name any database.
+    """
     import sqlalchemy
     from optuna.storages import RDBStorage
 
     for attempt in range(BEGINNINGS):
         try:
             # connections that a server has closed meanwhile are opened again
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True}, skip_table_creation=not create)
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             taken = isinstance(error, sqlalchemy.exc.IntegrityError) or "already exists" in str(error)
             if not taken or attempt == BEGINNINGS - 1:

@@ -55,14 +55,15 @@ class Pretender:
     def train(self, config: ExperimentConfig, watch: Any) -> Result:
         folder = Path(config.log_dir) / config.experiment_name / f"{config.digest()[:10]}-bars"
         folder.mkdir(parents=True, exist_ok=True)
-        summary = folder / "summary.json"
-        rankings: list[float] = json.loads(summary.read_text())["rankings"] if summary.exists() else []
+        summary, told = folder / "summary.json", folder / "rankings.json"  # rankings may be NaN, summaries not
+        rankings: list[float] = json.loads(told.read_text()) if told.exists() else []
         message = watch(len(rankings), rankings[-1]) if rankings else ""  # told once more, as by the trainer
         while not message and len(rankings) < config.num_epochs:
             epoch = len(rankings) + 1
             rankings.append(self.score(config, epoch))
             self.trained.append((config, epoch))
-            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}, "rankings": rankings}
+            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}}
+            told.write_text(json.dumps(rankings))
             summary.write_text(json.dumps(written))
             message = watch(epoch, rankings[-1])
         if message and len(rankings) < config.num_epochs:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import shutil
+import sqlite3
 import sys
 import zipfile
 from pathlib import Path
@@ -21,6 +23,7 @@ from nextbar.folders import is_claimed, lock_of
 from nextbar.report import write_report
 from nextbar.report.write import _best_page
 from nextbar.runs.listing import list_runs
+from nextbar.runs.metrics_csv import MetricsCsv, read_metrics
 from nextbar.runs.records import read_losses
 from nextbar.searching.space.expression import Expression
 from nextbar.searching.study import Study
@@ -161,6 +164,15 @@ def test_a_lock_that_leads_elsewhere_leaves_what_it_leads_to(tmp_path: Path) -> 
     assert precious.read_text() == "all of it"
 
 
+def test_epochs_are_not_appended_to_what_a_link_leads_to(tmp_path: Path) -> None:
+    MetricsCsv(tmp_path, 1).append(1, 10, {"loss": 1.0})
+    precious = (tmp_path / "metrics.csv").rename(tmp_path / "precious")
+    before = precious.read_bytes()
+    (tmp_path / "metrics.csv").symlink_to(precious)
+    MetricsCsv(tmp_path, 2).append(2, 20, {"loss": 0.5})
+    assert precious.read_bytes() == before and len(read_metrics(tmp_path)) == 2
+
+
 PAYLOAD = "\"'></script><img src=x onerror=alert(1)><script>alert(2)</script>${title}&lt;"
 
 
@@ -210,6 +222,23 @@ def test_a_studys_page_runs_nothing_of_its_journal(tmp_path: Path) -> None:
     page = write_report(study).read_text()
     _harmless(page)
     assert Text(page).said.count("onerror=alert(1)") > 4
+
+
+def test_a_study_that_names_a_database_changes_none(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Pretender(patch)
+        study = searched(tmp_path).path
+    described = study / "study.yaml"
+    other = tmp_path / "other.db"
+    for exists in (False, True):
+        if exists:
+            with contextlib.closing(sqlite3.connect(other)) as connection:
+                connection.execute("create table precious (x)")
+        before = other.read_bytes() if exists else None
+        write_yaml(described, {**read_yaml(described), "storage": f"sqlite:///{other}"})
+        with pytest.raises(NextbarError, match="no such"):
+            Study.load(study)
+        assert (other.read_bytes() if other.exists() else None) == before
 
 
 def test_an_address_in_a_page_is_a_path_whatever_a_folder_is_called(
