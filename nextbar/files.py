@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -33,11 +31,6 @@ def _write_and_rename(path: Path, data: bytes) -> None:
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
             raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain values as readable JSON; NaN and infinity are refused with a ValueError."""
-    write_whole(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def _umask() -> int:

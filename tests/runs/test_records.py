@@ -17,7 +17,7 @@ import pytest
 
 from nextbar import Forecaster, refit
 from nextbar.errors import ConfigError
-from nextbar.runs.records import read_config, read_summary
+from nextbar.runs.records import FORMAT, read_config, read_summary
 
 ARCHIVE = Path(__file__).parent / "runs_format_1.zip"
 RUNS = ("mean", "distribution")
@@ -73,5 +73,5 @@ def test_a_refit_of_an_earlier_run_trains_what_was_judged(runs: Path, tmp_path: 
     assert {name: leaf.shape for name, leaf in again.params["time2vec"].items()} == {"frequency": (8,), "phase": (8,)}
     assert again.params["token_0"]["embedding"].shape == (101, 8)
     summary = json.loads((result.run_dir / "summary.json").read_text())
-    assert (summary["format"], summary["refit_of"]) == (2, "run")
+    assert (summary["format"], summary["refit_of"]) == (FORMAT, "run")
     assert read_config(result.run_dir).dataset_config.time_feature == "span"
