@@ -56,7 +56,8 @@ def read_json(path: Path, required: bool = False) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
-    value.pop(KEY, None)
+    if value.pop(KEY, None) is not None and not is_sealed(data):
+        raise Damaged(f"{path} is damaged: its checksum is not where it was written")
     return value
 
 
