@@ -1,9 +1,9 @@
 """Run folders that an earlier nextbar wrote keep their meaning, and damaged ones are refused in words.
 
 ``runs_format_<n>.zip`` holds a run or two of 90 made-up bars, the bars, and the forecasts that
-``Forecaster.predict(bars, last_only=False)`` of the nextbar that trained it made of them. In format 1 (commit 2244c9e) there is a column of the
-share of the training span that has passed, which Time2Vec reads, and spread tokens 0..100; files of format 2 (commit
-402da30) carry no checksums. A change of ``FORMAT`` adds a folder of the format that is left.
+``Forecaster.predict(bars, last_only=False)`` of the nextbar that trained it made of them. In format 1 (commit 2244c9e)
+there is a column of the share of the training span that has passed, which Time2Vec reads, and spread tokens 0..100;
+files of format 2 (commit 402da30) carry no checksums. A change of ``FORMAT`` adds a folder of the new format.
 """
 
 from __future__ import annotations
