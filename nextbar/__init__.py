@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nextbar.train.refit import refit
     from nextbar.train.seeds import train_seeds
     from nextbar.train.trainer import Trainer
+    from nextbar.verification import verify
 
 __version__ = "0.1.0.dev0"
 
@@ -48,6 +49,7 @@ _HOME = {
     "search": "nextbar.searching",
     "train_population": "nextbar.train.population",
     "train_seeds": "nextbar.train.seeds",
+    "verify": "nextbar.verification",
     "write_report": "nextbar.report",
 }
 
@@ -72,6 +74,7 @@ __all__ = [
     "search",
     "train_population",
     "train_seeds",
+    "verify",
     "write_report",
 ]
 

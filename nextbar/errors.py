@@ -78,6 +78,10 @@ class RunError(NextbarError):
     """A run folder that cannot be written, continued or loaded."""
 
 
+class Damaged(RunError):
+    """A file of a run folder that is missing or not as it was written: its checksum does not fit."""
+
+
 class OutOfMemory(RunError):
     """A training that needs more memory than the machine, or its GPU, has."""
 

@@ -48,15 +48,14 @@ def read_bytes(path: str | os.PathLike[str], largest: int) -> bytes:
     return data
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object in a JSON file.
+def json_object(data: bytes) -> dict[str, Any]:
+    """The object that a JSON text holds.
 
     Raises:
-        OSError: as ``read_bytes``.
         ValueError: no JSON, NaN or infinity in it, nested more than ``LEVELS`` deep, or no object.
     """
     try:
-        content = json.loads(read_bytes(path, LARGEST), parse_constant=_refuse_constant)
+        content = json.loads(data, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(f"nested deeper than {LEVELS} levels") from None
     if not isinstance(content, dict):
@@ -98,11 +97,6 @@ def _write_and_rename(path: Path, data: bytes) -> None:
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
             raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain values as readable JSON; NaN and infinity are refused with a ValueError."""
-    write_whole(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def _umask() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,18 @@ from nextbar.errors import NextbarError, RunError, cut, first_line
 
 PATIENCE = 0.2
 """seconds to wait for a lock: a process that asks whether somebody holds it has it for a moment"""
+
+
+ADVICE = {
+    errno.ENOSPC: "Make room on that disk",
+    errno.EDQUOT: "Make room, or have the quota raised",
+    errno.EFBIG: "Allow longer files (ulimit -f)",
+    errno.EACCES: "See to the permissions",
+    errno.EPERM: "See to the permissions",
+    errno.EROFS: "See to it that the disk may be written",
+    errno.EIO: "See to the disk",
+}
+"""what to do, by the system's number of an error, whose words libraries pass on"""
 
 
 def make_log_folder(folder: Path) -> None:
@@ -46,6 +60,29 @@ def claim(folder: Path, busy: RunError) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Write in the folder of a run, a backtest or a study; errors of the system are raised in words.
+
+    Raises:
+        RunError: the disk is full, the folder has gone, or it may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(folder, error) from error
+
+
+def unwritten(folder: Path, error: BaseException) -> RunError:
+    """What to say of an error while a folder was written, raised by the system or by a library that passes it on."""
+    if not folder.is_dir():
+        return RunError(f"{folder} has gone, deleted or moved while it was written; the same command begins anew")
+    known = ((os.strerror(code), advice) for code, advice in ADVICE.items())
+    otherwise = first_line(error), "Look at the free space and the permissions there"
+    reason, advice = next(((words, advice) for words, advice in known if words in str(error)), otherwise)
+    return RunError(f"cannot write to {folder}: {reason}. {advice}; the same command goes on from what is saved")
 
 
 def throw_away(folder: Path, what: str) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nextbar.files import LEVELS, read_bytes, read_json, write_json
+from nextbar.checksums import read_json, write_json
+from nextbar.files import LEVELS, read_bytes
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

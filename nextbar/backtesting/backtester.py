@@ -25,6 +25,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.features import FeatureSet
 from nextbar.errors import ConfigError, DataError
+from nextbar.folders import writing
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
@@ -122,7 +123,8 @@ def backtest(
                 "folds": [fold.describe() for fold in planned],
                 "datapath": os.path.abspath(config.dataset_config.datapath),
             }
-            write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
+            with writing(folder.path):
+                write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
             if former.get("status") != "finished":
                 folder.begin(config, facts)
             with folder.failures_noted():

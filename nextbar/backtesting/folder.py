@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from nextbar.checksums import digest, read_json, require_same, write_json
 from nextbar.config import ExperimentConfig
-from nextbar.errors import RunError, TrainingInterrupted
-from nextbar.files import read_json, write_json, write_whole
-from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
+from nextbar.errors import Damaged, RunError, TrainingInterrupted
+from nextbar.files import write_whole
+from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away, writing
+from nextbar.runs.records import write_config
 
-FORMAT = 1
+FORMAT = 2
 """of the folder; a later nextbar that changes what its files mean counts it up"""
 
 KIND = "backtest"
 SUMMARY = "summary.json"
 FORECASTS = "forecasts.parquet"
 FOLDS = "folds"
+CHECKSUM = "forecasts_sha256"
+"""key of the summary: the checksum of the forecasts; backtests of earlier versions have none"""
 
 _DIGITS = 10
 
@@ -91,10 +95,11 @@ class BacktestFolder:
             config: the experiment.
             facts: further values of the summary.
         """
-        config.save(self.path / "config.yaml")
         state = {"kind": KIND, "format": FORMAT, "status": "running", "message": ""}
-        write_json(self.path / SUMMARY, state | {"config": _in_short(config)} | facts)
-        (self.path / FORECASTS).unlink(missing_ok=True)
+        with writing(self.path):
+            write_config(self.path, config)
+            write_json(self.path / SUMMARY, state | {"config": _in_short(config)} | facts)
+            (self.path / FORECASTS).unlink(missing_ok=True)
 
     @contextmanager
     def failures_noted(self) -> Iterator[None]:
@@ -105,8 +110,9 @@ class BacktestFolder:
         """
 
         def note(status: str, message: str) -> None:
-            if self.read().get("status") != "finished":
-                self.update(status=status, message=message)
+            with suppress(RunError):  # what cannot be written is read as interrupted
+                if self.read().get("status") != "finished":
+                    self.update(status=status, message=message)
 
         try:
             yield
@@ -121,15 +127,34 @@ class BacktestFolder:
     def update(self, **values: Any) -> dict[str, Any]:
         """Change values of the summary; returns the whole of it."""
         summary = self.read() | values
-        write_json(self.path / SUMMARY, summary)
+        with writing(self.path):
+            write_json(self.path / SUMMARY, summary)
         return summary
 
     def finish(self, forecasts: Any, **values: Any) -> dict[str, Any]:
         """Write the forecasts (a pandas frame), then the summary with ``values`` and status ``finished``."""
         buffer = BytesIO()
         forecasts.to_parquet(buffer, index=False, compression="zstd")
-        write_whole(self.path / FORECASTS, buffer.getvalue())
-        return self.update(status="finished", **values)
+        data = buffer.getvalue()
+        with writing(self.path):
+            write_whole(self.path / FORECASTS, data)
+        return self.update(status="finished", **values, **{CHECKSUM: digest(data)})
+
+    def read_forecasts(self) -> Any:
+        """The forecasts as a pandas frame.
+
+        Raises:
+            Damaged: the file is missing or not as it was written.
+        """
+        import pandas as pd
+
+        path = self.path / FORECASTS
+        try:
+            data = path.read_bytes()
+            require_same(path, data, self.read().get(CHECKSUM, digest(data)))
+            return pd.read_parquet(BytesIO(data))
+        except (OSError, ValueError) as error:
+            raise Damaged(f"{path} cannot be read ({error}); was the folder copied whole?") from None
 
 
 def _in_short(config: ExperimentConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.backtesting.folder import BacktestFolder
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.errors import RunError
 from nextbar.logger import console
@@ -65,12 +65,7 @@ class Backtest:
         Raises:
             RunError: the file is missing or damaged.
         """
-        import pandas as pd
-
-        try:
-            return pd.read_parquet(self.path / FORECASTS)
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / FORECASTS} cannot be read ({error}); was the folder copied whole?") from None
+        return BacktestFolder(self.path).read_forecasts()
 
     @property
     def scores(self) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from nextbar.cli.runs import runs
 from nextbar.cli.search import search
 from nextbar.cli.settings import SettingsCommand
 from nextbar.cli.train import refit, train
+from nextbar.cli.verify import verify
 
 app = typer.Typer(
     help="Train transformers that predict the next bar of a market series, and see how much they learnt.",
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, search, runs, evaluate, report, backtest, refit, predict, recipe):
+for _command in (train, search, runs, evaluate, report, backtest, refit, predict, verify, recipe):
     app.command(cls=SettingsCommand if _command in (train, search, backtest) else None)(_command)
 
 

@@ -111,10 +111,15 @@ class Preparation:
         bins = SpreadBins.none(groups)
         if "spreads" in data:
             typical, edges = data["spreads"]["typical"], data["spreads"]["edges"]
-            bins = SpreadBins(tuple(map(nan_if_none, typical)), tuple(map(tuple, edges)))
+            bins = SpreadBins(tuple(map(nan_if_none, typical)), tuple(tuple(map(nan_if_none, e)) for e in edges))
         naming = Naming(data["implied_resolution"]) if "implied_resolution" in data else Naming.of_bars(series)
         start = RangeStart.from_dict(data["start"]) if data.get("start") else None
-        return cls(spec, data["first_time"], data["last_time"], series, naming, bins, start)
+        sizes = {groups, *(len(fit.statistics) for fit in series), *(len(fit.spreads) for fit in series)}
+        tokens = 0 if spec.layout == 1 else spec.tokens - 1
+        if sizes | {len(bins.typical), len(bins.edges)} != {groups} or any(len(e) != tokens for e in bins.edges):
+            raise ValueError(f"statistics that are not those of {groups} groups of columns")
+        first, last = (int(nan_if_none(data[name])) for name in ("first_time", "last_time"))
+        return cls(spec, first, last, series, naming, bins, start)
 
 
 def fit_spreads(

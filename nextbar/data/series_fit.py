@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import typical, window_spreads
 from nextbar.data.statistics import Statistics
 from nextbar.data.window_spec import WindowSpec
-from nextbar.errors import DataError
+from nextbar.errors import DataError, short
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,12 @@ class SeriesFit:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], groups: int) -> SeriesFit:
         """Inverse of ``to_dict``; runs of layout 1 saved no spreads of their ``groups``."""
+        calendar = Calendar.from_dict(data["calendar"])
+        ZoneInfo(calendar.timezone)  # a KeyError where there is none of that name
         return cls(
             data["ticker"],
             data["resolution"],
-            Calendar.from_dict(data["calendar"]),
+            calendar,
             tuple(Statistics(**{k: nan_if_none(v) for k, v in group.items()}) for group in data["statistics"]),
             nan_if_none(data["return_std"]),
             tuple(map(nan_if_none, data.get("spreads", [None] * groups))),
@@ -131,5 +134,7 @@ def none_if_nan(value: float) -> float | None:
 
 
 def nan_if_none(value: float | None) -> float:
-    """Inverse of ``none_if_nan``."""
+    """Inverse of ``none_if_nan``; TypeError where the value is no number."""
+    if not isinstance(value, float | int | None):
+        raise TypeError(f"{short(value)} is no number")
     return np.nan if value is None else value

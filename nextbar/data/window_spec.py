@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
+from nextbar.bars.columns import AMOUNTS, PRICES
 from nextbar.bars.slots import DAY
 from nextbar.config import DatasetConfig
 from nextbar.data import spreads
@@ -147,7 +149,19 @@ class WindowSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WindowSpec:
-        """Inverse of ``to_dict``, also for runs of layout 1, which did not save all fields."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        fields["edges"] = fields["edges"] and tuple(map(float, fields["edges"]))
-        return cls(**FIRST_LAYOUT | fields)
+        """Inverse of ``to_dict``, also for runs of layout 1, which did not save all fields.
+
+        Raises:
+            TypeError, ValueError: fields that no ``to_dict`` gives.
+        """
+        named = cls(**FIRST_LAYOUT | dict(data))  # refuses fields that there are not
+        try:
+            spec = TypeAdapter(cls).validate_python(vars(named))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ValueError(f"spec.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        own, others = spec.prices[: spec.own_prices], spec.prices[spec.own_prices :]
+        known = own in (("close",), PRICES) and set(spec.volumes) <= set(AMOUNTS) and spec.clock in (0, 2, 4)
+        if not known or {*others, *spec.plain} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
+            raise ValueError("spec: columns, a clock or a layout that no run has")
+        return spec

@@ -100,7 +100,7 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
 
     Args:
         path: the folder.
-        epoch: one of the epochs kept; None: the best.
+        epoch: one of the epochs kept; None: the best, or the next best where that is damaged, which is logged.
         run: name of another run of the experiment.
 
     Raises:
@@ -127,8 +127,10 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
             raise RunError(
                 f"{fit} has no checkpoint (status {status}); finish one epoch first, or copy the folder whole"
             )
-        epoch = _best_epoch(fit, summary, checkpoints) if epoch is None else epoch
-        params = checkpoints.restore_raw(epoch)
+        if epoch is None:
+            epoch, params = checkpoints.restore_best(_best_epoch(fit, summary, checkpoints))
+        else:
+            params = checkpoints.restore_raw(epoch)
     return LoadedRun(run_dir, config, read_preparation(fit), params, epoch, tuple(epochs))
 
 

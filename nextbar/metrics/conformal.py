@@ -59,8 +59,11 @@ class Residuals:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Residuals:
-        """Inverse of ``to_dict``."""
-        return cls(int(data["count"]), np.array(data["rank"], np.int64), np.array(data["value"], np.float64))
+        """Inverse of ``to_dict``; KeyError, TypeError or ValueError where it is not."""
+        count, rank_M, value_MH = int(data["count"]), np.array(data["rank"]), np.array(data["value"], np.float64)
+        if rank_M.ndim != 1 or value_MH.shape[:-1] != rank_M.shape or np.any(np.diff(rank_M, append=count + 1) < 1):
+            raise ValueError(f"residuals that are not those of {count} windows")
+        return cls(count, rank_M.astype(np.int64), value_MH)
 
 
 @dataclass(frozen=True)

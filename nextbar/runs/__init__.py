@@ -11,9 +11,12 @@ from typing import Any
 
 from absl import logging as absl_logging
 
+_OF_A_THREAD = "_SignalingThread.run() raised an exception"
+"""of the tracebacks that orbax's threads log; the call that waits for them raises the same error"""
+
 
 def _keep_absl_quiet() -> None:
-    """Drop what absl would log below WARNING, before it does anything at all.
+    """Drop what absl would log below WARNING, and tracebacks of threads, before it does anything at all.
 
     With its first message absl configures the root logger, even if that message is shown to nobody. From then on the
     user's own ``logging.basicConfig`` would do nothing. A level that the user gave absl stays.
@@ -25,6 +28,8 @@ def _keep_absl_quiet() -> None:
 
     @wraps(log_anyway)
     def log(level: int, message: object, *args: Any, **kwargs: Any) -> None:
+        if _OF_A_THREAD in str(message):
+            return
         # absl counts downwards: INFO is 0, DEBUG and the verbose levels are above it
         standard = logging.INFO if level == absl_logging.INFO else logging.DEBUG
         if level < absl_logging.INFO or logger.isEnabledFor(standard):

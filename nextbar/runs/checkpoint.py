@@ -1,13 +1,18 @@
-"""Checkpoints of a run: the last epoch, to go on from, and the best few by validation loss.
+"""Checkpoints of a run: the last two epochs, to go on from, and the best few by validation loss.
 
 One epoch is one folder, ``checkpoints/last/<epoch>`` or ``checkpoints/best/<epoch>``. The folder in ``last`` is the
 commit of its epoch and is written after everything else; an epoch without one never happened.
+
+Where an epoch is in both, its files are shared by links: a fault of the disk hits both. What stands in for a damaged
+epoch is therefore another epoch, whose files are others: the one before to go on from, which trains the lost one anew
+to the same bits, and the next best to forecast with.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +21,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from nextbar.errors import RunError, first_line
-from nextbar.runs.checkpoint_store import CheckpointStore, PyTree, discard, epochs_in, link, sweep
+from nextbar.errors import Damaged, RunError
+from nextbar.folders import unwritten
+from nextbar.logger import get_logger
+from nextbar.runs.checkpoint_store import NOTES, CheckpointStore, PyTree, discard, epochs_in, link, sweep
+
+BEST = "best_epoch"
+"""the note that names the epoch whose parameters are needed to go on"""
+SWEEPS = 10
+"""times that what a failed write leaves is removed, at most"""
+KEPT_LAST = 2
+"""epochs in ``last``: where the files of one are damaged, those of the other are not"""
 
 
 class Checkpoints:
@@ -63,14 +77,33 @@ class Checkpoints:
     def restore_last(self, template: PyTree) -> tuple[int, PyTree, dict[str, Any]] | None:
         """Return (epoch, state, notes) of the last committed epoch, or None where there is none.
 
-        The template is a state of the same structure and shapes (arrays or ``jax.ShapeDtypeStruct``).
+        Of a damaged one the epoch before is taken, and so on, which is logged; also where that is damaged which the
+        notes name as ``best_epoch``, since whoever goes on needs it.
+
+        Args:
+            template: a state of the same structure and shapes (arrays or ``jax.ShapeDtypeStruct``).
+
+        Raises:
+            Damaged: none is whole.
         """
         self.wait()
-        epochs = epochs_in(self._last)
-        if not epochs:
-            return None
-        path = self._last / str(epochs[-1])
-        return epochs[-1], self._store.read_state(path, template), self._store.read_record(path)["notes"]
+        damages = []
+        for epoch in self._commits():
+            try:
+                path = self._whole(epoch)
+                notes = self._store.read_record(path)["notes"]
+                if notes.get(BEST, epoch) != epoch:
+                    self._whole(notes[BEST])
+            except Damaged as damage:
+                damages.append(str(damage))
+                continue
+            state = self._store.read_state(path, template)
+            if damages:
+                get_logger().warning("%s\ngoing on from epoch %d instead", "\n".join(damages), epoch)
+            return epoch, state, notes
+        if damages:
+            raise _none_whole(self.folder, damages)
+        return None
 
     def best(self) -> list[tuple[int, float]]:
         """Return (epoch, validation loss) of the best epochs, the best first."""
@@ -83,22 +116,40 @@ class Checkpoints:
         return sorted({*epochs_in(self._best), *epochs_in(self._last)})
 
     def restore(self, epoch: int | None, template: PyTree) -> PyTree:
-        """Return the state of an epoch kept; None: of the best one."""
-        return self._store.read_state(self._path(epoch), template)
+        """Return the state of an epoch kept; None: of the best one that is whole."""
+        return self._store.read_state(self._whole(epoch) if epoch else self._best_whole()[1], template)
 
     def restore_raw(self, epoch: int | None = None) -> PyTree:
         """Return only the parameters of an epoch as nested dicts of NumPy arrays.
 
-        None: of the best; of the last where no epoch was validated.
+        None: of the best that is whole; of the last where no epoch was validated.
         """
-        return self._store.read_params(self._path(epoch))
+        return self._store.read_params(self._whole(epoch)) if epoch else self.restore_best()[1]
+
+    def restore_best(self, epoch: int | None = None) -> tuple[int, PyTree]:
+        """Return epoch and parameters of the best; of a damaged one the next best, which is logged.
+
+        Args:
+            epoch: which is the best; None: that with the lowest validation loss.
+
+        Raises:
+            Damaged: none is whole.
+            RunError: there is none.
+        """
+        epoch, path = self._best_whole(epoch)
+        return epoch, self._store.read_params(path)
 
     def forget_after(self, epoch: int) -> None:
-        """Drop the best checkpoints of epochs later than this one, which a kill left without a commit."""
+        """Drop the checkpoints of epochs later than this one, which is the last: damaged ones, and best ones that a
+        kill left without a commit."""
         self.wait()
         with _writable(self.folder):
-            for later in [kept for kept in epochs_in(self._best) if kept > epoch]:
-                discard(self._best / str(later))
+            own = self._last / str(epoch)
+            if not own.is_dir() and (self._best / str(epoch)).is_dir():  # gone on from one of the best
+                link(self._best / str(epoch), own)
+            for folder in (self._last, self._best):
+                for later in [kept for kept in epochs_in(folder) if kept > epoch]:
+                    discard(folder / str(later))
         self._losses = None
 
     def wait(self) -> None:
@@ -118,6 +169,7 @@ class Checkpoints:
     def _write_epoch(self, epoch: int, state: PyTree, record: dict[str, Any]) -> None:
         """Write an epoch to ``best``, if it is one of them, and to ``last``; then drop those that it replaces."""
         with _writable(self.folder):
+            self.folder.mkdir(exist_ok=True)  # inside the run's folder: one that was deleted is not made anew
             if self._losses is None:  # the first save of this process
                 sweep(self._last)
                 sweep(self._best)
@@ -131,38 +183,80 @@ class Checkpoints:
                 link(self._best / str(epoch), self._last / str(epoch))
             else:
                 self._store.write(self._last / str(epoch), state, record)
-            for earlier in [kept for kept in epochs_in(self._last) if kept != epoch]:
+            for earlier in epochs_in(self._last)[:-KEPT_LAST]:
                 discard(self._last / str(earlier))
             for worse, _ in sorted(losses.items(), key=_by_loss)[self._keep_best :]:
                 discard(self._best / str(worse))
                 del losses[worse]
 
-    def _path(self, epoch: int | None) -> Path:
-        """Folder of an epoch's checkpoint; None: of the best, else of the last one.
+    def _commits(self) -> list[int]:
+        """Epochs to go on from, the latest first; those among the best were committed, unless a kill came between."""
+        last = epochs_in(self._last)
+        return sorted({*last, *(epoch for epoch in epochs_in(self._best) if epoch <= max(last, default=0))})[::-1]
+
+    def _whole(self, epoch: int) -> Path:
+        """Folder of an epoch's checkpoint, as it was written.
 
         Raises:
+            Damaged: it is not.
             RunError: the epoch, or every epoch, has none.
         """
+        self._require_enabled()
+        self.wait()
+        paths = [path for path in (self._best / str(epoch), self._last / str(epoch)) if path.is_dir()]
+        for path in paths:
+            try:
+                self._store.require_whole(path)
+                return path
+            except Damaged:
+                if path == paths[-1]:  # where files are not shared, the other one may be whole
+                    raise
+        kept = ", ".join(map(str, self.epochs())) or "none"
+        raise Damaged(f"{self.folder} holds no checkpoint of epoch {epoch}; epochs kept: {kept}.")
+
+    def _best_whole(self, first: int | None = None) -> tuple[int, Path]:
+        """Epoch and folder of the best checkpoint that is whole, ``first`` before all others."""
+        self._require_enabled()
+        ranked = [kept for kept, _ in self.best()]
+        epochs = [first] if first else []
+        epochs += [epoch for epoch in [*ranked, *epochs_in(self._last)[::-1]] if epoch not in epochs]
+        damages = []
+        for epoch in epochs:
+            try:
+                path = self._whole(epoch)
+            except Damaged as damage:
+                damages.append(str(damage))
+                continue
+            if damages:
+                get_logger().warning("%s\nthe next best is used instead, epoch %d", "\n".join(damages), epoch)
+            return epoch, path
+        if damages:
+            raise _none_whole(self.folder, damages)
+        raise RunError(f"{self.folder} holds no checkpoint: no epoch ended with a finite loss.")
+
+    def _require_enabled(self) -> None:
         if not self.enabled:
             raise RunError(f"{self.folder.parent} kept no weights (save_weights: false): nothing to load.")
-        if epoch is None:
-            ranked = [kept for kept, _ in self.best()] or epochs_in(self._last)[-1:]
-            if not ranked:
-                raise RunError(f"{self.folder} holds no checkpoint: no epoch ended with a finite loss.")
-            epoch = ranked[0]
-        self.wait()
-        for path in (self._best / str(epoch), self._last / str(epoch)):
-            if path.is_dir():
-                return path
-        kept = ", ".join(map(str, self.epochs())) or "none"
-        raise RunError(f"{self.folder} holds no checkpoint of epoch {epoch}; epochs kept: {kept}.")
 
     def _read_losses(self) -> dict[int, float]:
-        """Validation losses of the epochs in ``best``, read once."""
+        """Validation losses of the epochs in ``best``, read once; not of those whose notes are damaged."""
         if self._losses is None:
-            records = {epoch: self._store.read_record(self._best / str(epoch)) for epoch in epochs_in(self._best)}
-            self._losses = {epoch: record["validation_loss"] for epoch, record in records.items()}
+            self._losses = {}
+            for epoch in epochs_in(self._best):
+                try:
+                    self._store.require_whole(self._best / str(epoch), NOTES)
+                except Damaged as damage:
+                    get_logger().warning("%s", damage)
+                else:
+                    self._losses[epoch] = self._store.read_record(self._best / str(epoch))["validation_loss"]
         return self._losses
+
+
+def _none_whole(folder: Path, damages: Sequence[str]) -> Damaged:
+    return Damaged(
+        f"no checkpoint in {folder} is whole:\n  " + "\n  ".join(damages) + "\n"
+        "Restore the folder from a copy, or train anew (overwrite=True, --overwrite)"
+    )
 
 
 def _by_loss(item: tuple[int, float]) -> tuple[float, int]:
@@ -177,13 +271,14 @@ def _host_copy(leaf: Any) -> np.ndarray:
 
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Write below a folder; errors are raised as RunError."""
+    """Write below the folder of checkpoints; errors are raised as RunError, and what is unfinished is removed."""
     try:
         yield
     except RunError:
         raise
-    except Exception as error:
-        raise RunError(
-            f"No checkpoint could be written under {folder}: {first_line(error)}\n"
-            "Look at the free space and the permissions there; the run goes on from its last checkpoint."
-        ) from error
+    except Exception as error:  # orbax raises whatever its layers raise
+        for _ in range(SWEEPS):  # makes room, on a full disk, for the run's status
+            if sweep(folder / "last") + sweep(folder / "best") == 0:
+                break
+            time.sleep(0.1)  # another thread of orbax may still write there
+        raise unwritten(folder.parent, error) from error

@@ -1,6 +1,7 @@
 """One checkpoint: a folder of an epoch's state and notes that appears under its final name in one rename.
 
-A process may be killed at any moment: a folder under its number is whole. This is the only file that imports orbax. Its
+A process may be killed at any moment: a folder under its number is whole. The checksums of its files lie in it, and are
+compared whenever it is read. This is the only file that imports orbax. Its
 ``CheckpointManager`` is not used: it deletes a folder file by file under its final name, so a kill in that moment
 leaves half a checkpoint among the best, and it refuses the epoch that a resumed run does again.
 """
@@ -20,12 +21,18 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from nextbar.errors import RunError, first_line
+from nextbar.checksums import LIST, list_files, listed_faults
+from nextbar.errors import Damaged, RunError, first_line, listed
 
 PyTree = Any
 
 _ONE_AT_A_TIME = threading.Lock()
 """orbax tells the operations of a process apart by one counter: two at once take each other's folders"""
+
+NOTES = "notes/"
+"""what the paths of the files of a checkpoint's record begin with"""
+SEALED = "has_checksums"
+"""in the record of a checkpoint that is not of an earlier version"""
 
 _UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's own mark of a folder that is not a checkpoint
 
@@ -33,7 +40,8 @@ _UNFINISHED = ".orbax-checkpoint-tmp"  # orbax's own mark of a folder that is no
 class CheckpointStore:
     """Writes and reads checkpoint folders through orbax.
 
-    Every method that reads raises :class:`RunError` where the folder is no checkpoint of this run.
+    Every method that reads raises :class:`RunError` where the folder is no checkpoint of this run. They compare no
+    checksums: ``require_whole`` does, and comes first.
     """
 
     def __init__(self) -> None:
@@ -56,18 +64,42 @@ class CheckpointStore:
         """
         if path.exists():  # an epoch done again after a kill between the two folders
             discard(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        aside = path.with_name(f"{path.name}-new{_UNFINISHED}")
+        shutil.rmtree(aside, ignore_errors=True)
+        record = record | {SEALED: True}
         with _ONE_AT_A_TIME:
             self._checkpointer.save(
-                path, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
+                aside, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
             )
+        list_files(aside)
+        aside.rename(path)
+
+    def require_whole(self, path: Path, inside: str = "") -> None:
+        """Refuse a checkpoint that is not as it was written. One of an earlier version has no checksums to tell by.
+
+        Args:
+            path: its folder.
+            inside: look only at files whose paths begin with this.
+
+        Raises:
+            Damaged: as said.
+        """
+        try:
+            faults = listed_faults(path, inside)
+            if faults is None and SEALED in self.read_record(path):
+                faults = [f"{LIST} is missing"]
+        except (OSError, RunError) as error:
+            faults = [first_line(error)]
+        if faults:
+            raise Damaged(f"{path} is damaged: {listed(faults, 3)}")
 
     def read_record(self, path: Path) -> dict[str, Any]:
         """Validation loss and notes of a checkpoint."""
         with _readable(path):
             args = ocp.args.Composite(notes=ocp.args.JsonRestore())
-            record = self._checkpointer.restore(path, args=args)["notes"]
-            return {"validation_loss": float(record["validation_loss"]), "notes": record["notes"]}
+            record = dict(self._checkpointer.restore(path, args=args)["notes"])
+            return record | {"validation_loss": float(record["validation_loss"]), "notes": dict(record["notes"])}
 
     def read_state(self, path: Path, template: PyTree) -> PyTree:
         """State of a checkpoint; the template is one of the same structure and shapes."""
@@ -127,10 +159,12 @@ def link(path: Path, other: Path) -> None:
     aside.rename(other)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left unfinished."""
-    for entry in folder.glob(f"*{_UNFINISHED}*"):
+def sweep(folder: Path) -> int:
+    """Remove what a killed process left unfinished; returns how much there was."""
+    unfinished = list(folder.glob(f"*{_UNFINISHED}*"))
+    for entry in unfinished:
         shutil.rmtree(entry, ignore_errors=True)
+    return len(unfinished)
 
 
 def _of_this_process() -> ocp.options.MultiprocessingOptions:

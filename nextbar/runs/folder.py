@@ -14,10 +14,10 @@ from typing import Any
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.record import changes
+from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
-from nextbar.files import write_json
 from nextbar.folders import claim, throw_away
 from nextbar.runs.records import (
     FINAL,
@@ -26,6 +26,7 @@ from nextbar.runs.records import (
     read_bars_record,
     read_summary,
     write_bars_record,
+    write_config,
     write_preparation,
 )
 
@@ -116,7 +117,7 @@ class RunFolder:
     def begin(self, dataset: Dataset, facts: dict[str, Any]) -> None:
         """Write configuration, preparation, record of the bars and summary before the first epoch, with status
         ``running``; ``facts`` are further values of the summary."""
-        self.config.save(self.path / "config.yaml")
+        write_config(self.path, self.config)
         write_preparation(self.path, dataset.preparation, dataset.cuts)
         write_bars_record(self.path, dataset.records)
         self.update(

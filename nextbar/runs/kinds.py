@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nextbar.files import read_json
+from nextbar.files import LARGEST, json_object, read_bytes
 from nextbar.runs.records import CONFIG, NORMALISATION, SUMMARY
 
 PARTS = frozenset({CONFIG, SUMMARY, NORMALISATION, "checkpoints"})
@@ -25,7 +25,7 @@ def is_run(path: str | Path) -> bool:
 def is_backtest(path: str | Path) -> bool:
     """True for the folder of a backtest, which may hold the runs of its folds."""
     try:
-        return read_json(Path(path) / SUMMARY).get("kind") == "backtest"
+        return json_object(read_bytes(Path(path) / SUMMARY, LARGEST)).get("kind") == "backtest"
     except (OSError, ValueError):
         return False
 

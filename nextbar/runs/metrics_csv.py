@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nextbar.errors import RunError
 from nextbar.files import LARGEST, read_bytes, write_whole
+from nextbar.runs.records import METRICS
 
-NAME = "metrics.csv"
 _KEYS = ("epoch", "step")
 
 
@@ -31,7 +31,7 @@ class MetricsCsv:
     """
 
     def __init__(self, run_dir: Path, first_epoch: int) -> None:
-        self.path = Path(run_dir) / NAME
+        self.path = Path(run_dir) / METRICS
         self._columns, rows = _read(self.path) if self.path.exists() else (list(_KEYS), [])
         kept = [row for row in rows if int(row["epoch"]) < first_epoch]
         if len(kept) != first_epoch - 1:
@@ -42,7 +42,7 @@ class MetricsCsv:
         self._rewrite(kept)
 
     def append(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Add the row of an epoch; it is on the disk when this returns."""
+        """Add the row of an epoch; it is on the disk when this returns, or nothing of it after an OSError."""
         row = {"epoch": repr(epoch), "step": repr(step)}
         row |= {name: repr(float(value)) for name, value in values.items()}
         new_columns = [name for name in row if name not in self._columns]
@@ -51,10 +51,16 @@ class MetricsCsv:
             self._columns += new_columns
             self._rewrite([*rows, row])
             return
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            file.write(_csv_text(self._columns, [row]))
-            file.flush()
-            os.fsync(file.fileno())
+        text = _csv_text(self._columns, [row]).encode()
+        with self.path.open("r+b", buffering=0) as file:  # a file that was deleted is not made anew
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while text:
+                    text = text[file.write(text) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
 
     def _rewrite(self, rows: Iterable[Mapping[str, str]]) -> None:
         write_whole(self.path, _csv_text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
@@ -68,7 +74,7 @@ def read_metrics(run_dir: Path | str) -> list[dict[str, float]]:
     """
     return [
         {name: int(cell) if name in _KEYS else float(cell) for name, cell in row.items() if cell}
-        for row in _read(Path(run_dir) / NAME)[1]
+        for row in _read(Path(run_dir) / METRICS)[1]
     ]
 
 
@@ -84,7 +90,7 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         text = read_bytes(path, LARGEST).decode()
     except FileNotFoundError:
-        raise RunError(f"{path.parent} has no {NAME}: it is no run folder, or no epoch was finished.") from None
+        raise RunError(f"{path.parent} has no {METRICS}: it is no run folder, or no epoch was finished.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
     whole = text[: text.rfind("\n") + 1]

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from nextbar.bars.record import SeriesRecord
+from nextbar.checksums import digest, is_sealed, read_json, require_whole, write_json, write_text
 from nextbar.config import ExperimentConfig
 from nextbar.config.yaml_file import read_yaml
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import RunError
-from nextbar.files import read_json, write_json, write_whole
+from nextbar.errors import Damaged, RunError
+from nextbar.files import LARGEST, read_bytes, write_whole
 from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.timeline import Timeline
 from nextbar.types import Reference
 
-FORMAT = 2
+FORMAT = 3
 """format of the run folder; a nextbar that changes what its files mean counts it up"""
+
+SEALED = 3
+"""the first format whose files carry checksums"""
 
 EARLIER = {
     "dataset_config.time_feature": "span",
@@ -49,6 +51,13 @@ FINAL = "final"
 TIME = "time"
 """array of the timestamps of the losses"""
 RIVAL = "rival.json"
+METRICS = "metrics.csv"
+FILES = "files"
+"""key of the summary of a run that has ended: the checksums of the files beside it"""
+
+
+BESIDE = (CONFIG, NORMALISATION, BARS, REFERENCE, RIVAL, CONFORMAL, LOSSES, METRICS)
+"""files of a run that nothing changes after its end"""
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -61,15 +70,24 @@ def read_summary(path: Path) -> dict[str, Any]:
     """
     try:
         summary = read_json(path / SUMMARY)
-        written, versions = int(summary.get("format", FORMAT)), dict(summary.get("versions", {}))
+        written = int(summary.get("format", 0))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"{path / SUMMARY} cannot be read ({error}); was the run folder copied whole?") from None
-    refuse_later_format(path, written, FORMAT, versions.get("nextbar", "a later version"))
+    versions = summary.get("versions")
+    writer = versions.get("nextbar") if isinstance(versions, dict) else None
+    refuse_later_format(path, written, FORMAT, writer or "a later version")
+    if written >= SEALED and not _is_sealed(path):
+        raise Damaged(f"{path / SUMMARY} is damaged: the checksum at its end is missing, so it was cut or changed")
     if summary.get("status") == "running" and not is_claimed(path):
         summary |= {"status": "interrupted", "message": GONE}
     return summary
+
+
+def checksums(path: Path) -> dict[str, str]:
+    """Checksums of the files beside the summary, by name, as far as a run has them."""
+    return {name: digest((path / name).read_bytes()) for name in BESIDE if (path / name).is_file()}
 
 
 def fit_folder(path: Path, summary: Mapping[str, Any]) -> Path:
@@ -87,10 +105,23 @@ def read_config(path: Path) -> ExperimentConfig:
 
     Raises:
         ConfigError: the file is missing, not YAML, or no configuration.
+        Damaged: it is not as it was written.
     """
+    with suppress(OSError):  # of which ``read_yaml`` tells
+        require_whole(path / CONFIG, read_bytes(path / CONFIG, LARGEST), _is_sealed(path))
     fields = read_yaml(path / CONFIG)
     absent = {name: value for name, value in EARLIER.items() if _lacks(fields, name)}
     return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
+
+
+def write_config(path: Path, config: ExperimentConfig) -> None:
+    """Write ``config.yaml`` of a run folder."""
+    part = path / f".{CONFIG}.part"
+    try:
+        config.save(part)
+        write_text(path / CONFIG, part.read_text(encoding="utf-8"))
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
@@ -151,7 +182,7 @@ def read_losses(path: Path) -> Timeline | None:
         return Timeline(arrays.pop(TIME), {name: loss_T.astype(np.float64) for name, loss_T in arrays.items()})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, BadZipFile, MemoryError, EOFError, NotImplementedError, zlib.error) as error:
+    except Exception as error:  # zipfile and zlib raise whatever they meet
         raise RunError(f"{path / LOSSES} cannot be read ({error}); was the run folder copied whole?") from None
 
 
@@ -218,9 +249,17 @@ def read_conformal(path: Path) -> tuple[int, Conformal] | None:
 def _whole(path: Path) -> Iterator[dict[str, Any]]:
     """The content of a JSON file; errors while it is read, in or before the block, are raised as RunError."""
     try:
-        yield read_json(path)
+        yield read_json(path, _is_sealed(path.parent))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
+
+
+def _is_sealed(path: Path) -> bool:
+    """Whether the files of a folder carry checksums, told from its summary."""
+    try:
+        return is_sealed(read_bytes(path / SUMMARY, LARGEST))
+    except OSError:
+        return False
 
 
 def _lacks(data: Any, name: str) -> bool:

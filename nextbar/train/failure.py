@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from nextbar.errors import OutOfMemory, TrainingInterrupted
+from nextbar.errors import NextbarError, OutOfMemory, TrainingInterrupted
 from nextbar.train.training import Training
 
 
@@ -23,6 +23,8 @@ def noting_failure(trainings: Sequence[Training]) -> Iterator[None]:
     except BaseException as error:
         for training in live():
             training.fail(error)
+        if isinstance(error, NextbarError):
+            raise
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # of the machine, of its GPU
             raise OutOfMemory(
                 f"not enough memory ({str(error).partition(chr(10))[0]}); "

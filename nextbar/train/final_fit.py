@@ -7,7 +7,8 @@ from typing import Any
 
 from nextbar.baselines.rivals import Rival
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.machine.hosts import by_first, from_first, leads
+from nextbar.folders import writing
+from nextbar.machine.hosts import by_first, from_first
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_rival
 from nextbar.train.result import Plan
@@ -52,7 +53,8 @@ class FinalFit(Training):
             self.run.path.mkdir(exist_ok=True)
             self.first.run.update(status="running", message="")
 
-        by_first(begin)
+        with writing(self.first.run.path):
+            by_first(begin)
         super().begin(dataset)
 
     def title(self, among_others: bool) -> str:
@@ -73,7 +75,8 @@ class FinalFit(Training):
     def hand_over(self) -> None:
         """Write down in the run's folder what came of it: with this the run has ended."""
         outcome = self._outcome()
-        self.first.summary = from_first(lambda: self.first.run.update(**outcome))
+        with writing(self.first.run.path):
+            self.first.summary = from_first(lambda: self.first.run.update(**outcome))
 
     def _outcome(self) -> dict[str, Any]:
         """The end of the run. Validation has the first fit's scores, test has this one's."""
@@ -91,8 +94,7 @@ class FinalFit(Training):
     def interrupt(self) -> str:
         """Write down that Ctrl-C was pressed; returns what that means for the run."""
         message = f"final fit {super().interrupt()}"
-        if leads():
-            self.first.run.update(status="interrupted", message=message)
+        self.first.note("interrupted", message)
         return message
 
     def fail(self, error: BaseException) -> None:

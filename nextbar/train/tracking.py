@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,7 +55,8 @@ class Tracker:
 
     def close(self) -> None:
         """Close the files."""
-        self._events.close()
+        with suppress(OSError):  # of a write that failed before, and was told then
+            self._events.close()
 
     def epoch(self, epoch: int, step: int, row: Mapping[str, float], extra: Mapping[str, float]) -> None:
         """Record a finished epoch; all of it is on the disk when this returns.

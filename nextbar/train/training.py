@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ from flax.training.train_state import TrainState
 
 from nextbar.baselines.rivals import Rival
 from nextbar.data.dataset import Dataset
+from nextbar.errors import RunError
+from nextbar.folders import writing
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
-from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.checkpoint import BEST, Checkpoints
 from nextbar.runs.folder import ENDED, WHOLE, RunFolder
-from nextbar.runs.records import write_conformal, write_losses, write_reference, write_rival
+from nextbar.runs.records import FILES, checksums, write_conformal, write_losses, write_reference, write_rival
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
 from nextbar.train.result import Plan, Result, Watch
@@ -78,7 +81,8 @@ class Training:
     def begin(self, dataset: Dataset) -> None:
         """Write what is known before the first epoch."""
         facts: dict[str, Any] = {"refit_of": self._plan.refit_of, "best_epoch": None, "metrics": {}, "message": ""}
-        by_first(lambda: self.run.begin(dataset, facts))
+        with writing(self.run.path):
+            by_first(lambda: self.run.begin(dataset, facts))
 
     def resume(self, start: TrainState) -> TrainState:
         """The state of the last committed epoch, or ``start``, the untrained state, where there is none."""
@@ -98,7 +102,7 @@ class Training:
         self.epoch, notes = committed
         leaves, params = tree_from_first(trees[0] if trees else None, [jax.tree.leaves(start), start.params])
         self.stopper = EarlyStopper(**notes["early_stopper"])
-        self.best = Best(notes["best_epoch"], notes["best_loss"], params)
+        self.best = Best(notes[BEST], notes["best_loss"], params)
         self.ranking = notes.get("ranking")
         get_logger().info("going on after epoch %d of %d", self.epoch, self.epochs)
         return jax.tree.unflatten(jax.tree.structure(start), leaves)
@@ -110,7 +114,7 @@ class Training:
             return None
         epoch, state, notes = restored
         self.checkpoints.forget_after(epoch)
-        params = self.checkpoints.restore(notes["best_epoch"], start).params
+        params = self.checkpoints.restore(notes[BEST], start).params
         return epoch, notes, jax.tree.leaves(state), jax.device_get(params)
 
     def record(self, names: tuple[str, ...], reference: Reference, title: str = "") -> None:
@@ -121,10 +125,11 @@ class Training:
             reference: what the baselines were fitted on.
             title: what log lines begin with.
         """
-        by_first(lambda: write_reference(self.run.path, names, reference))
-        self.tracker = by_first(
-            lambda: Tracker(self.run.path, self.epoch + 1, self.epochs, self.steps_per_epoch, title)
-        )
+        with writing(self.run.path):
+            by_first(lambda: write_reference(self.run.path, names, reference))
+            self.tracker = by_first(
+                lambda: Tracker(self.run.path, self.epoch + 1, self.epochs, self.steps_per_epoch, title)
+            )
         self._recorded = True
 
     def commit(self, state: TrainState, figures: Figures, seconds: float) -> None:
@@ -144,10 +149,11 @@ class Training:
         self.ranking = figures.ranking
         if self.tracker is not None:
             step = self.epoch * self.steps_per_epoch
-            self.tracker.epoch(self.epoch, step, figures.row, {"windows_per_second": self.n_windows / seconds})
+            with writing(self.run.path):
+                self.tracker.epoch(self.epoch, step, figures.row, {"windows_per_second": self.n_windows / seconds})
         notes = {
             "early_stopper": asdict(self.stopper),
-            "best_epoch": self.best.epoch,
+            BEST: self.best.epoch,
             "best_loss": self.best.loss,
             "ranking": self.ranking,
         }
@@ -179,7 +185,8 @@ class Training:
 
     def conclude(self, status: str, message: str, report: Report) -> None:
         """Write down the end and the scores of the best epoch."""
-        self.summary = from_first(lambda: self._write_end(status, message, report))
+        with writing(self.run.path):
+            self.summary = from_first(lambda: self._write_end(status, message, report))
         best_epoch = self.summary["best_epoch"]
         get_logger().info(
             "%s: %s after %d epoch%s, %s%s",
@@ -210,6 +217,7 @@ class Training:
             best_epoch=best.epoch if best else None,
             validation_loss=best.loss if best and math.isfinite(best.loss) else None,
             **end,
+            **{FILES: checksums(self.run.path)},
         )
 
     def interrupt(self) -> str:
@@ -225,14 +233,21 @@ class Training:
                 f"interrupted after {self.epoch} whole epochs, state saved in {self.run.path}; "
                 "the same command goes on from there"
             )
-        if leads():
-            self.run.update(status="interrupted", message=message)
+        self.note("interrupted", message)
         return message
 
     def fail(self, error: BaseException) -> None:
         """Write down what went wrong."""
+        with suppress(RunError):  # of a disk that is full for the checkpoint too, which then makes room
+            self.checkpoints.wait()
+        self.note("failed", f"{type(error).__name__}: {error}")
+
+    def note(self, status: str, message: str) -> None:
+        """Write down that the training does not go on. Where the disk is full even for that, the status stays
+        ``running``, which is read as interrupted once the process has gone."""
         if leads():
-            self.run.update(status="failed", message=f"{type(error).__name__}: {error}")
+            with suppress(OSError, RunError):
+                self.run.update(status=status, message=message)
 
     def close(self) -> None:
         """Finish writing; the claim on the folder is the caller's."""

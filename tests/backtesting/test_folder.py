@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from builders import make_frame
 from filelock import FileLock
 
 from nextbar.backtesting import Backtest
+from nextbar.checksums import read_json
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.logger import console
@@ -40,12 +40,12 @@ __all__ = ["whole"]  # a fixture
 
 def test_a_backtest_is_opened_from_its_folder(whole: Backtest) -> None:
     again = Backtest.load(whole.path)
-    assert again.summary == whole.summary == json.loads((whole.path / "summary.json").read_text())
+    assert again.summary == whole.summary == read_json(whole.path / "summary.json")
     pd.testing.assert_frame_equal(again.forecasts, whole.forecasts)
     files = {"config.yaml", "summary.json", "bars.json", "forecasts.parquet", "folds"}
     assert files == {p.name for p in whole.path.iterdir()}
     assert ExperimentConfig.load(whole.path / "config.yaml") == make_experiment(whole.path.parents[1], **FIELDS)
-    assert (whole.summary["kind"], whole.summary["format"], whole.summary["status"]) == ("backtest", 1, "finished")
+    assert (whole.summary["kind"], whole.summary["format"], whole.summary["status"]) == ("backtest", 2, "finished")
     assert whole.path.name.startswith("backtest-") and whole.path.parent.name == "test"
 
 
@@ -177,8 +177,8 @@ DAMAGE = {
     "half a summary": (lambda p: (p / "summary.json").write_text('{"kind"'), "cannot be read"),
     "a run": (lambda p: (p / "summary.json").write_text('{"status": "finished"}'), "is no backtest"),
     "a later format": (
-        lambda p: (p / "summary.json").write_text('{"kind": "backtest", "format": 2}'),
-        "has format 2; this nextbar reads up to 1",
+        lambda p: (p / "summary.json").write_text('{"kind": "backtest", "format": 3}'),
+        "has format 3; this nextbar reads up to 2",
     ),
 }
 

@@ -14,6 +14,7 @@ from trainings import make_config
 
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.naming import Naming
+from nextbar.checksums import write_json
 from nextbar.data.dataset import build_dataset
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
@@ -102,11 +103,11 @@ def test_a_run_of_an_earlier_version_keeps_its_names(tmp_path: Path) -> None:
     path = made.run_dir / "normalisation.json"
     preparation = json.loads(path.read_text())
     del preparation["implied_resolution"]
-    path.write_text(json.dumps(preparation))
+    write_json(path, preparation)
     for name in ("reference.json", "conformal.json"):
         text = (made.run_dir / name).read_text()
         assert text.count('"abc_1h"') == 1
-        (made.run_dir / name).write_text(text.replace('"abc_1h"', '"abc"'))
+        write_json(made.run_dir / name, json.loads(text.replace('"abc_1h"', '"abc"')))
     old = evaluate(made.run_dir, bars, conformal=True)
     assert old.names == ("abc",) and new.names == ("abc_1h",)
     assert old.metrics["test"]["baseline"] == new.metrics["test"]["baseline"]

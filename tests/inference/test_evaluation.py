@@ -16,6 +16,7 @@ from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
+from nextbar.checksums import write_json
 from nextbar.data.panel import Panel
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.inference.evaluation import Evaluation, evaluate
@@ -35,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
 
 
 def change(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    write_json(path, json.loads(path.read_text()) | values)
 
 
 def longer(ticker: str, seed: int, n: int = 250, **options: Any) -> Bars:

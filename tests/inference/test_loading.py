@@ -21,8 +21,10 @@ from made_runs import MadeRun, make_run, random_parameters
 from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars
+from nextbar.checksums import write_json, write_text
 from nextbar.errors import RunError
 from nextbar.inference.forecaster import Forecaster
+from nextbar.runs.records import write_config
 
 LAW = {"output_mode": "distribution"}
 
@@ -39,7 +41,7 @@ def copy(run: MadeRun, tmp_path: Path) -> Path:
 
 
 def change(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    write_json(path, json.loads(path.read_text()) | values)
 
 
 def test_a_moved_run_predicts_bit_equal(run: MadeRun, tmp_path: Path) -> None:
@@ -109,31 +111,31 @@ def half(path: Path) -> None:
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no configuration": (lambda run: (run / "config.yaml").unlink(), r"no config\.yaml; was the run folder copied"),
     "no statistics": (lambda run: (run / "normalisation.json").unlink(), r"normalisation\.json cannot be read"),
-    "half the statistics": (lambda run: half(run / "normalisation.json"), r"normalisation\.json cannot be read"),
+    "half the statistics": (lambda run: half(run / "normalisation.json"), r"normalisation\.json is damaged"),
     "half the summary": (lambda run: half(run / "summary.json"), r"summary\.json cannot be read"),
     "no checkpoints": (lambda run: shutil.rmtree(run / "checkpoints"), r"no checkpoint"),
     "the best epoch lost": (
-        lambda run: shutil.rmtree(run / "checkpoints" / "best" / "2"),
+        lambda run: [shutil.rmtree(path) for path in (run / "checkpoints").glob("*/2")],
         r"no checkpoint of its best epoch 2, only of 1, 3; was the run folder copied whole",
     ),
-    "half a checkpoint": (
-        lambda run: [p.unlink() for p in (run / "checkpoints" / "best" / "2").rglob("*") if p.is_file()],
-        r"best/2 is not a checkpoint",
+    "half of every checkpoint": (
+        lambda run: [p.unlink() for p in (run / "checkpoints").rglob("*") if p.is_file()],
+        r"no checkpoint in .* is whole:(.|\n)*/2 is damaged(.|\n)*/3 is damaged",
     ),
-    "an array lost": (
-        lambda run: [shutil.rmtree(p) for p in (run / "checkpoints" / "best" / "2" / "state").rglob("d")],
-        r"best/2 is not a checkpoint",
+    "their arrays lost": (
+        lambda run: [shutil.rmtree(p) for p in (run / "checkpoints").rglob("state/d")],
+        r"no checkpoint in .* is whole(.|\n)*/2 is damaged: state/d/.* is missing",
     ),
     "a later version": (
         lambda run: change(run / "summary.json", format=99, versions={"nextbar": "7.0"}),
-        r"format 99, written by nextbar 7\.0; this nextbar reads up to 2: update it",
+        r"format 99, written by nextbar 7\.0; this nextbar reads up to 3: update it",
     ),
     "another model": (
-        lambda run: make_config(**LAW, num_layers=2).save(run / "config.yaml"),
+        lambda run: write_config(run, make_config(**LAW, num_layers=2)),
         r"not those of a model of this configuration; was config\.yaml or a checkpoint changed",
     ),
     "fewer layers": (
-        lambda run: make_config(**LAW, head_layers=0).save(run / "config.yaml"),
+        lambda run: write_config(run, make_config(**LAW, head_layers=0)),
         r"not those of a model of this configuration",
     ),
 }
@@ -145,6 +147,15 @@ def test_what_is_no_whole_run_is_refused(damage: str, copy: Path) -> None:
     harm(copy)
     with pytest.raises(RunError, match=message):
         Forecaster.load(copy)
+
+
+def test_of_a_damaged_best_epoch_the_next_best_forecasts(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (copy / "checkpoints").glob("*/2/state/d/*"):
+        half(path)
+    assert Forecaster.load(copy).epoch == 3
+    assert "/2 is damaged: state/d/" in caplog.text and "the next best is used instead, epoch 3" in caplog.text
+    with pytest.raises(RunError, match=r"/2 is damaged"):
+        Forecaster.load(copy, epoch=2)
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:
@@ -187,13 +198,13 @@ def test_a_run_from_before_there_were_time_zones_keeps_its_hours(tmp_path: Path)
     expected = made.load().predict(frame, last_only=False)
     earlier = shutil.copytree(made.run_dir, tmp_path / "earlier")
     config = (earlier / "config.yaml").read_text()
-    (earlier / "config.yaml").write_text(config.replace("  timezone: UTC\n", ""))
+    write_text(earlier / "config.yaml", config.replace("  timezone: UTC\n", ""))
     preparation = json.loads((earlier / "normalisation.json").read_text())
     assert [series["calendar"].pop("timezone") for series in preparation["series"]] == ["UTC"]
-    (earlier / "normalisation.json").write_text(json.dumps(preparation))
+    write_json(earlier / "normalisation.json", preparation)
     assert "timezone" not in (earlier / "config.yaml").read_text() + (earlier / "normalisation.json").read_text()
     pd.testing.assert_frame_equal(Forecaster.load(earlier).predict(frame, last_only=False), expected, check_exact=True)
-    (earlier / "config.yaml").write_text(config.replace("timezone: UTC", "timezone: auto"))
+    write_text(earlier / "config.yaml", config.replace("timezone: UTC", "timezone: auto"))
     auto = Forecaster.load(earlier).predict(frame, last_only=False)
     assert (auto["date"] != expected["date"]).any() and (auto["close"] != expected["close"]).any()
 

@@ -15,6 +15,7 @@ from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
 from nextbar.baselines import rivals
+from nextbar.checksums import write_json, write_text
 from nextbar.inference.evaluation import evaluate
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.records import RIVAL, read_rival, write_rival
@@ -83,9 +84,9 @@ def test_bars_that_were_revised_fit_nothing(before: MadeRun, tmp_path: Path) -> 
     )
     path = Path(shutil.copytree(before.run_dir, tmp_path / "run"))
     summary = json.loads((path / "summary.json").read_text())
-    (path / "summary.json").write_text(json.dumps(summary | {"datapath": str(folder)}))
+    write_json(path / "summary.json", summary | {"datapath": str(folder)})
     config = (path / "config.yaml").read_text().replace(str(before.config.dataset_config.datapath), str(folder))
-    (path / "config.yaml").write_text(config)
+    write_text(path / "config.yaml", config)
     found = evaluate(path, revised=True)
     assert any("none can be fitted (the bars are not those" in notice for notice in found.notices)
     assert "strongest_name" not in found.metrics["test"]

@@ -20,6 +20,7 @@ from page_text import Text, unpacked
 from trainings import train
 
 from nextbar.backtesting import backtest
+from nextbar.checksums import write_json, write_text
 from nextbar.errors import DataError, RunError
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
@@ -90,7 +91,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
 def copied(one: Made, target: Path, **changes: Any) -> Path:
     """A copy of a run folder with other values in its summary."""
     run = Path(shutil.copytree(one.folder, target / "run"))
-    (run / "summary.json").write_text(json.dumps(read_summary(run) | changes))
+    write_json(run / "summary.json", read_summary(run) | changes)
     return run
 
 
@@ -250,7 +251,7 @@ def test_a_verdict_is_red_only_where_somebody_is_better_by_more_than_luck(made, 
     assert re.search(r'class="verdict ?(\w*)"', html)[1] == tone
     last = next(name for name, node in scores.items() if node is judged[-1])
     whole = json.loads((of_before / "summary.json").read_text()) | {"strongest": last}
-    (of_before / "summary.json").write_text(json.dumps(whole))
+    write_json(of_before / "summary.json", whole)
     html = write_report(of_before, bars=made["backtest"].bars).read_text()
     only = "good" if statistics[-1] > 2 else ""  # that of the strongest alone
     assert re.search(r'class="verdict ?(\w*)"', html)[1] == only
@@ -279,7 +280,7 @@ def test_a_backtest_whose_bars_are_gone_is_drawn_from_its_forecasts(made, tmp_pa
 def test_without_checkpoints_the_rest_is_reported_and_the_lack_is_said(made, tmp_path):
     run = copied(made["line"], tmp_path)
     text = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(text.replace("save_weights: true", "save_weights: false"))
+    write_text(run / "config.yaml", text.replace("save_weights: true", "save_weights: false"))
     shutil.rmtree(run / "checkpoints")
     said = Text(write_report(run).read_text()).said
     verdict = read_summary(run)["metrics"]["test"]["verdict"]
@@ -334,7 +335,7 @@ def test_a_run_without_a_whole_summary_is_refused(made, tmp_path, lost):
     if lost is None:
         (run / "summary.json").unlink()
     else:
-        (run / "summary.json").write_text(json.dumps({k: v for k, v in read_summary(run).items() if k != lost}))
+        write_json(run / "summary.json", {k: v for k, v in read_summary(run).items() if k != lost})
     with pytest.raises(RunError, match=r"run has no summary\.json, or not a whole one"):
         write_report(run, bars=made["line"].bars)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -15,9 +14,9 @@ from builders import make_bars, make_frame, with_columns
 from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
+from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.files import write_json
 from nextbar.inference.evaluation import Evaluation, evaluate
 from nextbar.report import write_report
 from nextbar.runs.records import read_summary
@@ -174,7 +173,7 @@ def test_a_run_of_an_earlier_version_is_scored_as_ever(made: MadeRun) -> None:
 
 
 def test_a_damaged_record_is_told(made: MadeRun) -> None:
-    (made.run_dir / "bars.json").write_text(json.dumps({"series": [{"ticker": "abc"}]}))
+    write_json(made.run_dir / "bars.json", {"series": [{"ticker": "abc"}]})
     with pytest.raises(RunError, match=r"bars\.json cannot be read"):
         evaluate(made.run_dir)
 

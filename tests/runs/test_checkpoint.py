@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,8 +27,9 @@ from flax.training.train_state import TrainState
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nextbar.errors import RunError
+from nextbar.errors import Damaged, RunError
 from nextbar.runs.checkpoint import Checkpoints
+from nextbar.runs.checkpoint_store import CheckpointStore
 
 
 def state_at(epoch: int) -> TrainState:
@@ -45,6 +50,7 @@ def loss_at(epoch: int) -> float:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
     return tmp_path / "run" / "checkpoints"
 
 
@@ -95,7 +101,7 @@ def test_the_five_best_are_kept_and_ties_go_to_the_earlier(folder: Path) -> None
     checkpoints = saved(folder, losses)
     assert checkpoints.best() == [(7, 0.1), (2, 0.3), (4, 0.3), (6, 0.7), (9, 0.7)]
     assert sorted(path.name for path in (folder / "best").iterdir()) == ["2", "4", "6", "7", "9"]
-    assert [path.name for path in (folder / "last").iterdir()] == ["10"]
+    assert sorted(path.name for path in (folder / "last").iterdir()) == ["10", "9"]
     assert int(checkpoints.restore(None, state_at(0)).step) == 7
     assert int(checkpoints.restore(9, state_at(0)).step) == 9
     assert int(checkpoints.restore(10, state_at(0)).step) == 10  # the last, by its number
@@ -139,7 +145,6 @@ def test_an_epoch_both_last_and_best_is_whole_in_both(
     assert bool(shared) == links
     checkpoints.save(2, state_at(2), {"patience": 2}, 0.9)
     checkpoints.close()
-    assert not (folder / "last" / "1").exists()
     for epoch in (1, 2):
         restored = Checkpoints(folder).restore(epoch, state_at(0))
         chex.assert_trees_all_equal(jax.tree.leaves(restored), jax.tree.leaves(state_at(epoch)))
@@ -164,7 +169,9 @@ def test_epochs_after_the_one_resumed_from_are_forgotten(folder: Path) -> None:
     checkpoints = saved(folder, {1: 0.3, 2: 0.2, 3: 0.1})
     checkpoints.forget_after(1)
     assert checkpoints.best() == [(1, 0.3)]
-    assert Checkpoints(folder).best() == [(1, 0.3)]
+    again = Checkpoints(folder)
+    assert again.best() == [(1, 0.3)]
+    assert again.restore_last(state_at(0))[0] == 1, "which is the last now, and no untrained state"
 
 
 def test_unfinished_folders_are_not_seen_and_are_swept(folder: Path) -> None:
@@ -200,9 +207,11 @@ def test_an_epoch_not_kept_is_named_with_those_that_are(folder: Path) -> None:
 @pytest.mark.parametrize("missing", ["state", "notes", "state/manifest.ocdbt", "state/_METADATA", "state/d"])
 def test_a_half_copied_checkpoint_is_refused_with_its_path(folder: Path, missing: str) -> None:
     checkpoints = saved(folder, {5: 0.1})
-    gone = folder / "last" / "5" / missing
-    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-    with pytest.raises(RunError, match=r"last.5 is not a checkpoint"):
+    for copy in ("last", "best"):
+        assert checkpoints.restore_last(state_at(0))[0] == 5, "one of the two is enough"
+        gone = folder / copy / "5" / missing
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(RunError, match=r"no checkpoint .* is whole(.|\n)*last.5 is damaged: "):
         checkpoints.restore_last(state_at(0))
 
 
@@ -217,11 +226,10 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path) -> None:
 
 
 def test_a_failed_write_is_told_by_the_next_call(folder: Path) -> None:
-    folder.parent.mkdir()
     folder.write_text("a file in the way")
     checkpoints = Checkpoints(folder)
     checkpoints.save(1, state_at(1), {}, 0.1)
-    with pytest.raises(RunError, match="No checkpoint could be written"):
+    with pytest.raises(RunError, match="cannot write to"):
         checkpoints.close()
 
 
@@ -243,6 +251,189 @@ def test_the_users_logging_is_left_alone(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "WARNING:root:mine\n")
+
+
+def flip(path: Path, bit: int = 0) -> None:
+    """Change one bit in the middle of a file, in place, so that links to it see it as a fault of the disk."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+def files_of(folder: Path, epoch: int) -> list[Path]:
+    return sorted(path for path in (folder / "best" / str(epoch)).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def damaged(folder: Path) -> Callable[[int], Path]:
+    """Damages the state of an epoch, in all places that it is linked to."""
+
+    def damage(epoch: int) -> Path:
+        path = next(path for path in files_of(folder, epoch) if "state/d" in path.as_posix())
+        flip(path)
+        return path
+
+    return damage
+
+
+def test_a_flipped_bit_in_any_file_of_a_checkpoint_is_found(folder: Path) -> None:
+    """In every one of them, at each bit of a byte in turn; also in the list of checksums, and where that is gone."""
+    checkpoints = saved(folder, {1: 0.2})
+    for number, path in enumerate(files_of(folder, 1)):
+        flip(path, number % 8)
+        for read in (lambda: checkpoints.restore_raw(1), lambda: checkpoints.restore_last(state_at(0))):
+            with pytest.raises(Damaged, match=r"(last|best).1 is damaged: "):
+                read()
+        flip(path, number % 8)
+    assert checkpoints.restore_last(state_at(0))[0] == 1
+    for copy in ("best", "last"):
+        (folder / copy / "1" / "checksums.json").unlink()
+    with pytest.raises(Damaged, match=r"checksums\.json is missing"):
+        checkpoints.restore_raw(1)
+
+
+def test_of_a_damaged_last_epoch_the_one_before_is_gone_on_from(
+    folder: Path, damaged: Callable[[int], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its state is that of its end, and what was damaged is written anew with the epochs after it."""
+    checkpoints = saved(folder, {1: 0.3, 2: 0.2, 3: 0.1})
+    damaged(3)
+    with caplog.at_level(logging.WARNING):
+        epoch, state, notes = checkpoints.restore_last(state_at(0))
+    assert (epoch, notes) == (2, {"patience": 2})
+    chex.assert_trees_all_equal(state.params, state_at(2).params)
+    assert "last/3 is damaged: state/" in caplog.text and "going on from epoch 2 instead" in caplog.text
+    checkpoints.forget_after(2)
+    checkpoints.save(3, state_at(3), {"patience": 3}, 0.1)
+    assert checkpoints.best() == [(3, 0.1), (2, 0.2), (1, 0.3)]
+    chex.assert_trees_all_equal(checkpoints.restore_last(state_at(0))[1].params, state_at(3).params)
+    checkpoints.close()
+
+
+def test_the_last_two_epochs_share_no_file(folder: Path) -> None:
+    saved(folder, {1: 0.3, 2: 0.2, 3: 0.9})
+    inodes = [{path.stat().st_ino for path in (folder / "last" / e).rglob("*") if path.is_file()} for e in ("2", "3")]
+    assert all(inodes) and not inodes[0] & inodes[1]
+
+
+def test_where_both_of_the_last_are_damaged_a_best_one_is_gone_on_from(
+    folder: Path, damaged: Callable[[int], Path]
+) -> None:
+    """It is the last then: a process that is killed before the next epoch finds it again."""
+    checkpoints = saved(folder, {1: 0.3, 2: 0.2, 3: 0.1})
+    damaged(2), damaged(3)
+    assert checkpoints.restore_last(state_at(0))[0] == 1
+    checkpoints.forget_after(1)
+    assert Checkpoints(folder).restore_last(state_at(0))[0] == 1
+    assert Checkpoints(folder).epochs() == [1]
+
+
+def test_an_epoch_whose_best_one_is_damaged_is_not_gone_on_from(folder: Path, damaged: Callable[[int], Path]) -> None:
+    """Whoever goes on needs the parameters of the best: it is trained anew from an epoch before it."""
+    checkpoints = Checkpoints(folder)
+    for epoch, (loss, best) in enumerate([(0.3, 1), (0.1, 2), (0.2, 2), (0.4, 2)], start=1):
+        checkpoints.save(epoch, state_at(epoch), {"best_epoch": best}, loss)
+    assert checkpoints.restore_last(state_at(0))[0] == 4
+    damaged(2)
+    assert checkpoints.restore_last(state_at(0))[0] == 1
+    checkpoints.close()
+
+
+def test_where_none_is_whole_all_are_named(folder: Path, damaged: Callable[[int], Path]) -> None:
+    checkpoints = saved(folder, {1: 0.3, 2: 0.2})
+    damaged(1), damaged(2)
+    for read in (lambda: checkpoints.restore_last(state_at(0)), checkpoints.restore_raw):
+        with pytest.raises(Damaged, match=r"no checkpoint in .* is whole:(.|\n)*/2 is damaged(.|\n)*/1 is damaged"):
+            read()
+    assert checkpoints.epochs() == [1, 2], "nothing was deleted"
+
+
+def test_of_a_damaged_best_epoch_the_next_best_is_used(
+    folder: Path, damaged: Callable[[int], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = saved(folder, {1: 0.3, 2: 0.1, 3: 0.2, 4: 0.9})
+    damaged(2)
+    with caplog.at_level(logging.WARNING):
+        epoch, params = checkpoints.restore_best(2)
+    assert epoch == 3
+    chex.assert_trees_all_equal(params, jax.tree.map(np.asarray, state_at(3).params))
+    assert "best/2 is damaged" in caplog.text and "the next best is used instead, epoch 3" in caplog.text
+    assert int(checkpoints.restore(None, state_at(0)).step) == 3
+    with pytest.raises(Damaged, match=r"best.2 is damaged"):
+        checkpoints.restore(2, state_at(0))  # by its number it is that one or none
+
+
+def test_damaged_notes_of_a_best_epoch_leave_the_others_their_rank(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved(folder, {1: 0.3, 2: 0.1, 3: 0.2})
+    flip(folder / "best" / "2" / "notes" / "metadata")
+    assert Checkpoints(folder).best() == [(3, 0.2), (1, 0.3)]
+    assert "best/2 is damaged: notes/metadata was changed" in caplog.text
+
+
+def test_a_copy_that_shares_no_file_stands_in(folder: Path, damaged: Callable[[int], Path]) -> None:
+    """As where a run was copied: its links have become files of their own."""
+    saved(folder, {1: 0.3})
+    shutil.copytree(folder, folder.parent / "copy")
+    shutil.rmtree(folder)
+    (folder.parent / "copy").rename(folder)
+    damaged(1)
+    assert Checkpoints(folder).restore_last(state_at(0))[0] == 1
+
+
+def test_checkpoints_of_earlier_versions_have_no_checksums_and_are_read(folder: Path) -> None:
+    checkpoints = CheckpointStore()
+    folder.mkdir()
+    checkpoints.write(folder / "last" / "1", jax.tree.map(np.array, state_at(1)), {"validation_loss": 0.5, "notes": {}})
+    checkpoints.close()
+    (folder / "last" / "1" / "checksums.json").unlink()
+    metadata = folder / "last" / "1" / "notes" / "metadata"
+    metadata.write_text(json.dumps({"validation_loss": 0.5, "notes": {}}))
+    epoch, state, _ = Checkpoints(folder).restore_last(state_at(0))
+    assert epoch == 1
+    chex.assert_trees_all_equal(state.params, state_at(1).params)
+
+
+@contextmanager
+def longest_file(length: int) -> Iterator[None]:
+    """Files may not become longer, as on a disk that has no more room."""
+    resource = pytest.importorskip("resource", reason="the system has no limits on files")
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+def test_a_disk_without_room_is_told_in_a_sentence_and_nothing_half_written_stays(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = saved(folder, {1: 0.3})
+    params = {"params": {"wide": np.random.default_rng(0).uniform(size=100_000)}}
+    with longest_file(50_000):
+        checkpoints.save(2, params, {}, 0.1)
+        with pytest.raises(RunError) as error:
+            checkpoints.wait()
+    run = re.escape(str(folder.parent))
+    assert re.fullmatch(rf"cannot write to {run}: File too large\. Allow longer files .*", str(error.value))
+    assert sorted(path.name for path in folder.glob("*/*")) == ["1", "1"]
+    assert "Traceback" not in caplog.text and not caplog.records
+    checkpoints.save(2, params, {}, 0.1)  # there is room again
+    checkpoints.close()
+    assert Checkpoints(folder).epochs() == [1, 2]
+
+
+def test_a_run_folder_that_was_deleted_is_not_made_anew(folder: Path) -> None:
+    checkpoints = saved(folder, {1: 0.3})
+    shutil.rmtree(folder.parent)
+    checkpoints.save(2, state_at(2), {}, 0.1)
+    with pytest.raises(RunError, match=r"run has gone, deleted or moved while it was written"):
+        checkpoints.close()
+    assert not folder.parent.exists()
 
 
 CHILD = f"""

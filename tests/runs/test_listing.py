@@ -17,6 +17,7 @@ from filelock import FileLock
 from summaries import make_run
 from trainings import train
 
+from nextbar.checksums import write_text
 from nextbar.errors import RunError
 from nextbar.folders import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
@@ -70,7 +71,7 @@ def test_half_a_copy_is_still_taken_for_a_run(tmp_path: Path, trained: Path, los
 def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
     good, bad, old = (make_run(tmp_path / name) for name in ("a", "b", "c"))
     (bad / "summary.json").write_text('{"status": "fin')
-    (old / "config.yaml").write_text("d_model: 3\n")
+    write_text(old / "config.yaml", "d_model: 3\n")
     infos = list_runs(tmp_path)
     assert [info.status for info in infos] == ["finished", "damaged", "damaged"]
     assert "summary.json" in infos[1].problem and "model_config" in infos[2].problem

@@ -11,6 +11,7 @@ import pytest
 from builders import make_bars, make_frame
 from spaces import given
 
+from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.searching import Study, search
 from nextbar.searching import trial_runner as trial
@@ -62,9 +63,8 @@ class Pretender:
             epoch = len(rankings) + 1
             rankings.append(self.score(config, epoch))
             self.trained.append((config, epoch))
-            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}}
-            told.write_text(json.dumps(rankings))
-            summary.write_text(json.dumps(written))
+            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}, "rankings": rankings}
+            write_json(summary, written)
             message = watch(epoch, rankings[-1])
         if message and len(rankings) < config.num_epochs:
             return Result(folder, None, "pruned", {}, message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from builders import make_config
+
+from nextbar.checksums import write_json
 
 LEADING = {"mean": "mae", "distribution": "nll"}
 
@@ -23,5 +24,5 @@ def make_run(
         for span, value in spans.items()
     }
     summary = {"status": "finished", "best_epoch": 2, "epochs": 3, "metrics": metrics, "message": ""}
-    (path / "summary.json").write_text(json.dumps(summary | {"scored_bars": bars} | facts))
+    write_json(path / "summary.json", summary | {"scored_bars": bars} | facts)
     return path

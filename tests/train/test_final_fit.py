@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from searches import searched
 from trainings import BARS, assert_same_run, interrupt, make_config, parameters, train
 
 from nextbar import evaluate, list_runs, refit
+from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError, TrainingInterrupted
@@ -107,7 +107,7 @@ def test_the_run_is_used_with_its_final_fit(fitted: Result) -> None:
     forecaster = Forecaster.load(fitted.run_dir)
     for a, b in zip(leaves(forecaster.params), parameters(fitted.run_dir / FINAL), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert forecaster.run_dir == fitted.run_dir and forecaster.epochs == (fitted.best_epoch,)
+    assert forecaster.run_dir == fitted.run_dir and forecaster.epochs[-1] == fitted.best_epoch
     evaluation = evaluate(fitted.run_dir, BARS, conformal=True)
     assert evaluation.metrics.keys() == {"test"}  # it has learnt from validation
     test, recorded = evaluation.metrics["test"], fitted.metrics["test"]
@@ -159,7 +159,7 @@ def test_a_kill_between_the_fits_or_at_the_end_changes_nothing(moment: str, fitt
     summary = read_summary(run_dir)
     del summary["final_fit"]
     summary |= {"status": "running", "metrics": {}}
-    (run_dir / "summary.json").write_text(json.dumps(summary))
+    write_json(run_dir / "summary.json", summary)
     if moment == "before it began":
         shutil.rmtree(run_dir / FINAL)
     assert read_summary(run_dir)["status"] == "interrupted"

@@ -13,6 +13,7 @@ from scipy import stats
 from trainings import BARS, assert_same_run, interrupt, make_config, train
 
 from nextbar import evaluate, refit, train_population, train_seeds
+from nextbar.checksums import write_text
 from nextbar.data.dataset import build_dataset
 from nextbar.engine.engine import Engine, TrainedEpoch
 from nextbar.errors import RunError, TrainingInterrupted
@@ -174,7 +175,7 @@ def test_ensembles_of_train_seeds_have_no_member_in_common(tmp_path: Path) -> No
 def test_another_number_of_members_than_the_checkpoint_has_is_refused(tmp_path: Path) -> None:
     result = train(tmp_path, seeds=2, num_epochs=1)
     path = result.run_dir / "config.yaml"
-    path.write_text(path.read_text().replace("seeds: 2", "seeds: 3"))
+    write_text(path, path.read_text().replace("seeds: 2", "seeds: 3"))
     with pytest.raises(RunError, match="not those of 3 members"):
         Forecaster.load(result.run_dir)
 

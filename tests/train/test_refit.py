@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from trainings import BARS, interrupt, make_config, parameters, train
 
+from nextbar.checksums import write_json
 from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.runs.records import read_cuts, read_summary
 from nextbar.train.refit import refit
@@ -64,7 +65,7 @@ def test_an_interrupted_refit_ends_as_an_undisturbed_one(
     copied = tmp_path / "elsewhere" / "name"
     shutil.copytree(original.run_dir, copied)
     summary = read_summary(copied) | {"best_epoch": 3}  # long enough to be interrupted in the middle
-    (copied / "summary.json").write_text(json.dumps(summary))
+    write_json(copied / "summary.json", summary)
     whole = refit(copied, BARS, show=False)
     shutil.copytree(whole.run_dir, tmp_path / "whole")
     with monkeypatch.context() as patch:

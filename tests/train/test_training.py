@@ -47,6 +47,7 @@ def train(folder: Path, losses: list[float | None]) -> tuple[Training, int | Non
     and the epoch that the checkpoints call the best. None for a loss: nothing is validated."""
     training = Training(RunFolder(make_config(num_epochs=9, batch_size=4, log_dir=str(folder)), "f" * 64), n_windows=8)
     checkpoints = training.checkpoints
+    training.run.path.mkdir(parents=True, exist_ok=True)
     training.resume(state_of(0))
     try:
         for loss in losses:

@@ -1,0 +1,42 @@
+"""The command ``nextbar verify``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.errors import NextbarError
+from nextbar.tables import stdout
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run, a backtest, a study, or a folder of several.")],
+) -> None:
+    """Compare the files of runs, backtests and studies with the checksums that were written with them.
+
+    A line for each fault: damaged, missing or foreign files. Exit code 1 where there are any.
+    """
+    with clean_exit():
+        with immediate_interrupt():
+            from nextbar.verification import verify as verified
+
+        folders = verified(folder)
+        console = stdout()
+        for fault in (fault for found in folders for fault in found.faults):
+            text = fault.text if str(fault.path) in fault.text else f"{fault.path}: {fault.text}"
+            style = "red" if fault.harmful else None
+            console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        damaged = [found for found in folders if not found.whole]
+        if damaged:
+            raise NextbarError(f"{len(damaged)} of {_counted([found.kind for found in folders])} damaged")
+        console.print(f"{_counted([found.kind for found in folders])} whole", markup=False, highlight=False)
+
+
+def _counted(kinds: list[str]) -> str:
+    """How many there are of each kind, such as ``3 runs, 1 study``."""
+    plural = {"run": "runs", "backtest": "backtests", "study": "studies"}
+    return ", ".join(f"{count} {kind if count == 1 else plural[kind]}" for kind, count in Counter(kinds).items())

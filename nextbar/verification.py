@@ -1,0 +1,113 @@
+"""``verify``: whether the files of runs, backtests and studies are as they were written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from nextbar.arguments import strict_arguments
+from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.errors import NextbarError, RunError
+from nextbar.runs.faults import Fault, run_faults
+from nextbar.runs.kinds import is_backtest, is_run, is_study
+from nextbar.runs.listing import nearby
+from nextbar.runs.records import BARS, CONFIG, read_bars_record, read_config
+from nextbar.searching.folder import StudyFolder
+
+
+class Verified(NamedTuple):
+    """A folder that was looked through."""
+
+    path: Path
+    kind: str
+    """``run``, ``backtest`` or ``study``"""
+    faults: tuple[Fault, ...]
+    """empty where all is as it was written"""
+
+    @property
+    def whole(self) -> bool:
+        """True where nothing that nextbar reads is damaged or missing."""
+        return not any(fault.harmful for fault in self.faults)
+
+
+@strict_arguments
+def verify(path: str | Path) -> list[Verified]:
+    """Compare the files of a run, a backtest or a study, or of all in a folder, with their checksums.
+
+    Every file is read, none is changed. Of folders that earlier versions wrote without checksums it can only be told
+    whether their files can be read.
+
+    Raises:
+        RunError: no such folder, or it holds no run, backtest or study.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise RunError(f"no folder {folder}{nearby(folder)}")
+    verified = [Verified(found, kind, tuple(_FAULTS[kind](found))) for found, kind in _folders(folder)]
+    if not verified:
+        raise RunError(f"{folder} holds no run, backtest or study{nearby(folder)}")
+    return verified
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Folders of runs, backtests and studies, by path, with their kinds."""
+    if is_run(folder):
+        yield folder, "run"
+        return
+    if is_backtest(folder):
+        yield folder, "backtest"
+    elif is_study(folder):
+        yield folder, "study"
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            yield from _folders(path)
+
+
+def _backtest_faults(path: Path) -> Iterator[Fault]:
+    folder = BacktestFolder(path)
+    try:
+        summary = folder.read()
+    except NextbarError as error:
+        yield Fault(path, str(error))
+        return
+    readers = {CONFIG: lambda: read_config(path), BARS: lambda: read_bars_record(path)}
+    if summary["status"] == "finished":
+        readers[FORECASTS] = folder.read_forecasts
+    for name, read in readers.items():
+        try:
+            if not (path / name).is_file():
+                yield Fault(path / name, "is missing")
+            else:
+                read()
+        except NextbarError as error:
+            yield Fault(path / name, str(error))
+
+
+def _study_faults(path: Path) -> Iterator[Fault]:
+    folder = StudyFolder(path)
+    try:
+        description = folder.read()
+    except NextbarError as error:
+        yield Fault(path, str(error))
+        return
+    if description.get("storage") is None and not folder.journal.is_file():
+        yield Fault(folder.journal, "is missing")
+    elif folder.journal.is_file():
+        yield from _journal_faults(folder.journal)
+
+
+def _journal_faults(journal: Path) -> Iterator[Fault]:
+    """Lines that are no JSON; a last one without an end was left by a kill, and is passed over by whoever reads it."""
+    lines = journal.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError):
+            yield Fault(journal, f"line {number} is no JSON")
+    if lines[-1]:
+        yield Fault(journal, "ends in half a line, left by a process that was killed", harmful=False)
+
+
+_FAULTS = {"run": run_faults, "backtest": _backtest_faults, "study": _study_faults}
