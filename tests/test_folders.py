@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nextbar.errors import RunBusy, RunError
-from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away
+from nextbar.errors import ConfigError, RunBusy, RunError
+from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away, told_as_damage
 
 
 def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
@@ -41,3 +41,15 @@ def test_a_later_format_is_refused() -> None:
         refuse_later_format(Path("x"), 3, 2)
     with pytest.raises(RunError, match=r"^x has format 3, written by nextbar 7; this nextbar reads up to 2: "):
         refuse_later_format(Path("x"), 3, 2, "7")
+
+
+def test_files_that_do_not_fit_together_are_told_with_their_folder_and_pythons_own_error() -> None:
+    for error in (KeyError("metrics"), TypeError("'int' object"), ZeroDivisionError("x"), RecursionError("deep")):
+        words = rf"the files of a/b do not fit together \({type(error).__name__}: "
+        with pytest.raises(RunError, match=words) as told, told_as_damage("a/b"):
+            raise error
+        assert told.value.__cause__ is error
+    for passing in (RunBusy("busy"), ConfigError("mine"), OSError("disk"), KeyboardInterrupt()):
+        with pytest.raises(type(passing)) as raised, told_as_damage("a/b"):
+            raise passing
+        assert raised.value is passing
