@@ -45,8 +45,8 @@ def test_a_later_format_is_refused() -> None:
 
 def test_files_that_do_not_fit_together_are_told_with_their_folder_and_pythons_own_error() -> None:
     for error in (KeyError("metrics"), TypeError("'int' object"), ZeroDivisionError("x"), RecursionError("deep")):
-        message = rf"the files of a/b do not fit together \({type(error).__name__}: "
-        with pytest.raises(RunError, match=message) as told, told_as_damage("a/b"):
+        words = rf"the files of a/b do not fit together \({type(error).__name__}: "
+        with pytest.raises(RunError, match=words) as told, told_as_damage("a/b"):
             raise error
         assert told.value.__cause__ is error
     for passing in (RunBusy("busy"), ConfigError("mine"), OSError("disk"), KeyboardInterrupt()):
