@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import lstsq
 from scipy.stats import spearmanr
+from threadpoolctl import threadpool_limits
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import AMOUNTS, PRICES
@@ -51,16 +52,16 @@ class Foresight(NamedTuple):
     share: float
     """of what the past does not explain, what later bars do; out of sample"""
     reach: int
-    """bars ahead, that of the strongest relation"""
+    """how many bars ahead the one is that tells most"""
     by: str
     """``moves`` or ``ranges``"""
 
     @property
     def words(self) -> str:
         """In a sentence."""
-        ahead = "the next bar" if self.reach == 1 else f"bars up to {self.reach} ahead"
+        first = "the next" if self.reach == 1 else f"the one {self.reach} ahead"
         what = "moves" if self.by == "moves" else "ranges and volume"
-        return f"{100 * self.share:.0f} % of what it says anew follows from the {what} of {ahead}"
+        return f"{100 * self.share:.0f} % of what it says anew follows from the {what} of later bars, above all {first}"
 
 
 class _Form(NamedTuple):
@@ -73,6 +74,7 @@ class _Form(NamedTuple):
     limit: float
 
 
+@threadpool_limits.wrap(limits=1)  # of many small fits threads take a multiple of the time
 def foresight(
     value_N: np.ndarray, own: Bars, later: Bars | None = None, *, skipped: str = "", market: bool = True
 ) -> Foresight | None:
@@ -126,6 +128,7 @@ def foresight(
     return best
 
 
+@threadpool_limits.wrap(limits=1)
 def next_move_known(bars: Bars) -> float:
     """Share of the next bar's move that follows from the last ones, out of sample; of a market a few percent."""
     bars = bars.last(MOST_ROWS)

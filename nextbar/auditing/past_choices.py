@@ -41,8 +41,8 @@ def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[L
             "selection",
             "suspicious",
             f"{n} run{'s' if n > 1 else ''} of {whose} chose by validation on bars from {iso(first)} to {iso(last)}, "
-            "which are test here: fields taken over from the best of them have seen the answers. Keep the splits that it "
-            "was chosen with, or test on later bars",
+            "which are test here: fields taken over from the best of them have seen the answers. Keep the splits "
+            "that it was chosen with, or test on later bars",
             column=folder.name,
             time=first,
             amount=float(n),

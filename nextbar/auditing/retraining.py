@@ -56,7 +56,8 @@ class Retrained:
     engine: Engine
     params: Any
     rows: list[dict[str, float]]
-    best: int | None
+    best: tuple[int, float] | None
+    """epoch, and the loss that it was chosen by"""
     rival: dict[str, Any]
 
     @property
@@ -70,7 +71,7 @@ class Retrained:
     def chosen(self) -> dict[str, Any]:
         """All that training and validation decide together."""
         figures = [{n: v for n, v in row.items() if not n.startswith("test/")} for row in self.rows]
-        return {"best_epoch": self.best, "figures": figures, "rival": self.rival}
+        return {"best epoch": self.best, "figures": figures, "rival": self.rival}
 
 
 def digest(value: Any) -> float:
@@ -84,8 +85,8 @@ def retrain(episode: Episode, *, own_baselines: Sequence[str] = ()) -> Iterator[
 
     Args:
         episode: the experiment at a date.
-        own_baselines: names of baselines that are asked whether they look ahead; with any, the strongest rival is chosen
-            each time.
+        own_baselines: names of baselines that are asked whether they look ahead; with any, the strongest rival is
+            chosen each time.
     """
     validation, test = episode.cuts.validation, episode.cuts.test
     plain = _train(episode, with_rival=bool(own_baselines))
@@ -120,7 +121,7 @@ def _train(episode: Episode, kind: str = "", cut: int = 0, *, with_rival: bool =
         if with_rival:
             scorer = cohort.spans.scorers.get("validation")
             rival = strongest_rival(dataset, Task.of(episode.config), scorer).to_dict()
-        best = training.best.epoch if training.best else None
+        best = (training.best.epoch, training.best.loss) if training.best else None
         return Retrained(dataset, cohort.engine, cohort.state.params, record.rows, best, rival)
 
 
