@@ -48,7 +48,7 @@ CAUSAL: dict[str, object] = {
     "highest of twenty": FRAME.high.rolling(20).max(),
     "macd": CLOSE.ewm(span=12).mean() - CLOSE.ewm(span=26).mean(),
     "volume flow": (np.sign(RETURN) * FRAME.volume).cumsum(),
-    "signal": (CLOSE > CLOSE.rolling(50).mean()).astype(float),
+    "signal": (CLOSE.rolling(50).mean() < CLOSE).astype(float),
     "last day's close": CLOSE.where(np.arange(len(BARS)) % 24 == 23).ffill(),
     "another walk": make_bars(n=2000, seed=77).columns["close"],
     "lagged": CLOSE.shift(3),

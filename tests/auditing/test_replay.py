@@ -40,7 +40,9 @@ def test_a_registered_indicator_that_looks_ahead(monkeypatch: pytest.MonkeyPatch
         return pd.Series(close_N).rolling(9, center=True).mean().to_numpy()
 
     monkeypatch.setitem(FORMULAS, "centred", Formula(centred))
-    leaks = list(replay(episode(replace(CONFIG, dataset_config=replace(CONFIG.dataset_config, indicators=["centred"])))))
+    leaks = list(
+        replay(episode(replace(CONFIG, dataset_config=replace(CONFIG.dataset_config, indicators=["centred"]))))
+    )
     (first, *_) = [leak for leak in leaks if leak.stage == "indicators"]
     assert first.column == "centred" and first.series == "a_1h" and "4 bars before" in first.text
     assert first.amount is not None and first.amount > 0 and "features" in {leak.stage for leak in leaks}
