@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nextbar.auditing import Audit, audit
     from nextbar.backtesting import backtest
     from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
     from nextbar.engine.optimizer import create_warmup_cosine_schedule
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOME = {
+    "Audit": "nextbar.auditing",
     "DatasetConfig": "nextbar.config.experiment",
     "EarlyStopper": "nextbar.train.early_stopper",
     "ExperimentConfig": "nextbar.config.experiment",
@@ -38,6 +40,7 @@ _HOME = {
     "NextbarError": "nextbar.errors",
     "Study": "nextbar.searching",
     "Trainer": "nextbar.train.trainer",
+    "audit": "nextbar.auditing",
     "backtest": "nextbar.backtesting",
     "best_run": "nextbar.runs.listing",
     "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
@@ -54,6 +57,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Audit",
     "DatasetConfig",
     "EarlyStopper",
     "ExperimentConfig",
@@ -63,6 +67,7 @@ __all__ = [
     "Study",
     "Trainer",
     "__version__",
+    "audit",
     "backtest",
     "best_run",
     "create_warmup_cosine_schedule",

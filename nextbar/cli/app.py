@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nextbar.cli.audit import audit
 from nextbar.cli.backtest import backtest
 from nextbar.cli.data import data
 from nextbar.cli.evaluate import evaluate
@@ -28,8 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, search, runs, evaluate, report, backtest, refit, predict, verify, recipe):
-    app.command(cls=SettingsCommand if _command in (train, search, backtest) else None)(_command)
+for _command in (train, search, runs, evaluate, report, backtest, audit, refit, predict, verify, recipe):
+    app.command(cls=SettingsCommand if _command in (train, search, backtest, audit) else None)(_command)
 
 
 def run() -> None:

@@ -1,0 +1,14 @@
+"""Audits an experiment for leaks: does anything know bars that had not closed yet?
+
+- ``auditor``: ``audit``; ``result``: the stages, their verdicts and leaks
+- ``episodes``, ``futures``: the experiment at several dates, and other bars after each
+- ``replay``, ``retraining``: what its stages make of them
+- ``foresight``, ``scalers``, ``filling``: columns that were made from later rows before they were saved
+- ``labels``, ``kinship``: bars named by when they close; bars that come again, at another time or in another series
+- ``past_choices``: earlier runs that chose by bars which are test now
+"""
+
+from nextbar.auditing.auditor import audit
+from nextbar.auditing.result import Audit
+
+__all__ = ["Audit", "audit"]

@@ -1,0 +1,57 @@
+"""Earlier runs that were chosen by bars which are test now: whoever takes over their choice has seen the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nextbar.auditing.result import Leak
+from nextbar.bars.dates import iso
+from nextbar.config import ExperimentConfig
+from nextbar.data.splits import Cuts
+from nextbar.errors import NextbarError
+from nextbar.runs.kinds import is_study
+from nextbar.runs.listing import list_runs
+from nextbar.runs.records import read_config, read_cuts
+
+
+def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[Leak]:
+    """One leak for each study or experiment under ``log_dir`` whose validation span reaches into this test span.
+
+    Args:
+        config: the experiment.
+        cuts: where its spans begin.
+        end: when its last bar closes.
+    """
+    found: dict[Path, tuple[int, int, int]] = {}
+    for info in list_runs(config.log_dir) if Path(config.log_dir).is_dir() else []:
+        if info.ranking is None:  # nothing was chosen
+            continue
+        try:
+            other, theirs = read_config(info.path), read_cuts(info.path)
+        except NextbarError:
+            continue
+        first, last = max(theirs.validation, cuts.test), min(theirs.test, end)
+        if first < last and _same_question(config, other):
+            n, earliest, latest = found.get(info.path.parent, (0, first, last))
+            found[info.path.parent] = (n + 1, min(earliest, first), max(latest, last))
+    for folder, (n, first, last) in found.items():
+        whose = f"the study {folder}" if is_study(folder) else str(folder)
+        yield Leak(
+            "selection",
+            "suspicious",
+            f"{n} run{'s' if n > 1 else ''} of {whose} chose by validation on bars from {iso(first)} to {iso(last)}, "
+            "which are test here: fields taken over from the best of them have seen the answers. Keep the splits "
+            "that it was chosen with, or test on later bars",
+            column=folder.name,
+            time=first,
+            amount=float(n),
+        )
+
+
+def _same_question(config: ExperimentConfig, other: ExperimentConfig) -> bool:
+    """Whether two experiments are scored on the same series."""
+    one, another = config.dataset_config, other.dataset_config
+    return bool(
+        set(config.scored_tickers) & set(other.scored_tickers) and set(one.resolutions) & set(another.resolutions)
+    )

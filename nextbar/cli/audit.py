@@ -1,0 +1,80 @@
+"""The command ``nextbar audit``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.cli.options import Config, Debug, watch_nans
+from nextbar.errors import DataError
+from nextbar.tables import plain_table, print_whole, stdout
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nextbar.auditing import Audit
+
+NOTHING_CHANGED = "interrupted; an audit changes nothing, the same command starts again"
+
+
+def audit(
+    config: Config,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Fields to change, e.g. dataset_config.datapath=data.", metavar="NAME=VALUE"),
+    ] = None,
+    cuts: Annotated[int, typer.Option("--cuts", metavar="N", help="Dates after which the bars are replaced.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Of the dates, and of what comes after them.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Look for leaks: does anything in an experiment know bars that had not closed yet?
+
+    All bars after some dates are replaced, every stage from the indicators to the forecasts is run again with a short
+    training, and what was known before must not move. The values of own columns, the dates and earlier runs are
+    searched too. Writes nothing. Exit code 1 where there is a leak.
+    """
+    with clean_exit(debug, NOTHING_CHANGED):
+        with immediate_interrupt(NOTHING_CHANGED):
+            watch_nans(debug)
+            from nextbar.auditing import audit as run_audit
+            from nextbar.config import ExperimentConfig
+            from nextbar.machine.interruptible import run_interruptible
+
+        experiment = ExperimentConfig.load(config, overrides or [])
+        found = run_interruptible(lambda: run_audit(experiment, cuts=cuts, seed=seed), lambda: None)
+        if as_json:
+            typer.echo(json.dumps(found.to_dict(), indent=2))
+        else:
+            _show(found)
+        if not found.clean:
+            n = len(found.leaks)
+            raise DataError(f"{n} finding{'s' if n > 1 else ''}: what is scored on these bars may know later ones.")
+
+
+def _show(found: Audit) -> None:
+    from nextbar.bars.dates import iso
+
+    console = stdout()
+    print_whole(console, _table(found))
+    for leak in found.leaks:
+        console.print(f"{leak.stage}: {leak.text}.", style="red", markup=False, highlight=False, soft_wrap=True)
+    replaced = f"replaced: the bars of {', '.join(found.series)} after {', '.join(map(iso, found.cuts))}"
+    columns = f"searched: {', '.join(found.columns) or 'no own column'}"
+    for line in (replaced, columns, *found.left_out):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(found: Audit) -> Table:
+    from rich.text import Text
+
+    from nextbar.auditing.result import STAGES
+
+    table = plain_table(("stage", "looked at", "verdict", "findings"), right=("findings",))
+    for stage, verdict in found.verdicts.items():
+        cells = [stage, STAGES[stage], verdict, str(len(found.of(stage)) or "none")]
+        table.add_row(*map(Text, cells), style=None if verdict == "clean" else "red")
+    return table
