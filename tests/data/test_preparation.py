@@ -318,6 +318,9 @@ def test_the_names_of_series_are_saved(implied: str | None) -> None:
 def test_earlier_runs_saved_neither_spreads_nor_names() -> None:
     plain = json.loads(json.dumps(prepared().to_dict()))
     del plain["spreads"], plain["implied_resolution"], plain["series"][0]["spreads"]
+    with pytest.raises(ValueError, match="statistics that are not those of 3 groups"):
+        Preparation.from_dict(plain)  # a later run has them
+    plain["spec"]["layout"] = 1
     one = Preparation.from_dict(plain)
     assert one.naming == Naming("1h") and one.spreads.edges == ((), (), ())
     assert np.isnan(one.spreads.typical).tolist() == [True] * 3
