@@ -220,11 +220,11 @@ def test_json_keeps_what_is_unknown() -> None:
         "a",
         "1h",
         Calendar("sessions", HOUR, 60, (1, 5, 100)),
-        (unknown, Statistics(0, 1, 0.5, 0.1)),
+        (unknown, Statistics(0, 1, 0.5, 0.1), unknown),
         np.nan,
-        (np.nan, 2.5),
+        (np.nan, 2.5, np.nan),
     )
-    bins = SpreadBins((np.nan, 1.0), one.spreads.edges)
+    bins = SpreadBins((np.nan, 1.0, np.nan), one.spreads.edges)
     before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming, bins)
     after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
     assert np.isnan(after.series[0].statistics[0]).all()
