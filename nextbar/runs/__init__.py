@@ -38,4 +38,10 @@ def _keep_absl_quiet() -> None:
     absl_logging.log = log  # type: ignore[assignment]
 
 
+def _keep_asyncio_quiet() -> None:
+    """Drop asyncio's tracebacks of arrays that orbax could not write, which its call raises too."""
+    logging.getLogger("asyncio").addFilter(lambda record: "OCDBT" not in str(record.exc_info))
+
+
+_keep_asyncio_quiet()
 _keep_absl_quiet()  # before a module of this package imports orbax

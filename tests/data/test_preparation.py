@@ -220,11 +220,11 @@ def test_json_keeps_what_is_unknown() -> None:
         "a",
         "1h",
         Calendar("sessions", HOUR, 60, (1, 5, 100)),
-        (unknown, Statistics(0, 1, 0.5, 0.1)),
+        (unknown, Statistics(0, 1, 0.5, 0.1), unknown),
         np.nan,
-        (np.nan, 2.5),
+        (np.nan, 2.5, np.nan),
     )
-    bins = SpreadBins((np.nan, 1.0), one.spreads.edges)
+    bins = SpreadBins((np.nan, 1.0, np.nan), one.spreads.edges)
     before = Preparation(one.spec, one.first_time, one.last_time, (fit,), one.naming, bins)
     after = Preparation.from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
     assert np.isnan(after.series[0].statistics[0]).all()
@@ -318,6 +318,9 @@ def test_the_names_of_series_are_saved(implied: str | None) -> None:
 def test_earlier_runs_saved_neither_spreads_nor_names() -> None:
     plain = json.loads(json.dumps(prepared().to_dict()))
     del plain["spreads"], plain["implied_resolution"], plain["series"][0]["spreads"]
+    with pytest.raises(ValueError, match="statistics that are not those of 3 groups"):
+        Preparation.from_dict(plain)  # a later run has them
+    plain["spec"]["layout"] = 1
     one = Preparation.from_dict(plain)
     assert one.naming == Naming("1h") and one.spreads.edges == ((), (), ())
     assert np.isnan(one.spreads.typical).tolist() == [True] * 3

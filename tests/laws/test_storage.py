@@ -134,11 +134,13 @@ def test_a_full_disk_at_any_write_is_a_sentence_and_the_same_command_goes_on(
 
 
 def at_epoch(patch: pytest.MonkeyPatch, epoch: int, act: Callable[[], object]) -> None:
-    """Do something in the middle of an epoch."""
+    """Do something in the middle of an epoch, when the checkpoint of the one before is written."""
     usual = Cohort.evaluate
 
     def evaluate(cohort: Cohort) -> Any:
         if max(training.epoch for training in cohort.live) + 1 == epoch:
+            for training in cohort.live:
+                training.checkpoints.wait()
             act()
         return usual(cohort)
 
@@ -149,9 +151,7 @@ def test_a_folder_deleted_while_it_is_trained_is_a_sentence_and_not_made_anew(
     undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def delete() -> None:
-        path = run_dir(tmp_path)
-        while path.exists():  # a checkpoint is being written there
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(run_dir(tmp_path))
 
     with monkeypatch.context() as patch:
         at_epoch(patch, 2, delete)
