@@ -58,8 +58,9 @@ def is_direction_only(predictor: Predictor) -> bool:
 
 
 _POINT = (Persistence, Drift, Seasonal)
-_LAWS = tuple(
-    partial(family, tail=tail) for family in (Constant, Ewma, Garch, GjrGarch, RangeHarBaseline) for tail in TAILS
+_LAWS = (
+    *(partial(family, tail=tail) for family in (Constant, Ewma, Garch, GjrGarch, RangeHarBaseline) for tail in TAILS),
+    partial(RangeHarBaseline, tail="student_t", trailing=True),
 )
 _DIRECTION = (Reversal, AlwaysUp)
 

@@ -26,6 +26,8 @@ MOST_BARS = 4_000_000
 class RangeHarBaseline(Baseline[Any]):
     """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal or a Student-t tail.
 
+    ``trailing``: its level follows what its laws of late were worth.
+
     A series that is too young has the law that is likeliest for the others of its resolution together, in units of its
     own ranges; so has one that appears after training. Open, high and low must be there, and above zero.
     """
@@ -34,17 +36,18 @@ class RangeHarBaseline(Baseline[Any]):
     needs_ranges = True
     most_bars = MOST_BARS
 
-    def __init__(self, task: Task, tail: str = "normal") -> None:
+    def __init__(self, task: Task, tail: str = "normal", trailing: bool = False) -> None:
         super().__init__(task)
-        self.tail = tail
-        self.name = f"range_har_{TAILS[tail]}"
-        self.words = f"range HAR with a {IN_WORDS[tail]} tail"
+        self.tail, self.trailing = tail, trailing
+        self.name = f"range_har_{'trailing_' * trailing}{TAILS[tail]}"
+        self.words = f"range HAR with a {'trailing level and a ' * trailing}{IN_WORDS[tail]} tail"
 
     def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Any]:
-        from nextbar.data.range_har import fit_range_har
+        from nextbar.data.range_har import TRAIL, fit_range_har
 
         bars = [self._bars(history) for history in series]
-        fits, pooled = fit_range_har(bars, list(map(len, bars)), calendars, self.task.horizon, self.tail)
+        trail = TRAIL if self.trailing else 0
+        fits, pooled = fit_range_har(bars, list(map(len, bars)), calendars, self.task.horizon, self.tail, trail)
         lacking = [b.name for b, fit in zip(bars, fits, strict=True) if fit is None and b.resolution not in pooled]
         if lacking:
             raise DataError(

@@ -34,7 +34,7 @@ TASKS = {
 }
 POINT, DIRECTION = ["persistence", "drift", "seasonal"], ["reversal", "always_up"]
 FAMILIES = ("constant", "ewma", "garch", "gjr_garch", "range_har")
-SPREAD = [f"{family}_{tail}" for family in FAMILIES for tail in ("normal", "t")]
+SPREAD = [*(f"{family}_{tail}" for family in FAMILIES for tail in ("normal", "t")), "range_har_trailing_t"]
 
 each = pytest.mark.parametrize(
     ("task", "index"), [(name, i) for name, task in TASKS.items() for i in range(len(baselines.for_task(task)))]

@@ -28,6 +28,16 @@ class HarLaw(NamedTuple):
         b0, *slopes = self.coefficients
         return 0.5 * np.clip(b0 + regressors_NK @ np.array(slopes), -LARGEST, LARGEST)
 
+    def scale_score(self, z_N: np.ndarray) -> np.ndarray:
+        """Slope of the log density by the log scale, (N,), at returns less their location over their deviation."""
+        pull = 1.0 if self.df is None else (self.df + 1) / (self.df - 2 + z_N**2)
+        return pull * z_N**2 - 1
+
+    @property
+    def scale_information(self) -> float:
+        """Variance of ``scale_score`` under the law."""
+        return 2.0 if self.df is None else 2 * self.df / (self.df + 3)
+
 
 def fit_law(regressors_NK: np.ndarray, return_N: np.ndarray, tail: str, start: HarLaw | None = None) -> HarLaw | None:
     """The likeliest law, by L-BFGS with the exact gradient from ``start``; None where there is none.
