@@ -47,6 +47,16 @@ class Batch(NamedTuple):
     """1 for a window, 0 for the padding of the last short batch"""
 
 
+class Law(NamedTuple):
+    """The numbers of predictive laws, (N, H), or of the laws of mixtures, (N, H, M)."""
+
+    location: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    """standard deviation; None: there is a location alone"""
+    df: np.ndarray | None = None
+    """degrees of freedom of a Student-t; None: normal"""
+
+
 class Forecast(NamedTuple):
     """Forecasts for the N windows of a span, on the host, in units a user knows.
 
@@ -65,6 +75,13 @@ class Forecast(NamedTuple):
     locations_NHM: np.ndarray | None = None
     scales_NHM: np.ndarray | None = None
     dfs_NHM: np.ndarray | None = None
+
+    @property
+    def law(self) -> Law:
+        """The numbers of its laws, or of the laws of its mixtures."""
+        if self.locations_NHM is None:
+            return Law(self.location_NH, self.scale_NH, self.df_NH)
+        return Law(self.locations_NHM, self.scales_NHM, self.dfs_NHM)
 
     def rows(self, row_N: Any) -> Forecast:
         """The forecasts of some windows: row numbers, a mask or a slice."""

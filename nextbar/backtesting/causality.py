@@ -15,7 +15,7 @@ from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.forecasts.table import laws
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
 TOLERANCE = 1e-6
 """relative difference that counts as rounding, which may depend on how many rows are computed together"""
@@ -77,10 +77,10 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
     closes = [_close(forecast, keys, task) for forecast in (first, second)]
     pairs: list[Any] = [closes, (first.scale_NH, second.scale_NH), (first.df_NH, second.df_NH)]
     gap_NH = np.zeros(closes[0].shape)
-    for ours, others in zip_longest(laws(first), laws(second), fillvalue=(None, None, None)):
+    for ours, others in zip_longest(laws(first), laws(second), fillvalue=Law()):
         pairs += zip(ours[1:], others[1:], strict=True)
-        if ours[0] is not None and others[0] is not None:  # a mean near zero has no size to compare with
-            gap_NH = np.maximum(gap_NH, np.abs(ours[0] - others[0]) / ours[1])
+        if ours.location is not None and others.location is not None:  # a mean near zero has no size to compare with
+            gap_NH = np.maximum(gap_NH, np.abs(ours.location - others.location) / ours.scale)
     for a_NH, b_NH in pairs:
         if a_NH is not None and b_NH is not None:
             size_NH = np.maximum(np.maximum(np.abs(a_NH), np.abs(b_NH)), np.finfo(float).tiny)

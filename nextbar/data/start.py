@@ -140,10 +140,10 @@ def start_in_units(start_BHX: Array, unit_B: Array, last_close_B: Array, spec: W
 
 def _channels(law: RangeLaw, spec: WindowSpec) -> np.ndarray:
     """(R, H, X): the law after each bar as a head begins with it, see ``RangeStart.columns``."""
-    df_NH = np.broadcast_to(law.df_H, law.location_NH.shape) if len(law.df_H) else None
+    forecast = law.forecast
     if spec.edges is not None:
-        return law_log_probs(law.location_NH, np.exp(law.log_scale_NH), df_NH, spec.edges)
+        return law_log_probs(forecast, spec.edges)
     numbers = [law.location_NH, law.log_scale_NH]
-    if df_NH is not None:
-        numbers.append(np.log(np.expm1(df_NH - MIN_DF)))  # the head's degrees of freedom are MIN_DF + softplus
+    if forecast.df_NH is not None:
+        numbers.append(np.log(np.expm1(forecast.df_NH - MIN_DF)))  # the head's degrees of freedom: MIN_DF + softplus
     return np.stack(numbers, axis=-1)

@@ -11,7 +11,7 @@ from nextbar.errors import DataError, first_line
 from nextbar.forecasts.mixture import of_laws
 from nextbar.forecasts.table import Keys, bin_columns, law_column
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
 MIN_DF = 2.0
 """a Student-t needs more degrees of freedom to have a standard deviation"""
@@ -56,10 +56,10 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
         return _change(columns[name], keys.last_close_N[:, None], task, source)
 
     if several:
-        closes, scales, *dfs = zip(*several, strict=True)
+        closes, *numbers = zip(*several, strict=True)
         location_NHM = np.stack([location(name) for name in closes], axis=-1)
-        scale_NHM, *df = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in (scales, *dfs))
-        return of_laws(location_NHM, scale_NHM, df[0] if df else None)
+        numbers_NHM = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in numbers)
+        return of_laws(Law(location_NHM, **dict(zip(names[1:], numbers_NHM, strict=True))))
     return Forecast(location("close"), columns.get("scale"), columns.get("df"))
 
 

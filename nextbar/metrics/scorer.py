@@ -247,10 +247,7 @@ class Scorer:
         location_NH = part(forecast.location_NH)
         elements = point.elements(location_NH, truth, task)
         if task.output_mode == "distribution":
-            if forecast.locations_NHM is not None:
-                return elements | density.mixture_elements(forecast.rows(row), truth, task)
-            df_NH = None if forecast.df_NH is None else part(forecast.df_NH)
-            elements |= density.elements(location_NH, part(forecast.scale_NH), df_NH, truth, task)
+            elements |= density.elements(forecast.rows(row), truth, task)
         return elements
 
     def _compared(self, elements: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:

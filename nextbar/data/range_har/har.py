@@ -17,6 +17,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.data.range_har.likelihood import HarLaw, fit_law
 from nextbar.data.range_har.units import RangeUnits
+from nextbar.types import Forecast
 
 LEAST_ROWS = 100
 """returns that a law is fitted on, at least"""
@@ -34,6 +35,12 @@ class RangeLaw(NamedTuple):
     """degrees of freedom; (0,) where the laws are normal"""
     log_mean_NK: np.ndarray
     """the regressors: logs of mean range variances, those of log returns; one column a lag, the longest last"""
+
+    @property
+    def forecast(self) -> Forecast:
+        """The laws as forecasts of log returns."""
+        df_NH = np.broadcast_to(self.df_H, self.location_NH.shape) if len(self.df_H) else None
+        return Forecast(self.location_NH, np.exp(self.log_scale_NH), df_NH)
 
 
 class Rows(NamedTuple):
