@@ -236,8 +236,8 @@ class Baseline(ABC, Generic[Learnt]):
     def _in_target(self, forecast: Forecast, row: Reference, last_close_N: np.ndarray) -> Forecast:
         """Moves as changes in the unit of the target, a law as the probabilities of its bins where those are asked for.
 
-        In prices a law keeps its median: the location is that of the log return carried over, c (e^m - 1), and the
-        scale that of the log return times c, its first order.
+        In prices the location is that of the log return carried over, c (e^m - 1), so that a symmetrical law keeps its
+        median, and the scale that of the log return times c, its first order.
         """
         if forecast.location_NH is None:
             return forecast

@@ -24,7 +24,8 @@ MOST_BARS = 4_000_000
 
 
 class RangeHarBaseline(Baseline[Any]):
-    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal or a Student-t tail.
+    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal, a Student-t or a skewed
+    Student-t tail.
 
     A series that is too young has the law that is likeliest for the others of its resolution together, in units of its
     own ranges; so has one that appears after training. Open, high and low must be there, and above zero.

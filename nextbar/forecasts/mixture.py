@@ -22,7 +22,7 @@ def mixture(forecasts: Sequence[Forecast]) -> Forecast:
     Raises:
         ValueError: no forecast, or forecasts of different kinds.
     """
-    kinds = {(f.location_NH is None, f.scale_NH is None, f.law.df is None, f.log_probs_NHK is None) for f in forecasts}
+    kinds = {(*(number is None for number in f.law), f.log_probs_NHK is None) for f in forecasts}
     if len(kinds) != 1:
         raise ValueError(
             f"found {len(forecasts)} forecasts of different kinds; a mixture needs one or more of one kind"
@@ -47,7 +47,8 @@ def of_laws(law: Law) -> Forecast:
     assert location_NHM is not None and scale_NHM is not None
     center_NH = location_NHM.mean(axis=-1)
     variance_NH = np.mean(scale_NHM**2 + (location_NHM - center_NH[..., None]) ** 2, axis=-1)
-    return Forecast(center_NH, np.sqrt(variance_NH), locations_NHM=location_NHM, scales_NHM=scale_NHM, dfs_NHM=law.df)
+    several = {"locations_NHM": location_NHM, "scales_NHM": scale_NHM, "dfs_NHM": law.df, "skews_NHM": law.skew}
+    return Forecast(center_NH, np.sqrt(variance_NH), **several)
 
 
 def _several(law: Law, mixed: bool) -> Law:

@@ -47,8 +47,9 @@ def columns(
         forecast: N forecasts.
         task: the question.
         levels: central intervals of a ``distribution``, shares in (0, 1).
-        law: with ``scale``, and ``df`` where it is Student-t; of a mixture of M laws with ``close-1``, ``scale-1`` (and
-            ``df-1``) to ``close-M``, ``scale-M``, and no ``df`` of its own.
+        law: with ``scale``, with ``df`` where it is Student-t, with ``skew`` where that is skewed; of a mixture of M
+            laws with ``close-1``, ``scale-1`` (and ``df-1``, ``skew-1``) to ``close-M``, ``scale-M``, and no ``df`` or
+            ``skew`` of its own.
         interval: changes (N, H) from the last close between which a share of outcomes lies; None: the quantiles
             of the law.
     """
@@ -77,7 +78,7 @@ def columns(
         for side, end in zip(("lo", "hi"), ends, strict=True):
             table[interval_column(side, level)] = price(end)
     if law:
-        table |= _law_columns(Law(scale=forecast.scale_NH, df=forecast.df_NH))
+        table |= _law_columns(forecast.own)
         for m, own in enumerate(laws(forecast), start=1):
             assert own.location is not None
             table[law_column("close", m)] = price(own.location)

@@ -273,8 +273,7 @@ class Scorer:
         shapes: dict[str, tuple[int, ...]] = {"location_NH": shape}
         if self.task.output_mode == "distribution":
             shapes["scale_NH"] = shape
-            if forecast.df_NH is not None:
-                shapes["df_NH"] = shape
+            shapes |= {name: shape for name in ("df_NH", "skew_NH") if getattr(forecast, name) is not None}
         elif self.task.output_mode == "discrete_grid":
             shapes = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
         for name, expected in shapes.items():
