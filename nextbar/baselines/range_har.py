@@ -24,7 +24,8 @@ MOST_BARS = 4_000_000
 
 
 class RangeHarBaseline(Baseline[Any]):
-    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal or a Student-t tail.
+    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal, a Student-t or a skewed
+    Student-t tail.
 
     ``trailing``: its level follows what its laws of late were worth.
 
@@ -69,12 +70,9 @@ class RangeHarBaseline(Baseline[Any]):
 
     def _forecast(self, learnt: RangeHar, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         assert moves.history is not None and moves.calendar is not None
-        law = learnt.law(self._bars(moves.history), moves.calendar)
-        return Forecast(
-            location_NH=law.location_NH[row_N] / moves.unit,
-            scale_NH=np.exp(law.log_scale_NH[row_N]) / moves.unit,
-            df_NH=np.broadcast_to(law.df_H, date_NH.shape) if len(law.df_H) else None,
-        )
+        law = learnt.law(self._bars(moves.history), moves.calendar).forecast.rows(row_N)
+        assert law.location_NH is not None and law.scale_NH is not None
+        return law._replace(location_NH=law.location_NH / moves.unit, scale_NH=law.scale_NH / moves.unit)
 
     def _bars(self, history: History) -> Bars:
         bars = history.bars

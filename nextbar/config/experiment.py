@@ -79,8 +79,8 @@ class ModelConfig(Checked):
     """Tell the model how widely the window varies: tokens in front of the sequence, and numbers for the head."""
     output_mode: OutputMode = "mean"
     """What is predicted: a value, a distribution, or the bin of the next move."""
-    tail: Literal["normal", "student_t"] = "normal"
-    """Family of the ``distribution`` output."""
+    tail: Literal["normal", "student_t", "skew_t"] = "normal"
+    """Family of the ``distribution`` output: normal, Student-t, or a Student-t whose sides differ (Hansen 1994)."""
     start: Literal["auto", "constant", "range_har", "range_har_trailing"] = "auto"
     """What the untrained model forecasts: a constant law, or that of a range HAR fitted on the training span, whose
     regressors the head then sees, ``trailing``: with a level that follows what its forecasts of late were worth;

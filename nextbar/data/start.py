@@ -17,7 +17,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.data.range_har import TRAIL, RangeHar, fit_range_har
 from nextbar.data.range_har.har import RangeLaw
-from nextbar.data.range_har.likelihood import MIN_DF
+from nextbar.data.range_har.likelihood import MAX_SKEW, MIN_DF
 from nextbar.errors import DataError
 from nextbar.metrics.bins import law_log_probs
 from nextbar.types import Array
@@ -102,10 +102,11 @@ class RangeStart:
     def columns(self, bars: Bars, calendar: Calendar, spec: WindowSpec) -> tuple[np.ndarray, np.ndarray]:
         """float64 (R, H, X) and (R, K): the start after each bar, and the regressors that the head sees beside it.
 
-        X: location, log of the standard deviation, and of a Student-t what the head makes degrees of freedom of, all of
-        the log return; or the log probability of each bin. K: each log mean variance less the longest one, 0 for
-        lags that other series have more of, and the longest one in the series' own unit; the trailing level, where
-        there is one; of bins also the log standard deviations in that unit (those of a law are in ``start_in_units``).
+        X: location, log of the standard deviation, and of a Student-t what the head makes degrees of freedom (and of a
+        skewed one skewness) of, all of the log return; or the log probability of each bin. K: each log mean variance
+        less the longest one, 0 for lags that other series have more of, and the longest one in the series' own unit;
+        the trailing level, where there is one; of bins also the log standard deviations in that unit (those of a law
+        are in ``start_in_units``).
         """
         har = self.of(bars.ticker, bars.resolution)
         law = har.law(bars, calendar)
@@ -134,7 +135,8 @@ class RangeStart:
 def start_in_units(start_BHX: Array, unit_B: Array, last_close_B: Array, spec: WindowSpec) -> Array:
     """A law of the log return as one of the label, (B, H, X), inside compiled code.
 
-    In prices a law keeps its median: the location m becomes c (e^m - 1), and the scale grows by the last close c.
+    In prices the location m becomes c (e^m - 1), so that a symmetrical law keeps its median, and the scale grows by the
+    last close c.
     """
     import jax.numpy as jnp
 
@@ -149,10 +151,12 @@ def start_in_units(start_BHX: Array, unit_B: Array, last_close_B: Array, spec: W
 
 def _channels(law: RangeLaw, spec: WindowSpec) -> np.ndarray:
     """(R, H, X): the law after each bar as a head begins with it, see ``RangeStart.columns``."""
-    df_NH = np.broadcast_to(law.df_H, law.location_NH.shape) if len(law.df_H) else None
+    forecast = law.forecast
     if spec.edges is not None:
-        return law_log_probs(law.location_NH, np.exp(law.log_scale_NH), df_NH, spec.edges)
+        return law_log_probs(forecast, spec.edges)
     numbers = [law.location_NH, law.log_scale_NH]
-    if df_NH is not None:
-        numbers.append(np.log(np.expm1(df_NH - MIN_DF)))  # the head's degrees of freedom are MIN_DF + softplus
+    if forecast.df_NH is not None:
+        numbers.append(np.log(np.expm1(forecast.df_NH - MIN_DF)))  # the head's degrees of freedom: MIN_DF + softplus
+    if forecast.skew_NH is not None:
+        numbers.append(np.arctanh(forecast.skew_NH / MAX_SKEW))  # the head's skewness: MAX_SKEW tanh
     return np.stack(numbers, axis=-1)

@@ -53,7 +53,7 @@ def training(frame: pd.DataFrame) -> pd.DataFrame:
 def test_which_baselines_answer_which_question() -> None:
     names = {name: [name_of(predictor) for predictor in baselines.for_task(task)] for name, task in TASKS.items()}
     assert names["mean"] == POINT + DIRECTION
-    assert names["distribution"] == names["log_return"] == POINT + SPREAD + DIRECTION
+    assert names["distribution"] == names["log_return"] == [*POINT, *SPREAD, "range_har_skew_t", *DIRECTION]
     assert names["discrete_grid"] == ["frequencies", *SPREAD, *DIRECTION]
     for task in TASKS.values():
         assert [name_of(p) for p in baselines.for_task(task) if is_direction_only(p)] == DIRECTION

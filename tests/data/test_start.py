@@ -119,7 +119,9 @@ def test_the_head_sees_the_level_and_how_short_variances_stand_to_it() -> None:
 
 
 def test_the_head_sees_the_trailing_level() -> None:
-    (_, plain), (_, trailing) = (make(target="log_return", start=start) for start in ("range_har", "range_har_trailing"))
+    (_, plain), (_, trailing) = (
+        make(target="log_return", start=start) for start in ("range_har", "range_har_trailing")
+    )
     start, bars = trailing.preparation.start, trailing.bars[0]
     assert start is not None
     level = start.of("made_up", "1d").law(bars, trailing.calendars[0]).level_N

@@ -16,9 +16,9 @@ from made_up_spans import (
 from scipy import integrate, stats
 from sklearn import metrics as sk
 
-from nextbar.metrics import density
 from nextbar.metrics.bins import elements, law_log_probs, side
 from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.standard_laws import Normal, StudentT
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
 from nextbar.move_bins import bin_index
@@ -102,7 +102,7 @@ def test_crps_is_the_integral_of_the_squared_distance_to_the_step(z: float, df: 
     options = {"epsabs": 1e-12, "epsrel": 1e-11, "limit": 400}
     below = integrate.quad(lambda x: law.cdf(x) ** 2, -np.inf, z, **options)[0]
     above = integrate.quad(lambda x: law.sf(x) ** 2, z, np.inf, **options)[0]
-    _, crps, _ = density.normal(np.array(z)) if df is None else density.student_t(np.array(z), np.array(df))
+    _, crps, _ = (Normal() if df is None else StudentT(np.array(df))).losses(np.array(z))
     assert float(crps) == pytest.approx(below + above, rel=1e-8)
 
 
@@ -116,13 +116,13 @@ def test_crps_carries_the_unit_of_the_percent_log_return() -> None:
         row = scorer.outcomes.series_N == 0
         z = 100 * np.log(scorer.outcomes.close_NH / scorer.outcomes.last_close_N[:, None])[row]
         law_location, law_scale = 100 * log_forecast.location_NH[row], 100 * log_forecast.scale_NH[row]
-        exact = np.mean(density.normal((z - law_location) / law_scale)[1] * law_scale)
+        exact = np.mean(Normal().losses((z - law_location) / law_scale)[1] * law_scale)
         assert scorer.score(forecast).by_ticker["dear"].pooled["crps"] == pytest.approx(exact, rel=tolerance)
 
 
 def test_a_student_t_with_many_degrees_of_freedom_is_normal() -> None:
     z = np.linspace(-6, 6, 101)
-    for heavy, light in zip(density.student_t(z, np.full_like(z, 1e9)), density.normal(z), strict=True):
+    for heavy, light in zip(StudentT(np.full_like(z, 1e9)).losses(z), Normal().losses(z), strict=True):
         np.testing.assert_allclose(heavy, light, rtol=1e-6)
 
 
@@ -208,7 +208,7 @@ def test_a_law_gives_each_bin_its_probability(df: float | None) -> None:
     edges = (-100.0, -2.0, -0.5, 0.0, 0.5, 30.0, 1000.0)
     location_NH, scale_NH = 0.01 * rng.normal(size=(40, 2)), 0.01 * rng.uniform(0.5, 2, (40, 2))
     df_NH = None if df is None else np.full((40, 2), df)
-    found = law_log_probs(location_NH, scale_NH, df_NH, edges)
+    found = law_log_probs(Forecast(location_NH, scale_NH, df_NH), edges)
     inner = np.log1p(np.array(edges[1:-1]) / 100)[:, None, None]
     law = stats.norm() if df is None else stats.t(df)
     z = (inner - location_NH) / (scale_NH if df is None else scale_NH * np.sqrt((df - 2) / df))
@@ -226,7 +226,7 @@ def test_the_upper_tail_keeps_its_digits_as_the_lower_does() -> None:
     rising = (-50.0, *(100 * (up - 1)), 900.0)
     falling = (-90.0, *(100 * (1 / up[::-1] - 1)), 50.0)
     one = np.full((1, 1), 0.01)
-    found = [law_log_probs(0 * one, one, None, edges)[0, 0] for edges in (rising, falling)]
+    found = [law_log_probs(Forecast(0 * one, one), edges)[0, 0] for edges in (rising, falling)]
     np.testing.assert_allclose(found[0], found[1][::-1], rtol=1e-6)
     assert found[0][2] == pytest.approx(np.log(stats.norm.sf(5) - stats.norm.sf(6)), rel=1e-9)
 
@@ -234,5 +234,5 @@ def test_the_upper_tail_keeps_its_digits_as_the_lower_does() -> None:
 def test_a_fall_by_everything_is_no_move_of_a_law() -> None:
     """No price falls to zero or below by a log return: bins down there keep the least probability."""
     one = np.ones((1, 1))
-    found = np.exp(law_log_probs(0 * one, 0.01 * one, None, (-300.0, -200.0, -100.0, 0.0, 50.0))[0, 0])
+    found = np.exp(law_log_probs(Forecast(0 * one, 0.01 * one), (-300.0, -200.0, -100.0, 0.0, 50.0))[0, 0])
     np.testing.assert_allclose(found, [1e-12, 1e-12, 0.5, 0.5], rtol=1e-9)

@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from nextbar.metrics.calibration import calibration_report, pit
-from nextbar.metrics.density import mass_below, mixture_elements, quantile
+from nextbar.metrics.density import elements, mass_below, quantile
 from nextbar.metrics.mixtures import Mixture
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
@@ -111,8 +111,8 @@ def test_a_law_that_is_none_is_no_score() -> None:
     truth = Truth.of(np.array([100.0]), np.array([[101.0]]), True, 100.0)
     told = forecast(AGREEING, "normal")
     broken = told._replace(scales_NHM=told.scales_NHM * np.array([1, 0, 1]))
-    assert mixture_elements(broken, truth, TASK)["invalid_law"].all()
-    assert not mixture_elements(told, truth, TASK)["invalid_law"].any()
+    assert elements(broken, truth, TASK)["invalid_law"].all()
+    assert not elements(told, truth, TASK)["invalid_law"].any()
 
 
 def test_other_units_scale_the_figures() -> None:

@@ -1,7 +1,8 @@
 """Range HAR: the log variance of the next return is linear in the logs of mean range variances.
 
 The strongest simple model of the next bar there is, with a handful of numbers: a heterogeneous autoregression (Corsi
-2009) of range variances (Garman and Klass 1980), a diurnal factor, a normal or Student-t tail, by maximum likelihood.
+2009) of range variances (Garman and Klass 1980), a diurnal factor, a normal, Student-t or skewed Student-t tail, by
+maximum likelihood.
 It is a baseline, and what a network may start from.
 """
 
@@ -18,6 +19,7 @@ from nextbar.bars.calendar import Calendar
 from nextbar.data.range_har.level import trailing_level
 from nextbar.data.range_har.likelihood import HarLaw, fit_law
 from nextbar.data.range_har.units import RangeUnits
+from nextbar.types import Forecast
 
 LEAST_ROWS = 100
 """returns that a law is fitted on, at least"""
@@ -33,10 +35,19 @@ class RangeLaw(NamedTuple):
     """log of the standard deviation"""
     df_H: np.ndarray
     """degrees of freedom; (0,) where the laws are normal"""
+    skew_H: np.ndarray
+    """skewness; (0,) where the laws are not skewed"""
     log_mean_NK: np.ndarray
     """the regressors: logs of mean range variances, those of log returns; one column a lag, the longest last"""
     level_N: np.ndarray
     """the trailing level, which the log scales contain; zeros where there is none"""
+
+    @property
+    def forecast(self) -> Forecast:
+        """The laws as forecasts of log returns."""
+        shape = self.location_NH.shape
+        tail = (np.broadcast_to(a_H, shape) if len(a_H) else None for a_H in (self.df_H, self.skew_H))
+        return Forecast(self.location_NH, np.exp(self.log_scale_NH), *tail)
 
 
 class Rows(NamedTuple):
@@ -85,6 +96,7 @@ class RangeHar:
             location_NH=location_NH,
             log_scale_NH=log_scale_NH + level_N[:, None],
             df_H=np.array([law.df for law in self.laws if law.df is not None]),
+            skew_H=np.array([law.skew for law in self.laws if law.skew is not None]),
             log_mean_NK=log_mean_NK,
             level_N=level_N,
         )
@@ -104,8 +116,11 @@ class RangeHar:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> RangeHar:
         """Inverse of ``to_dict``."""
-        laws = tuple(HarLaw(tuple(law["coefficients"]), law["location"], law["df"]) for law in plain["laws"])
-        return cls(RangeUnits.from_dict(plain["units"]), laws, plain.get("trail", 0))  # earlier ones have none
+        laws = tuple(
+            HarLaw(tuple(law["coefficients"]), law["location"], law["df"], law.get("skew"))  # runs of before had none
+            for law in plain["laws"]
+        )
+        return cls(RangeUnits.from_dict(plain["units"]), laws, plain.get("trail", 0))  # runs of before had none
 
 
 def fit_range_har(
@@ -125,7 +140,7 @@ def fit_range_har(
         n_train: bars of the training span of each.
         calendars: of each.
         horizon: H.
-        tail: ``normal`` or ``student_t``.
+        tail: ``normal``, ``student_t`` or ``skew_t``.
         trail: bars that the trailing level is taken from; 0: there is none. The fit is the same.
 
     Returns:
