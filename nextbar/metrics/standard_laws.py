@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from nextbar.types import Forecast
 
 class StandardLaw(ABC):
     """A law of mean 0."""
-
-    has_kink: ClassVar[bool] = False
-    """whether the third derivative of its distribution function jumps at the mode"""
 
     @abstractmethod
     def unit(self, scale: np.ndarray) -> np.ndarray:
@@ -48,6 +45,10 @@ class StandardLaw(ABC):
     @abstractmethod
     def singularity(self) -> np.ndarray:
         """Where in the complex plane the distribution function ceases to be analytic, nearest to the real line."""
+
+    def kink(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Where the third derivative of the distribution function jumps, and by how much; None: nowhere."""
+        return None
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Self:
         """The laws whose parameters are what ``change`` makes of these, such as some of them, or in another shape."""
@@ -145,8 +146,6 @@ class SkewT(StandardLaw):
     skew: np.ndarray
     """between -1 and 1; below zero falls reach further than rises"""
 
-    has_kink = True
-
     def unit(self, scale: np.ndarray) -> np.ndarray:
         """The scale; NaN where there is no such law."""
         return np.where((self.df > 2) & (np.abs(self.skew) < 1), scale, np.nan)
@@ -156,11 +155,10 @@ class SkewT(StandardLaw):
         return np.asarray(StudentT(self.df).nll(t) + np.log(self._narrowing()) - np.log(self._spread()))
 
     def losses(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        r"""CRPS: of Y at y, with w the width on its side, and over b:
-
-        \|y\| (1 - 2 P) -+ a + 2 w^2 m - (1 + 3 skew^2) s + skew a, where P is the probability of what lies further
-        out, m the integral of t over the tail of the Student-t beyond y / w, and s half of E\|T - T'\|. By integration
-        of either half as Jordan, Krueger and Lerch 2019 have it for a truncated Student-t.
+        """CRPS: of Y at y, over b, by integration of either half as that of a truncated Student-t (Jordan, Krueger and
+        Lerch 2019): d (1 - 2 P) -+ a + 2 w^2 m - (1 + 3 skew^2) s + skew a, with d the distance of y from 0, w the
+        width of its half, P the probability of what lies further out, m the integral of t over the tail of the
+        Student-t beyond d / w, s half of the mean distance of two of its draws.
         """
         t, width, above = self._halves(z)
         law, narrowing, mean = StudentT(self.df), self._narrowing(), self._mean()
@@ -194,6 +192,12 @@ class SkewT(StandardLaw):
     def singularity(self) -> np.ndarray:
         reach = (1 - np.abs(self.skew)) * np.sqrt(self.df - 2)
         return np.asarray((1j * reach - self._mean()) / self._spread())
+
+    def kink(self) -> tuple[np.ndarray, np.ndarray]:
+        mean, spread = self._mean(), self._spread()
+        height = np.exp(-StudentT(self.df).nll(np.zeros(()))) / self._narrowing()
+        bend = (1 + self.skew) ** -2 - (1 - self.skew) ** -2
+        return -mean / spread, -(spread**3) * height * (self.df + 1) / (self.df - 2) * bend
 
     def _halves(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Where z lies in the Student-t of its half, the width of that half, and whether it is the upper one."""

@@ -44,6 +44,19 @@ def law_of(dataset: Dataset, s: int = 0) -> tuple[np.ndarray, np.ndarray, np.nda
     return law.location_NH[rows], np.exp(law.log_scale_NH[rows]), np.broadcast_to(law.df_H, (len(rows), 2))
 
 
+def test_an_untrained_skewed_model_is_the_skewed_range_har() -> None:
+    config, dataset = make(target="log_return", tail="skew_t", horizon=2)
+    forecast = untrained(config, dataset)
+    location, scale, df = law_of(dataset)
+    np.testing.assert_allclose(forecast.location_NH, location, rtol=1e-5)
+    np.testing.assert_allclose(forecast.scale_NH, scale, rtol=1e-5)
+    np.testing.assert_allclose(forecast.df_NH, df, rtol=1e-5)
+    assert dataset.preparation.start is not None
+    skew_H = [law.skew for law in dataset.preparation.start.of("made_up", "1d").laws]
+    assert forecast.skew_NH is not None and np.abs(skew_H).min() > 1e-3  # type: ignore[type-var]
+    np.testing.assert_allclose(forecast.skew_NH, np.broadcast_to(skew_H, df.shape), rtol=1e-5)
+
+
 @pytest.mark.parametrize("tail", ["normal", "student_t"])
 @pytest.mark.parametrize(
     ("norm_mode", "start"),
