@@ -47,24 +47,51 @@ class Batch(NamedTuple):
     """1 for a window, 0 for the padding of the last short batch"""
 
 
+class Law(NamedTuple):
+    """The numbers of predictive laws, (N, H), or of the laws of mixtures, (N, H, M)."""
+
+    location: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    """standard deviation; None: there is a location alone"""
+    df: np.ndarray | None = None
+    """degrees of freedom of a Student-t; None: normal"""
+    skew: np.ndarray | None = None
+    """skewness of a Student-t, between -1 and 1; None: it is symmetrical"""
+
+
 class Forecast(NamedTuple):
     """Forecasts for the N windows of a span, on the host, in units a user knows.
 
     ``location_NH`` is the predicted *change* from the last close: price units for target ``close``, log return for
     target ``log_return``. ``scale_NH`` is the standard deviation of the forecast in the same unit; with ``df_NH`` the
-    law is a Student-t of that many degrees of freedom, scaled to that standard deviation.
+    law is a Student-t of that many degrees of freedom, scaled to that standard deviation; with ``skew_NH`` too it is
+    Hansen's skewed Student-t, whose mean is the location.
 
-    With ``locations_NHM`` the law is an equal-weight mixture of M such laws, with ``dfs_NHM`` of Student-t ones;
-    ``location_NH`` and ``scale_NH`` are then its own mean and standard deviation.
+    With ``locations_NHM`` the law is an equal-weight mixture of M such laws, with ``dfs_NHM`` of Student-t ones, with
+    ``skews_NHM`` too of skewed ones; ``location_NH`` and ``scale_NH`` are then its own mean and standard deviation.
     """
 
     location_NH: np.ndarray | None = None
     scale_NH: np.ndarray | None = None
     df_NH: np.ndarray | None = None
+    skew_NH: np.ndarray | None = None
     log_probs_NHK: np.ndarray | None = None
     locations_NHM: np.ndarray | None = None
     scales_NHM: np.ndarray | None = None
     dfs_NHM: np.ndarray | None = None
+    skews_NHM: np.ndarray | None = None
+
+    @property
+    def own(self) -> Law:
+        """The numbers of its laws; of mixtures their means and standard deviations alone."""
+        return Law(self.location_NH, self.scale_NH, self.df_NH, self.skew_NH)
+
+    @property
+    def law(self) -> Law:
+        """The numbers of its laws, or of the laws of its mixtures."""
+        if self.locations_NHM is None:
+            return self.own
+        return Law(self.locations_NHM, self.scales_NHM, self.dfs_NHM, self.skews_NHM)
 
     def rows(self, row_N: Any) -> Forecast:
         """The forecasts of some windows: row numbers, a mask or a slice."""

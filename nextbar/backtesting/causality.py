@@ -15,7 +15,7 @@ from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.forecasts.table import laws
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
 TOLERANCE = 1e-6
 """relative difference that counts as rounding, which may depend on how many rows are computed together"""
@@ -75,12 +75,12 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
     if first.log_probs_NHK is not None and second.log_probs_NHK is not None:
         return np.abs(np.exp(first.log_probs_NHK) - np.exp(second.log_probs_NHK)).max(axis=-1)
     closes = [_close(forecast, keys, task) for forecast in (first, second)]
-    pairs: list[Any] = [closes, (first.scale_NH, second.scale_NH), (first.df_NH, second.df_NH)]
+    pairs: list[Any] = [closes, *zip(_sizes(first.own), _sizes(second.own), strict=True)]
     gap_NH = np.zeros(closes[0].shape)
-    for ours, others in zip_longest(laws(first), laws(second), fillvalue=(None, None, None)):
-        pairs += zip(ours[1:], others[1:], strict=True)
-        if ours[0] is not None and others[0] is not None:  # a mean near zero has no size to compare with
-            gap_NH = np.maximum(gap_NH, np.abs(ours[0] - others[0]) / ours[1])
+    for ours, others in zip_longest(laws(first), laws(second), fillvalue=Law()):
+        pairs += zip(_sizes(ours), _sizes(others), strict=True)
+        if ours.location is not None and others.location is not None:  # a mean near zero has no size to compare with
+            gap_NH = np.maximum(gap_NH, np.abs(ours.location - others.location) / ours.scale)
     for a_NH, b_NH in pairs:
         if a_NH is not None and b_NH is not None:
             size_NH = np.maximum(np.maximum(np.abs(a_NH), np.abs(b_NH)), np.finfo(float).tiny)
@@ -91,6 +91,11 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
         assert first.location_NH is not None and second.location_NH is not None
         gap_NH[np.sign(first.location_NH) != np.sign(second.location_NH)] = np.inf
     return gap_NH
+
+
+def _sizes(law: Law) -> tuple[np.ndarray | None, ...]:
+    """The numbers of a law but its location, as such that are above zero: differences are relative to them."""
+    return law.scale, law.df, None if law.skew is None else 1 + law.skew
 
 
 def _values(forecast: Forecast, keys: Keys, task: Task, n: Any, h: Any) -> str:

@@ -59,8 +59,8 @@ class Backtest:
 
         ``model`` (the predictor), ``ticker``, (``resolution``,) ``cutoff`` (all that was learnt for the forecast
         comes from bars that close before it), ``origin``, ``step``, ``date``, ``last_close``, ``actual``; then, as far
-        as the predictor has them, ``close``, ``scale``, ``df``, ``close-lo-80``, ``close-hi-80`` ..., or
-        ``p_<lower>_<upper>``.
+        as the predictor has them, ``close``, ``scale``, ``df``, ``skew``, ``close-lo-80``, ``close-hi-80`` ...,
+        or ``p_<lower>_<upper>``.
 
         Raises:
             RunError: the file is missing or damaged.

@@ -40,13 +40,20 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
     """The forecasts of several folds, end to end.
 
     Raises:
-        DataError: ``df`` is given in some folds only.
+        DataError: ``df`` or ``skew`` is given in some folds only.
     """
-    if len({f.df_NH is None for f in forecasts}) > 1:
-        raise DataError(f"{name}: there is a column df in some folds and none in others; give it in all, or in none")
-    if len({None if f.scales_NHM is None else (f.scales_NHM.shape[-1], f.dfs_NHM is None) for f in forecasts}) > 1:
+    for column in ("df", "skew"):
+        if len({getattr(f.own, column) is None for f in forecasts}) > 1:
+            raise DataError(
+                f"{name}: there is a column {column} in some folds and none in others; give it in all, or in none"
+            )
+    if len({None if f.scales_NHM is None else (f.scales_NHM.shape[-1], *map(_given, f.law)) for f in forecasts}) > 1:
         raise DataError(f"{name}: its laws are mixtures of other kinds in some folds; give the same in all")
     return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*forecasts, strict=True)))
+
+
+def _given(number: np.ndarray | None) -> bool:
+    return number is not None
 
 
 @dataclass(frozen=True, eq=False)

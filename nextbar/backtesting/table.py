@@ -16,7 +16,7 @@ from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
 FIRST = ("model", "ticker", "resolution", "cutoff", "origin", "step", "date", "last_close", "actual")
-LAW = ("close", "scale", "df")
+LAW = ("close", "scale", "df", "skew")
 
 
 def fold_table(

@@ -20,7 +20,7 @@ from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.garch import Garch, GjrGarch
 from nextbar.baselines.point import Drift, Persistence, Seasonal
 from nextbar.baselines.range_har import RangeHarBaseline
-from nextbar.baselines.spread import TAILS, Constant, Ewma
+from nextbar.baselines.spread import Constant, Ewma
 from nextbar.metrics.task import Task
 
 
@@ -58,14 +58,20 @@ def is_direction_only(predictor: Predictor) -> bool:
 
 
 _POINT = (Persistence, Drift, Seasonal)
-_LAWS = tuple(
-    partial(family, tail=tail) for family in (Constant, Ewma, Garch, GjrGarch, RangeHarBaseline) for tail in TAILS
+_LAWS = (
+    *(
+        partial(family, tail=tail)
+        for family in (Constant, Ewma, Garch, GjrGarch, RangeHarBaseline)
+        for tail in ("normal", "student_t")
+    ),
+    partial(RangeHarBaseline, tail="student_t", trailing=True),
 )
+_SKEWED = (partial(RangeHarBaseline, tail="skew_t"),)
 _DIRECTION = (Reversal, AlwaysUp)
 
 BASELINES: dict[str, Sequence[Callable[[Task], Predictor]]] = {
     "mean": (*_POINT, *_DIRECTION),
-    "distribution": (*_POINT, *_LAWS, *_DIRECTION),
+    "distribution": (*_POINT, *_LAWS, *_SKEWED, *_DIRECTION),
     "discrete_grid": (Frequencies, *_LAWS, *_DIRECTION),
 }
 """what a forecast consists of: the baselines that give one; those for the direction alone come last"""

@@ -236,8 +236,8 @@ class Baseline(ABC, Generic[Learnt]):
     def _in_target(self, forecast: Forecast, row: Reference, last_close_N: np.ndarray) -> Forecast:
         """Moves as changes in the unit of the target, a law as the probabilities of its bins where those are asked for.
 
-        In prices a law keeps its median: the location is that of the log return carried over, c (e^m - 1), and the
-        scale that of the log return times c, its first order.
+        In prices the location is that of the log return carried over, c (e^m - 1), so that a symmetrical law keeps its
+        median, and the scale that of the log return times c, its first order.
         """
         if forecast.location_NH is None:
             return forecast
@@ -245,7 +245,8 @@ class Baseline(ABC, Generic[Learnt]):
         location_NH = forecast.location_NH * unit
         scale_NH = None if forecast.scale_NH is None else forecast.scale_NH * unit
         if task.output_mode == "discrete_grid" and scale_NH is not None:
-            return Forecast(log_probs_NHK=law_log_probs(location_NH, scale_NH, forecast.df_NH, task.edges))
+            law = forecast._replace(location_NH=location_NH, scale_NH=scale_NH)
+            return Forecast(log_probs_NHK=law_log_probs(law, task.edges))
         unit_N1 = target_unit(row, np.zeros(len(last_close_N), int), last_close_N, task)[:, None]
         if task.target == "close" and row.positive_S[0]:
             location_NH = np.expm1(location_NH)

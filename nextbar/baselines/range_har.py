@@ -24,7 +24,10 @@ MOST_BARS = 4_000_000
 
 
 class RangeHarBaseline(Baseline[Any]):
-    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal or a Student-t tail.
+    """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal, a Student-t or a skewed
+    Student-t tail.
+
+    ``trailing``: its level follows what its laws of late were worth.
 
     A series that is too young has the law that is likeliest for the others of its resolution together, in units of its
     own ranges; so has one that appears after training. Open, high and low must be there, and above zero.
@@ -34,17 +37,18 @@ class RangeHarBaseline(Baseline[Any]):
     needs_ranges = True
     most_bars = MOST_BARS
 
-    def __init__(self, task: Task, tail: str = "normal") -> None:
+    def __init__(self, task: Task, tail: str = "normal", trailing: bool = False) -> None:
         super().__init__(task)
-        self.tail = tail
-        self.name = f"range_har_{TAILS[tail]}"
-        self.words = f"range HAR with a {IN_WORDS[tail]} tail"
+        self.tail, self.trailing = tail, trailing
+        self.name = f"range_har_{'trailing_' * trailing}{TAILS[tail]}"
+        self.words = f"range HAR with a {'trailing level and a ' * trailing}{IN_WORDS[tail]} tail"
 
     def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Any]:
-        from nextbar.data.range_har import fit_range_har
+        from nextbar.data.range_har import TRAIL, fit_range_har
 
         bars = [self._bars(history) for history in series]
-        fits, pooled = fit_range_har(bars, list(map(len, bars)), calendars, self.task.horizon, self.tail)
+        trail = TRAIL if self.trailing else 0
+        fits, pooled = fit_range_har(bars, list(map(len, bars)), calendars, self.task.horizon, self.tail, trail)
         lacking = [b.name for b, fit in zip(bars, fits, strict=True) if fit is None and b.resolution not in pooled]
         if lacking:
             raise DataError(
@@ -66,12 +70,9 @@ class RangeHarBaseline(Baseline[Any]):
 
     def _forecast(self, learnt: RangeHar, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         assert moves.history is not None and moves.calendar is not None
-        law = learnt.law(self._bars(moves.history), moves.calendar)
-        return Forecast(
-            location_NH=law.location_NH[row_N] / moves.unit,
-            scale_NH=np.exp(law.log_scale_NH[row_N]) / moves.unit,
-            df_NH=np.broadcast_to(law.df_H, date_NH.shape) if len(law.df_H) else None,
-        )
+        law = learnt.law(self._bars(moves.history), moves.calendar).forecast.rows(row_N)
+        assert law.location_NH is not None and law.scale_NH is not None
+        return law._replace(location_NH=law.location_NH / moves.unit, scale_NH=law.scale_NH / moves.unit)
 
     def _bars(self, history: History) -> Bars:
         bars = history.bars

@@ -13,9 +13,9 @@ from nextbar.baselines.variance import Filter
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
-TAILS = {"normal": "normal", "student_t": "t"}
+TAILS = {"normal": "normal", "student_t": "t", "skew_t": "skew_t"}
 """tails of a law, called as in a model's configuration: what they are called in the names of baselines"""
-IN_WORDS = {"normal": "normal", "student_t": "Student-t"}
+IN_WORDS = {"normal": "normal", "student_t": "Student-t", "skew_t": "skewed Student-t"}
 
 LAMBDA = 0.94
 """RiskMetrics' decay for daily returns (J.P. Morgan and Reuters 1996)"""

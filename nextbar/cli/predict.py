@@ -47,7 +47,7 @@ def predict(
     tickers: Tickers = None,
     fit_scaler: FitScaler = False,
     conformal: Conformal = False,
-    law: Annotated[bool, typer.Option("--law", help="Add scale (and df) of a distribution.")] = False,
+    law: Annotated[bool, typer.Option("--law", help="Add scale (and df, skew) of a distribution.")] = False,
     epoch: Epoch = None,
 ) -> None:
     """Forecast the bars after the last one of each ticker.

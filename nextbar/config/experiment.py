@@ -79,11 +79,12 @@ class ModelConfig(Checked):
     """Tell the model how widely the window varies: tokens in front of the sequence, and numbers for the head."""
     output_mode: OutputMode = "mean"
     """What is predicted: a value, a distribution, or the bin of the next move."""
-    tail: Literal["normal", "student_t"] = "normal"
-    """Family of the ``distribution`` output."""
-    start: Literal["auto", "constant", "range_har"] = "auto"
+    tail: Literal["normal", "student_t", "skew_t"] = "normal"
+    """Family of the ``distribution`` output: normal, Student-t, or a Student-t whose sides differ (Hansen 1994)."""
+    start: Literal["auto", "constant", "range_har", "range_har_trailing"] = "auto"
     """What the untrained model forecasts: a constant law, or that of a range HAR fitted on the training span, whose
-    regressors the head then sees; ``auto``: the latter for distributions and bins of bars with four prices."""
+    regressors the head then sees, ``trailing``: with a level that follows what its forecasts of late were worth;
+    ``auto``: ``range_har`` for distributions and bins of bars with four prices."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Compute type; parameters, softmax, losses and metrics stay fp32."""
 
@@ -238,15 +239,17 @@ class ExperimentConfig(Checked):
             )
         if self.seed + self.seeds > 2**32:
             yield f"seeds: found {self.seeds}, should be at most {2**32 - self.seed} with seed {self.seed}"
-        if model.start == "range_har" and not OUTPUT_MODES[data.output_mode].from_law:
+        asked = model.start not in ("auto", "constant")
+        if asked and not OUTPUT_MODES[data.output_mode].from_law:
             able = ", ".join(name for name, output in OUTPUT_MODES.items() if output.from_law)
-            yield f"model_config.start: found 'range_har' with output_mode {data.output_mode!r}, needs one of {able}"
-        if model.start == "range_har" and data.features == "close":
-            yield "model_config.start: found 'range_har' with features 'close', needs all four prices"
+            mode = data.output_mode
+            yield f"model_config.start: found {model.start!r} with output_mode {mode!r}, needs one of {able}"
+        if asked and data.features == "close":
+            yield f"model_config.start: found {model.start!r} with features 'close', needs all four prices"
         if self.range_loss and data.kind != "distribution":
             yield f"range_loss: found {self.range_loss} with output_mode {data.output_mode!r}, needs a distribution"
         if self.range_loss and not self.may_start_at_ranges:
-            yield f"range_loss: found {self.range_loss}, needs model_config.start range_har and all four prices"
+            yield f"range_loss: found {self.range_loss}, needs a model_config.start at a range HAR and all four prices"
         if data.output_mode != model.output_mode:
             yield (
                 f"dataset_config.output_mode: found {data.output_mode!r}, should equal "

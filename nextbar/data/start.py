@@ -15,9 +15,9 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
-from nextbar.data.range_har import RangeHar, fit_range_har
+from nextbar.data.range_har import TRAIL, RangeHar, fit_range_har
 from nextbar.data.range_har.har import RangeLaw
-from nextbar.data.range_har.likelihood import MIN_DF
+from nextbar.data.range_har.likelihood import MAX_SKEW, MIN_DF
 from nextbar.errors import DataError
 from nextbar.metrics.bins import law_log_probs
 from nextbar.types import Array
@@ -62,14 +62,16 @@ class RangeStart:
         binned = config.dataset_config.kind == "discrete_grid"
         tail = "student_t" if binned else config.model_config.tail
         n_fit = [n if is_trained else 0 for n, is_trained in zip(n_train, trained, strict=True)]
-        fits, pooled = fit_range_har(bars, n_fit, calendars, config.dataset_config.horizon, tail)
+        trail = TRAIL if config.model_config.start == "range_har_trailing" else 0
+        fits, pooled = fit_range_har(bars, n_fit, calendars, config.dataset_config.horizon, tail, trail)
         if pooled:
             own = {(b.ticker, b.resolution): fit for b, fit in zip(bars, fits, strict=True) if fit}
             return cls(own, pooled)
-        if config.model_config.start == "range_har" or config.range_loss:
+        if config.model_config.start != "auto" or config.range_loss:
             raise DataError(
-                "model_config.start: found 'range_har', but no series has enough training bars with four prices above "
-                "zero and a close that moves to fit one; use more bars, or start 'constant' (without range_loss)"
+                f"model_config.start: found {config.model_config.start!r}, but no series has enough training bars with "
+                "four prices above zero and a close that moves to fit one; use more bars, or start 'constant' (without "
+                "range_loss)"
             )
         return None
 
@@ -78,14 +80,19 @@ class RangeStart:
         """Most lags of a series."""
         return max(len(har.units.lags) for har in (*self.own.values(), *self.pooled.values()))
 
+    @property
+    def has_level(self) -> bool:
+        """Whether the laws have a trailing level."""
+        return any(har.trail for har in self.pooled.values())
+
     def regressors(self, spec: WindowSpec) -> int:
         """K, numbers that the device keeps of each bar for the head."""
-        return self.lags + (spec.horizon if spec.edges is not None else 0)
+        return self.lags + self.has_level + (spec.horizon if spec.edges is not None else 0)
 
     def history(self, ticker: str, resolution: str) -> int:
         """Bars that the start of a series looks back on; those of one without a fit of its own all there are."""
         own = self.own.get((ticker, resolution))
-        return sys.maxsize if own is None else own.units.lags[-1] + 1  # the first one's gap needs the close before it
+        return sys.maxsize if own is None else own.history
 
     def of(self, ticker: str, resolution: str) -> RangeHar:
         """The range HAR of a series: its own, that of its resolution, or that of the first there is."""
@@ -95,10 +102,11 @@ class RangeStart:
     def columns(self, bars: Bars, calendar: Calendar, spec: WindowSpec) -> tuple[np.ndarray, np.ndarray]:
         """float64 (R, H, X) and (R, K): the start after each bar, and the regressors that the head sees beside it.
 
-        X: location, log of the standard deviation, and of a Student-t what the head makes degrees of freedom of, all of
-        the log return; or the log probability of each bin. K: each log mean variance less the longest one, 0 for
-        lags that other series have more of, and the longest one in the series' own unit; of bins also the log standard
-        deviations in that unit (those of a law are in ``start_in_units``).
+        X: location, log of the standard deviation, and of a Student-t what the head makes degrees of freedom (and of a
+        skewed one skewness) of, all of the log return; or the log probability of each bin. K: each log mean variance
+        less the longest one, 0 for lags that other series have more of, and the longest one in the series' own unit;
+        the trailing level, where there is one; of bins also the log standard deviations in that unit (those of a law
+        are in ``start_in_units``).
         """
         har = self.of(bars.ticker, bars.resolution)
         law = har.law(bars, calendar)
@@ -106,6 +114,8 @@ class RangeStart:
         shorter_RK, longest_R1 = law.log_mean_NK[:, :-1], law.log_mean_NK[:, -1:]
         missing = np.zeros((len(bars), self.lags - law.log_mean_NK.shape[1]))
         regressors = [shorter_RK - longest_R1, missing, longest_R1 - 2 * log_unit_R1]
+        if self.has_level:
+            regressors.append(law.level_N[:, None])
         if spec.edges is not None:
             regressors.append(law.log_scale_NH - log_unit_R1)
         return _channels(law, spec), np.concatenate(regressors, axis=1)
@@ -125,7 +135,8 @@ class RangeStart:
 def start_in_units(start_BHX: Array, unit_B: Array, last_close_B: Array, spec: WindowSpec) -> Array:
     """A law of the log return as one of the label, (B, H, X), inside compiled code.
 
-    In prices a law keeps its median: the location m becomes c (e^m - 1), and the scale grows by the last close c.
+    In prices the location m becomes c (e^m - 1), so that a symmetrical law keeps its median, and the scale grows by the
+    last close c.
     """
     import jax.numpy as jnp
 
@@ -140,10 +151,12 @@ def start_in_units(start_BHX: Array, unit_B: Array, last_close_B: Array, spec: W
 
 def _channels(law: RangeLaw, spec: WindowSpec) -> np.ndarray:
     """(R, H, X): the law after each bar as a head begins with it, see ``RangeStart.columns``."""
-    df_NH = np.broadcast_to(law.df_H, law.location_NH.shape) if len(law.df_H) else None
+    forecast = law.forecast
     if spec.edges is not None:
-        return law_log_probs(law.location_NH, np.exp(law.log_scale_NH), df_NH, spec.edges)
+        return law_log_probs(forecast, spec.edges)
     numbers = [law.location_NH, law.log_scale_NH]
-    if df_NH is not None:
-        numbers.append(np.log(np.expm1(df_NH - MIN_DF)))  # the head's degrees of freedom are MIN_DF + softplus
+    if forecast.df_NH is not None:
+        numbers.append(np.log(np.expm1(forecast.df_NH - MIN_DF)))  # the head's degrees of freedom: MIN_DF + softplus
+    if forecast.skew_NH is not None:
+        numbers.append(np.arctanh(forecast.skew_NH / MAX_SKEW))  # the head's skewness: MAX_SKEW tanh
     return np.stack(numbers, axis=-1)

@@ -26,6 +26,9 @@ LAYOUT = 3
 Time2Vec reads the share of the training span that has passed, and spread tokens are the deviation of normalised
 values"""
 
+LAW_WIDTH = {"normal": 2, "student_t": 3, "skew_t": 4}
+"""numbers of a law, by its tail"""
+
 FIRST_LAYOUT: dict[str, Any] = {"time_feature": "span", "layout": 1, "start_width": 0, "regressors": 0}
 """fields that runs of before did not save, and what they had"""
 
@@ -135,7 +138,7 @@ class WindowSpec:
         """The windows of a model with that start."""
         if start is None:
             return self
-        width = len(self.edges) - 1 if self.edges is not None else 3 if config.model_config.tail == "student_t" else 2
+        width = LAW_WIDTH[config.model_config.tail] if self.edges is None else len(self.edges) - 1
         return replace(self, start_width=width, regressors=start.regressors(self))
 
     def device_column(self, bars: Bars, name: str) -> np.ndarray:

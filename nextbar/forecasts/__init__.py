@@ -7,8 +7,9 @@
 ``date``                               opening time of the predicted bar, UTC
 ``close``                              predicted close (``mean``, ``distribution``)
 ``close-lo-80``, ``close-hi-80`` ...   central interval that holds the close with 80 % (``distribution``)
-``scale``, ``df``                      the law itself, when asked for: standard deviation of the predicted change, in
-                                       price units (target ``close``) or log return; degrees of freedom of a Student-t
+``scale``, ``df``, ``skew``            the law itself, when asked for: standard deviation of the predicted change, in
+                                       price units (target ``close``) or log return; degrees of freedom of a
+                                       Student-t, and its skewness
 ``p_<lower>_<upper>`` ...              probability of each bin, edges in percent of the last close (``discrete_grid``)
 =====================================  ============================================================================
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
 
 def mixture(forecasts: Sequence[Forecast]) -> Forecast:
@@ -22,7 +22,7 @@ def mixture(forecasts: Sequence[Forecast]) -> Forecast:
     Raises:
         ValueError: no forecast, or forecasts of different kinds.
     """
-    kinds = {(f.location_NH is None, f.scale_NH is None, _df(f) is None, f.log_probs_NHK is None) for f in forecasts}
+    kinds = {(*(number is None for number in f.law), f.log_probs_NHK is None) for f in forecasts}
     if len(kinds) != 1:
         raise ValueError(
             f"found {len(forecasts)} forecasts of different kinds; a mixture needs one or more of one kind"
@@ -35,38 +35,23 @@ def mixture(forecasts: Sequence[Forecast]) -> Forecast:
         return Forecast(log_probs_NHK=np.logaddexp.reduce(log_probs, axis=0) - np.log(len(forecasts)))
     if first.scale_NH is None:
         return Forecast(np.mean([np.asarray(f.location_NH, np.float64) for f in forecasts], axis=0))
+    laws = [_several(f.law, mixed=f.locations_NHM is not None) for f in forecasts]
     return of_laws(
-        _joined([_laws(f.location_NH, f.locations_NHM) for f in forecasts]),
-        _joined([_laws(f.scale_NH, f.scales_NHM) for f in forecasts]),
-        None if _df(first) is None else _joined([_laws(f.df_NH, f.dfs_NHM) for f in forecasts]),
+        Law(*(None if parts[0] is None else np.concatenate(parts, axis=-1) for parts in zip(*laws, strict=True)))
     )
 
 
-def of_laws(location_NHM: np.ndarray, scale_NHM: np.ndarray, df_NHM: np.ndarray | None) -> Forecast:
-    """The equal-weight mixture of M laws, with its mean and standard deviation.
-
-    Args:
-        location_NHM: means.
-        scale_NHM: standard deviations.
-        df_NHM: degrees of freedom of Student-t laws; None: normal ones.
-    """
+def of_laws(law: Law) -> Forecast:
+    """The equal-weight mixture of M laws, (N, H, M), with its mean and standard deviation."""
+    location_NHM, scale_NHM = law.location, law.scale
+    assert location_NHM is not None and scale_NHM is not None
     center_NH = location_NHM.mean(axis=-1)
     variance_NH = np.mean(scale_NHM**2 + (location_NHM - center_NH[..., None]) ** 2, axis=-1)
-    return Forecast(center_NH, np.sqrt(variance_NH), locations_NHM=location_NHM, scales_NHM=scale_NHM, dfs_NHM=df_NHM)
+    several = {"locations_NHM": location_NHM, "scales_NHM": scale_NHM, "dfs_NHM": law.df, "skews_NHM": law.skew}
+    return Forecast(center_NH, np.sqrt(variance_NH), **several)
 
 
-def _df(forecast: Forecast) -> np.ndarray | None:
-    """Degrees of freedom of its law or laws."""
-    return forecast.df_NH if forecast.locations_NHM is None else forecast.dfs_NHM
-
-
-def _laws(own_NH: np.ndarray | None, several_NHM: np.ndarray | None) -> np.ndarray:
-    """A number of each law, (N, H, M); M is 1 where the forecast is no mixture."""
-    if several_NHM is not None:
-        return np.asarray(several_NHM, np.float64)
-    assert own_NH is not None
-    return np.asarray(own_NH, np.float64)[..., None]
-
-
-def _joined(laws: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(laws, axis=-1)
+def _several(law: Law, mixed: bool) -> Law:
+    """The laws of a forecast as (N, H, M), float64; M is 1 where it is no mixture."""
+    arrays = (None if a is None else np.asarray(a, np.float64) for a in law)
+    return Law(*(a if a is None or mixed else a[..., None] for a in arrays))

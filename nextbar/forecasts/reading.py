@@ -11,17 +11,18 @@ from nextbar.errors import DataError, first_line
 from nextbar.forecasts.mixture import of_laws
 from nextbar.forecasts.table import Keys, bin_columns, law_column
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
-MIN_DF = 2.0
-"""a Student-t needs more degrees of freedom to have a standard deviation"""
+WITHIN = {"scale": (0.0, np.inf), "df": (2.0, np.inf), "skew": (-1.0, 1.0)}
+"""what numbers of a law lie between; a Student-t needs more than two degrees of freedom to have a standard deviation"""
 
 
 def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> Forecast:
     """The forecasts for ``keys`` in a table of any maker; rows about other bars are passed over.
 
-    ``scale`` without ``df`` is a normal law; ``close-1``, ``scale-1`` (and ``df-1``), ``close-2`` ... are the laws of a
-    mixture, see ``table.columns``. Probabilities of a row are scaled to sum to 1 if they nearly do.
+    ``scale`` without ``df`` is a normal law, ``skew`` beside ``df`` a skewed Student-t; ``close-1``, ``scale-1`` (and
+    ``df-1``, ``skew-1``), ``close-2`` ... are the laws of a mixture, see ``table.columns``. Probabilities of a row are
+    scaled to sum to 1 if they nearly do.
 
     Raises:
         DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
@@ -35,12 +36,13 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
             f"{source}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}. "
             f"A forecast has {', '.join((*key_columns, *values))}"
         )
-    names = ["close", "scale", *(["df"] if {"df", law_column("df", 1)} & set(table.columns) else [])]
-    several = [] if "scale" not in values else _mixed(table, names, source)
-    if several:
-        values += [name for law in several for name in law]
-    elif "df" in table.columns and "scale" in values:
-        values.append("df")
+    several: list[list[str]] = []
+    if "scale" in values:
+        tail = [name for name in ("df", "skew") if {name, law_column(name, 1)} & set(table.columns)]
+        if tail == ["skew"]:
+            raise DataError(f"{source}: there is a column skew and none df; the skewed law is a Student-t, give both")
+        several = _mixed(table, ["close", "scale", *tail], source)
+        values += [name for law in several for name in law] if several else tail
     place = _places(table, key_columns, keys, task, source)
     table = table.iloc[place]
     columns = {name: _numbers(table, name, source).reshape(-1, task.horizon) for name in values}
@@ -48,19 +50,21 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
         return Forecast(log_probs_NHK=_log_probs(np.stack([columns[name] for name in values], axis=-1), source))
 
     for name, values_NH in columns.items():
-        least = {"scale": 0.0, "df": MIN_DF}.get(name.partition("-")[0])
-        if least is not None and not (values_NH > least).all():
-            raise DataError(f"{source}: {name} {values_NH.min():g}, but it must be above {least:g}")
+        lowest, highest = WITHIN.get(name.partition("-")[0], (-np.inf, np.inf))
+        if not (values_NH > lowest).all():
+            raise DataError(f"{source}: {name} {values_NH.min():g}, but it must be above {lowest:g}")
+        if not (values_NH < highest).all():
+            raise DataError(f"{source}: {name} {values_NH.max():g}, but it must be below {highest:g}")
 
     def location(name: str) -> np.ndarray:
         return _change(columns[name], keys.last_close_N[:, None], task, source)
 
     if several:
-        closes, scales, *dfs = zip(*several, strict=True)
+        closes, *numbers = zip(*several, strict=True)
         location_NHM = np.stack([location(name) for name in closes], axis=-1)
-        scale_NHM, *df = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in (scales, *dfs))
-        return of_laws(location_NHM, scale_NHM, df[0] if df else None)
-    return Forecast(location("close"), columns.get("scale"), columns.get("df"))
+        others = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in numbers)
+        return of_laws(Law(location_NHM, *others))
+    return Forecast(location("close"), columns.get("scale"), columns.get("df"), columns.get("skew"))
 
 
 def _change(close_NH: np.ndarray, last_N1: np.ndarray, task: Task, source: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from nextbar.errors import ConfigError, short
 from nextbar.metrics.density import quantile
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Law
 
 LEVELS = (0.5, 0.8, 0.95)
 """central intervals given unless others are asked for"""
@@ -47,8 +47,9 @@ def columns(
         forecast: N forecasts.
         task: the question.
         levels: central intervals of a ``distribution``, shares in (0, 1).
-        law: with ``scale``, and ``df`` where it is Student-t; of a mixture of M laws with ``close-1``, ``scale-1`` (and
-            ``df-1``) to ``close-M``, ``scale-M``, and no ``df`` of its own.
+        law: with ``scale``, with ``df`` where it is Student-t, with ``skew`` where that is skewed; of a mixture of M
+            laws with ``close-1``, ``scale-1`` (and ``df-1``, ``skew-1``) to ``close-M``, ``scale-M``, and no ``df`` or
+            ``skew`` of its own.
         interval: changes (N, H) from the last close between which a share of outcomes lies; None: the quantiles
             of the law.
     """
@@ -77,14 +78,11 @@ def columns(
         for side, end in zip(("lo", "hi"), ends, strict=True):
             table[interval_column(side, level)] = price(end)
     if law:
-        table["scale"] = np.asarray(forecast.scale_NH, np.float64).reshape(-1)
-        if forecast.df_NH is not None:
-            table["df"] = np.asarray(forecast.df_NH, np.float64).reshape(-1)
-        for m, (location, scale, df) in enumerate(laws(forecast), start=1):
-            table[law_column("close", m)] = price(location)
-            table[law_column("scale", m)] = scale.reshape(-1)
-            if df is not None:
-                table[law_column("df", m)] = df.reshape(-1)
+        table |= _law_columns(forecast.own)
+        for m, own in enumerate(laws(forecast), start=1):
+            assert own.location is not None
+            table[law_column("close", m)] = price(own.location)
+            table |= {law_column(name, m): values for name, values in _law_columns(own).items()}
     return table
 
 
@@ -93,13 +91,18 @@ def central(forecast: Forecast, level: float) -> tuple[np.ndarray, np.ndarray]:
     return quantile(forecast, (1 - level) / 2), quantile(forecast, (1 + level) / 2)
 
 
-def laws(forecast: Forecast) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-    """Location, scale and degrees of freedom (N, H) of each law of a mixture; none where the law is a single one."""
-    if forecast.locations_NHM is None or forecast.scales_NHM is None:
+def laws(forecast: Forecast) -> Iterator[Law]:
+    """Each law of a mixture, (N, H); none where the law is a single one."""
+    if forecast.locations_NHM is None:
         return
     for m in range(forecast.locations_NHM.shape[-1]):
-        df = None if forecast.dfs_NHM is None else forecast.dfs_NHM[..., m]
-        yield forecast.locations_NHM[..., m], forecast.scales_NHM[..., m], df
+        yield Law(*(None if values_NHM is None else values_NHM[..., m] for values_NHM in forecast.law))
+
+
+def _law_columns(law: Law) -> dict[str, np.ndarray]:
+    """Columns of all numbers of a law but its location."""
+    columns = law._replace(location=None)._asdict()
+    return {name: np.asarray(a_NH, np.float64).reshape(-1) for name, a_NH in columns.items() if a_NH is not None}
 
 
 def law_column(name: str, m: int) -> str:

@@ -152,7 +152,7 @@ class Forecaster:
                 in the frame, where the normalisation is global. Forecasts from early bars then know later ones.
             conformal: adjust the intervals by the residuals of the validation span.
             law: give a distribution's ``scale`` (standard deviation of the change, in prices or log returns) and
-                Student-t ``df`` as well.
+                Student-t ``df``, and ``skew`` where it is skewed, as well.
             names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``;
                 the answer has the standard names.
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nextbar.metrics.density import cdf
+from nextbar.metrics.standard_laws import located
 from nextbar.metrics.truth import Truth, hit, ratio
 from nextbar.move_bins import bin_index
+from nextbar.types import Forecast
 
 EQUAL_MASS = 1e-6  # probabilities come in float32: masses closer than its rounding are equal
 
@@ -16,27 +17,23 @@ LEAST = 1e-12
 """probability that a law leaves to each bin at least: the log loss of what it excludes stays finite"""
 
 
-def law_log_probs(
-    location_NH: np.ndarray, scale_NH: np.ndarray, df_NH: np.ndarray | None, edges: Sequence[float]
-) -> np.ndarray:
-    """Log probabilities (N, H, K) of the bins of the percentage move, of a law of the log return ln(c(t+h)/c(t)).
+def law_log_probs(forecast: Forecast, edges: Sequence[float]) -> np.ndarray:
+    """Log probabilities (N, H, K) of the bins of the percentage move, of laws of the log return ln(c(t+h)/c(t)).
 
     A move of e percent is a log return of ln(1 + e / 100); the outermost bins reach to infinity.
 
     Args:
-        location_NH: of the log return.
-        scale_NH: its standard deviation.
-        df_NH: degrees of freedom of a Student-t; None: normal.
+        forecast: the laws; no mixtures.
         edges: K+1, ascending, in percent.
     """
     inner = np.asarray(edges, np.float64)[1:-1]
     with np.errstate(divide="ignore", invalid="ignore"):  # a series without a law has NaN
         edge_K = np.where(inner > -100, np.log1p(np.maximum(inner, -100) / 100), -np.inf)
-        unit_NH = scale_NH if df_NH is None else scale_NH * np.sqrt((df_NH - 2) / df_NH)
+        location_NH, unit_NH, law = located(forecast)
         z_NHK = (edge_K - location_NH[..., None]) / unit_NH[..., None]
-    df_NH1 = None if df_NH is None else df_NH[..., None]
+    by_edge = law.map(lambda a: a[..., None])
     # a bin's mass is the difference of the smaller tails, which keep their digits far out
-    below_NHK, above_NHK = cdf(z_NHK, df_NH1), cdf(-z_NHK, df_NH1)
+    below_NHK, above_NHK = by_edge.cdf(z_NHK), by_edge.sf(z_NHK)
     one, none = np.ones((*z_NHK.shape[:2], 1)), np.zeros((*z_NHK.shape[:2], 1))
     below_NHK, above_NHK = np.concatenate([none, below_NHK, one], -1), np.concatenate([one, above_NHK, none], -1)
     by_below, by_above = np.diff(below_NHK, axis=-1), -np.diff(above_NHK, axis=-1)

@@ -7,24 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from nextbar.metrics.mixtures import Mixture
-from nextbar.metrics.standard_laws import cdf, normal, ppf, student_t, unit_of
+from nextbar.metrics.standard_laws import located
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
 from nextbar.types import Forecast
 
-__all__ = ["LEVELS", "cdf", "elements", "mass_below", "mixture_elements", "normal", "quantile", "read_out", "student_t"]
-
 LEVELS = (50, 80, 90, 95)
 
 
-def elements(
-    location_NH: np.ndarray, scale_NH: np.ndarray, df_NH: np.ndarray | None, truth: Truth, task: Task
-) -> dict[str, np.ndarray]:
-    """Summable losses (N, H) of a law with that location and standard deviation in the unit of the target.
-
-    Without ``df_NH`` the law is normal; with it, a Student-t of that many degrees of freedom (> 2) whose
-    standard deviation is ``scale_NH``: x has the density t_df((x - location)/s)/s with s = scale sqrt((df -
-    2)/df).
+def elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarray]:
+    """Summable losses (N, H) of the laws, or mixtures of laws, of a forecast.
 
     Where all prices are above zero, ``nll`` (nats) and ``crps`` are those of z = 100 ln(c(t+h)/c(t)), the
     percent log return. For target ``log_return`` that is exact. For target ``close`` the law of the price is
@@ -33,25 +25,20 @@ def elements(
     move. Elsewhere both are of the price.
     """
     with np.errstate(all="ignore"):
-        actual_NH = _actual(truth, task)
-        unit_NH = unit_of(scale_NH, df_NH)
-        z_NH = (actual_NH - location_NH) / unit_NH
-        nll_NH, crps_NH, cdf_NH = normal(z_NH) if df_NH is None else student_t(z_NH, df_NH)
-        invalid_NH = ~(np.isfinite(unit_NH) & (unit_NH > 0))
-        unit_NH = unit_NH * _slope(truth, task)
-        covered = {f"covered_{level}": cdf_NH <= 0.5 + level / 200 for level in LEVELS}
-        return {"invalid_law": invalid_NH, "nll": nll_NH + np.log(unit_NH), "crps": crps_NH * unit_NH, **covered}
-
-
-def mixture_elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarray]:
-    """As ``elements``, of the mixture of the forecast's laws: of its density, its CRPS and its quantiles."""
-    mixture = Mixture.of(forecast)
-    with np.errstate(all="ignore"):
-        slope = _slope(truth, task)
-        nll_NH, crps_NH, cdf_NH = mixture.losses(_actual(truth, task))
-        invalid_NH = ~(np.isfinite(mixture.unit_NHM) & (mixture.unit_NHM > 0)).all(axis=-1)
+        actual_NH, slope = _actual(truth, task), _slope(truth, task)
+        if forecast.locations_NHM is not None:
+            mixture = Mixture.of(forecast)
+            nll_NH, crps_NH, cdf_NH = mixture.losses(actual_NH)
+            invalid_NH = ~(np.isfinite(mixture.unit_NHM) & (mixture.unit_NHM > 0)).all(axis=-1)
+            nll_NH, crps_NH = nll_NH + np.log(slope), crps_NH * slope
+        else:
+            location_NH, unit_NH, law = located(forecast)
+            nll_NH, crps_NH, cdf_NH = law.losses((actual_NH - location_NH) / unit_NH)
+            invalid_NH = ~(np.isfinite(unit_NH) & (unit_NH > 0))
+            unit_NH = unit_NH * slope
+            nll_NH, crps_NH = nll_NH + np.log(unit_NH), crps_NH * unit_NH
         covered = {f"covered_{level}": np.abs(cdf_NH - 0.5) <= level / 200 for level in LEVELS}
-        return {"invalid_law": invalid_NH, "nll": nll_NH + np.log(slope), "crps": crps_NH * slope, **covered}
+        return {"invalid_law": invalid_NH, "nll": nll_NH, "crps": crps_NH, **covered}
 
 
 def _actual(truth: Truth, task: Task) -> np.ndarray:
@@ -80,20 +67,13 @@ def quantile(forecast: Forecast, share: float) -> np.ndarray:
     """The change (N, H) that the outcome stays below with probability ``share``; float64."""
     if forecast.locations_NHM is not None:
         return Mixture.of(forecast).quantile(share)
-    location, scale, df = _law(forecast)
-    return location + unit_of(scale, df) * ppf(share, df)
+    location_NH, unit_NH, law = located(forecast)
+    return location_NH + unit_NH * law.ppf(share)
 
 
 def mass_below(forecast: Forecast, change_NH: np.ndarray) -> np.ndarray:
     """The probability (N, H) of an outcome at or below a change; float64."""
     if forecast.locations_NHM is not None:
         return Mixture.of(forecast).cdf(change_NH)
-    location, scale, df = _law(forecast)
-    z_NH = (change_NH - location) / scale
-    return cdf(z_NH if df is None else z_NH * np.sqrt(df / (df - 2)), df)
-
-
-def _law(forecast: Forecast) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    assert forecast.location_NH is not None and forecast.scale_NH is not None
-    location, scale = (np.asarray(a, np.float64) for a in (forecast.location_NH, forecast.scale_NH))
-    return location, scale, None if forecast.df_NH is None else np.asarray(forecast.df_NH, np.float64)
+    location_NH, unit_NH, law = located(forecast)
+    return law.cdf((change_NH - location_NH) / unit_NH)

@@ -247,10 +247,7 @@ class Scorer:
         location_NH = part(forecast.location_NH)
         elements = point.elements(location_NH, truth, task)
         if task.output_mode == "distribution":
-            if forecast.locations_NHM is not None:
-                return elements | density.mixture_elements(forecast.rows(row), truth, task)
-            df_NH = None if forecast.df_NH is None else part(forecast.df_NH)
-            elements |= density.elements(location_NH, part(forecast.scale_NH), df_NH, truth, task)
+            elements |= density.elements(forecast.rows(row), truth, task)
         return elements
 
     def _compared(self, elements: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
@@ -276,8 +273,7 @@ class Scorer:
         shapes: dict[str, tuple[int, ...]] = {"location_NH": shape}
         if self.task.output_mode == "distribution":
             shapes["scale_NH"] = shape
-            if forecast.df_NH is not None:
-                shapes["df_NH"] = shape
+            shapes |= {name: shape for name in ("df_NH", "skew_NH") if getattr(forecast, name) is not None}
         elif self.task.output_mode == "discrete_grid":
             shapes = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
         for name, expected in shapes.items():

@@ -13,7 +13,8 @@ LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss"}
 class Task:
     """The question put to a model and to its baseline.
 
-    The tail of a predictive law is no part of it: a forecast with degrees of freedom is Student-t, else normal.
+    The tail of a predictive law is no part of it: a forecast with degrees of freedom is Student-t, one with skewness
+    beside them a skewed Student-t, any other normal.
     """
 
     output_mode: str

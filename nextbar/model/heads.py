@@ -14,7 +14,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import OUTPUT_MODES, defined
-from nextbar.data.range_har.likelihood import MIN_DF
+from nextbar.data.range_har.likelihood import MAX_SKEW, MIN_DF
 from nextbar.types import Array, Batch
 
 START_DF = 6.0
@@ -91,8 +91,12 @@ class MeanHead(Head):
         return {"location_NH": outputs["location"] * unit_B[:, None]}
 
 
+SHAPES = {"normal": (), "student_t": ("df",), "skew_t": ("df", "skew")}
+"""output layers of a law's shape, beside those of location and scale, by its tail"""
+
+
 class DistributionHead(_LikelihoodHead):
-    """Location and standard deviation of a normal law, or of a Student-t scaled to that deviation.
+    """Location and standard deviation of a normal law, or of a Student-t, symmetrical or skewed, of that deviation.
 
     Negative log-likelihood. The spread starts at the root mean square of persistence's training residuals.
     """
@@ -109,10 +113,8 @@ class DistributionHead(_LikelihoodHead):
 
     @nn.compact
     def __call__(self, vector_BD: Array) -> dict[str, Array]:
-        outputs = {name: self.output(name, vector_BD, self.horizon) for name in ("location", "log_scale")}
-        if self.tail == "student_t":
-            outputs["df"] = self.output("df", vector_BD, self.horizon)
-        return outputs
+        names = ("location", "log_scale", *SHAPES[self.tail])
+        return {name: self.output(name, vector_BD, self.horizon) for name in names}
 
     def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
         log_scale = outputs["log_scale"]
@@ -123,7 +125,15 @@ class DistributionHead(_LikelihoodHead):
         df = _df(outputs["df"])
         half = (df + 1) / 2
         constant = jax.lax.lgamma(df / 2) - jax.lax.lgamma(half) + 0.5 * jnp.log(np.pi * (df - 2))
-        return constant + log_scale + half * jnp.log1p(z**2 / (df - 2))
+        if self.tail == "student_t":
+            return constant + log_scale + half * jnp.log1p(z**2 / (df - 2))
+        # Hansen's law: a + b z has a width of its own on either side of zero, see nextbar.metrics.standard_laws
+        skew = _skew(outputs["skew"])
+        a = 4 * skew * (df - 2) / (df - 1) * jnp.exp(-constant)
+        b = jnp.sqrt(1 + 3 * skew**2 - a**2)
+        y = a + b * z
+        width = jnp.where(y < 0, 1 - skew, 1 + skew)
+        return constant + log_scale - jnp.log(b) + half * jnp.log1p((y / width) ** 2 / (df - 2))
 
     def training_loss(self, outputs: dict[str, Array], batch: Batch) -> Array:
         """With the squared error of the log variance, as far as it has moved away from the start, against the range's.
@@ -143,9 +153,8 @@ class DistributionHead(_LikelihoodHead):
             "location": np.zeros(self.horizon),
             "log_scale": np.log(np.maximum(spread_H, SMALLEST_SPREAD)),
         }
-        if self.tail == "student_t":
-            biases["df"] = np.full(self.horizon, np.log(np.expm1(START_DF - MIN_DF)))
-        return biases
+        shape = {"df": np.full(self.horizon, np.log(np.expm1(START_DF - MIN_DF))), "skew": np.zeros(self.horizon)}
+        return biases | {name: shape[name] for name in SHAPES[self.tail]}
 
     def begin(self, outputs: dict[str, Array], start_BHX: Array) -> dict[str, Array]:
         return {name: value + start_BHX[..., i] for i, (name, value) in enumerate(outputs.items())}
@@ -155,7 +164,8 @@ class DistributionHead(_LikelihoodHead):
             "location_NH": outputs["location"] * unit_B[:, None],
             "scale_NH": jnp.exp(outputs["log_scale"]) * unit_B[:, None],
         }
-        return read | ({"df_NH": _df(outputs["df"])} if self.tail == "student_t" else {})
+        shape = {"df": _df, "skew": _skew}
+        return read | {f"{name}_NH": shape[name](outputs[name]) for name in SHAPES[self.tail]}
 
 
 class GridHead(_LikelihoodHead):
@@ -206,3 +216,7 @@ def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:
 
 def _df(raw: Array) -> Array:
     return MIN_DF + jax.nn.softplus(raw)
+
+
+def _skew(raw: Array) -> Array:
+    return MAX_SKEW * jnp.tanh(raw)

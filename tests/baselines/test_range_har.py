@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from arch.univariate import SkewStudent
 from builders import make_bars, make_frame, with_columns
 from scipy import stats
+from skewed import SkewedLaw
 
 from nextbar.bars.calendar import Calendar
 from nextbar.baselines.range_har import RangeHarBaseline
@@ -23,7 +25,7 @@ def law(horizon: int = H, target: str = "log_return") -> Task:
     return Task(output_mode="distribution", horizon=horizon, target=target)
 
 
-@pytest.mark.parametrize("tail", ["normal", "student_t"])
+@pytest.mark.parametrize("tail", ["normal", "student_t", "skew_t"])
 def test_it_is_the_law_fitted_on_the_bars_of_training(tail: str) -> None:
     bars = make_bars("a", n=N)
     frame = make_frame(bars)
@@ -37,11 +39,11 @@ def test_it_is_the_law_fitted_on_the_bars_of_training(tail: str) -> None:
     )
     close_NH = bars.columns["close"][late, None] * np.exp(expected.location_NH[late])
     np.testing.assert_allclose(found["close"].to_numpy().reshape(-1, H), close_NH, rtol=1e-12)
-    assert ("df" in found) == (tail == "student_t")
-    if tail == "student_t":
-        np.testing.assert_allclose(
-            found["df"].to_numpy().reshape(-1, H), np.broadcast_to(expected.df_H, close_NH.shape)
-        )
+    tails = {"df": expected.df_H, "skew": expected.skew_H}
+    assert [name in found for name in tails] == [tail != "normal", tail == "skew_t"]
+    for name in found.columns.intersection(list(tails)):
+        values_NH = found[name].to_numpy().reshape(-1, H)
+        np.testing.assert_allclose(values_NH, np.broadcast_to(tails[name], close_NH.shape))
 
 
 def test_in_prices_its_spread_is_that_of_the_log_return_times_the_close() -> None:
@@ -114,3 +116,24 @@ def test_figures_of_real_bars(shared_data: Path, file: str, resolution: str, fig
     df_N, scale_N = found["df"].to_numpy(), 100 * found["scale"].to_numpy()
     nll = -stats.t.logpdf(move_N, df_N, middle_N, scale_N * np.sqrt((df_N - 2) / df_N)).mean()
     assert nll == pytest.approx(figure, abs=0.002)
+
+
+def test_skewed_bars_have_a_skewed_law_that_scores_better() -> None:
+    """Moves drawn from a skewed law, on the last third: by what the densities themselves differ, roughly."""
+    n, skew = 4500, -0.3
+    bars = make_bars("a", n=n)
+    move_N = 0.01 * SkewStudent(seed=3).ppf(np.random.default_rng(3).random(n), [6.0, skew])
+    close_N = 100 * np.exp(move_N.cumsum())
+    open_N = np.r_[100.0, close_N[:-1]]
+    low, high = np.minimum(open_N, close_N) * 0.995, np.maximum(open_N, close_N) * 1.005
+    frame = make_frame(with_columns(bars, open=open_N, high=high, low=low, close=close_N))
+    scores = {}
+    for tail in ("student_t", "skew_t"):
+        found = RangeHarBaseline(law(1), tail).fit(frame[:3000]).predict(frame)[:-1]
+        numbers = (found[name].to_numpy() for name in ("df", "skew") if name in found)
+        middle_N = np.log(found["close"].to_numpy() / close_N[2999:-1])
+        z_N = (move_N[3000:] - middle_N) / found["scale"].to_numpy()
+        df, own = (*(values[0] for values in numbers), 0.0)[:2]
+        scores[tail] = np.mean(np.log(found["scale"]) - SkewedLaw(df, own).logpdf(z_N))
+    assert own == pytest.approx(skew, abs=0.05)
+    assert scores["skew_t"] < scores["student_t"] - 0.01

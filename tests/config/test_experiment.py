@@ -64,7 +64,7 @@ ALLOWED: dict[str, list[Any]] = {
     "model.flatten_encoder_output": [True],
     "model.average_encoder_output": [True],
     "model.fe_blocks": [0, 3],
-    "model.tail": ["normal", "student_t"],
+    "model.tail": ["normal", "student_t", "skew_t"],
     "model.start": ["auto", "constant"],
     "model.precision": ["fp32", "bf16"],
     "data.datapath": ["~/bars", Path("bars")],

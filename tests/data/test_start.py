@@ -44,10 +44,31 @@ def law_of(dataset: Dataset, s: int = 0) -> tuple[np.ndarray, np.ndarray, np.nda
     return law.location_NH[rows], np.exp(law.log_scale_NH[rows]), np.broadcast_to(law.df_H, (len(rows), 2))
 
 
+def test_an_untrained_skewed_model_is_the_skewed_range_har() -> None:
+    config, dataset = make(target="log_return", tail="skew_t", horizon=2)
+    forecast = untrained(config, dataset)
+    location, scale, df = law_of(dataset)
+    np.testing.assert_allclose(forecast.location_NH, location, rtol=1e-5)
+    np.testing.assert_allclose(forecast.scale_NH, scale, rtol=1e-5)
+    np.testing.assert_allclose(forecast.df_NH, df, rtol=1e-5)
+    assert dataset.preparation.start is not None
+    skew_H = [law.skew for law in dataset.preparation.start.of("made_up", "1d").laws]
+    assert forecast.skew_NH is not None and np.abs(skew_H).min() > 1e-3  # type: ignore[type-var]
+    np.testing.assert_allclose(forecast.skew_NH, np.broadcast_to(skew_H, df.shape), rtol=1e-5)
+
+
 @pytest.mark.parametrize("tail", ["normal", "student_t"])
-@pytest.mark.parametrize("norm_mode", ["window_meanstd", "window_minmax", "global_meanstd", "none"])
-def test_an_untrained_model_is_the_range_har_of_log_returns(tail: str, norm_mode: str) -> None:
-    config, dataset = make(target="log_return", tail=tail, horizon=2, norm_mode=norm_mode)
+@pytest.mark.parametrize(
+    ("norm_mode", "start"),
+    [
+        ("window_meanstd", "range_har"),
+        ("window_minmax", "range_har"),
+        ("global_meanstd", "range_har_trailing"),
+        ("none", "range_har"),
+    ],
+)
+def test_an_untrained_model_is_the_range_har_of_log_returns(tail: str, norm_mode: str, start: str) -> None:
+    config, dataset = make(target="log_return", tail=tail, horizon=2, norm_mode=norm_mode, start=start)
     forecast = untrained(config, dataset)
     location, scale, df = law_of(dataset) if tail == "student_t" else (*law_of_normal(dataset), None)
     np.testing.assert_allclose(forecast.location_NH, location, rtol=1e-5)
@@ -108,6 +129,20 @@ def test_the_head_sees_the_level_and_how_short_variances_stand_to_it() -> None:
     assert har.units.unit is not None
     expected = np.column_stack([means[:, :-1] - means[:, -1:], means[:, -1] - 2 * np.log(har.units.unit)])
     np.testing.assert_allclose(dataset.tape().regressors_RK, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_head_sees_the_trailing_level() -> None:
+    (_, plain), (_, trailing) = (
+        make(target="log_return", start=start) for start in ("range_har", "range_har_trailing")
+    )
+    start, bars = trailing.preparation.start, trailing.bars[0]
+    assert start is not None
+    level = start.of("made_up", "1d").law(bars, trailing.calendars[0]).level_N
+    assert np.abs(level[100:]).max() > 1e-3
+    expected = np.column_stack([plain.tape().regressors_RK, level])
+    np.testing.assert_allclose(trailing.tape().regressors_RK, expected, rtol=1e-6, atol=1e-6)
+    moved = trailing.tape().start_RHX[:, 0, 1] - plain.tape().start_RHX[:, 0, 1]
+    np.testing.assert_allclose(moved, level, atol=1e-6)
 
 
 def test_resolutions_with_different_lags_have_as_many_numbers() -> None:
@@ -171,5 +206,6 @@ def test_a_forecast_looks_back_on_the_longest_lag() -> None:
     np.testing.assert_array_equal(recent[-1], whole[-1])
     less, _ = preparation.start.columns(bars.last(10), calendar, preparation.spec)
     assert np.isfinite(less).all() and (less[-1] != whole[-1]).any()
+    assert make(target="log_return", start="range_har_trailing")[1].preparation.history("made_up", "1d") == 523
     assert preparation.history("unknown", "1d") > len(bars)  # its unit is the mean over all of them
     assert dataclasses.replace(preparation, start=None).history("made_up", "1d") == 6

@@ -25,6 +25,16 @@ def test_laws_are_kept_beside_the_mean_and_the_deviation_of_the_mixture() -> Non
     assert rows.scales_NHM is not None and rows.scales_NHM.shape == (2, 2, 3)
 
 
+def test_skewness_is_kept_and_tells_kinds_apart() -> None:
+    one = np.ones((1, 1))
+    laws = [Forecast(one, one, 4 * one, skew * one) for skew in (-0.2, 0.1)]
+    told = mixture(laws)
+    assert told.skews_NHM is not None and told.skews_NHM.ravel().tolist() == [-0.2, 0.1] and told.skew_NH is None
+    assert mixture([told, laws[0]]).law.skew.ravel().tolist() == [-0.2, 0.1, -0.2]  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="one kind"):
+        mixture([laws[0], Forecast(one, one, 4 * one)])
+
+
 def test_laws_of_mixtures_count_one_by_one() -> None:
     one = np.ones((1, 1))
     pair = mixture([Forecast(one, one), Forecast(2 * one, one)])

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import stats
+from skewed import SkewedLaw
 
 from nextbar import forecasts
 from nextbar.errors import ConfigError, DataError
@@ -24,8 +25,10 @@ TASKS = {
     "log mean": Task(output_mode="mean", horizon=H, target="log_return"),
     "normal": Task(output_mode="distribution", horizon=H),
     "student_t": Task(output_mode="distribution", horizon=H, target="log_return"),
+    "skew_t": Task(output_mode="distribution", horizon=H, target="log_return"),
     "mixture": Task(output_mode="distribution", horizon=H),
     "student_t mixture": Task(output_mode="distribution", horizon=H, target="log_return"),
+    "skew_t mixture": Task(output_mode="distribution", horizon=H),
     "bins": Task(output_mode="discrete_grid", horizon=H, edges=EDGES),
 }
 
@@ -39,11 +42,14 @@ def made_up(kind: str) -> Forecast:
         laws = [Forecast(unit * rng.normal(size=(N, H)), unit * rng.uniform(1, 2, (N, H))) for _ in range(3)]
         if kind != "mixture":
             laws = [law._replace(df_NH=rng.uniform(2.5, 9, (N, H))) for law in laws]
+        if kind == "skew_t mixture":
+            laws = [law._replace(skew_NH=rng.uniform(-0.5, 0.5, (N, H))) for law in laws]
         return mixture(laws)
     location, scale = unit * rng.normal(size=(N, H)), unit * rng.uniform(1, 2, (N, H))
     if kind.endswith("mean"):
         return Forecast(location)
-    return Forecast(location, scale, rng.uniform(2.5, 9, (N, H)) if kind == "student_t" else None)
+    df_NH = rng.uniform(2.5, 9, (N, H)) if kind != "normal" else None
+    return Forecast(location, scale, df_NH, rng.uniform(-0.5, 0.5, (N, H)) if kind == "skew_t" else None)
 
 
 def keys(resolutions: bool = False) -> forecasts.Keys:
@@ -109,6 +115,16 @@ def test_intervals_hold_their_share_of_the_law(kind: str, level: float) -> None:
     np.testing.assert_allclose(share, level, rtol=1e-9)
 
 
+def test_an_interval_of_a_skewed_law_leaves_as_much_below_as_above() -> None:
+    law, last_N1 = made_up("skew_t"), keys().last_close_N[:, None]
+    frame = table("skew_t", levels=(0.8,))
+    for side, share in (("lo", 0.1), ("hi", 0.9)):
+        end_NH = np.log(frame[f"close-{side}-80"].to_numpy().reshape(N, H) / last_N1)
+        numbers = zip(*(a.ravel() for a in (law.df_NH, law.skew_NH, law.location_NH, law.scale_NH)), strict=True)
+        for end, own in zip(end_NH.ravel(), numbers, strict=True):
+            assert float(SkewedLaw(*own).cdf(end)) == pytest.approx(share, rel=1e-6)
+
+
 def test_intervals_of_a_mixture_are_quantiles_of_all_its_laws() -> None:
     law = made_up("mixture")
     ends = [table("mixture", levels=(0.8,))[f"close-{side}-80"].to_numpy().reshape(N, H, 1) for side in ("lo", "hi")]
@@ -121,6 +137,19 @@ def test_a_mixture_with_a_law_that_lacks_a_column_is_refused() -> None:
     frame = table("student_t mixture", law=True).drop(columns="df-2")
     with pytest.raises(DataError, match=r"no column df-2; each law of a mixture has close, scale, df"):
         forecasts.read(frame, keys(), TASKS["student_t mixture"])
+
+
+def test_a_skewed_law_needs_its_degrees_of_freedom_and_a_skewness_between_the_ends() -> None:
+    frame = table("skew_t", law=True)
+    for change, said in (
+        (lambda f: f.drop(columns="df"), "there is a column skew and none df"),
+        (lambda f: f.assign(skew=-1.0), "skew -1, but it must be above -1"),
+        (lambda f: f.assign(skew=1.5), "skew 1.5, but it must be below 1"),
+    ):
+        with pytest.raises(DataError, match=re.escape(said)):
+            forecasts.read(change(frame), keys(), TASKS["skew_t"])
+    with pytest.raises(DataError, match=r"no column skew-2; each law of a mixture has close, scale, df, skew"):
+        forecasts.read(table("skew_t mixture", law=True).drop(columns="skew-2"), keys(), TASKS["skew_t mixture"])
 
 
 def test_other_intervals_can_be_given() -> None:

@@ -24,7 +24,7 @@ TWO = ["aaa", "bbb"]
 RUNS: dict[str, dict[str, Any]] = {
     "mean": {"tickers": TWO, "norm_mode": "global_minmax", "indicators": ["rsi", "ema_3"], "test_tickers": ["bbb"]},
     "distribution": {
-        "tickers": TWO, "output_mode": "distribution", "tail": "student_t", "target": "log_return",
+        "tickers": TWO, "output_mode": "distribution", "tail": "skew_t", "target": "log_return",
         "features": "returns", "horizon": 3, "final_date": "2020-01-12T00:00:00Z",
     },
     "discrete_grid": {"tickers": TWO, "output_mode": "discrete_grid", "discrete_grid_levels": GRID},
@@ -85,6 +85,7 @@ def test_all_predictions_together_score_as_the_summary_says(trained: Trained) ->
     evaluation = evaluate(trained.run_dir)
     span, task = evaluation.spans["test"], Task.of(trained.config)
     table = Forecaster.load(trained.run_dir).predict(make_frame(*evaluation.bars), last_only=False, law=True)
+    assert ("skew" in table) == (task.output_mode == "distribution")
     series_N = span.outcomes.series_N
     origin_N = np.concatenate([b.time_N for b in evaluation.bars])[span.origin_N]
     names = np.array(evaluation.names, object)[series_N]

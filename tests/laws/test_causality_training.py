@@ -34,7 +34,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "start at a range HAR, pooled for one": {
         "output_mode": "distribution", "tail": "student_t", "target": "log_return", "norm_mode": "window_meanstd",
-        "start": "range_har", "resolution": "1d", "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
+        "start": "range_har_trailing", "resolution": "1d", "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
         "range_loss": 1.0,
     },
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from made_up_spans import (
@@ -14,11 +16,14 @@ from made_up_spans import (
     random_forecast,
 )
 from scipy import integrate, stats
+from skewed import SkewedLaw
 from sklearn import metrics as sk
 
-from nextbar.metrics import density
 from nextbar.metrics.bins import elements, law_log_probs, side
+from nextbar.metrics.calibration import pit
+from nextbar.metrics.density import quantile
 from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.standard_laws import Normal, SkewT, StudentT
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth
 from nextbar.move_bins import bin_index
@@ -94,6 +99,26 @@ def test_density_metrics_equal_scipy(horizon: int, df: bool, target: str) -> Non
         )
 
 
+@pytest.mark.parametrize("target", ["close", "log_return"])
+def test_density_metrics_of_a_skewed_law_equal_archs(target: str) -> None:
+    """Its central intervals leave as much below as above, so that they do not lie around its mean."""
+    scorer = make_scorer(1, output_mode="distribution", target=target)
+    forecast = random_forecast(scorer, skew=-0.5)._replace(df_NH=np.full(scorer.outcomes.close_NH.shape, 3.0))
+    row, law = scorer.outcomes.series_N == 0, SkewedLaw(3.0, -0.5)
+    last, true, _ = prices(scorer, forecast, row)
+    actual = true - last if target == "close" else np.log(true / last)
+    slope = 100 / true if target == "close" else 100.0
+    z = (actual - forecast.location_NH[row]) / forecast.scale_NH[row]
+    found = scorer.score(forecast).by_ticker[NAMES[0]].pooled
+    assert found["nll"] == pytest.approx(np.mean(-law.logpdf(z) + np.log(forecast.scale_NH[row] * slope)), rel=1e-9)
+    for level in (50, 80, 90, 95):
+        low, high = (law.ppf(0.5 + side * level / 200) for side in (-1, 1))
+        assert found[f"coverage_{level}"] == pytest.approx(100 * np.mean((low <= z) & (z <= high)))
+    np.testing.assert_allclose(pit(scorer.outcomes, forecast, scorer.task)[row], law.cdf(z), rtol=1e-9)
+    low_NH, high_NH = (quantile(forecast, share)[row] for share in (0.1, 0.9))
+    assert (high_NH - forecast.location_NH[row] < forecast.location_NH[row] - low_NH).all()
+
+
 @pytest.mark.parametrize("z", [-7.0, -1.3, 0.0, 0.4, 2.5])
 @pytest.mark.parametrize("df", [None, 2.2, 4.5, 30.0])
 def test_crps_is_the_integral_of_the_squared_distance_to_the_step(z: float, df: float | None) -> None:
@@ -102,8 +127,24 @@ def test_crps_is_the_integral_of_the_squared_distance_to_the_step(z: float, df: 
     options = {"epsabs": 1e-12, "epsrel": 1e-11, "limit": 400}
     below = integrate.quad(lambda x: law.cdf(x) ** 2, -np.inf, z, **options)[0]
     above = integrate.quad(lambda x: law.sf(x) ** 2, z, np.inf, **options)[0]
-    _, crps, _ = density.normal(np.array(z)) if df is None else density.student_t(np.array(z), np.array(df))
+    _, crps, _ = (Normal() if df is None else StudentT(np.array(df))).losses(np.array(z))
     assert float(crps) == pytest.approx(below + above, rel=1e-8)
+
+
+@pytest.mark.parametrize("z", [-7.0, -0.2, 0.1, 2.5])
+@pytest.mark.parametrize(("df", "skew"), [(2.2, -0.6), (4.5, -0.12), (30.0, 0.95)])
+def test_crps_of_a_skewed_law_is_the_integral_of_the_squared_distance_to_the_step(
+    z: float, df: float, skew: float
+) -> None:
+    law = SkewT(np.array(df), np.array(skew))
+    mode = -float(law._mean() / law._spread())
+    options = {"epsabs": 1e-13, "epsrel": 1e-12, "limit": 400}
+    ends = [-np.inf, *sorted([z, mode]), np.inf]
+    parts = [
+        integrate.quad(lambda x, f=law.cdf if b <= z else law.sf: float(f(np.array(x))) ** 2, a, b, **options)[0]
+        for a, b in pairwise(ends)
+    ]
+    assert float(law.losses(np.array(z))[1]) == pytest.approx(sum(parts), rel=1e-9)
 
 
 def test_crps_carries_the_unit_of_the_percent_log_return() -> None:
@@ -116,13 +157,13 @@ def test_crps_carries_the_unit_of_the_percent_log_return() -> None:
         row = scorer.outcomes.series_N == 0
         z = 100 * np.log(scorer.outcomes.close_NH / scorer.outcomes.last_close_N[:, None])[row]
         law_location, law_scale = 100 * log_forecast.location_NH[row], 100 * log_forecast.scale_NH[row]
-        exact = np.mean(density.normal((z - law_location) / law_scale)[1] * law_scale)
+        exact = np.mean(Normal().losses((z - law_location) / law_scale)[1] * law_scale)
         assert scorer.score(forecast).by_ticker["dear"].pooled["crps"] == pytest.approx(exact, rel=tolerance)
 
 
 def test_a_student_t_with_many_degrees_of_freedom_is_normal() -> None:
     z = np.linspace(-6, 6, 101)
-    for heavy, light in zip(density.student_t(z, np.full_like(z, 1e9)), density.normal(z), strict=True):
+    for heavy, light in zip(StudentT(np.full_like(z, 1e9)).losses(z), Normal().losses(z), strict=True):
         np.testing.assert_allclose(heavy, light, rtol=1e-6)
 
 
@@ -208,13 +249,18 @@ def test_a_law_gives_each_bin_its_probability(df: float | None) -> None:
     edges = (-100.0, -2.0, -0.5, 0.0, 0.5, 30.0, 1000.0)
     location_NH, scale_NH = 0.01 * rng.normal(size=(40, 2)), 0.01 * rng.uniform(0.5, 2, (40, 2))
     df_NH = None if df is None else np.full((40, 2), df)
-    found = law_log_probs(location_NH, scale_NH, df_NH, edges)
+    found = law_log_probs(Forecast(location_NH, scale_NH, df_NH), edges)
     inner = np.log1p(np.array(edges[1:-1]) / 100)[:, None, None]
     law = stats.norm() if df is None else stats.t(df)
     z = (inner - location_NH) / (scale_NH if df is None else scale_NH * np.sqrt((df - 2) / df))
     expected = np.diff(np.concatenate([np.zeros((1, 40, 2)), law.cdf(z), np.ones((1, 40, 2))]), axis=0)
     np.testing.assert_allclose(np.exp(found), np.maximum(expected, 1e-12).transpose(1, 2, 0), rtol=1e-6, atol=2e-12)
     np.testing.assert_allclose(np.exp(found).sum(axis=-1), 1, rtol=1e-12)
+    skewed = law_log_probs(Forecast(location_NH, scale_NH, np.full((40, 2), 3.5), np.full((40, 2), -0.3)), edges)
+    of_arch = SkewedLaw(3.5, -0.3)
+    below = of_arch.cdf((inner - location_NH) / scale_NH)
+    expected = np.diff(np.concatenate([np.zeros((1, 40, 2)), below, np.ones((1, 40, 2))]), axis=0)
+    np.testing.assert_allclose(np.exp(skewed), np.maximum(expected, 1e-12).transpose(1, 2, 0), rtol=1e-6, atol=2e-12)
     if df is not None:  # 26 log units up: 1 - cdf has no digits left, the upper tail has all of them
         np.testing.assert_allclose(np.exp(found[..., -1]), law.sf(z[-1]), rtol=1e-9)
     assert (found >= np.log(1e-12) - 1e-9).all()
@@ -226,7 +272,7 @@ def test_the_upper_tail_keeps_its_digits_as_the_lower_does() -> None:
     rising = (-50.0, *(100 * (up - 1)), 900.0)
     falling = (-90.0, *(100 * (1 / up[::-1] - 1)), 50.0)
     one = np.full((1, 1), 0.01)
-    found = [law_log_probs(0 * one, one, None, edges)[0, 0] for edges in (rising, falling)]
+    found = [law_log_probs(Forecast(0 * one, one), edges)[0, 0] for edges in (rising, falling)]
     np.testing.assert_allclose(found[0], found[1][::-1], rtol=1e-6)
     assert found[0][2] == pytest.approx(np.log(stats.norm.sf(5) - stats.norm.sf(6)), rel=1e-9)
 
@@ -234,5 +280,5 @@ def test_the_upper_tail_keeps_its_digits_as_the_lower_does() -> None:
 def test_a_fall_by_everything_is_no_move_of_a_law() -> None:
     """No price falls to zero or below by a log return: bins down there keep the least probability."""
     one = np.ones((1, 1))
-    found = np.exp(law_log_probs(0 * one, 0.01 * one, None, (-300.0, -200.0, -100.0, 0.0, 50.0))[0, 0])
+    found = np.exp(law_log_probs(Forecast(0 * one, 0.01 * one), (-300.0, -200.0, -100.0, 0.0, 50.0))[0, 0])
     np.testing.assert_allclose(found, [1e-12, 1e-12, 0.5, 0.5], rtol=1e-9)

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
+from skewed import SkewedLaw
 
 from nextbar.metrics.calibration import calibration_report, pit
-from nextbar.metrics.density import mass_below, mixture_elements, quantile
+from nextbar.metrics.density import elements, mass_below, quantile
 from nextbar.metrics.mixtures import Mixture
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
@@ -19,13 +20,17 @@ from nextbar.types import Forecast, Outcomes, Reference
 AGREEING = ((0.0, 1.0, 5.0), (0.1, 1.1, 6.0), (-0.05, 0.9, 4.0))
 HUMPS = ((-3.0, 0.5, 3.0), (4.0, 1.0, 2.2), (0.0, 2.0, 30.0))
 """(location, standard deviation, degrees of freedom) of three laws"""
-CASES = [(laws, tail) for laws in (AGREEING, HUMPS) for tail in ("normal", "student_t")]
+SYMMETRICAL = [(laws, tail) for laws in (AGREEING, HUMPS) for tail in ("normal", "student_t")]
+CASES = [*SYMMETRICAL, (AGREEING, "skew_t"), (HUMPS, "skew_t")]
+SKEW = (-0.12, 0.3, -0.5)
 TASK = Task(output_mode="distribution", target="log_return")
 
 
 def scipy_laws(laws, tail):
     if tail == "normal":
         return [stats.norm(m, s) for m, s, _ in laws]
+    if tail == "skew_t":
+        return [SkewedLaw(df, skew, m, s) for (m, s, df), skew in zip(laws, SKEW * 2, strict=False)]
     return [stats.t(df, m, s * np.sqrt((df - 2) / df)) for m, s, df in laws]
 
 
@@ -39,11 +44,12 @@ def forecast(laws, tail, n=1, scale=1.0):
         scale * deviation,
         locations_NHM=scale * m,
         scales_NHM=scale * s,
-        dfs_NHM=df if tail == "student_t" else None,
+        dfs_NHM=None if tail == "normal" else df,
+        skews_NHM=np.tile((SKEW * 2)[: m.shape[-1]], (n, 1, 1)) if tail == "skew_t" else None,
     )
 
 
-@pytest.mark.parametrize(("laws", "tail"), CASES)
+@pytest.mark.parametrize(("laws", "tail"), SYMMETRICAL)
 def test_losses_are_those_of_the_mixture(laws, tail) -> None:
     parts = scipy_laws(laws, tail)
     x = np.array([-7.0, -3.0, -0.2, 0.0, 1.0, 4.0, 40.0])
@@ -62,6 +68,26 @@ def test_losses_are_those_of_the_mixture(laws, tail) -> None:
             for ends in pairwise(cuts)
         ]
         assert found == pytest.approx(sum(pieces), rel=2e-7)
+
+
+@pytest.mark.parametrize("laws", [AGREEING, HUMPS])
+def test_losses_are_those_of_the_mixture_of_skewed_laws(laws) -> None:
+    """CRPS: the integral by Gauss's rule between the kinks of the laws, and the outcome."""
+    parts = scipy_laws(laws, "skew_t")
+    x = np.array([-7.0, -0.2, 4.0])
+    nll, crps, cdf = (a[:, 0] for a in Mixture.of(forecast(laws, "skew_t", len(x))).losses(x[:, None]))
+    np.testing.assert_allclose(nll, -np.log(np.mean([p.pdf(x) for p in parts], axis=0)), rtol=1e-10)
+    np.testing.assert_allclose(cdf, np.mean([p.cdf(x) for p in parts], axis=0), rtol=1e-10)
+    modes = [p.ppf((1 - p.skew) / 2) for p in parts]
+    node, weight = np.polynomial.legendre.leggauss(200)
+    for value, found in zip(x, crps, strict=True):
+        total = 0.0
+        for begin, end in pairwise(np.arcsinh([-1e4, *sorted([*modes, value]), 1e4])):
+            t = begin + (end - begin) * (1 + node) / 2
+            y = np.sinh(t)
+            gap = np.mean([p.cdf(y) for p in parts], axis=0) - (y >= value)
+            total += (gap**2 * np.cosh(t)) @ weight * (end - begin) / 2
+        assert found == pytest.approx(total, abs=2e-8)
 
 
 @pytest.mark.parametrize(("laws", "tail"), CASES)
@@ -111,13 +137,13 @@ def test_a_law_that_is_none_is_no_score() -> None:
     truth = Truth.of(np.array([100.0]), np.array([[101.0]]), True, 100.0)
     told = forecast(AGREEING, "normal")
     broken = told._replace(scales_NHM=told.scales_NHM * np.array([1, 0, 1]))
-    assert mixture_elements(broken, truth, TASK)["invalid_law"].all()
-    assert not mixture_elements(told, truth, TASK)["invalid_law"].any()
+    assert elements(broken, truth, TASK)["invalid_law"].all()
+    assert not elements(told, truth, TASK)["invalid_law"].any()
 
 
 def test_other_units_scale_the_figures() -> None:
     x = np.array([[0.7]])
-    for tail in ("normal", "student_t"):
+    for tail in ("normal", "student_t", "skew_t"):
         nll, crps, cdf = Mixture.of(forecast(HUMPS, tail)).losses(x)
         finer = Mixture.of(forecast(HUMPS, tail, scale=1e-4)).losses(x * 1e-4)
         np.testing.assert_allclose(finer[0], nll + np.log(1e-4), rtol=1e-12)

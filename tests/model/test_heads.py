@@ -12,9 +12,10 @@ from batches import make_batch
 from builders import make_config
 from experiments import GRID
 from scipy import stats
+from skewed import SkewedLaw
 from sklearn.metrics import log_loss, mean_squared_error
 
-from nextbar.model.heads import MIN_DF, DistributionHead, GridHead, Head, MeanHead, head_for, with_start
+from nextbar.model.heads import MAX_SKEW, MIN_DF, DistributionHead, GridHead, Head, MeanHead, head_for, with_start
 
 RNG = np.random.default_rng(0)
 B, H, K = 64, 3, 4
@@ -60,6 +61,45 @@ def test_student_loss_is_the_negative_log_density(shift: float) -> None:
     np.testing.assert_allclose(head.loss(given, jnp.float32(Y_BH)), wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("skew", [-0.9, -0.12, 0.6])
+@pytest.mark.parametrize("shift", [0.0, -8.0, 5.0], ids=["ordinary", "df near its end", "nearly normal"])
+def test_skewed_loss_is_the_negative_log_density_and_is_read_out_as_such(shift: float, skew: float) -> None:
+    """That of the package arch, law by law, whose mean and deviation are the location and the scale."""
+    raw = RAW_DF_BH + shift
+    raw_skew = np.full((B, H), np.arctanh(skew / MAX_SKEW))
+    given = outputs(location=LOCATION_BH, log_scale=LOG_SCALE_BH, df=raw, skew=raw_skew)
+    head = DistributionHead(H, "skew_t")
+    df_BH, y_BH = np.clip(MIN_DF + np.log1p(np.exp(raw)), 2.051, 299), jnp.float32(Y_BH)
+    numbers = zip(df_BH.ravel(), LOCATION_BH.ravel(), np.exp(LOG_SCALE_BH).ravel(), Y_BH.ravel(), strict=True)
+    wanted = [-float(SkewedLaw(df, skew, middle, scale).logpdf(y)) for df, middle, scale, y in numbers]
+    np.testing.assert_allclose(np.ravel(head.loss(given, y_BH)), wanted, rtol=1e-4, atol=1e-4)
+    read = head.read(given, jnp.float32(UNIT_B))
+    assert set(read) == {"location_NH", "scale_NH", "df_NH", "skew_NH"}
+    np.testing.assert_allclose(read["skew_NH"], skew, rtol=1e-5)
+    np.testing.assert_allclose(read["df_NH"], df_BH, rtol=1e-4)
+
+
+def test_slopes_of_the_skewed_loss_are_those_of_float64_also_at_the_edges() -> None:
+    """Degrees of freedom at their end and many, skewness from end to end, outcomes near and a million scales away."""
+    y, raw_df, raw_skew = np.meshgrid(
+        [-1e6, -30.0, -0.1, 0.0, 0.3, 30.0, 1e6], [-30.0, 0.0, 30.0], [-20.0, -2.5, 0.0, 2.5, 20.0], indexing="ij"
+    )
+    given = {"location": np.zeros(y.shape), "log_scale": np.full(y.shape, 0.3), "df": raw_df, "skew": raw_skew}
+    head = DistributionHead(1, "skew_t")
+
+    def slopes(dtype: Any) -> dict[str, np.ndarray]:
+        numbers = {name: jnp.asarray(values, dtype) for name, values in given.items()}
+        found = jax.grad(lambda o: head.loss(o, jnp.asarray(y, dtype)).sum())(numbers)
+        return {name: np.asarray(slope) for name, slope in found.items()}
+
+    with jax.enable_x64(True):
+        exact = slopes(jnp.float64)
+    for name, slope in slopes(jnp.float32).items():
+        assert np.isfinite(slope).all() and np.isfinite(exact[name]).all()
+        size = np.abs(exact[name])
+        assert (np.abs(slope - exact[name]) <= 1e-3 * size + 2e-4 * size.max(axis=0) + 1e-6).all(), name
+
+
 def test_grid_loss_is_the_log_loss() -> None:
     bins_BH = RNG.integers(0, K, (B, H))
     loss = GridHead(H, K).loss(outputs(logits=LOGITS_BHK), jnp.int32(bins_BH))
@@ -73,6 +113,7 @@ HEADS = {
     "mean": MeanHead(H),
     "normal": DistributionHead(H, "normal"),
     "student_t": DistributionHead(H, "student_t"),
+    "skew_t": DistributionHead(H, "skew_t"),
     "grid": GridHead(H, K),
 }
 
@@ -110,11 +151,12 @@ def test_the_start_is_the_baseline() -> None:
 
     mean = HEADS["mean"].read(untrained(HEADS["mean"], vectors), unit)
     np.testing.assert_array_equal(mean["location_NH"], 0)
-    for name in ("normal", "student_t"):
+    for name in ("normal", "student_t", "skew_t"):
         law = HEADS[name].read(untrained(HEADS[name], vectors), unit)
         np.testing.assert_array_equal(law["location_NH"], 0)
         np.testing.assert_allclose(law["scale_NH"], np.broadcast_to(rms_H, (2, H)), rtol=1e-6)
     np.testing.assert_allclose(law["df_NH"], 6.0, rtol=1e-5)  # nextbar's own choice of a start
+    np.testing.assert_array_equal(law["skew_NH"], 0.0)
     grid = HEADS["grid"].read(untrained(HEADS["grid"], vectors), unit)
     np.testing.assert_allclose(np.exp(grid["log_probs_NHK"]), np.broadcast_to(FREQUENCIES_HK, (2, H, K)), rtol=1e-5)
 
@@ -169,6 +211,7 @@ def test_read_out_is_in_units_of_the_label() -> None:
         ({}, MeanHead(H)),
         ({"output_mode": "distribution"}, DistributionHead(H, "normal")),
         ({"output_mode": "distribution", "tail": "student_t"}, DistributionHead(H, "student_t")),
+        ({"output_mode": "distribution", "tail": "skew_t"}, DistributionHead(H, "skew_t")),
         ({"output_mode": "discrete_grid", "discrete_grid_levels": GRID}, GridHead(H, len(GRID) - 1)),
     ],
 )

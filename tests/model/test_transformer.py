@@ -89,6 +89,7 @@ def test_outputs_of_each_mode() -> None:
     assert blocks_of_head("mean") == {"location"}
     assert blocks_of_head("distribution") == {"location", "log_scale"}
     assert blocks_of_head("distribution", tail="student_t") == {"location", "log_scale", "df"}
+    assert blocks_of_head("distribution", tail="skew_t") == {"location", "log_scale", "df", "skew"}
     assert blocks_of_head("discrete_grid") == {"logits"}
     assert shapes(output_mode="discrete_grid")["head/logits/kernel"] == (8, H * (len(GRID) - 1))
 

@@ -34,7 +34,7 @@ def make_scorer(horizon: int, **question: object) -> Scorer:
     return Scorer(outcomes, fit_reference(make_outcomes(horizon, seed=9), closes, task), task)
 
 
-def random_forecast(scorer: Scorer, df: bool = False) -> Forecast:
+def random_forecast(scorer: Scorer, df: bool = False, skew: float | None = None) -> Forecast:
     """Moves half right, spreads around one percent, and some flat forecasts."""
     rng, (last_N, close_NH) = (
         np.random.default_rng(2),
@@ -46,7 +46,8 @@ def random_forecast(scorer: Scorer, df: bool = False) -> Forecast:
     unit_N1 = last_N[:, None] if scorer.task.target == "close" else 1.0
     location_NH = last_N[:, None] * np.expm1(r_NH) if scorer.task.target == "close" else r_NH
     df_NH = 2.1 + rng.exponential(6.0, close_NH.shape) if df else None
-    return Forecast(location_NH=location_NH, scale_NH=scale_NH * unit_N1, df_NH=df_NH)
+    skew_NH = None if skew is None else np.full(close_NH.shape, skew)
+    return Forecast(location_NH=location_NH, scale_NH=scale_NH * unit_N1, df_NH=df_NH, skew_NH=skew_NH)
 
 
 def random_bins(scorer: Scorer) -> Forecast:
