@@ -13,7 +13,7 @@ NARROWEST = 1e-4
 """least unit, in standard deviations: where two thirds of the x are the same the likelihood has no maximum"""
 
 
-class StudentT(NamedTuple):
+class FittedStudentT(NamedTuple):
     """A Student-t law by its standard deviation."""
 
     location: float
@@ -22,7 +22,7 @@ class StudentT(NamedTuple):
     df: float
 
 
-def fit_student_t(x_N: np.ndarray, location: float | None = None) -> StudentT:
+def fit_student_t(x_N: np.ndarray, location: float | None = None) -> FittedStudentT:
     """Maximum likelihood, by L-BFGS with the exact gradient; ``location`` is fitted too unless it is given.
 
     ``df`` stays within ``MIN_DF`` ... ``MAX_DF``. ``x_N`` are of the order of 1.
@@ -45,7 +45,7 @@ def fit_student_t(x_N: np.ndarray, location: float | None = None) -> StudentT:
         options={"ftol": 1e-13, "gtol": 1e-8},
     )
     middle, unit, df = optimum.x[0], np.exp(optimum.x[1]), np.exp(optimum.x[2])
-    return StudentT(float(middle), float(unit * np.sqrt(df / (df - 2))), float(df))
+    return FittedStudentT(float(middle), float(unit * np.sqrt(df / (df - 2))), float(df))
 
 
 def _loss(parameters: np.ndarray, x_N: np.ndarray) -> tuple[float, np.ndarray]:

@@ -190,7 +190,7 @@ def test_of_two_equally_good_ones_it_is_the_first_of_the_order(monkeypatch: pyte
 def test_no_ranges_no_range_har() -> None:
     """The feature set close has the close alone, also where the bars have more: that is all a run is made of."""
     _, spans = spans_of(experiment(features="close"), market())
-    assert set(spans.rival.left_out) == {"range_har_t", "range_har_normal"}
+    assert set(spans.rival.left_out) == {"range_har_t", "range_har_skew_t", "range_har_normal"}
     assert spans.rival.left_out["range_har_t"] == "it needs open, high and low, which aaa_1h does not have"
     assert "garch_t" in spans.rival.scores
 

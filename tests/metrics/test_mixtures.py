@@ -18,6 +18,7 @@ from nextbar.metrics.truth import Truth
 from nextbar.types import Forecast, Outcomes, Reference
 
 AGREEING = ((0.0, 1.0, 5.0), (0.1, 1.1, 6.0), (-0.05, 0.9, 4.0))
+BESIDE = ((-0.6, 1.0, 8.0), (0.7, 1.2, 9.0))
 HUMPS = ((-3.0, 0.5, 3.0), (4.0, 1.0, 2.2), (0.0, 2.0, 30.0))
 """(location, standard deviation, degrees of freedom) of three laws"""
 SYMMETRICAL = [(laws, tail) for laws in (AGREEING, HUMPS) for tail in ("normal", "student_t")]
@@ -70,7 +71,7 @@ def test_losses_are_those_of_the_mixture(laws, tail) -> None:
         assert found == pytest.approx(sum(pieces), rel=2e-7)
 
 
-@pytest.mark.parametrize("laws", [AGREEING, HUMPS])
+@pytest.mark.parametrize("laws", [AGREEING, BESIDE, HUMPS])
 def test_losses_are_those_of_the_mixture_of_skewed_laws(laws) -> None:
     """CRPS: the integral by Gauss's rule between the kinks of the laws, and the outcome."""
     parts = scipy_laws(laws, "skew_t")
