@@ -73,7 +73,7 @@ def main() -> None:
     gains: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
     for recipe in options.recipes:
         for row in rows:
-            for config in _experiments(recipe, row, options.data, options.set):
+            for config in experiments(recipe, row, options.data, options.set):
                 for cell in measure(config, repetitions):
                     gains[row].append(cell)
                     line = {"recipe": recipe, "row": row, **{k: v for k, v in cell.items() if k != "by_day"}}
@@ -86,7 +86,7 @@ def main() -> None:
             print(json.dumps({"row": row, **{which: pooled(cells, which) for which in ("one", "mixture")}}), flush=True)
 
 
-def _experiments(recipe: str, row: str, data: str, changes: list[str]) -> list[ExperimentConfig]:
+def experiments(recipe: str, row: str, data: str, changes: list[str]) -> list[ExperimentConfig]:
     """The experiments of a row on the recipe's series: together, each by itself, or all but one."""
     resolution, *tickers = SERIES[recipe]
     config = ExperimentConfig.load(RECIPES / f"{recipe}.yaml", [*ROWS.get(row, ()), *changes])

@@ -140,11 +140,15 @@ def write_yaml(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: the folder is missing or cannot be written.
     """
-    text = yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     try:
-        write_whole(Path(path), text)
+        write_whole(Path(path), yaml_text(data))
     except OSError as error:
         raise ConfigError(f"cannot write the configuration {path}: {error.strerror or error}") from None
+
+
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """A mapping as text that ``read_yaml`` makes an equal one of."""
+    return str(yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
 
 
 def override(data: Mapping[str, Any], overrides: Iterable[str], names: Iterable[str]) -> dict[str, Any]:

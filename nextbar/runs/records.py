@@ -14,7 +14,7 @@ import numpy as np
 from nextbar.bars.record import SeriesRecord
 from nextbar.checksums import digest, is_sealed, read_json, require_whole, write_json, write_text
 from nextbar.config import ExperimentConfig
-from nextbar.config.yaml_file import read_yaml
+from nextbar.config.yaml_file import read_yaml, yaml_text
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
 from nextbar.errors import Damaged, RunError
@@ -116,12 +116,7 @@ def read_config(path: Path) -> ExperimentConfig:
 
 def write_config(path: Path, config: ExperimentConfig) -> None:
     """Write ``config.yaml`` of a run folder."""
-    part = path / f".{CONFIG}.part"
-    try:
-        config.save(part)
-        write_text(path / CONFIG, part.read_text(encoding="utf-8"))
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path / CONFIG, yaml_text(config.to_dict()))
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:

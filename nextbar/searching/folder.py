@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nextbar.config.yaml_file import read_yaml, write_yaml
+from nextbar.checksums import require_whole, write_text
+from nextbar.config.yaml_file import read_yaml, yaml_text
 from nextbar.errors import ConfigError, RunError
-from nextbar.folders import make_log_folder, refuse_later_format
+from nextbar.files import LARGEST, read_bytes
+from nextbar.folders import make_log_folder, refuse_later_format, writing
 from nextbar.runs.kinds import STUDY, is_study
 from nextbar.searching.space.space import Space
 
@@ -47,11 +49,11 @@ class StudyFolder:
         """Write ``study.yaml``: the space, the study's name and its storage.
 
         Raises:
-            ConfigError: it cannot be written.
+            RunError: it cannot be written.
         """
-        write_yaml(
-            self.path / STUDY, {"format": FORMAT, "study_name": study_name, "storage": storage, **space.to_dict()}
-        )
+        facts = {"format": FORMAT, "study_name": study_name, "storage": storage, **space.to_dict()}
+        with writing(self.path):
+            write_text(self.path / STUDY, yaml_text(facts))
 
     def read(self) -> Mapping[str, Any]:
         """The contents of ``study.yaml``.
@@ -63,6 +65,7 @@ class StudyFolder:
             raise RunError(f"{self.path} is no study: it has no {STUDY}")
         try:
             description = read_yaml(self.path / STUDY)
+            require_whole(self.path / STUDY, read_bytes(self.path / STUDY, LARGEST))
             written, name = int(description["format"]), str(description["study_name"])
         except (ConfigError, KeyError, TypeError, ValueError) as error:
             raise RunError(
