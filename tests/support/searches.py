@@ -63,8 +63,8 @@ class Pretender:
             epoch = len(rankings) + 1
             rankings.append(self.score(config, epoch))
             self.trained.append((config, epoch))
-            written = {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}, "rankings": rankings}
-            write_json(summary, written)
+            told.write_text(json.dumps(rankings))
+            write_json(summary, {"epochs": epoch, "scored_bars": self.scored_bars(config), "metrics": {}})
             message = watch(epoch, rankings[-1])
         if message and len(rankings) < config.num_epochs:
             return Result(folder, None, "pruned", {}, message)
