@@ -6,6 +6,8 @@
 #              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
 # make fuzz    bytes at random for the readers of bars, configurations and spaces, for ten minutes each;
 #              e.g. `make fuzz MINUTES=1 ONLY=csv,space`
+# make kills   training, search, backtest and refit killed at random moments and started again, compared with undisturbed
+#              ones; e.g. `make kills KILLS=search-median=5,refit=2`
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +16,7 @@ MINUTES ?= 60
 ONLY ?= *
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint mutants fuzz clean
+.PHONY: demo test slow lint mutants fuzz kills clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -40,6 +42,10 @@ fuzz: MINUTES = 10
 fuzz: ONLY = csv,csv.gz,json,parquet,config,yaml,space,expression
 fuzz: $(VENV)/installed-dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
+
+kills: KILLS = training=100,search=30,backtest=10,refit=10
+kills: $(VENV)/installed-dev
+	@PYTHONPATH=tests/support $(BIN)/python tests/kills.py --kills $(KILLS)
 
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,9 @@ LEVELS = 50
 
 LARGEST = 10**9
 """bytes of a file in a folder of nextbar's; residuals of millions of windows are hundreds of megabytes"""
+
+_PART = ".part"
+"""what the names of files end with that have yet to become whole, and begin with a dot"""
 
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
@@ -87,7 +91,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def _write_and_rename(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_PART, delete=False) as part:
         try:
             part.write(data)
             part.flush()
@@ -97,6 +101,18 @@ def _write_and_rename(path: Path, data: bytes) -> None:
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
             raise
+
+
+def sweep(folder: Path, everywhere: bool = False) -> None:
+    """Remove what killed processes left of files that they had not written whole; no other process may write there.
+
+    Args:
+        folder: the folder; it need not exist.
+        everywhere: also in the folders inside it.
+    """
+    for part in list(folder.glob(f"{'**/' if everywhere else ''}.*{_PART}")):
+        with suppress(OSError):
+            part.unlink()
 
 
 def _umask() -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nextbar.errors import NextbarError, RunError, cut, first_line
+from nextbar.files import sweep
 
 PATIENCE = 0.2
 """seconds to wait for a lock: a process that asks whether somebody holds it has it for a moment"""
@@ -42,6 +43,7 @@ def make_log_folder(folder: Path) -> None:
 @contextmanager
 def claim(folder: Path, busy: RunError) -> Iterator[None]:
     """Hold the lock of a folder until the block ends. The folder above it is made; the folder itself need not exist.
+    What killed processes left half written in it is removed.
 
     Raises:
         RunError: ``busy``, where another process holds the lock; or the folder above cannot be written.
@@ -57,6 +59,7 @@ def claim(folder: Path, busy: RunError) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
     try:
+        sweep(folder, everywhere=True)
         yield
     finally:
         lock.release()

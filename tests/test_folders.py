@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from nextbar.errors import ConfigError, RunBusy, RunError
+from nextbar.files import write_whole
 from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away, told_as_damage
 
 
@@ -23,6 +25,29 @@ def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
         except ValueError as raised:
             assert raised is error and not is_claimed(folder)  # although the error still refers to the block
     assert not is_claimed(folder) and not folder.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, busy = tmp_path / "folder", RunBusy("somebody else is at it")
+    (folder / "inside").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("nextbar.files.os.replace", lambda *paths: os._exit(9))
+        for path in (folder / "summary.json", folder / "inside" / "metrics.csv"):
+            if os.fork() == 0:
+                write_whole(path, "new")
+            os.wait()
+    whole = folder / "whole.part"
+    whole.touch()
+    assert len(list(folder.rglob(".*.part"))) == 2
+    with claim(folder, busy):
+        assert [path for path in folder.rglob("*") if path.is_file()] == [whole]
+        part = folder / ".of_this_one.part"
+        part.touch()
+        with pytest.raises(RunBusy), claim(folder, busy):
+            pass
+        assert part.exists()
 
 
 def test_where_no_folder_can_be_made_is_told(tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ class Checkpoints:
         self.wait()
         return sorted({*epochs_in(self._best), *epochs_in(self._last)})
 
+    def last_epoch(self) -> int:
+        """The last epoch that was committed; 0 where none was."""
+        self.wait()
+        return max(epochs_in(self._last), default=0)
+
+    def go_back(self, epoch: int) -> None:
+        """Drop the checkpoints of epochs later than an earlier one, unless that is damaged or not kept; 0: drop all."""
+        try:
+            if epoch:
+                self._whole(epoch)
+        except Damaged:
+            return
+        self.forget_after(epoch)
+
     def restore(self, epoch: int | None, template: PyTree) -> PyTree:
         """Return the state of an epoch kept; None: of the best one that is whole."""
         return self._store.read_state(self._whole(epoch) if epoch else self._best_whole()[1], template)

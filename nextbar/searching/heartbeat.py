@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nextbar.files import sweep
 from nextbar.folders import is_held
 
 LEASE = 120.0
@@ -61,13 +62,16 @@ class WorkerLock:
         self._lock.release()
 
     def clear(self) -> None:
-        """Delete the lock files of ended workers; for a study without unfinished trials."""
+        """Delete the lock files of ended workers, and if there are no others what was left half written; for a study
+        without unfinished trials."""
         for path in self._folder.glob("*.lock"):
             try:
                 with FileLock(path, timeout=0):
                     path.unlink(missing_ok=True)
             except (Timeout, OSError):
                 continue
+        if not any(self._folder.glob("*.lock")):
+            sweep(self._folder.parent)
 
 
 class Heartbeat:

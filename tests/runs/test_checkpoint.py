@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
@@ -12,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import tensorstore
 from flax.training.train_state import TrainState
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from orbax.checkpoint._src.serialization import tensorstore_utils
 
 from nextbar.errors import Damaged, RunError
 from nextbar.runs.checkpoint import Checkpoints
@@ -493,3 +498,42 @@ def test_killed_while_saving_the_last_commit_is_whole(folder: Path) -> None:
 @pytest.mark.slow
 def test_killed_again_and_again_the_last_commit_is_whole(folder: Path) -> None:
     kill_and_look(folder, rounds=20)
+
+
+def test_going_back_drops_later_epochs_where_the_earlier_one_is_whole(folder: Path) -> None:
+    checkpoints = saved(folder, {1: 1.0, 2: 0.9, 3: 0.8}, keep_best=1)
+    assert checkpoints.last_epoch() == 3
+    checkpoints.go_back(1)  # no longer kept
+    assert checkpoints.epochs() == [2, 3]
+    checkpoints.go_back(2)
+    assert checkpoints.epochs() == [2] and checkpoints.last_epoch() == 2
+    checkpoints.save(3, state_at(3), {}, 0.8)
+    file = next(path for path in (folder / "last" / "2").rglob("*") if path.is_file() and path.stat().st_size)
+    checkpoints.wait()
+    file.write_bytes(b"x" + file.read_bytes()[1:] + b"x")
+    checkpoints.go_back(2)
+    assert checkpoints.last_epoch() == 3
+    checkpoints.go_back(0)
+    assert checkpoints.epochs() == [] and checkpoints.last_epoch() == 0
+    checkpoints.close()
+
+
+def test_asking_where_an_array_lies_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    """tensorstore's own answer does, and says the same."""
+    plain = {"driver": "file", "path": f"{tmp_path}/"}
+    assert tensorstore_utils.ts.KvStore.Spec(plain).to_json() == tensorstore.KvStore.Spec(plain).to_json()
+    lost = []
+    for ask in (
+        lambda: tensorstore_utils.build_kvstore_tspec(str(tmp_path), name="x", use_ocdbt=True),
+        lambda: tensorstore.KvStore.Spec(plain).to_json(),
+    ):
+        ask()
+        tracemalloc.start()
+        for _ in range(200):
+            ask()
+        gc.collect()
+        lost.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert lost[0] < 200 * 20, lost
+    if lost[1] < 200 * 20:
+        warnings.warn("tensorstore loses nothing any more: _spare_memory can go", stacklevel=1)
