@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import lstsq
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import AMOUNTS, PRICES
+from nextbar.machine.blas import one_thread
 
 MOST_ROWS = 4000
 """the last ones are looked at"""
@@ -74,7 +74,7 @@ class _Form(NamedTuple):
     limit: float
 
 
-@threadpool_limits.wrap(limits=1)  # of many small fits threads take a multiple of the time
+@one_thread
 def foresight(
     value_N: np.ndarray, own: Bars, later: Bars | None = None, *, skipped: str = "", market: bool = True
 ) -> Foresight | None:
@@ -128,7 +128,7 @@ def foresight(
     return best
 
 
-@threadpool_limits.wrap(limits=1)
+@one_thread
 def next_move_known(bars: Bars) -> float:
     """Share of the next bar's move that follows from the last ones, out of sample; of a market a few percent."""
     bars = bars.last(MOST_ROWS)

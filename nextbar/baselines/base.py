@@ -13,6 +13,7 @@ from nextbar.bars.calendar import Calendar, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
+from nextbar.machine.blas import one_thread
 from nextbar.metrics.bins import law_log_probs
 from nextbar.metrics.reference import fit_reference, target_unit
 from nextbar.metrics.task import Task
@@ -103,6 +104,7 @@ class Baseline(ABC, Generic[Learnt]):
         self._calendars = [calendar for calendar in learnt_together if calendar]  # every series of a frame has bars
         return self.learn(series, self._calendars)
 
+    @one_thread
     def learn(self, series: Sequence[History], calendars: Sequence[Calendar]) -> Self:
         """Learn from the bars of series whose calendars are known.
 

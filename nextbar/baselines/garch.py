@@ -41,11 +41,12 @@ class Garch(Filtered):
 
     def _learn_filter(self, moves: Moves) -> Filter | None:
         move_N = moves.move_N[1:]
-        fitted = self._fitted(move_N, self.asymmetric)
-        # of moves that mostly stand still the likelihood is so flat that the optimiser may leave by the mean
-        if self.asymmetric and not (fitted and move_N.min() <= fitted.mean <= move_N.max()):
-            return self._fitted(move_N, 0)
-        return fitted
+        # where the likelihood is flat, of moves that mostly stand still or leap, the optimiser may leave by the mean
+        for asymmetric in sorted({self.asymmetric, 0}, reverse=True):
+            fitted = self._fitted(move_N, asymmetric)
+            if fitted and move_N.min() <= fitted.mean <= move_N.max():
+                return fitted
+        return fitted and fitted._replace(mean=float(move_N.mean()))
 
     def _fitted(self, move_N: np.ndarray, asymmetric: int) -> Filter | None:
         from arch.univariate import GARCH, ConstantMean, Normal, StudentsT

@@ -16,6 +16,9 @@ from nextbar.types import Forecast, Law
 LEVELS = (0.5, 0.8, 0.95)
 """central intervals given unless others are asked for"""
 
+LARGEST_RETURN = 500.0
+"""log return from which a price counts as no larger, or no smaller: every column is finite"""
+
 Interval = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
@@ -67,7 +70,9 @@ def columns(
 
     def price(change_NH: np.ndarray) -> np.ndarray:
         change, last_N1 = np.asarray(change_NH, np.float64), keys.last_close_N[:, None]
-        return (last_N1 * np.exp(change) if task.target == "log_return" else last_N1 + change).reshape(-1)
+        if task.target == "log_return":
+            return (last_N1 * np.exp(np.clip(change, -LARGEST_RETURN, LARGEST_RETURN))).reshape(-1)
+        return (last_N1 + change).reshape(-1)
 
     assert forecast.location_NH is not None
     table["close"] = price(forecast.location_NH)

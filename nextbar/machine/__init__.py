@@ -1,1 +1,1 @@
-"""The machine: hosts, compilation, work that Ctrl-C can interrupt."""
+"""The machine: hosts, compilation, threads of linear algebra, work that Ctrl-C can interrupt."""

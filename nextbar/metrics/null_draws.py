@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nextbar.machine.blas import one_thread
 from nextbar.metrics.significance import cosine_averages
 
 DRAWS = 10_000
@@ -40,6 +41,7 @@ class NullDraws(NamedTuple):
     seed: int = SEED
 
     @classmethod
+    @one_thread
     def of(cls, loss_TK: np.ndarray, horizon: int, draws: int = DRAWS, seed: int = SEED) -> NullDraws:
         """From losses per timestamp; H and B as in the Diebold-Mariano test, B must be 1 at least."""
         from scipy.fft import dct
@@ -50,6 +52,7 @@ class NullDraws(NamedTuple):
         _, size_Q, axis_QK = np.linalg.svd(wave_BK, full_matrices=False)
         return cls(loss_TK.mean(axis=0), size_Q[:, None] * axis_QK, averages, draws, seed)
 
+    @one_thread
     def between(self) -> tuple[np.ndarray, np.ndarray]:
         """Statistics of loss i - loss j: observed (K, K), and R draws of them, (R, K, K); 0 on the diagonal."""
         k_all = range(len(self.mean_K))
@@ -57,6 +60,7 @@ class NullDraws(NamedTuple):
         drawn = [np.stack([_gains(*draw, k) for k in k_all], axis=1) for draw in self._drawn()]
         return observed, np.concatenate(drawn)
 
+    @one_thread
     def gains(self, benchmark: int) -> tuple[np.ndarray, np.ndarray]:
         """Statistics of the benchmark's loss - loss of each: observed (K,), and R draws, (R, K)."""
         drawn = [_gains(*draw, benchmark) for draw in self._drawn()]

@@ -19,6 +19,8 @@ from nextbar.types import Array, Batch
 
 START_DF = 6.0
 SMALLEST_SPREAD = 1e-6
+LOG_SCALES = (-40.0, 80.0)
+"""of a law, in units of the label: where nothing ever moves the likeliest has no width, which has no logarithm"""
 
 
 class Head(nn.Module):
@@ -117,23 +119,23 @@ class DistributionHead(_LikelihoodHead):
         return {name: self.output(name, vector_BD, self.horizon) for name in names}
 
     def loss(self, outputs: dict[str, Array], y_BH: Array) -> Array:
-        log_scale = outputs["log_scale"]
+        log_scale = _log_scale(outputs["log_scale"])
         z = (y_BH - outputs["location"]) * jnp.exp(-log_scale)
         if self.tail == "normal":
             return 0.5 * z**2 + log_scale + 0.5 * np.log(2 * np.pi)
         # Student-t with variance 1: t_df(z / s) / s, s^2 = (df - 2) / df
         df = _df(outputs["df"])
         half = (df + 1) / 2
-        constant = jax.lax.lgamma(df / 2) - jax.lax.lgamma(half) + 0.5 * jnp.log(np.pi * (df - 2))
+        constant, room = _constant(df), jnp.sqrt(df - 2)
         if self.tail == "student_t":
-            return constant + log_scale + half * jnp.log1p(z**2 / (df - 2))
+            return constant + log_scale + half * _log1p_square(z / room)
         # Hansen's law: a + b z has a width of its own on either side of zero, see nextbar.metrics.standard_laws
         skew = _skew(outputs["skew"])
         a = 4 * skew * (df - 2) / (df - 1) * jnp.exp(-constant)
         b = jnp.sqrt(1 + 3 * skew**2 - a**2)
         y = a + b * z
         width = jnp.where(y < 0, 1 - skew, 1 + skew)
-        return constant + log_scale - jnp.log(b) + half * jnp.log1p((y / width) ** 2 / (df - 2))
+        return constant + log_scale - jnp.log(b) + half * _log1p_square(y / (width * room))
 
     def training_loss(self, outputs: dict[str, Array], batch: Batch) -> Array:
         """With the squared error of the log variance, as far as it has moved away from the start, against the range's.
@@ -162,7 +164,7 @@ class DistributionHead(_LikelihoodHead):
     def read(self, outputs: dict[str, Array], unit_B: Array) -> dict[str, Array]:
         read = {
             "location_NH": outputs["location"] * unit_B[:, None],
-            "scale_NH": jnp.exp(outputs["log_scale"]) * unit_B[:, None],
+            "scale_NH": jnp.exp(_log_scale(outputs["log_scale"])) * unit_B[:, None],
         }
         shape = {"df": _df, "skew": _skew}
         return read | {f"{name}_NH": shape[name](outputs[name]) for name in SHAPES[self.tail]}
@@ -212,6 +214,25 @@ def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:
         for name, layer in params["head"].items()
     }
     return params | {"head": head}
+
+
+def _log_scale(raw: Array) -> Array:
+    return jnp.clip(raw, *LOG_SCALES)
+
+
+def _constant(df: Array) -> Array:
+    """-ln of the density at 0 of the Student-t with variance 1."""
+    exact = jax.lax.lgamma(df / 2) - jax.lax.lgamma((df + 1) / 2) + 0.5 * jnp.log(np.pi * (df - 2))
+    # of many degrees of freedom float32 loses the difference of the two, but has the series in 1 / df to all its digits
+    series = 0.5 * np.log(2 * np.pi) + 0.5 * jnp.log1p(-2 / df) + 1 / (4 * df) - 1 / (24 * df**3)
+    return jnp.where(df < 30, exact, series)
+
+
+def _log1p_square(x: Array) -> Array:
+    """ln(1 + x^2), also where the square is larger than float32 can be; so are its slopes."""
+    large = jnp.abs(x) > 1e6
+    far = 2 * jnp.log(jnp.where(large, jnp.abs(x), 1.0))
+    return jnp.where(large, far, jnp.log1p(jnp.where(large, 0.0, x) ** 2))
 
 
 def _df(raw: Array) -> Array:

@@ -149,6 +149,10 @@ def test_gjr_is_the_symmetric_one_where_its_optimiser_leaves(monkeypatch: pytest
     found = GjrGarch(law_task())._learn_filter(moves)
     assert found is not None and symmetric is not None and found[:5] == symmetric[:5] and found.gamma == 0
 
+    monkeypatch.setattr(Garch, "_fitted", lambda self, x_N, order: symmetric._replace(mean=-1e5))
+    found = Garch(law_task())._learn_filter(moves)
+    assert found is not None and found.mean == moves.move_N[1:].mean() and found[1:5] == symmetric[1:5]
+
 
 def test_garch_starts_as_arch_does(frame: pd.DataFrame) -> None:
     """In training, where the start still shows, the filter is what arch was fitted with."""

@@ -97,6 +97,16 @@ def test_rows_go_by_origin_and_then_by_step() -> None:
     np.testing.assert_allclose(frame["close"], expected.ravel(), rtol=1e-14)
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_absurd_law_has_finite_prices() -> None:
+    forecast = Forecast(np.full((N, H), 0.1), np.array([[1e30], [3000.0], [1.0], [1e-30], [0.0]]) * np.ones(H))
+    columns = forecasts.columns(
+        keys(), forecast, Task(output_mode="distribution", target="log_return", horizon=H), (0.8,)
+    )
+    assert all(np.isfinite(columns[name]).all() for name in columns if name.startswith("close"))
+    np.testing.assert_allclose(columns["close-hi-80"][4:6], np.exp(0.1 + stats.norm.ppf(0.9)) * 0.01)
+
+
 @pytest.mark.parametrize("level", [0.5, 0.9])
 @pytest.mark.parametrize("kind", ["normal", "student_t"])
 def test_intervals_hold_their_share_of_the_law(kind: str, level: float) -> None:

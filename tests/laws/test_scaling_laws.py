@@ -17,7 +17,7 @@ EPS = float(np.finfo(np.float32).eps)
 MODES = np.arange(len(NORM_MODES))
 
 prices = st.tuples(
-    st.sampled_from([1e-8, 0.01, 1.0, 60_000.0, 1e9]),
+    st.sampled_from([1e-8, 0.01, 1.0, 60_000.0, 1e9, 1e15]),
     st.sampled_from([0.0, 1e-6, 1e-4, 0.1, 1.0, 3.0]),
     arrays(np.float64, (2, B, L, C), elements=st.floats(-1, 1)),
 ).map(lambda drawn: drawn[0] * (1 + drawn[1] * drawn[2]))

@@ -93,3 +93,20 @@ def test_a_skewed_law_keeps_the_digits_of_both_tails() -> None:
 def test_a_skewed_law_that_is_none_has_no_unit(df: float, skew: float) -> None:
     assert np.isnan(SkewT(np.array(df), np.array(skew)).unit(np.array(1.0)))
     assert SkewT(np.array(2.1), np.array(-0.99)).unit(np.array(3.0)) == 3.0
+
+
+EDGES = [Normal(), *(StudentT(np.array(df)) for df in (2.1, 500.0, 1e7))]
+EDGES += [SkewT(np.array(df), np.array(skew)) for df in (2.1, 500.0, 1e7) for skew in (-0.99, 0.0, 0.99)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("law", EDGES, ids=str)
+def test_losses_are_finite_at_the_edges_and_far_out_those_of_the_distance(law: StandardLaw) -> None:
+    """Twice as far out the CRPS is larger by the distance, whatever the law; between the ends it is never below 0."""
+    size = np.array([1e-300, 1e-8, 1.0, 37.0, 1e3, 1e8, 1e100])
+    for z in (size, -size, np.zeros(1)):
+        nll, crps, cdf = law.losses(z)
+        assert np.isfinite(nll).all() and np.isfinite(crps).all() and (crps >= 0).all()
+        assert ((cdf >= 0) & (cdf <= 1)).all()
+    far = np.array([-1e8, 1e8])
+    np.testing.assert_allclose(law.losses(2 * far)[1] - law.losses(far)[1], np.abs(far), rtol=1e-6)

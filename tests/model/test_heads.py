@@ -100,6 +100,63 @@ def test_slopes_of_the_skewed_loss_are_those_of_float64_also_at_the_edges() -> N
         assert (np.abs(slope - exact[name]) <= 1e-3 * size + 2e-4 * size.max(axis=0) + 1e-6).all(), name
 
 
+NAMES = {"normal": ("location", "log_scale"), "student_t": ("location", "log_scale", "df")}
+NAMES["skew_t"] = (*NAMES["student_t"], "skew")
+
+
+def loss_and_slopes(tail: str, y: np.ndarray, dtype: Any, **raw: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Loss of each outcome and its slopes by the outputs."""
+    given = {name: jnp.asarray(np.broadcast_to(raw.get(name, 0.3), y.shape), dtype) for name in NAMES[tail]}
+
+    @jax.jit
+    def both(given: dict[str, jax.Array], y: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        loss, back = jax.vjp(lambda o: DistributionHead(1, tail).loss(o, y), given)
+        return loss, back(jnp.ones_like(loss))[0]
+
+    return jax.tree.map(np.asarray, both(given, jnp.asarray(y, dtype)))
+
+
+@pytest.mark.parametrize("tail", NAMES)
+def test_a_law_as_narrow_or_as_wide_as_can_be_has_losses_and_slopes(tail: str) -> None:
+    """Where nothing ever moves training makes a law ever narrower: the width ends before float32 does."""
+    log_scale = np.array([-1e4, -100.0, -41.0, -39.0, 79.0, 100.0, 1e4])[:, None]
+    loss, slopes = loss_and_slopes(tail, np.zeros((7, 1)), jnp.float32, location=0.0, log_scale=log_scale)
+    assert np.isfinite(loss).all() and all(np.isfinite(slope).all() for slope in slopes.values())
+    np.testing.assert_array_equal(slopes["log_scale"][:, 0] != 0, [False] * 3 + [True] * 2 + [False] * 2)
+    given = {name: np.zeros((7, 1)) for name in NAMES[tail]} | {"log_scale": log_scale}
+    scale = np.asarray(DistributionHead(1, tail).read(outputs(**given), jnp.full(7, 1e3))["scale_NH"])
+    assert np.isfinite(scale).all() and (scale > 0).all()
+
+
+@pytest.mark.parametrize("tail", ["student_t", "skew_t"])
+def test_a_heavy_tail_has_losses_and_slopes_of_outcomes_whose_squares_float32_cannot_hold(tail: str) -> None:
+    y = np.array([-1e30, -1e20, -1e7, 1e7, 1e20, 1e30])
+    loss, slopes = loss_and_slopes(tail, y, jnp.float32)
+    with jax.enable_x64(True):
+        wanted, exact = loss_and_slopes(tail, y, jnp.float64)
+    np.testing.assert_allclose(loss, wanted, rtol=1e-5)
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(slope, exact[name], rtol=1e-4, atol=1e-30, err_msg=name)
+
+
+def test_many_degrees_of_freedom_cost_no_digits() -> None:
+    df, y = np.meshgrid([15.0, 29.99, 30.01, 500.0, 1e4, 1e7], np.linspace(-4, 4, 9), indexing="ij")
+    raw = {"location": 0.0, "log_scale": 0.0, "df": df - MIN_DF}
+    loss, slopes = loss_and_slopes("student_t", y, jnp.float32, **raw)
+    np.testing.assert_allclose(loss, -standardised_t(df, 0, 1).logpdf(y), rtol=1e-5)
+    with jax.enable_x64(True):
+        _, exact = loss_and_slopes("student_t", y, jnp.float64, **raw)
+    np.testing.assert_allclose(slopes["df"], exact["df"], rtol=1e-2, atol=1e-5)
+
+
+def test_bins_that_are_all_but_excluded_have_losses_and_slopes() -> None:
+    logits = jnp.float32([[0, 0, 0, 200], [-1e4, 0, 0, 0], [1e30, -1e30, 0, 0]])[:, None]
+    bins = jnp.zeros((3, 1), jnp.int32)
+    loss, slope = jax.value_and_grad(lambda o: GridHead(1, 4).loss({"logits": o}, bins).sum())(logits)
+    assert np.isfinite(loss) and np.isfinite(slope).all()
+    np.testing.assert_allclose(slope[1, 0], [-1, 1 / 3, 1 / 3, 1 / 3], rtol=1e-5)
+
+
 def test_grid_loss_is_the_log_loss() -> None:
     bins_BH = RNG.integers(0, K, (B, H))
     loss = GridHead(H, K).loss(outputs(logits=LOGITS_BHK), jnp.int32(bins_BH))

@@ -19,6 +19,7 @@ from nextbar.bars.calendar import Calendar
 from nextbar.data.range_har.level import trailing_level
 from nextbar.data.range_har.likelihood import HarLaw, fit_law
 from nextbar.data.range_har.units import RangeUnits
+from nextbar.machine.blas import one_thread
 from nextbar.types import Forecast
 
 LEAST_ROWS = 100
@@ -123,6 +124,7 @@ class RangeHar:
         return cls(RangeUnits.from_dict(plain["units"]), laws, plain.get("trail", 0))  # runs of before had none
 
 
+@one_thread
 def fit_range_har(
     bars: Sequence[Bars],
     n_train: Sequence[int],
