@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,7 +22,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint._src.serialization import tensorstore_utils
 
 from nextbar.checksums import LIST, list_files, listed_faults
 from nextbar.errors import Damaged, RunError, first_line, listed
@@ -182,6 +182,10 @@ def _spare_memory() -> None:
     tensorstore (0.1.86) loses some hundred bytes at each answer: 40 KB a checkpoint of a small model, 400 MB in 10,000
     epochs. The answer is what it was asked. An orbax that does this elsewhere is left as it is.
     """
+    try:
+        tensorstore_utils = import_module("orbax.checkpoint._src.serialization.tensorstore_utils")
+    except ImportError:
+        return
     asking = getattr(tensorstore_utils, "ts", None)
     if not isinstance(asking, ModuleType):
         return
@@ -191,7 +195,7 @@ def _spare_memory() -> None:
         return _FolderSpec(plain) if is_folder else asking.KvStore.Spec(plain)
 
     store = SimpleNamespace(Spec=spec, open=asking.KvStore.open)
-    tensorstore_utils.ts = SimpleNamespace(**{**vars(asking), "KvStore": store})
+    vars(tensorstore_utils)["ts"] = SimpleNamespace(**{**vars(asking), "KvStore": store})
 
 
 _spare_memory()
