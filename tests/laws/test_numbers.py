@@ -119,9 +119,10 @@ def metrics_of(test: pd.DataFrame, close_at: pd.Series, target: str) -> dict[str
     price_N = test["close"].to_numpy()
     wanted = {"mape": 100 * np.mean(np.abs(price_N - close_N) / close_N)}
     if "scale" in test:
-        error_N, slope_N = np.log(close_N / price_N), np.full(len(test), 100.0)
         if target == "close":
             error_N, slope_N = close_N - price_N, 100 / close_N
+        else:
+            error_N, slope_N = np.log(close_N / price_N), np.full(len(test), 100.0)
         scale_N = test["scale"].to_numpy()
         shape = [
             test[name].to_numpy() if name in test else default for name, default in (("df", np.inf), ("skew", 0.0))
