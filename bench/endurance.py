@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -68,6 +69,7 @@ class Tenths:
         self._seconds.append(time.perf_counter() - self._began)
         if len(self._seconds) % self._each == 0:
             self.looks.append(look(self._folder) | {"median_seconds": statistics.median(self._seconds[-self._each :])})
+            print(len(self._seconds), self.looks[-1], file=sys.stderr, flush=True)
         self._began = time.perf_counter()
 
     def figures(self) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def series(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     def done(name: str, began: float) -> None:
         parts[name] = {"seconds": time.perf_counter() - began, "peak_mb": peak_mb()}
-        print(name, parts[name], flush=True)
+        print(name, parts[name], file=sys.stderr, flush=True)
 
     config = small(str(folder), options.tickers, num_epochs=1, batch_size=4096)
     plain = config.to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,19 +30,22 @@ class Cohort:
     Args:
         trainings: of experiments that share a program.
         dataset: the windows of all of them.
+        ended: those of them that had ended before the process that trained all of them did. What it still computed of
+            these is computed on, since another number of them is another program, which rounds differently.
     """
 
-    def __init__(self, trainings: Sequence[Training], dataset: Dataset) -> None:
-        self.trainings = list(trainings)
+    def __init__(self, trainings: Sequence[Training], dataset: Dataset, ended: Sequence[Training] = ()) -> None:
+        done = min(training.committed for training in trainings if training not in ended)
+        self.trainings = _computed_on(trainings, ended, done)
         """those that the program computes; some may have ended"""
         self.engine = self._engine(dataset)
         self.spans = ScoredSpans(trainings[0].config, dataset, trainings[0].chosen_rival)
         frequencies_HK = self.spans.reference.frequencies_HK
         starts = [self.engine.start(frequencies_HK, member) for member in range(len(self.engine.configs))]
-        states = zip(trainings, map(joined, self._of_trainings(starts)), strict=True)
-        self.state = self._joined([training.resume(start) for training, start in states])
+        self._gone: set[Training] = set(ended)
+        states = zip(self.trainings, map(joined, self._of_trainings(starts)), strict=True)
+        self.state = self._joined([start if t in self._gone else t.resume(start, done) for t, start in states])
         """of the members of all of ``trainings``, joined"""
-        self._gone: set[Training] = set()
         self._writing = threading.Lock()
 
     @property
@@ -91,7 +95,7 @@ class Cohort:
         """
         self._gone.update(ended)
         live = self.live
-        if not live or 2 * len(live) > len(self.trainings):
+        if not live or _worth_computing(self.trainings, live) is self.trainings:
             return
         states = self.states
         kept = [states[self.trainings.index(training)] for training in live]
@@ -138,3 +142,17 @@ class Cohort:
         self.engine.cancelled.set()
         with self._writing:
             pass
+
+
+def _worth_computing(trainings: list[Training], live: list[Training]) -> list[Training]:
+    """All or, once half of all have ended, those that have not."""
+    return trainings if 2 * len(live) > len(trainings) else live
+
+
+def _computed_on(trainings: Sequence[Training], ended: Sequence[Training], done: int) -> list[Training]:
+    """What is computed by a process that has trained all of them from their start until ``done`` epochs."""
+    ends: dict[Training, float] = {training: training.summary.get("epochs", math.inf) for training in ended}
+    computed = [training for training in trainings if ends.get(training, done) <= done]
+    for epoch in sorted(end for end in set(ends.values()) if end <= done):
+        computed = _worth_computing(computed, [t for t in computed if ends.get(t, math.inf) > epoch])
+    return computed

@@ -73,18 +73,24 @@ def train_together(
         _close_ended(trainings)
         unfinished = [training for training in trainings if not training.has_ended and not training.awaits_final]
         if unfinished:
-            _train(unfinished, dataset, show, announce)
+            _train(unfinished, dataset, show, announce, trainings)
         if waiting := [training for training in trainings if training.awaits_final]:
             _train_anew(waiting, final_dataset(waiting[0], dataset, plan), show)
         return [training.result for training in trainings]
 
 
-def _train(trainings: Sequence[Training], dataset: Dataset, show: bool | None, announce: Announce) -> None:
-    """Train to the end."""
+def _train(
+    trainings: Sequence[Training],
+    dataset: Dataset,
+    show: bool | None,
+    announce: Announce,
+    together: Sequence[Training] = (),
+) -> None:
+    """Train to the end; ``together`` are they and those, which have ended, that they were begun with."""
     try:
         _begin(trainings, dataset, announce)
         with noting_failure(trainings):
-            run_epochs(_resumed(trainings, dataset), show)
+            run_epochs(_resumed(trainings, dataset, together or trainings), show)
     finally:
         return_memory()  # here, where no frame holds the trainings' state any more
 
@@ -132,6 +138,7 @@ def run_epoch(cohort: Cohort, progress: Callable[[int], None] = lambda step: Non
     epochs = [epoch for epoch in zip(cohort.trainings, trained, states, outputs, strict=True) if epoch[0] in live]
     # the first process alone computes them; a text where the training diverged
     all_figures: Any = from_first(lambda: _all_figures(epochs, cohort))
+    _wait_for_commits(live)
     for (training, _, state, _), figures in zip(epochs, all_figures, strict=True):
         with cohort.writing():
             if isinstance(figures, str):
@@ -139,6 +146,13 @@ def run_epoch(cohort: Cohort, progress: Callable[[int], None] = lambda step: Non
                 training.diverged = figures
             else:
                 training.commit(state, Figures(*figures), seconds)
+
+
+def _wait_for_commits(trainings: Sequence[Training]) -> None:
+    """Return when the last epoch of all of them is on the disk, so that a kill leaves none further behind than the
+    others, which would go on in another program."""
+    for training in trainings:
+        training.checkpoints.wait()
 
 
 def _all_figures(epochs: Sequence[Epoch], cohort: Cohort) -> list[str | list[Any]]:
@@ -169,6 +183,7 @@ def _conclude(cohort: Cohort, pruned: dict[Training, str]) -> None:
             ends[training] = "pruned", pruned[training]
     if not ends:
         return
+    _wait_for_commits(cohort.live)
     scored = [training for training, (status, _) in ends.items() if status != "pruned"]
     reports = dict(zip(scored, run_interruptible(lambda: cohort.reports(scored), cohort.cancel), strict=True))
     for training, (status, message) in ends.items():
@@ -221,9 +236,10 @@ def _begin(trainings: Sequence[Training], dataset: Dataset, announce: Announce) 
     announce([training.run for training in trainings], dataset.describe())
 
 
-def _resumed(trainings: Sequence[Training], dataset: Dataset) -> Cohort:
+def _resumed(trainings: Sequence[Training], dataset: Dataset, together: Sequence[Training]) -> Cohort:
     """The trainings on the device, where their last committed epochs left them."""
-    cohort = run_interruptible(lambda: Cohort(trainings, dataset), lambda: None)
+    ended = [training for training in together if training not in trainings]
+    cohort = run_interruptible(lambda: Cohort(together, dataset, ended), lambda: None)
     for training in trainings:
         training.record(dataset.names, cohort.spans.reference, training.title(len(trainings) > 1))
     return cohort

@@ -84,8 +84,21 @@ class Training:
         with writing(self.run.path):
             by_first(lambda: self.run.begin(dataset, facts))
 
-    def resume(self, start: TrainState) -> TrainState:
-        """The state of the last committed epoch, or ``start``, the untrained state, where there is none."""
+    @property
+    def committed(self) -> int:
+        """Epochs in its folder; unlike ``epoch`` before it is resumed."""
+        return from_first(self.checkpoints.last_epoch)
+
+    def resume(self, start: TrainState, together: int | None = None) -> TrainState:
+        """The state of the last committed epoch, or ``start``, the untrained state, where there is none.
+
+        Args:
+            start: that.
+            together: the epoch from which others go on; where this one is a single epoch ahead, it goes back, so that
+                they go on in the program that an uninterrupted training has.
+        """
+        if together is not None and self.committed == together + 1:
+            by_first(lambda: self.checkpoints.go_back(together))
         trees: list[Any] = []
 
         def restore() -> list[Any] | None:

@@ -18,14 +18,14 @@ from same_folders import differences, state_in
 
 RUNS = Path(__file__).parents[1] / "runs" / "runs_format_3.zip"
 
-KILLS = {"search-none": 2, "search-median": 3, "search-hyperband": 3, "backtest": 3, "refit": 3}
-USUAL = 5
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_killed_and_started_again(name: str, tmp_path: Path) -> None:
-    kills = KILLS.get(name, USUAL)
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [("train", 4), ("population", 4), ("ensemble", 2), ("final", 4), ("search-median", 3), ("search-hyperband", 3),
+     ("backtest", 3), ("refit", 2)],
+)  # fmt: skip
+def test_killed_and_started_again(name: str, kills: int, tmp_path: Path) -> None:
     tally = disturb(TARGETS[name], kills, tmp_path)
     assert tally.kills.total() == kills and not tally.differences
 

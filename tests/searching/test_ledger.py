@@ -165,6 +165,16 @@ def test_a_killed_workers_trial_stays_free_after_another_was_interrupted(join: C
     assert [path.stem for path in third.lock._folder.glob("*.lock")] == [third.lock.token]
 
 
+def test_the_last_worker_removes_what_a_killed_one_left_half_written(tmp_path: Path) -> None:
+    one, other = WorkerLock(tmp_path), WorkerLock(tmp_path)
+    part = tmp_path / ".leaderboard.csv.x.part"
+    part.touch()
+    for worker, remains in ((one, True), (other, False)):
+        worker.close()
+        worker.clear()
+        assert part.exists() == remains
+
+
 def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = join(), join()
     elsewhere(monkeypatch, one)
