@@ -22,6 +22,14 @@ class Table:
     frame: pd.DataFrame
     rows_N: np.ndarray
     row_word: str = "record"
+    preamble: str = ""
+    """an address in a line before the names"""
+    layout: str = ""
+    """what it was read as, where it is not laid out as bars are here"""
+    notices: tuple[str, ...] = ()
+    """how it was read, where that is not as it stands"""
+    hint: str = ""
+    """which layout it is nearest to, for the message that a column is missing"""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -46,6 +54,13 @@ class Problems:
         self._whole: list[str] = []
         self._rows: list[tuple[int, str]] = []
         self._count = 0
+        self.bad_N = np.zeros(len(table), bool)
+        """rows that have a problem"""
+
+    @property
+    def of_all(self) -> bool:
+        """Whether the table as a whole has one."""
+        return bool(self._whole)
 
     def __bool__(self) -> bool:
         return self._count > 0
@@ -59,6 +74,7 @@ class Problems:
         """Count the rows where ``bad_N`` and return the positions of those to ``tell`` about."""
         positions = np.flatnonzero(bad_N)
         self._count += len(positions)
+        self.bad_N |= bad_N
         return positions[:LISTED].tolist()
 
     def tell(self, position: int, text: str) -> None:

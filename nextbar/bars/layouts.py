@@ -1,0 +1,340 @@
+"""Layouts of bars that other programs write: how each is recognised, and what its columns are here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from nextbar.bars.columns import ALIASES, PRICES, plain
+from nextbar.bars.dates import read_dates
+from nextbar.bars.table import Table
+from nextbar.errors import ConfigError, DataError, listed, nearest
+
+BROKER = "its dates are on the broker's clock and read as UTC (nextbar data import --timezone says which clock)"
+_CLOCK = r"\s*\d{1,2}:\d{2}(?::\d{2}(?:\.0+)?)?\s*"
+_STANDARD = frozenset({"date", *PRICES, "volume", "trades", "ticker"})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a program calls its columns.
+
+    ``columns`` maps patterns of its names, in lower case, to the names here: ``day`` and ``clock`` become the date, and
+    an empty name is left out. Those in ``may_lack`` need not be there. Names that no pattern matches stay as they are.
+    """
+
+    columns: Mapping[str, str]
+    may_lack: frozenset[str] = frozenset()
+    dates: str = ""
+    """form of its dates, as of strptime, where they are neither ISO 8601 nor a number"""
+    note: str = ""
+    """what a reader should know of it"""
+    preamble: str = ""
+    """what an address in a line before the names has in it"""
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """The columns of a program that writes no names, in their order; an empty name is left out."""
+
+    columns: Sequence[str]
+    note: str = ""
+
+
+def _t(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_ANGLES = {"<open>": "open", "<high>": "high", "<low>": "low", "<close>": "close"}
+_OHLCV = ("open", "high", "low", "close", "volume")
+
+LAYOUTS: dict[str, Layout] = {
+    "stooq": Layout(
+        {"<ticker>": "ticker", "<per>": "", "<date>|<dtyyyymmdd>": "day", "<time>": "clock", **_ANGLES,
+         "<vol>": "volume", "<openint>": ""},
+        _t("<per>", "<time>", "<vol>", "<openint>"),
+        note="its dates are read as UTC (nextbar data import --timezone says which clock they are on)",
+    ),
+    "metatrader5": Layout(
+        {"<date>": "day", "<time>": "clock", **_ANGLES, "<tickvol>": "volume", "<vol>": "real volume",
+         "<spread>": "spread"},
+        _t("<time>", "<vol>", "<spread>"),
+        note=BROKER,
+    ),
+    "dukascopy": Layout({"gmt time|utc time|time \\(utc\\)": "date"}, dates="%d.%m.%Y %H:%M:%S.%f"),
+    "cryptodatadownload": Layout(
+        {"unix|unix timestamp": "date", "date": "", "symbol": "ticker", "volume (?!us|eur).*": "volume",
+         "tradecount": "trades"},
+        _t("unix|unix timestamp", "date", "tradecount", "volume (?!us|eur).*"),
+        preamble="cryptodatadownload",
+    ),
+    "alpaca": Layout(
+        {"t": "date", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "n": "trades", "vw": "vwap",
+         "symbol": "ticker"},
+        _t("v", "n", "vw", "symbol"),
+    ),
+    "polygon": Layout({"window_start": "date", "transactions": "trades"}, _t("transactions")),
+    "binance": Layout(
+        {"open[_ ]time": "date", "close[_ ]time": "", "count|number[_ ]of[_ ]trades": "trades", "ignore": ""},
+        _t("close[_ ]time", "count|number[_ ]of[_ ]trades", "ignore"),
+    ),
+    "nixtla": Layout({"unique_id": "ticker", "ds": "date", "y": "close"}, _t("unique_id")),
+    "stooq_pl": Layout(
+        {"data": "date", "otwarcie": "open", "najwyzszy": "high", "najnizszy": "low", "zamkniecie": "close",
+         "wolumen": "volume"},
+        _t("wolumen"),
+    ),
+    "pandas": Layout({"|unnamed: 0": "date"}),
+    "day_and_clock": Layout({"date": "day", "time": "clock"}),
+}  # fmt: skip
+"""name: layout with names of columns; the first that fits is taken"""
+
+UNNAMED: dict[str, Unnamed] = {
+    "binance_klines": Unnamed(
+        ("date", *_OHLCV, "", "quote volume", "trades", "taker buy volume", "taker buy quote volume", ""),
+    ),
+    "kraken": Unnamed(("date", *_OHLCV, "trades")),
+    "kraken_api": Unnamed(("date", "open", "high", "low", "close", "vwap", "volume", "trades")),
+    "metatrader4": Unnamed(("day", "clock", *_OHLCV), BROKER),
+    "ccxt": Unnamed(("date", *_OHLCV)),
+    "coinbase": Unnamed(("date", "low", "high", "open", "close", "volume")),
+    "bitfinex": Unnamed(("date", "open", "close", "high", "low", "volume")),
+    "ohlc": Unnamed(("date", "open", "high", "low", "close")),
+}
+"""name: layout without names of columns; that which all rows fit is taken"""
+
+
+def recognised(table: Table, layout: str | None = None, date_format: str | None = None) -> Table:
+    """The table under the names here, where it is laid out as one of the layouts; else as it stands.
+
+    Args:
+        table: as read; one without names has columns that are whole numbers.
+        layout: the one that it has; None: by its content.
+        date_format: form of its dates, as of strptime; None: as the layout has them.
+
+    Raises:
+        ConfigError: no such layout.
+        DataError: no names, and none or several of the layouts fit; two columns of dates that disagree; or it is not
+            laid out as ``layout``.
+    """
+    if layout is not None and layout not in (*LAYOUTS, *UNNAMED):
+        raise ConfigError(f"format: found {layout!r}, no such layout{nearest(layout, (*LAYOUTS, *UNNAMED))}")
+    if not len(table) or not table.frame.shape[1]:
+        return table
+    if all(isinstance(name, (int, np.integer)) for name in table.frame.columns):
+        table = _named(table, layout)
+    else:
+        table = _renamed(table, layout)
+    frame = table.frame
+    if {"day", "clock"} & {*frame.columns} and table.layout:
+        frame = _joined(frame)
+    forms = date_format or (LAYOUTS[table.layout].dates if table.layout in LAYOUTS else "")
+    if forms:
+        frame = _dated(frame, forms)
+    return replace(table, frame=frame)
+
+
+def _named(table: Table, layout: str | None) -> Table:
+    """A table without names under those of the one layout that its rows fit."""
+    found = table.frame.shape[1]
+    sizes = {name: _share(table.frame, form) for name, form in UNNAMED.items() if len(form.columns) == found}
+    first = ", ".join(str(table.frame.iloc[0, at]) for at in range(min(found, 13)))[:100]
+    if layout is not None:
+        fitting = [layout] if layout in sizes else []
+    else:
+        best = max(sizes.values(), default=0.0)
+        fitting = [name for name, share in sizes.items() if best > 0.9 and share >= (best if best == 1 else best - 0.3)]
+    if len(fitting) != 1:
+        found_text = f"no header, and {found} columns (first row: {first})"
+        known = ", ".join(f"{name} ({len(form.columns)})" for name, form in UNNAMED.items())
+        if not fitting:
+            what = f"without names {found} columns that hold a date and sound prices are read as: {known}"
+        else:
+            what = f"its rows fit {' and '.join(fitting)} alike; say which: nextbar data import --format {fitting[0]}"
+        raise DataError(f"{table.source}: {found_text}; {what}. Or add a first line of names: date,open,high,low,close")
+    (name,) = fitting
+    columns = UNNAMED[name].columns
+    kept = [at for at, column in enumerate(columns) if column]
+    frame = table.frame.iloc[:, kept].set_axis([columns[at] for at in kept], axis=1)
+    note = f"; {UNNAMED[name].note}" if UNNAMED[name].note else ""
+    told = f"no names of columns: read as {name}: {', '.join(column or '(left out)' for column in columns)}{note}"
+    return replace(table, frame=frame, layout=name, notices=(*table.notices, told))
+
+
+def _share(frame: pd.DataFrame, form: Unnamed) -> float:
+    """Share of the rows that make sense as bars of a layout without names: 0 where dates are none."""
+    at = {name: place for place, name in enumerate(form.columns)}
+    values = {name: pd.to_numeric(frame.iloc[:, at[name]], errors="coerce").to_numpy(float) for name in PRICES}
+    sound_N = (values["high"] >= np.maximum(values["open"], values["close"])) & (values["low"] > 0)
+    sound_N &= values["low"] <= np.minimum(values["open"], values["close"])
+    if "clock" in at:
+        dated_N = frame.iloc[:, at["clock"]].astype("str").str.fullmatch(_CLOCK).to_numpy(bool)
+    else:
+        dates = read_dates(frame.iloc[:, at["date"]].reset_index(drop=True))
+        dated_N = dates.good_N & (dates.seconds_N > 0)
+    if "trades" in at:
+        trades_N = pd.to_numeric(frame.iloc[:, at["trades"]], errors="coerce").to_numpy(float)
+        sound_N &= trades_N % 1 == 0
+    return float((sound_N & dated_N).mean())
+
+
+def _renamed(table: Table, layout: str | None) -> Table:
+    """A table with names under those here, where it fits a layout."""
+    names = [plain(name) for name in table.frame.columns]
+    ours = {"close"} <= {*names} and bool({*ALIASES["date"]} & {*names})
+    for name, form in LAYOUTS.items():
+        if layout not in (None, name):
+            continue
+        places = _places(names, form)
+        fits = places is not None and (form.preamble in table.preamble.lower() if form.preamble else True)
+        if layout is None:
+            special = bool(form.preamble) or (name == "day_and_clock" and _clocked(table.frame, names))
+            fits = fits and (special if ours or form.preamble or name == "day_and_clock" else True)
+            fits = fits and (name != "pandas" or table.frame.iloc[:, 0].dtype.kind not in "iuf")
+        if fits and places is not None:
+            return _under(table, name, form, places)
+    if layout is not None:
+        needs = (
+            [pattern for pattern in LAYOUTS[layout].columns if pattern not in LAYOUTS[layout].may_lack]
+            if (layout in LAYOUTS)
+            else ["no names"]
+        )
+        raise DataError(
+            f"{table.source}: not laid out as {layout}, which has {listed(needs)}; the columns are {listed(names)}"
+        )
+    return table if ours else replace(table, hint=_hint(names))
+
+
+def _places(names: Sequence[str], form: Layout) -> dict[int, str] | None:
+    """The name here of each column that a layout renames; None where it does not fit."""
+    places: dict[int, str] = {}
+    for pattern, standard in form.columns.items():
+        at = next((i for i, name in enumerate(names) if i not in places and re.fullmatch(pattern, name)), None)
+        if at is not None:
+            places[at] = standard
+        elif pattern not in form.may_lack:
+            return None
+    if form.preamble and "date" not in places.values():
+        places = {at: ("date" if names[at] == "date" else standard) for at, standard in places.items()}
+    got = {*places.values(), *(name for at, name in enumerate(names) if at not in places)}
+    return places if "close" in got and {"date", "day"} & got else None
+
+
+def _under(table: Table, name: str, form: Layout, places: Mapping[int, str]) -> Table:
+    """The table of a layout under the names here; a column whose name is taken keeps its own."""
+    frame, names = table.frame, [plain(column) for column in table.frame.columns]
+    taken = [other for at, other in enumerate(names) if at not in places]
+    final = {at: places.get(at, str(frame.columns[at])) for at in range(len(names))}
+    final = {at: str(frame.columns[at]) if standard in taken and at in places else standard
+             for at, standard in final.items()}  # fmt: skip
+    other = [at for at, standard in places.items() if not standard and names[at] == "date"]
+    dates = [at for at, standard in places.items() if standard == "date"]
+    if other and dates:
+        refuse_disagreement(table, dates[0], other[0])
+    kept = [at for at, standard in final.items() if standard]
+    told = ", ".join(
+        f"{frame.columns[at]} as {places[at]}" for at in places if places[at] not in ("", names[at].strip("<>"))
+    )
+    note = f"read as {name}{': ' if told else ''}{told}{f'; {form.note}' if form.note else ''}"
+    frame = frame.iloc[:, kept].set_axis([final[at] for at in kept], axis=1)
+    return replace(table, frame=frame, layout=name, notices=(*table.notices, note))
+
+
+def refuse_disagreement(table: Table, one: int, other: int) -> None:
+    """Raise DataError where two columns are dates, and not of the same instants."""
+    first, second = (read_dates(table.frame.iloc[:, at].reset_index(drop=True)) for at in (one, other))
+    differ_N = (first.seconds_N != second.seconds_N) & first.good_N & second.good_N
+    if differ_N.any():
+        row = int(np.argmax(differ_N))
+        values = [f"{table.frame.columns[at]!s} {table.frame.iloc[row, at]!s}" for at in (one, other)]
+        raise DataError(
+            f"{table.source}: two columns of dates that disagree in {differ_N.sum():,} of {len(table):,} rows, first "
+            f"in {table.row(row)}: {' and '.join(values)}; keep the one that says when a bar opens"
+        )
+
+
+def _clocked(frame: pd.DataFrame, names: Sequence[str]) -> bool:
+    """Whether days repeat beside a column of clock times."""
+    if names.count("date") != 1 or names.count("time") != 1:
+        return False
+    clock = frame.iloc[:, names.index("time")].astype("str")
+    days = frame.iloc[:, names.index("date")]
+    return bool(days.duplicated().any()) and bool(clock.str.fullmatch(_CLOCK).all())
+
+
+def _joined(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with day and clock as one date."""
+    day = frame["day"].astype("str").str.strip()
+    day = day.str.replace(r"^(\d{4})[./](\d{2})[./](\d{2})$", r"\1-\2-\3", regex=True)
+    day = day.str.replace(r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3", regex=True)
+    if "clock" in frame:
+        clock = frame["clock"].astype("str").str.strip()
+        digits = clock.str.fullmatch(r"\d{1,6}")
+        full = clock.str.zfill(6)
+        clock = clock.where(~digits, full.str[:2] + ":" + full.str[2:4] + ":" + full.str[4:])
+        day = day + " " + clock
+    return frame.drop(columns=["day", "clock"], errors="ignore").assign(date=day)
+
+
+def _dated(frame: pd.DataFrame, form: str) -> pd.DataFrame:
+    """The frame with dates of another form as datetimes; those that are not of it stay as they are."""
+    names = [plain(name) for name in frame.columns]
+    at = next((names.index(alias) for alias in ALIASES["date"] if alias in names), None)
+    if at is None:
+        return frame
+    text = frame.iloc[:, at].astype("str")
+    try:
+        parsed = pd.to_datetime(text, format=form, errors="coerce")
+    except (ValueError, re.error) as error:
+        raise ConfigError(f"date format: found {form!r}, should be as of strptime, such as %d.%m.%Y %H:%M") from error
+    whole = parsed.notna()
+    frame = frame.copy()
+    frame.isetitem(at, (parsed if whole.all() else parsed.astype("str").where(whole, text)).array)
+    return frame
+
+
+def single(table: Table, ticker: str | None = None) -> Table:
+    """The table of one ticker, of one laid out elsewhere that says which row is whose; any other as it stands.
+
+    A file with one ticker alone is that of its name, whatever the column calls it.
+
+    Args:
+        table: recognised.
+        ticker: the one wanted; None: of several none is chosen.
+
+    Raises:
+        DataError: it has several tickers, and not that one.
+    """
+    if not table.layout or "ticker" not in table.frame.columns:
+        return table
+    tickers = table.frame["ticker"].astype("str")
+    existing = tickers.unique()
+    if len(existing) > 1 and ticker is None:
+        return table
+    own_N = (tickers == ticker).to_numpy() if len(existing) > 1 else np.ones(len(table), bool)
+    if not own_N.any():
+        raise DataError(
+            f"{table.source}: it has {listed(existing)}, none of them {ticker!r}; nextbar data import makes a file "
+            "of each"
+        )
+    return replace(table, frame=table.frame[own_N].drop(columns="ticker"), rows_N=table.rows_N[own_N])
+
+
+def _hint(names: Sequence[str]) -> str:
+    """The layout that most of a table's names are of, and what it would need."""
+
+    def missing(form: Layout) -> list[str]:
+        return [p.split("|")[0] for p in form.columns if p not in form.may_lack and not any(
+            re.fullmatch(p, name) for name in names)]  # fmt: skip
+
+    counts = {name: sum(any(re.fullmatch(p, n) for p in form.columns if p) for n in names if n not in _STANDARD)
+              for name, form in LAYOUTS.items()}  # fmt: skip
+    best = max(counts, key=lambda name: counts[name])
+    lacking = [name for name in missing(LAYOUTS[best]) if name]
+    if not counts[best] or not lacking:
+        return ""
+    return f"; nearest is the layout {best}, which also has {listed(lacking)}"
