@@ -12,10 +12,10 @@ import pandas as pd
 
 from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
-from nextbar.bars.columns import ALIASES, AMOUNTS, DEFAULT_NEEDS, PRICES, plain
+from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, plain
 from nextbar.bars.dates import DAY, iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
-from nextbar.bars.layouts import refuse_disagreement
+from nextbar.bars.layouts import KEEP, date_columns, further_dates
 from nextbar.bars.reading import read_table
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError, listed
@@ -118,7 +118,8 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     called = called_elsewhere(path) or (None, None)
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
-        _refuse_two_dates(table)
+        if told_dates := further_dates(table):
+            raise DataError(f"{table.source}: {told_dates[0]}; {KEEP}")
         resolution = options.resolution or called[0] or _unsaid(table)
         table = _on_time(table, resolution, options)
         told = list(table.notices)
@@ -157,24 +158,10 @@ def _by_ticker(table: Table, usual: str | None, asked: str | None) -> list[tuple
     ]
 
 
-def _date_columns(table: Table) -> list[int]:
-    names = [plain(name) for name in table.frame.columns]
-    return [names.index(alias) for alias in ALIASES["date"] if alias in names]
-
-
-def _refuse_two_dates(table: Table) -> None:
-    """Raise DataError where a further column of dates disagrees with the one that is read."""
-    dates = _date_columns(table)
-    for other in dates[1:]:
-        column = table.frame.iloc[:, other].reset_index(drop=True)
-        if len(table) and read_dates(column).good_N.all():
-            refuse_disagreement(table, dates[0], other)
-
-
 def _unsaid(table: Table) -> str:
     """Raises DataError: the resolution of a file that nothing says; what its dates look like is told."""
     near = ""
-    if dates := _date_columns(table):
+    if dates := date_columns(table):
         read = read_dates(table.frame.iloc[:, dates[0]].reset_index(drop=True))
         gaps = np.diff(np.sort(read.seconds_N[read.good_N]))
         near = f"; its rows are mostly {span(int(np.median(gaps)))} apart" if len(gaps) and np.median(gaps) >= 1 else ""
@@ -183,7 +170,7 @@ def _unsaid(table: Table) -> str:
 
 def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:
     """The table with its dates in UTC, and as when bars open."""
-    places = _date_columns(table)
+    places = date_columns(table)
     if not places or not len(table) or (options.timezone is None and options.label == "open"):
         return table
     column = table.frame.iloc[:, places[0]].reset_index(drop=True)

@@ -15,6 +15,7 @@ from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError, listed, nearest
 
 BROKER = "its dates are on the broker's clock and read as UTC (nextbar data import --timezone says which clock)"
+KEEP = "keep the one that says when a bar opens"
 _CLOCK = r"\s*\d{1,2}:\d{2}(?::\d{2}(?:\.0+)?)?\s*"
 _STANDARD = frozenset({"date", *PRICES, "volume", "trades", "ticker"})
 
@@ -206,7 +207,10 @@ def _renamed(table: Table, layout: str | None) -> Table:
         raise DataError(
             f"{table.source}: not laid out as {layout}, which has {listed(needs)}; the columns are {listed(names)}"
         )
-    return table if ours else replace(table, hint=_hint(names))
+    if not ours:
+        return replace(table, hint=_hint(names))
+    told_dates = [f"{told}: the first of them is read" for told in further_dates(table)]
+    return replace(table, notices=(*table.notices, *told_dates)) if told_dates else table
 
 
 def _places(names: Sequence[str], form: Layout) -> dict[int, str] | None:
@@ -233,8 +237,8 @@ def _under(table: Table, name: str, form: Layout, places: Mapping[int, str]) -> 
              for at, standard in final.items()}  # fmt: skip
     other = [at for at, standard in places.items() if not standard and names[at] == "date"]
     dates = [at for at, standard in places.items() if standard == "date"]
-    if other and dates:
-        refuse_disagreement(table, dates[0], other[0])
+    if other and dates and (told := disagreement(table, dates[0], other[0])):
+        raise DataError(f"{table.source}: {told}; {KEEP}")
     kept = [at for at, standard in final.items() if standard]
     told = ", ".join(
         f"{frame.columns[at]} as {places[at]}" for at in places if places[at] not in ("", names[at].strip("<>"))
@@ -244,17 +248,31 @@ def _under(table: Table, name: str, form: Layout, places: Mapping[int, str]) -> 
     return replace(table, frame=frame, layout=name, notices=(*table.notices, note))
 
 
-def refuse_disagreement(table: Table, one: int, other: int) -> None:
-    """Raise DataError where two columns are dates, and not of the same instants."""
+def date_columns(table: Table) -> list[int]:
+    """Places of the columns that are called as dates are, that which is read first."""
+    names = [plain(name) for name in table.frame.columns]
+    return [names.index(alias) for alias in ALIASES["date"] if alias in names]
+
+
+def disagreement(table: Table, one: int, other: int) -> str:
+    """A sentence about two columns that are dates, where they are not of the same instants; else empty."""
     first, second = (read_dates(table.frame.iloc[:, at].reset_index(drop=True)) for at in (one, other))
     differ_N = (first.seconds_N != second.seconds_N) & first.good_N & second.good_N
-    if differ_N.any():
-        row = int(np.argmax(differ_N))
-        values = [f"{table.frame.columns[at]!s} {table.frame.iloc[row, at]!s}" for at in (one, other)]
-        raise DataError(
-            f"{table.source}: two columns of dates that disagree in {differ_N.sum():,} of {len(table):,} rows, first "
-            f"in {table.row(row)}: {' and '.join(values)}; keep the one that says when a bar opens"
-        )
+    if not differ_N.any():
+        return ""
+    row = int(np.argmax(differ_N))
+    values = [f"{table.frame.columns[at]!s} {table.frame.iloc[row, at]!s}" for at in (one, other)]
+    return (
+        f"two columns of dates disagree in {differ_N.sum():,} of {len(table):,} rows, first in {table.row(row)}: "
+        f"{' and '.join(values)}"
+    )
+
+
+def further_dates(table: Table) -> list[str]:
+    """Sentences about further columns that are all dates, and others than those that are read."""
+    first, *others = date_columns(table) or [0]
+    dates = [at for at in others if read_dates(table.frame.iloc[:, at].reset_index(drop=True)).good_N.all()]
+    return [told for told in (disagreement(table, first, at) for at in dates) if told]
 
 
 def _clocked(frame: pd.DataFrame, names: Sequence[str]) -> bool:

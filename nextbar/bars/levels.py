@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nextbar.bars.columns import plain
-from nextbar.errors import DataError
+from nextbar.errors import DataError, cut
 
 LEVELS = "levels"
 """the layout of a table whose names had two levels"""
@@ -35,7 +35,10 @@ def one_level(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         part = frame.iloc[:, [*of_all, *own]]
         part = part[frame.iloc[:, own].notna().any(axis=1).to_numpy()]
         shared = [str(columns[at][quantity]) or str(columns[at][ticker]) for at in of_all]
-        part.columns = pd.Index([*shared, *(str(columns[at][quantity]) for at in own)], dtype=object)
+        names = [*shared, *(str(columns[at][quantity]) for at in own)]
+        if len({*names, "ticker"}) <= len(names):
+            raise DataError(f"{source}: of ticker {cut(symbol)} two columns have one name; keep one")
+        part.columns = pd.Index(names, dtype=object)
         parts.append(part.assign(ticker=symbol))
     return pd.concat(parts)
 

@@ -43,7 +43,11 @@ class Table:
         value = self.frame.iloc[position, column]
         if self.frame.iloc[[position], column].isna().item():
             return f"{name} is empty or NaN"
-        return f"{name} {reprlib.repr(value) if isinstance(value, str) else str(value)[:40]} {reason}"
+        try:
+            text = reprlib.repr(value) if isinstance(value, str) else str(value)[:40]
+        except (NotImplementedError, OverflowError, ValueError):  # pandas cannot write dates beyond the year 9999
+            text = "of another age"
+        return f"{name} {text} {reason}"
 
 
 class Problems:

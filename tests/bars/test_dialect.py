@@ -59,7 +59,7 @@ def test_commas_between_thousands_stay() -> None:
 
 def test_what_may_be_either_is_not_guessed() -> None:
     with pytest.raises(
-        DataError, match="'1,234' has either decimals or thousands after its comma; say which: .*--decimal"
+        DataError, match=r"'1,234' has either decimals or thousands after its comma; say which: .*--decimal"
     ):
         points(a=["1,234", "2,345"], b=[1, 2])
     assert points(",", a=["1,234", "2,345"], b=["1.234", "5"]) == {"a": [1.234, 2.345], "b": [1234, 5]}

@@ -180,9 +180,15 @@ def test_what_is_nothing_is_refused_with_what_was_found(tmp_path: Path) -> None:
 def test_dates_that_disagree_are_refused(tmp_path: Path) -> None:
     late = [*TRUTH.time[:40], *(TRUTH.time[40:] + 60)]
     message = refused(tmp_path, csv({"datetime": text("%Y-%m-%d %H:%M:%S"), "timestamp": late, **prices()}))
-    assert (
-        "two columns of dates that disagree in 20 of 60 rows, first in line 42: datetime 2024-01-02 16:00:00" in message
-    )
+    assert "two columns of dates disagree in 20 of 60 rows, first in line 42: datetime 2024-01-02 16:00:00" in message
+    (tmp_path / "1h").mkdir()
+    (tmp_path / "aaa_1h.csv").rename(tmp_path / "1h" / "aaa_1h.csv")
+    (bars,) = load_bars(tmp_path, ["aaa"], ["1h"])
+    assert bars.notices == (
+        "two columns of dates disagree in 20 of 60 rows, first in line 42: datetime 2024-01-02 16:00:00 and timestamp "
+        "1704211260: the first of them is read",
+    ), "what was read before is read, and this is said"
+    is_truth(bars)
     broken = FILES["CryptoDataDownload"]().content.replace(b"2024-01-02 00:00:00", b"2024-01-02 00:30:00")
     assert "disagree in 1 of 60 rows" in refused(tmp_path, broken)
 
@@ -197,12 +203,3 @@ def test_an_answer_without_bars_is_no_table(tmp_path: Path) -> None:
         (tmp_path / "AAA_1h.json").write_text(json.dumps(content))
         with pytest.raises(DataError, match="found one object, should be an array"):
             read_table(tmp_path / "AAA_1h.json")
-
-
-def test_a_further_layout_is_a_definition_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nextbar.bars.layouts import Layout
-
-    monkeypatch.setitem(LAYOUTS, "toy", Layout({"when": "date", "last": "close"}, dates="%d/%m/%y %H:%M"))
-    content = csv({"when": text("%d/%m/%y %H:%M"), **prices({"close": "last"})})
-    (tmp_path / "aaa_1h.csv").write_bytes(content)
-    is_truth(load_bars(tmp_path, ["aaa"], ["1h"])[0])

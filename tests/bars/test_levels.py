@@ -29,3 +29,12 @@ def test_levels_that_mean_something_else_are_refused() -> None:
     for names in ([("a", "b")], [("close", "a", "b")]):
         with pytest.raises(DataError, match=f"a: the columns have {len(names[0])} levels"):
             one_level(pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples(names)), "a")
+
+
+def test_a_name_twice_is_refused() -> None:
+    columns = pd.MultiIndex.from_tuples([("close", "A"), ("close", "A")])
+    with pytest.raises(DataError, match="a: of ticker A two columns have one name"):
+        one_level(pd.DataFrame([[1, 2]], columns=columns), "a")
+    columns = pd.MultiIndex.from_tuples([("close", "A"), ("ticker", "")])
+    with pytest.raises(DataError, match="of ticker A two columns"):
+        one_level(pd.DataFrame([[1, 2]], columns=columns), "a")
