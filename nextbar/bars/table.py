@@ -40,12 +40,12 @@ class Table:
 
     def verdict(self, name: str, column: int, position: int, reason: str) -> str:
         """A column's standard name, a value as the source has it, and the reason why it is refused."""
-        value = self.frame.iloc[position, column]
         if self.frame.iloc[[position], column].isna().item():
             return f"{name} is empty or NaN"
         try:
+            value = self.frame.iloc[position, column]
             text = reprlib.repr(value) if isinstance(value, str) else str(value)[:40]
-        except (NotImplementedError, OverflowError, ValueError):  # pandas cannot write dates beyond the year 9999
+        except (NotImplementedError, OverflowError, ValueError):  # pandas cannot write all dates beyond the year 9999
             text = "of another age"
         return f"{name} {text} {reason}"
 
