@@ -99,7 +99,7 @@ def _called(path: Path) -> tuple[str, str]:
     if called is None:
         raise DataError(
             f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
-            f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, name a folder of bars, or "
+            f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, or name a folder of bars; "
             f"{IMPORT}"
         )
     return called

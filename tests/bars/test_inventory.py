@@ -76,4 +76,4 @@ def test_a_path_without_bars_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
         "spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars"
-    )
+        f"spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars; {IMPORT}"
