@@ -29,8 +29,8 @@ from sample_configs import experiment
 
 from nextbar.bars.bars import table_bars
 from nextbar.bars.columns import DEFAULT_NEEDS
-from nextbar.bars.layouts import recognised, single
 from nextbar.bars.reading import FURTHER, READERS
+from nextbar.bars.recognition import recognised, single
 from nextbar.config import ExperimentConfig
 from nextbar.config.yaml_file import read_yaml
 from nextbar.errors import NextbarError

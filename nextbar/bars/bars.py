@@ -17,8 +17,8 @@ from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
 from nextbar.bars.dates import instant
 from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
-from nextbar.bars.layouts import single
 from nextbar.bars.reading import read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.table import Table
 from nextbar.resolution import seconds
 

@@ -13,9 +13,9 @@ import pandas as pd
 from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, plain
+from nextbar.bars.date_columns import KEEP, date_columns, further_dates
 from nextbar.bars.dates import DAY, iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
-from nextbar.bars.layouts import KEEP, date_columns, further_dates
 from nextbar.bars.reading import read_table
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError, listed

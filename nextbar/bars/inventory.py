@@ -14,8 +14,8 @@ from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
 from nextbar.bars.file_names import IMPORT, called_elsewhere
 from nextbar.bars.folder import layout, list_series, series_called
-from nextbar.bars.layouts import single
 from nextbar.bars.reading import READERS, read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.table import Table
 from nextbar.errors import DataError
 from nextbar.resolution import seconds

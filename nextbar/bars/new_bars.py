@@ -13,8 +13,8 @@ from nextbar.bars.columns import FrameNames, TableNeeds, plain, refuse_names
 from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.folder import existing_folder, series_called
 from nextbar.bars.frames import Readable, frame_tables, has_column, readable
-from nextbar.bars.layouts import single
 from nextbar.bars.reading import read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.series import series_tickers
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig, ExperimentConfig

@@ -16,8 +16,8 @@ import pandas as pd
 from nextbar.bars.bounds import MOST_COLUMNS, largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
 from nextbar.bars.feather import read_feather
-from nextbar.bars.layouts import recognised
 from nextbar.bars.levels import ABOUT_LEVELS, LEVELS, index_as_columns, one_level
+from nextbar.bars.recognition import recognised
 from nextbar.bars.services import unwrapped
 from nextbar.bars.table import Table
 from nextbar.bars.zip_file import only_member

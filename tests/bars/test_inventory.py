@@ -75,5 +75,6 @@ def test_a_path_without_bars_is_refused(tmp_path: Path) -> None:
         take_inventory(path)
     assert str(caught.value) == (
         f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
-        "spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars"
-        f"spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars; {IMPORT}"
+        "spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars; "
+        f"{IMPORT}"
+    )
