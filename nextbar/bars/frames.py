@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from nextbar.bars.columns import plain
+from nextbar.bars.json_file import records_table
 from nextbar.bars.levels import ABOUT_LEVELS, index_as_columns, one_level
-from nextbar.bars.reading import records_table
 from nextbar.bars.recognition import recognised
 from nextbar.bars.services import unwrapped
 from nextbar.bars.table import Table

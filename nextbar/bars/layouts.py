@@ -9,7 +9,7 @@ BROKER = "its dates are on the broker's clock and read as UTC (nextbar data impo
 
 
 @dataclass(frozen=True)
-class Layout:
+class NamedLayout:
     """What a program calls its columns.
 
     ``columns`` maps patterns of its names, in lower case, to the names here: ``day`` and ``clock`` become the date, and
@@ -27,7 +27,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Unnamed:
+class UnnamedLayout:
     """The columns of a program that writes no names, in their order; an empty name is left out."""
 
     columns: Sequence[str]
@@ -41,57 +41,57 @@ def _t(*names: str) -> frozenset[str]:
 _ANGLES = {"<open>": "open", "<high>": "high", "<low>": "low", "<close>": "close"}
 _OHLCV = ("open", "high", "low", "close", "volume")
 
-LAYOUTS: dict[str, Layout] = {
-    "stooq": Layout(
+LAYOUTS: dict[str, NamedLayout] = {
+    "stooq": NamedLayout(
         {"<ticker>": "ticker", "<per>": "", "<date>|<dtyyyymmdd>": "day", "<time>": "clock", **_ANGLES,
          "<vol>": "volume", "<openint>": ""},
         _t("<per>", "<time>", "<vol>", "<openint>"),
         note="its dates are read as UTC (nextbar data import --timezone says which clock they are on)",
     ),
-    "metatrader5": Layout(
+    "metatrader5": NamedLayout(
         {"<date>": "day", "<time>": "clock", **_ANGLES, "<tickvol>": "volume", "<vol>": "real volume",
          "<spread>": "spread"},
         _t("<time>", "<vol>", "<spread>"),
         note=BROKER,
     ),
-    "dukascopy": Layout({"gmt time|utc time|time \\(utc\\)": "date"}, dates="%d.%m.%Y %H:%M:%S.%f"),
-    "cryptodatadownload": Layout(
+    "dukascopy": NamedLayout({"gmt time|utc time|time \\(utc\\)": "date"}, dates="%d.%m.%Y %H:%M:%S.%f"),
+    "cryptodatadownload": NamedLayout(
         {"unix|unix timestamp": "date", "date": "", "symbol": "ticker", "volume (?!us|eur).*": "volume",
          "tradecount": "trades"},
         _t("unix|unix timestamp", "date", "tradecount", "volume (?!us|eur).*"),
         preamble="cryptodatadownload",
     ),
-    "alpaca": Layout(
+    "alpaca": NamedLayout(
         {"t": "date", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "n": "trades", "vw": "vwap",
          "symbol": "ticker"},
         _t("v", "n", "vw", "symbol"),
     ),
-    "polygon": Layout({"window_start": "date", "transactions": "trades"}, _t("transactions")),
-    "binance": Layout(
+    "polygon": NamedLayout({"window_start": "date", "transactions": "trades"}, _t("transactions")),
+    "binance": NamedLayout(
         {"open[_ ]time": "date", "close[_ ]time": "", "count|number[_ ]of[_ ]trades": "trades", "ignore": ""},
         _t("close[_ ]time", "count|number[_ ]of[_ ]trades", "ignore"),
     ),
-    "nixtla": Layout({"unique_id": "ticker", "ds": "date", "y": "close"}, _t("unique_id")),
-    "stooq_pl": Layout(
+    "nixtla": NamedLayout({"unique_id": "ticker", "ds": "date", "y": "close"}, _t("unique_id")),
+    "stooq_pl": NamedLayout(
         {"data": "date", "otwarcie": "open", "najwyzszy": "high", "najnizszy": "low", "zamkniecie": "close",
          "wolumen": "volume"},
         _t("wolumen"),
     ),
-    "pandas": Layout({"|unnamed: 0": "date"}),
-    "day_and_clock": Layout({"date": "day", "time": "clock"}),
+    "pandas": NamedLayout({"|unnamed: 0": "date"}),
+    "day_and_clock": NamedLayout({"date": "day", "time": "clock"}),
 }  # fmt: skip
 """name: layout with names of columns; the first that fits is taken"""
 
-UNNAMED: dict[str, Unnamed] = {
-    "binance_klines": Unnamed(
+UNNAMED: dict[str, UnnamedLayout] = {
+    "binance_klines": UnnamedLayout(
         ("date", *_OHLCV, "", "quote volume", "trades", "taker buy volume", "taker buy quote volume", ""),
     ),
-    "kraken": Unnamed(("date", *_OHLCV, "trades")),
-    "kraken_api": Unnamed(("date", "open", "high", "low", "close", "vwap", "volume", "trades")),
-    "metatrader4": Unnamed(("day", "clock", *_OHLCV), BROKER),
-    "ccxt": Unnamed(("date", *_OHLCV)),
-    "coinbase": Unnamed(("date", "low", "high", "open", "close", "volume")),
-    "bitfinex": Unnamed(("date", "open", "close", "high", "low", "volume")),
-    "ohlc": Unnamed(("date", "open", "high", "low", "close")),
+    "kraken": UnnamedLayout(("date", *_OHLCV, "trades")),
+    "kraken_api": UnnamedLayout(("date", "open", "high", "low", "close", "vwap", "volume", "trades")),
+    "metatrader4": UnnamedLayout(("day", "clock", *_OHLCV), BROKER),
+    "ccxt": UnnamedLayout(("date", *_OHLCV)),
+    "coinbase": UnnamedLayout(("date", "low", "high", "open", "close", "volume")),
+    "bitfinex": UnnamedLayout(("date", "open", "close", "high", "low", "volume")),
+    "ohlc": UnnamedLayout(("date", "open", "high", "low", "close")),
 }
 """name: layout without names of columns; that which all rows fit is taken"""

@@ -12,7 +12,7 @@ import pandas as pd
 from nextbar.bars.columns import ALIASES, PRICES, plain
 from nextbar.bars.date_columns import CLOCK, KEEP, clocked, dated, disagreement, further_dates, in_form, joined
 from nextbar.bars.dates import read_dates
-from nextbar.bars.layouts import LAYOUTS, UNNAMED, Layout, Unnamed
+from nextbar.bars.layouts import LAYOUTS, UNNAMED, NamedLayout, UnnamedLayout
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError, listed, nearest
 
@@ -78,7 +78,7 @@ def _named(table: Table, layout: str | None, date_format: str | None) -> Table:
     return replace(table, frame=frame, layout=name, notices=(*table.notices, told))
 
 
-def _share(frame: pd.DataFrame, form: Unnamed, date_format: str | None) -> float:
+def _share(frame: pd.DataFrame, form: UnnamedLayout, date_format: str | None) -> float:
     """Share of the rows that make sense as bars of a layout without names: 0 where dates are none."""
     at = {name: place for place, name in enumerate(form.columns)}
     values = {name: pd.to_numeric(frame.iloc[:, at[name]], errors="coerce").to_numpy(float) for name in PRICES}
@@ -127,7 +127,7 @@ def _renamed(table: Table, layout: str | None) -> Table:
     return replace(table, notices=(*table.notices, *told_dates)) if told_dates else table
 
 
-def _places(names: Sequence[str], form: Layout) -> dict[int, str] | None:
+def _places(names: Sequence[str], form: NamedLayout) -> dict[int, str] | None:
     """The name here of each column that a layout renames; None where it does not fit."""
     places: dict[int, str] = {}
     for pattern, standard in form.columns.items():
@@ -142,7 +142,7 @@ def _places(names: Sequence[str], form: Layout) -> dict[int, str] | None:
     return places if "close" in got and {"date", "day"} & got else None
 
 
-def _under(table: Table, name: str, form: Layout, places: Mapping[int, str]) -> Table:
+def _under(table: Table, name: str, form: NamedLayout, places: Mapping[int, str]) -> Table:
     """The table of a layout under the names here; a column whose name is taken keeps its own."""
     frame, names = table.frame, [plain(column) for column in table.frame.columns]
     taken = [other for at, other in enumerate(names) if at not in places]
@@ -192,7 +192,7 @@ def single(table: Table, ticker: str | None = None) -> Table:
 def _hint(names: Sequence[str]) -> str:
     """The layout that most of a table's names are of, and what it would need."""
 
-    def missing(form: Layout) -> list[str]:
+    def missing(form: NamedLayout) -> list[str]:
         return [p.split("|")[0] for p in form.columns if p not in form.may_lack and not any(
             re.fullmatch(p, name) for name in names)]  # fmt: skip
 

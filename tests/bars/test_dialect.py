@@ -63,3 +63,9 @@ def test_what_may_be_either_is_not_guessed() -> None:
     ):
         points(a=["1,234", "2,345"], b=[1, 2])
     assert points(",", a=["1,234", "2,345"], b=["1.234", "5"]) == {"a": [1.234, 2.345], "b": [1234, 5]}
+
+
+def test_what_is_empty_stays_empty() -> None:
+    for decimal in (None, ","):
+        frame = with_points(pd.DataFrame({"a": ["1,5", None]}), decimal, "a")
+        assert frame["a"].isna().tolist() == [False, True] and frame["a"][0] == 1.5

@@ -19,7 +19,7 @@ from trainings import train
 from nextbar import ExperimentConfig, Forecaster, ModelConfig, Trainer, backtest, write_report
 from nextbar.bars import reading
 from nextbar.bars.bars import fingerprint, frame_bars
-from nextbar.bars.layouts import LAYOUTS, Layout
+from nextbar.bars.layouts import LAYOUTS, NamedLayout
 from nextbar.bars.reading import read_csv
 from nextbar.bars.table import Table
 from nextbar.baselines import BASELINES
@@ -117,7 +117,7 @@ def test_a_file_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_layout_of_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LAYOUTS, "toy", Layout({"when": "date", "last": "close"}, dates="%d/%m/%y %H:%M"))
+    monkeypatch.setitem(LAYOUTS, "toy", NamedLayout({"when": "date", "last": "close"}, dates="%d/%m/%y %H:%M"))
     theirs = BARS.assign(date=pd.to_datetime(BARS["date"], utc=True).dt.strftime("%d/%m/%y %H:%M"))
     read, ours = (frame_bars(frame, "1h") for frame in (theirs.rename(columns={"date": "when", "close": "last"}), BARS))
     assert fingerprint(read) == fingerprint(ours)
