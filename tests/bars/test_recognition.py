@@ -104,3 +104,15 @@ def test_dates_of_another_form_without_names(tmp_path: Path) -> None:
     assert "no header, and 6 columns" in refused(tmp_path, content)
     import_bars([tmp_path / "aaa_1h.csv"], tmp_path / "out", ImportOptions(date_format="%d.%m.%Y %H:%M"))
     is_truth(load_bars(tmp_path / "out", ["aaa"], ["1h"])[0])
+
+
+def test_a_few_bars_that_move_tell_unless_another_is_broken(tmp_path: Path) -> None:
+    values = np.stack([TRUTH.time, *[TRUTH.close] * 4, TRUTH.volume], axis=1)
+    values[5:8, 1:5] = TRUTH.loc[5:7, OHLCV[:4]]
+    path = tmp_path / "aaa_1h.json"
+    path.write_text(json.dumps(values.tolist()))
+    assert read_table(path).layout == "ccxt"
+    values[20, 1:5] = 1, 2, 3, 4  # high below low in every layout
+    path.write_text(json.dumps(values.tolist()))
+    with pytest.raises(DataError, match="ccxt and coinbase and bitfinex alike"):
+        read_table(path)
