@@ -39,7 +39,7 @@ mutants: $(VENV)/installed-mutants
 	@$(BIN)/python tests/mutants.py --minutes $(MINUTES) --only '$(ONLY)'
 
 fuzz: MINUTES = 10
-fuzz: ONLY = csv,csv.gz,json,parquet,config,yaml,space,expression
+fuzz: ONLY = csv,csv.gz,json,parquet,layouts,answers,feather,zip,config,yaml,space,expression
 fuzz: $(VENV)/installed-dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
 

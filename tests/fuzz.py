@@ -23,12 +23,14 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
+from layout_files import FILES
 from mutilated import cases, csv, parquet, table
 from sample_configs import experiment
 
 from nextbar.bars.bars import table_bars
 from nextbar.bars.columns import DEFAULT_NEEDS
-from nextbar.bars.reading import READERS
+from nextbar.bars.reading import FURTHER, READERS
+from nextbar.bars.recognition import recognised, single
 from nextbar.config import ExperimentConfig
 from nextbar.config.yaml_file import read_yaml
 from nextbar.errors import NextbarError
@@ -115,7 +117,8 @@ def _space() -> bytes:
 
 
 def _bars(extension: str) -> Callable[[bytes], object]:
-    return lambda data: table_bars(READERS[extension](data, "file"), "abc", "1h", DEFAULT_NEEDS)
+    read = READERS.get(extension) or FURTHER[extension]
+    return lambda data: table_bars(single(recognised(read(data, "file"))), "abc", "1h", DEFAULT_NEEDS)
 
 
 def _file(read: Callable[[Path], object]) -> Callable[[bytes], object]:
@@ -137,12 +140,21 @@ def _seeds(extension: str) -> list[bytes]:
     return [case.content for case in cases() if case.extension == extension and len(case.content) < 100_000]
 
 
+def _laid_out(extension: str) -> list[bytes]:
+    files = [make() for make in FILES.values()]
+    return [file.content for file in files if file.name.endswith(extension)]
+
+
 SMALL = table().head(30)
 TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], list[bytes]]]] = {
     "csv": (_bars(".csv"), lambda: [csv(SMALL), csv(SMALL.head(3)), *_seeds("csv")]),
     "csv.gz": (_bars(".csv.gz"), lambda: [gzip.compress(csv(SMALL), mtime=0), *_seeds("csv.gz")]),
     "json": (_bars(".json"), lambda: [json.dumps(SMALL.to_dict("records")).encode(), *_seeds("json")]),
     "parquet": (_bars(".parquet"), lambda: [parquet(SMALL), *_seeds("parquet")]),
+    "feather": (_bars(".feather"), lambda: _laid_out(".feather")),
+    "zip": (_bars(".zip"), lambda: _laid_out(".zip")),
+    "layouts": (_bars(".csv"), lambda: _laid_out(".csv")),
+    "answers": (_bars(".json"), lambda: _laid_out(".json")),
     "config": (_file(ExperimentConfig.load), lambda: [_config()]),
     "yaml": (_file(read_yaml), lambda: [_config(), b"a: &x [1, 2]\nb: *x\n"]),
     "space": (_file(Space.load), lambda: [_space()]),

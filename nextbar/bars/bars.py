@@ -18,6 +18,7 @@ from nextbar.bars.dates import instant
 from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
 from nextbar.bars.reading import read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.table import Table
 from nextbar.resolution import seconds
 
@@ -95,7 +96,9 @@ def load_bars(
             series, or all problems of one file.
     """
     paths = find_series(datapath, tickers, resolutions)
-    return [table_bars(read_table(path), ticker, resolution, needs) for resolution, ticker, path in paths]
+    return [
+        table_bars(single(read_table(path), ticker), ticker, resolution, needs) for resolution, ticker, path in paths
+    ]
 
 
 def frame_bars(

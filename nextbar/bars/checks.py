@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,23 +40,48 @@ def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> Checke
     Raises:
         DataError: all problems of the table together, the first ten listed.
     """
+    problems, checked = _examine(table, resolution, step, needs)
+    problems.raise_if_any()
+    time, columns, notices = checked
+    return CheckedColumns(time, columns, (*notices, *suspicions(time, columns)))
+
+
+def without_bad(table: Table, resolution: str, step: int, needs: TableNeeds) -> tuple[Table, list[str]]:
+    """The rows of a table that have no problem, and a line about each of the first that have one.
+
+    Raises:
+        DataError: a problem of the table as a whole, or no row is left.
+    """
+    lines: list[str] = []
+    while True:
+        problems, _ = _examine(table, resolution, step, needs)
+        if not problems:
+            return table, lines
+        if problems.of_all or problems.bad_N.all():
+            problems.raise_if_any()
+        lines += problems.lines()
+        good_N = ~problems.bad_N
+        table = replace(table, frame=table.frame[good_N], rows_N=table.rows_N[good_N])
+
+
+def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tuple[Problems, CheckedColumns]:
+    """The problems of a table, and its columns as far as they are sound."""
     if not len(table):
         raise DataError(f"{table.source}: no rows, only the names of columns; at least one bar is needed")
     problems = Problems(table)
-    notices: list[str] = []
+    notices: list[str] = list(table.notices)
     positions, misnamed = needs.match(list(table.frame.columns))
     for text in misnamed:
-        problems.whole(text)
+        problems.whole(text + (table.hint if text.startswith("no column") else ""))
     columns = _numbers(table, positions, needs, problems, notices)
     if "high" in columns and "low" in columns:
         _check_order(columns, problems)
     if "date" not in positions:
-        problems.raise_if_any()
+        return problems, CheckedColumns(np.empty(0, np.int64), {}, tuple(notices))
     order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
-    problems.raise_if_any()
     columns = {name: values[order] for name, values in columns.items()}
-    return CheckedColumns(time, columns, (*notices, *suspicions(time, columns)))
+    return problems, CheckedColumns(time, columns, tuple(notices))
 
 
 def _numbers(

@@ -15,6 +15,8 @@ import pandas as pd
 
 from nextbar.bars.bounds import largest_unpacked, too_large
 from nextbar.bars.columns import ALIASES, plain
+from nextbar.bars.dialect import LOOKED_AT, SEPARATORS, Dialect, with_points
+from nextbar.bars.levels import ABOUT_LEVELS, LEVELS, one_level
 from nextbar.bars.table import Table
 from nextbar.errors import DataError, short
 
@@ -22,32 +24,80 @@ from nextbar.errors import DataError, short
 _JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
 _PAGE = re.compile(r"\s*<(?:[!?]|html\b|.*</)", re.IGNORECASE | re.DOTALL)
 _GZIP = b"\x1f\x8b"
-_SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a space"}
+_UNREAD = {";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a space"}
+"""separators that are named in a message, where the lines do not agree on them"""
 
 
-def read_csv(data: bytes, source: str) -> Table:
+def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
     """The table in the bytes of a CSV file.
 
+    Args:
+        data: the bytes.
+        source: the path, which messages begin with.
+        decimal: the mark before decimals; None: a point, or what numbers between other separators look like.
+
     Raises:
-        DataError: they are not text in UTF-8, or no table separated by commas.
+        DataError: they are not text in UTF-8, or no table separated by commas, semicolons, tabs or bars.
     """
     if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
     text = _decoded(data, source)
-    blank, header = _header(data)
-    names = _names(text, header, source)
-    frame = _parsed(data, blank, header, source)
-    if len(names) != frame.shape[1]:
+    lines = _first_lines(data)
+    dialect = Dialect.of(lines)
+    header = next((line for before, line in lines if before == dialect.skipped), "")
+    _refuse_others(text, header, source)
+    names = _names(header, dialect.separator, source) if dialect.names == 1 else None
+    frame = _parsed(data, dialect, header, source, as_text=decimal == ",")
+    if names is None:
+        frame = _unnamed(frame) if dialect.names == 0 else _levelled(frame, lines, dialect)
+    elif len(names) != frame.shape[1]:
         raise DataError(
             f"{source}: the first line, {_shown(header)}, has {len(names)} of the {frame.shape[1]} names; put all of "
             "them in one line, without line breaks inside quotes"
         )
-    frame.columns = pd.Index(names, dtype=object)
-    lines = np.arange(len(frame)) + blank + 2
+    else:
+        frame.columns = pd.Index(names, dtype=object)
+    rows_N = np.arange(len(frame)) + dialect.skipped + dialect.names + 1
     if frame.iloc[:, 0].isna().any():
         filled = frame.notna().any(axis=1).to_numpy()
-        frame, lines = frame[filled], lines[filled]
-    return Table(source, frame, lines, "line")
+        frame, rows_N = frame[filled], rows_N[filled]
+    notices: tuple[str, ...] = ()
+    if dialect.separator != "," or decimal is not None:
+        pointed = with_points(frame, decimal, source)
+        notices = _separated(dialect.separator, pointed is not frame)
+        frame = pointed
+    if frame.columns.nlevels > 1:
+        order = pd.Series(rows_N, index=frame.index)
+        frame = one_level(frame, source)
+        rows_N = order[frame.index].to_numpy()
+        frame = frame.reset_index(drop=True)
+        return Table(source, frame, rows_N, "line", layout=LEVELS, notices=(*notices, ABOUT_LEVELS))
+    return Table(source, frame, rows_N, "line", dialect.preamble, notices=notices)
+
+
+def _separated(separator: str, commas: bool) -> tuple[str, ...]:
+    """How a table was read that is separated otherwise or has decimal commas."""
+    parts = [f"separated by {SEPARATORS[separator]}"] if separator in SEPARATORS else []
+    parts += ["decimals after commas"] if commas else []
+    return (f"read as {', '.join(parts)}",) if parts else ()
+
+
+def _unnamed(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table without names, numbered; a comma at the end of each line makes no column."""
+    if frame.shape[1] > 1 and frame.iloc[:, -1].isna().all():
+        frame = frame.iloc[:, :-1]
+    return frame.set_axis(range(frame.shape[1]), axis=1)
+
+
+def _levelled(frame: pd.DataFrame, lines: list[tuple[int, str]], dialect: Dialect) -> pd.DataFrame:
+    """A table under two lines of names, and perhaps a third that names the date alone."""
+    above = [line for before, line in lines if before >= dialect.skipped]
+    first, second, third = (next(csv.reader([line], delimiter=dialect.separator)) for line in above[:3])
+    width = frame.shape[1]
+    first, second = ((names + [""] * width)[:width] for names in (first, second))
+    if dialect.names == 3:
+        first[0], second[0] = third[0], ""
+    return frame.set_axis(pd.MultiIndex.from_arrays([first, second]), axis=1)
 
 
 def _decoded(data: bytes, source: str) -> str:
@@ -65,43 +115,50 @@ def _decoded(data: bytes, source: str) -> str:
     return text
 
 
-def _names(text: str, header: str, source: str) -> list[str]:
-    """Names of the columns in the first line, refused where the text is no table separated by commas."""
-    shown = _shown(header)
+def _refuse_others(text: str, header: str, source: str) -> None:
+    """Raise DataError where a text is JSON or a page."""
     for form, advice in ((_JSON, "as JSON does: save it as a .json file"), (_PAGE, "a web page? Fetch the file again")):
         if form.match(text):
-            raise DataError(f"{source}: not a table separated by commas: it begins with {shown}, {advice}")
+            raise DataError(f"{source}: not a table separated by commas: it begins with {_shown(header)}, {advice}")
+
+
+def _names(header: str, separator: str, source: str) -> list[str]:
+    """Names of the columns in the first line, refused where nothing known separates them."""
     try:
-        names = next(csv.reader([header]))
+        names = next(csv.reader([header], delimiter=separator))
     except csv.Error as error:
         raise DataError(
-            f"{source}: not a table separated by commas: the first line, {shown}, should be names ({error})"
+            f"{source}: not a table separated by commas: the first line, {_shown(header)}, should be names ({error})"
         ) from error
-    for separator, word in _SEPARATORS.items():
-        parts = {plain(part.strip('"')) for part in header.split(separator)}
+    for mark, word in _UNREAD.items():
+        parts = {plain(part.strip('"')) for part in header.split(mark)}
         if len(names) == 1 and len(parts) > 1 and parts & set(ALIASES["date"]):
             raise DataError(
-                f"{source}: the separator seems to be {word} ({separator!r}), found in the first line "
+                f"{source}: the separator seems to be {word} ({mark!r}), found in the first line "
                 f"{short(header)}; save the file with commas"
             )
     return names
 
 
-def _parsed(data: bytes, blank: int, header: str, source: str) -> pd.DataFrame:
-    """The table after so many blank lines, under whatever names pandas reads."""
+def _parsed(data: bytes, dialect: Dialect, header: str, source: str, as_text: bool) -> pd.DataFrame:
+    """The table, under whatever names pandas reads; numbered where the names are not one line."""
+    named = dialect.names == 1
     try:
         with warnings.catch_warnings():
             # without an error here, fields that the first line has no name for are silently dropped
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 io.BytesIO(data),
-                skiprows=blank,
+                sep=dialect.separator,
+                header=0 if named else None,
+                skiprows=dialect.skipped + (0 if named else dialect.names),
                 skip_blank_lines=False,
                 index_col=False,
                 keep_default_na=False,
                 na_values=[""],
                 encoding="utf-8-sig",
                 low_memory=False,
+                dtype=str if as_text else None,
             )
     except pd.errors.ParserWarning as error:
         raise DataError(
@@ -118,15 +175,18 @@ def _shown(header: str) -> str:
     return reprlib.repr(header.strip())
 
 
-def _header(data: bytes) -> tuple[int, str]:
-    """Number of blank lines before the first written one, and that line."""
-    for blank, line in enumerate(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig")):
+def _first_lines(data: bytes) -> list[tuple[int, str]]:
+    """The first written lines, each with the number of lines before it."""
+    written: list[tuple[int, str]] = []
+    for before, line in enumerate(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig")):
         if line.strip():
-            return blank, line.rstrip("\r\n")
-    return 0, ""
+            written.append((before, line.rstrip("\r\n")))
+        if len(written) == LOOKED_AT:
+            break
+    return written or [(0, "")]
 
 
-def read_gzip(data: bytes, source: str) -> Table:
+def read_gzip(data: bytes, source: str, decimal: str | None = None) -> Table:
     """The table in the bytes of a gzipped CSV file.
 
     Raises:
@@ -146,4 +206,4 @@ def read_gzip(data: bytes, source: str) -> Table:
         raise DataError(f"{source}: the file is empty")
     if text[:2] == _GZIP:
         raise DataError(f"{source}: a gzip file inside a gzip file; unpack it once")
-    return read_csv(text, source)
+    return read_csv(text, source, decimal)

@@ -24,6 +24,7 @@ _UNITS = 300
 """ratio of two dates that are numbers of different units; units differ by 1,000"""
 _FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
 _ISO = r"^\s*\d{4}-?\d{2}-?\d{2}(?:$|[T\s])"
+_SHORT = r"^\s*(\d{1,2})[./-](\d{1,2})[./-]\d{4}(?:\D.*)?$"
 _DAY = r"\d{4}-?\d{2}-?\d{2}"
 _NUMBER = r"^\s*[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?\s*$"
 _WORD = r"\s*(?:UTC|GMT)\s*$"
@@ -37,6 +38,8 @@ class Dates:
     seconds_N: np.ndarray
     good_N: np.ndarray
     mistakes: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    local: bool = False
+    """whether they say neither a zone nor how long after the epoch: times on a clock, read as UTC"""
 
     def refuse(self, bad_N: np.ndarray, reason: str) -> None:
         """Count the rows where ``bad_N`` as mistakes, those that are one already excepted."""
@@ -65,6 +68,7 @@ def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
     dates.refuse(column.isna().to_numpy(), "is empty")
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
         micros = _micros(column)
+        dates.local = not isinstance(column.dtype, pd.DatetimeTZDtype)
     elif column.dtype.kind == "m":
         dates.refuse(np.ones(n, bool), "is a duration, not a date")
         micros = np.zeros(n, np.int64)
@@ -92,10 +96,12 @@ def _micros(column: pd.Series) -> np.ndarray:
 def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
     if _like(text, _WORD).any():
         text = text.str.replace(_WORD, "Z", regex=True)
+    _refuse_day_or_month_first(text, dates)
     dates.refuse(~_like(text, _ISO), _FORMS)
     parsed = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
     dates.refuse(parsed.isna().to_numpy(), _FORMS)
     zoned = _like(text, _ZONE)
+    dates.local = not zoned.any()
     with_zone, without = zoned & dates.good_N, ~zoned & dates.good_N
     if with_zone.any() and without.any():
         if with_zone.sum() < without.sum():
@@ -103,6 +109,18 @@ def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
         else:
             dates.refuse(without, "has no time zone and other rows have one: give one to all rows or to none")
     return _micros(parsed)
+
+
+def _refuse_day_or_month_first(text: pd.Series, dates: Dates) -> None:
+    """Refuse dates such as 31.01.2024, saying which comes first as far as the whole column tells."""
+    first_N = _like(text, _SHORT) & dates.good_N
+    if first_N.sum() * 2 > dates.good_N.sum():
+        parts = text[first_N].str.extract(_SHORT).astype(int)
+        day, month = parts[0].max() > 12, parts[1].max() > 12
+        which = "the day comes first" if day else "the month comes first" if month else "is day or month first?"
+        form = "%d.%m.%Y" if day or not month else "%m/%d/%Y"
+        told = f"is not ISO 8601 ({which}): import the file, with nextbar data import --date-format such as {form}"
+        dates.refuse(first_N, told)
 
 
 def _like(text: pd.Series, pattern: str) -> np.ndarray:
@@ -124,6 +142,7 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
         days = pd.to_datetime(digits, format="%Y%m%d", errors="coerce")
         if days[dates.good_N].notna().mean() > 0.9:
             dates.refuse(days.isna().to_numpy(), _FORMS)
+            dates.local = True
             return _micros(days)
     dates.refuse(_other_unit(np.abs(amounts), middle), "counts in another unit than the other rows")
     unit = int(np.searchsorted([_MILLISECONDS, 1e14, 1e17], middle, side="right"))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from nextbar.bars.file_names import IMPORT, called_elsewhere
 from nextbar.bars.reading import READERS, extension_of
 from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
@@ -26,6 +27,8 @@ def series_called(path: Path) -> tuple[str, str] | None:
 
 def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
     """(resolution, ticker, path) of every file of bars under a folder, also of two for one series.
+
+    A folder without one that is called as here is looked through for what other programs call theirs.
 
     Raises:
         DataError: no such folder.
@@ -48,7 +51,16 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
             ending = f"_{sub.name}{extension}"
             if extension and path.name.lower().endswith(ending) and not path.name.startswith(("_", ".")):
                 files.append((sub.name, path.name[: -len(ending)], path))
-    return files
+    return files or _elsewhere(folder)
+
+
+def _elsewhere(folder: Path) -> list[tuple[str, str, Path]]:
+    """The series of a folder, and of those in it that are called by a resolution, by names of other programs."""
+    subs = [sub for sub in folder.iterdir() if sub.is_dir() and is_resolution(sub.name)]
+    paths = sorted(path for sub in (folder, *subs) for path in sub.iterdir() if path.is_file())
+    called = [(called_elsewhere(path), path) for path in paths]
+    series = [(*names, path) for names, path in called if names]
+    return sorted(series, key=lambda one: (seconds(one[0]), one[0], one[1], one[2]))
 
 
 def existing_folder(written: str, recorded: str | None) -> str:
@@ -95,7 +107,11 @@ def find_series(
 def _only(files: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, resolution: str) -> Path:
     """The one file of a series."""
     if resolution not in files:
-        existing = f"there are {listed(files)}" if files else f"there are no bars at all; a file is called {layout()}"
+        existing = (
+            f"there are {listed(files)}"
+            if files
+            else f"there are no bars at all; a file is called {layout()}; of other names: {IMPORT}"
+        )
         raise DataError(f"no bars at resolution {resolution!r} in {str(datapath)!r}; {existing}")
     paths = files[resolution].get(ticker, [])
     if not paths:
@@ -104,7 +120,8 @@ def _only(files: dict[str, dict[str, list[Path]]], datapath: Path, ticker: str, 
         existing = listed(files[resolution])
         raise DataError(f"no ticker {ticker!r} at {resolution} in {str(datapath)!r}; there are {existing}{hint}")
     if len(paths) > 1:
-        raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths))}; keep one")
+        joined = "" if all(map(series_called, paths)) else ", or join them: nextbar data import FILE... --to DIR"
+        raise DataError(f"{len(paths)} files for one series: {' and '.join(map(str, paths[:5]))}; keep one{joined}")
     return paths[0]
 
 

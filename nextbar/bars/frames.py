@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from nextbar.bars.columns import plain
-from nextbar.bars.reading import index_as_columns
+from nextbar.bars.json_file import records_table
+from nextbar.bars.levels import ABOUT_LEVELS, index_as_columns, one_level
+from nextbar.bars.recognition import recognised
+from nextbar.bars.services import unwrapped
 from nextbar.bars.table import Table
 from nextbar.errors import DataError, listed
 
 UNNAMED = "series"
+FRAME = "frame"
+"""what messages call a frame"""
+
+
+class Readable(NamedTuple):
+    """A frame under the names here, how it was read, and the layout it has, empty where it is ours."""
+
+    data: pd.DataFrame
+    notices: tuple[str, ...]
+    layout: str
 
 
 def is_frame(value: object) -> bool:
@@ -24,6 +38,7 @@ def is_frame(value: object) -> bool:
 
 def has_column(frame: Any, column: str) -> bool:
     """True where a frame, or a pandas index, has a column of this name, in whatever case."""
+    frame = frame.data if isinstance(frame, Readable) else frame
     table = nw.from_native(frame, pass_through=True)
     names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
     names += getattr(getattr(frame, "index", None), "names", ())
@@ -46,7 +61,7 @@ def frame_tables(
         DataError: no frame, no such ticker or resolution (the message lists what is there), or rows without a
         ticker.
     """
-    data = _to_pandas(frame, time_col)
+    data, notices, layout = readable(frame, id_col, time_col)
     where = {plain(name): at for at, name in reversed(list(enumerate(data.columns)))}
     rows = np.arange(1, len(data) + 1)
     if not len(data):
@@ -76,8 +91,43 @@ def frame_tables(
         for ticker in names:
             chosen = _among(key_columns, "ticker", ticker, of_resolution)
             source = f"frame, {ticker} at {resolution}" if key_columns else "frame"
-            out.append((resolution, ticker, Table(source, bars[chosen], rows[chosen])))
+            out.append((resolution, ticker, Table(source, bars[chosen], rows[chosen], layout=layout, notices=notices)))
     return out
+
+
+def readable(frame: Any, id_col: str = "ticker", time_col: str = "date") -> Readable:
+    """A frame of any library, or records as a service answers with them, under the names here.
+
+    Where names are given they are kept to, and no other layout is looked for.
+
+    Raises:
+        DataError: it is no frame and no records, or a layout that cannot be read.
+    """
+    if isinstance(frame, Readable):
+        return frame
+    records = unwrapped(frame)[0]
+    if isinstance(records, list) and records and isinstance(records[0], (dict, list, tuple)):
+        table = records_table(frame, FRAME)
+    else:
+        data = _to_pandas(frame, time_col)
+        levels = isinstance(frame, pd.DataFrame) and frame.columns.nlevels > 1
+        table = Table(FRAME, data, np.arange(1, len(data) + 1), notices=(ABOUT_LEVELS,) if levels else ())
+    if (id_col, time_col) == ("ticker", "date"):
+        table = _several(recognised(table))
+    return Readable(table.frame, table.notices, table.layout)
+
+
+def _several(table: Table) -> Table:
+    """The table with ``symbol`` as ``ticker`` where there are several, which could not be read otherwise."""
+    names = [plain(name) for name in table.frame.columns]
+    if "ticker" in names or names.count("symbol") != 1:
+        return table
+    at = names.index("symbol")
+    if table.frame.iloc[:, at].nunique() < 2:
+        return table
+    columns = [("ticker" if place == at else name) for place, name in enumerate(table.frame.columns)]
+    notice = f"read {table.frame.columns[at]} as ticker"
+    return replace(table, frame=table.frame.set_axis(columns, axis=1), notices=(*table.notices, notice))
 
 
 def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequence[str] = ()) -> Any:
@@ -108,10 +158,7 @@ def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
             message = f"the frame cannot be read: {error}"
         raise DataError(message) from error
     if data.columns.nlevels > 1:
-        raise DataError(
-            f"frame: the columns have {data.columns.nlevels} levels (first: {data.columns[0]}); give it "
-            "one level, with the tickers in a column of their own"
-        )
+        data = one_level(data, FRAME)
     return index_as_columns(data, time_col)
 
 

@@ -12,8 +12,10 @@ import numpy as np
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
+from nextbar.bars.file_names import IMPORT, called_elsewhere
 from nextbar.bars.folder import layout, list_series, series_called
 from nextbar.bars.reading import READERS, read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.table import Table
 from nextbar.errors import DataError
 from nextbar.resolution import seconds
@@ -52,7 +54,7 @@ def take_inventory(datapath: str | Path) -> list[Holding]:
         return [_inspect(ticker, resolution, Path(datapath), 1)]
     series = list_series(datapath)
     if not series:
-        raise DataError(f"no bars in {str(datapath)!r}; a file is called {layout()}")
+        raise DataError(f"no bars in {str(datapath)!r}; a file is called {layout()}; of other names: {IMPORT}")
     files = Counter((resolution, ticker) for resolution, ticker, _ in series)
     return [_inspect(ticker, resolution, path, files[resolution, ticker]) for resolution, ticker, path in series]
 
@@ -61,7 +63,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
     """Figures and problems of a file, one of so many for its series."""
     problems = [f"one of {files} files for this series: keep one"] if files > 1 else []
     try:
-        table = read_table(path)
+        table = single(read_table(path), ticker)
     except DataError as error:
         return Holding(ticker, resolution, path, problems=(*problems, _without(path, error)))
     checked = None
@@ -93,11 +95,12 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
 
 def _called(path: Path) -> tuple[str, str]:
     """Resolution and ticker of a file, by its name."""
-    called = series_called(path)
+    called = series_called(path) or called_elsewhere(path)
     if called is None:
         raise DataError(
             f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
-            f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, or name a folder of bars"
+            f"spx_1d.csv (formats: {', '.join(READERS)}); rename it, or name a folder of bars; "
+            f"{IMPORT}"
         )
     return called
 

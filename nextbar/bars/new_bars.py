@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import narwhals as nw
-
 from nextbar.bars.bars import Bars, is_bars, list_series, load_bars, table_bars
 from nextbar.bars.columns import FrameNames, TableNeeds, plain, refuse_names
+from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.folder import existing_folder, series_called
-from nextbar.bars.frames import frame_tables, has_column
+from nextbar.bars.frames import Readable, frame_tables, has_column, readable
 from nextbar.bars.reading import read_table
+from nextbar.bars.recognition import single
 from nextbar.bars.series import series_tickers
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig, ExperimentConfig
@@ -104,8 +104,9 @@ def tables_of(frame: Any, config: DatasetConfig, **names: Unpack[FrameNames]) ->
         DataError: no frame, or none of its resolutions is the run's.
     """
     id_col, time_col = names.get("id_col", "ticker"), names.get("time_col", "date")
-    only = config.tickers if len(config.tickers) == 1 and not has_column(frame, id_col) else None
     with trained_on(config):
+        frame = readable(frame, id_col, time_col)
+        only = config.tickers if len(config.tickers) == 1 and not has_column(frame, id_col) else None
         return frame_tables(frame, _resolutions(frame, config), only, id_col, time_col)
 
 
@@ -143,20 +144,21 @@ def _load(folder: str | Path, tickers: Sequence[str], resolutions: Sequence[str]
 def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
     if not path.exists():
         raise DataError(f"no file or folder {str(path)!r}")
-    whole = read_table(path)
+    whole = single(read_table(path))
     if not any(plain(name) in ("ticker", "resolution") for name in whole.frame.columns):
         return [(*_called(path, config), whole)]
     series = []
     for resolution, ticker, part in tables_of(whole.frame, config):
         rows_N = whole.rows_N[part.rows_N - 1]  # as the file counts them
         source = f"{path}, {ticker} at {resolution}"
-        series.append((resolution, ticker, replace(part, source=source, rows_N=rows_N, row_word=whole.row_word)))
+        as_file = replace(part, source=source, rows_N=rows_N, row_word=whole.row_word, notices=whole.notices)
+        series.append((resolution, ticker, as_file))
     return series
 
 
 def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
     """Resolution and ticker of a file without a column that says so."""
-    called = series_called(path)
+    called = series_called(path) or called_elsewhere(path)
     if called is not None:
         if called[0] not in config.resolutions:
             trained = " and ".join(config.resolutions)
@@ -171,14 +173,12 @@ def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
     )
 
 
-def _resolutions(frame: Any, config: DatasetConfig) -> tuple[str, ...]:
+def _resolutions(frame: Readable, config: DatasetConfig) -> tuple[str, ...]:
     """The run's resolutions that a frame has; all of the run's where it does not say."""
     if len(config.resolutions) == 1:
         return config.resolutions
     if not has_column(frame, "resolution"):
         return config.resolutions
-    table: Any = nw.from_native(frame)
-    table = table.collect() if isinstance(table, nw.LazyFrame) else table
-    column = next((name for name in table.columns if plain(name) == "resolution"), None)
-    existing = set(map(str, table[column].unique().to_list())) if column is not None else set()
+    column = next((name for name in frame.data.columns if plain(name) == "resolution"), None)
+    existing = set(map(str, frame.data[column].unique())) if column is not None else set()
     return tuple(resolution for resolution in config.resolutions if resolution in existing) or config.resolutions

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import errno
 import io
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nextbar.bars.bounds import MOST_COLUMNS, largest, largest_unpacked, too_large
+from nextbar.bars.bounds import largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
+from nextbar.bars.feather import read_feather
+from nextbar.bars.json_file import read_json
+from nextbar.bars.levels import ABOUT_LEVELS, LEVELS, index_as_columns, one_level
+from nextbar.bars.recognition import recognised
 from nextbar.bars.table import Table
+from nextbar.bars.zip_file import only_member
 from nextbar.errors import DataError, first_line
 from nextbar.files import read_bytes
 
 
-def read_table(path: Path) -> Table:
-    """The table in a file of bars, as it stands there.
+def read_table(
+    path: Path, layout: str | None = None, date_format: str | None = None, decimal: str | None = None
+) -> Table:
+    """The table in a file of bars: as it stands there, or under the names here where another program laid it out.
+
+    Args:
+        path: the file.
+        layout: name of the layout; None: by its content.
+        date_format: form of its dates, as of strptime; None: as the layout has them.
+        decimal: the mark before decimals of a text file; None: by its content.
 
     Raises:
         DataError: the file is unreadable, empty, cut off or not of its format.
+        ConfigError: no such layout, or no form of dates.
     """
-    extension = extension_of(path.name)
+    extension = extension_of(path.name) or further_extension(path.name)
     if extension is None:
-        raise DataError(f"{path}: cannot be read as bars; the formats are {', '.join(READERS)}")
+        raise DataError(f"{path}: cannot be read as bars; the formats are {', '.join((*READERS, *FURTHER))}")
     try:
         data = read_bytes(path, largest())
     except OSError as error:
@@ -36,7 +48,13 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data.strip():
         raise DataError(f"{path}: the file is empty")
-    return READERS[extension](data, str(path))
+    read = READERS.get(extension) or FURTHER[extension]
+    table = read(data, str(path)) if decimal is None else TEXTS.get(extension, _no_decimals)(data, str(path), decimal)
+    return recognised(table, layout, date_format)
+
+
+def _no_decimals(data: bytes, source: str, decimal: str) -> Table:
+    raise DataError(f"{source}: its numbers are no text, so that --decimal has no meaning; leave it out")
 
 
 def extension_of(name: str) -> str | None:
@@ -44,49 +62,9 @@ def extension_of(name: str) -> str | None:
     return next((extension for extension in READERS if name.lower().endswith(extension)), None)
 
 
-def _read_json(data: bytes, source: str) -> Table:
-    try:
-        text = data.decode(json.detect_encoding(data))
-        records = json.loads(text)
-        if "\\u" in text:
-            json.dumps(records, ensure_ascii=False).encode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source}: not UTF-8 text; save the file as UTF-8") from error
-    except UnicodeEncodeError as error:
-        around = error.object[max(error.start - 20, 0) : error.end + 10]
-        raise DataError(
-            f"{source}: broken JSON: half a character, {error.object[error.start]!r}, in {around!r}; write whole ones"
-        ) from error
-    except json.JSONDecodeError as error:
-        advice = "write all objects as one array, [{...}, {...}]" if error.msg == "Extra data" else "is it cut off?"
-        raise DataError(
-            f"{source}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; {advice}"
-        ) from error
-    except RecursionError as error:
-        raise DataError(f"{source}: broken JSON: nested too deep for an array of objects") from error
-    except ValueError as error:  # Python reads no longer whole numbers
-        limit = sys.get_int_max_str_digits()
-        raise DataError(f"{source}: a number of more than {limit:,} digits; write it shorter, such as 1e9") from error
-    if not isinstance(records, list):
-        raise DataError(f"{source}: found one {_json_word(records)}, should be an array of objects, one a bar")
-    for number, record in enumerate(records, start=1):
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{source}: record {number} is {_json_word(record)}, should be an object such as "
-                '{"date": "2024-01-31T13:00:00Z", "open": 1.0, ...}'
-            )
-    if not records:
-        raise DataError(f"{source}: the file is empty: an array without a record")
-    names = len(set().union(*records))
-    if names > MOST_COLUMNS:
-        raise DataError(f"{source}: {names:,} names of columns, should be at most {MOST_COLUMNS:,}")
-    frame = pd.DataFrame.from_records(records)
-    return Table(source, frame, np.arange(1, len(frame) + 1))
-
-
-def _json_word(value: object) -> str:
-    kinds = {dict: "object", list: "array", str: "text", bool: "true/false", type(None): "null"}
-    return kinds.get(type(value), "number")
+def further_extension(name: str) -> str | None:
+    """The extension of a further format that a file name ends in, ``None`` for others."""
+    return next((extension for extension in FURTHER if name.lower().endswith(extension)), None)
 
 
 def _read_parquet(data: bytes, source: str) -> Table:
@@ -109,32 +87,43 @@ def _read_parquet(data: bytes, source: str) -> Table:
             f"{source}: the pandas metadata of the Parquet file is damaged ({type(error).__name__}: "
             f"{first_line(error)}); write the file again"
         ) from error
+    if frame.columns.nlevels > 1:
+        frame = index_as_columns(one_level(frame, source), "date")
+        return Table(source, frame, np.arange(1, len(frame) + 1), layout=LEVELS, notices=(ABOUT_LEVELS,))
     frame = index_as_columns(frame, "date")
     return Table(source, frame, np.arange(1, len(frame) + 1))
 
 
-def index_as_columns(frame: pd.DataFrame, time_col: str) -> pd.DataFrame:
-    """The frame with the levels of its index (dates, tickers) as columns."""
-    index = frame.index
-    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.name is None:
-        index = index.rename(time_col)
-    added = {
-        name: index.get_level_values(level)
-        for level, name in enumerate(index.names)
-        if name is not None and name not in frame.columns
-    }
-    bare = frame.reset_index(drop=True)
-    for name, values in added.items():
-        if isinstance(values, pd.PeriodIndex):
-            values = values.to_timestamp()
-        bare[name] = pd.Series(values, index=bare.index)
-    return bare
-
-
 READERS: dict[str, Callable[[bytes, str], Table]] = {
-    ".json": _read_json,
+    ".json": read_json,
     ".csv": read_csv,
     ".csv.gz": read_gzip,
     ".parquet": _read_parquet,
 }
 """ending of a file's name: the function that makes a table of its bytes and its path, which messages begin with"""
+
+
+def _read_zip(data: bytes, source: str) -> Table:
+    name, content = only_member(data, source)
+    extension = extension_of(name) or further_extension(name)
+    if extension in (None, ".zip", ".csv.gz"):
+        raise DataError(f"{source}: {name!r} in the zip file cannot be read as bars; it should be a .csv or .json file")
+    return (READERS.get(extension) or FURTHER[extension])(content, f"{source}/{name}")
+
+
+FURTHER: dict[str, Callable[[bytes, str], Table]] = {
+    ".feather": read_feather,
+    ".zip": _read_zip,
+    ".txt": read_csv,
+    ".tsv": read_csv,
+}
+"""formats that are read from a file that is named, and of a folder where it holds none of the others: a note or a
+packed copy beside a file of bars is no second one"""
+
+TEXTS: dict[str, Callable[[bytes, str, str], Table]] = {
+    ".csv": read_csv,
+    ".csv.gz": read_gzip,
+    ".txt": read_csv,
+    ".tsv": read_csv,
+}
+"""formats whose numbers are text, read with the mark before their decimals"""

@@ -22,6 +22,14 @@ class Table:
     frame: pd.DataFrame
     rows_N: np.ndarray
     row_word: str = "record"
+    preamble: str = ""
+    """an address in a line before the names"""
+    layout: str = ""
+    """what it was read as, where it is not laid out as bars are here"""
+    notices: tuple[str, ...] = ()
+    """how it was read, where that is not as it stands"""
+    hint: str = ""
+    """which layout it is nearest to, for the message that a column is missing"""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -32,10 +40,14 @@ class Table:
 
     def verdict(self, name: str, column: int, position: int, reason: str) -> str:
         """A column's standard name, a value as the source has it, and the reason why it is refused."""
-        value = self.frame.iloc[position, column]
         if self.frame.iloc[[position], column].isna().item():
             return f"{name} is empty or NaN"
-        return f"{name} {reprlib.repr(value) if isinstance(value, str) else str(value)[:40]} {reason}"
+        try:
+            value = self.frame.iloc[position, column]
+            text = reprlib.repr(value) if isinstance(value, str) else str(value)[:40]
+        except (NotImplementedError, OverflowError, ValueError):  # pandas cannot write all dates beyond the year 9999
+            text = "of another age"
+        return f"{name} {text} {reason}"
 
 
 class Problems:
@@ -46,6 +58,13 @@ class Problems:
         self._whole: list[str] = []
         self._rows: list[tuple[int, str]] = []
         self._count = 0
+        self.bad_N = np.zeros(len(table), bool)
+        """rows that have a problem"""
+
+    @property
+    def of_all(self) -> bool:
+        """Whether the table as a whole has one."""
+        return bool(self._whole)
 
     def __bool__(self) -> bool:
         return self._count > 0
@@ -59,6 +78,7 @@ class Problems:
         """Count the rows where ``bad_N`` and return the positions of those to ``tell`` about."""
         positions = np.flatnonzero(bad_N)
         self._count += len(positions)
+        self.bad_N |= bad_N
         return positions[:LISTED].tolist()
 
     def tell(self, position: int, text: str) -> None:

@@ -52,6 +52,44 @@ def check(
             raise NextbarError(f"{len(bad)} of {len(holdings)} series cannot be used as they are.")
 
 
+@data.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Bars of any layout.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to; made if need be.", show_default=False)],
+    ticker: Annotated[
+        str | None, typer.Option("--ticker", metavar="NAME", show_default="by column or file name")
+    ] = None,
+    resolution: Annotated[
+        str | None, typer.Option("--resolution", metavar="1h|1d|…", show_default="by file name")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="Layout.", show_default="by content")
+    ] = None,
+    date_format: Annotated[
+        str | None, typer.Option("--date-format", help="Form of dates, such as %d.%m.%Y.", show_default="ISO 8601")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Whose clock dates are on.", show_default="UTC")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option("--decimal", metavar=",|.", help="What precedes decimals.", show_default="by content")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", metavar="open|close", help="What dates are of a bar.")] = "open",
+    drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with a problem, and say which.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+) -> None:
+    """Write bars of any layout as <resolution>/<ticker>_<resolution>.csv; several files of a series are joined."""
+    with clean_exit():
+        from nextbar.bars.importing import ImportOptions, import_bars
+        from nextbar.logger import get_logger
+
+        options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, drop_bad)
+        for series in import_bars(files, to, options, overwrite=overwrite):
+            for line in (*series.told, f"{series.rows:,} bars"):
+                get_logger().info("%s: %s", series.path.name, line)
+            answer(series.path)
+
+
 def _show(holdings: list[Holding]) -> None:
     console = stdout()
     print_whole(console, _table(holdings))

@@ -66,8 +66,11 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path: Path):
     assert partial.rows == 60 and "no column 'open'" in partial.problems[0]
     assert found["bad", ".csv"].rows is None and "UTF-8" in found["bad", ".csv"].problems[0]
     assert all("one of 2 files" in found["twice", suffix].problems[0] for suffix in (".csv", ".parquet"))
+    inside = take_inventory(tmp_path / "1h")
+    assert {(holding.ticker, holding.path.suffix) for holding in inside} == set(found), "or that folder itself"
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no bars in"):
-        take_inventory(tmp_path / "1h")
+        take_inventory(tmp_path / "empty")
 
 
 def test_the_inventory_tells_the_time_zone(tmp_path: Path):

@@ -72,12 +72,12 @@ def test_a_column_of_two_kinds_far_apart_is_read_in_one_go() -> None:
             "limit (131072))",
         ),
         (
-            "Date;Close\n1;2\n",
+            "Date;Close\n1,2\n",
             "the separator seems to be a semicolon (';'), found in the first line 'Date;Close'; save the file with "
             "commas",
         ),
         (
-            '"time"\t"close"\n1\t2\n',
+            '"time"\t"close"\n1,2\n',
             "the separator seems to be a tab ('\\t'), found in the first line '\"time\"\\t\"close\"'; save the file "
             "with commas",
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nextbar.bars.file_names import IMPORT
 from nextbar.bars.folder import existing_folder, find_series, layout, list_series, series_called
 from nextbar.errors import ConfigError, DataError
 
@@ -96,7 +97,8 @@ def test_series_are_found_by_resolution_then_ticker(tmp_path: Path) -> None:
 def test_series_that_are_not_there_are_told_with_what_is(tmp_path: Path) -> None:
     where = repr(str(tmp_path))
     assert refusal(tmp_path) == (
-        f"no bars at resolution '1h' in {where}; there are no bars at all; a file is called {LAYOUT}"
+        f"no bars at resolution '1h' in {where}; there are no bars at all; a file is called {LAYOUT}; "
+        f"of other names: {IMPORT}"
     )
     touch(tmp_path, "4h/eth_usd_4h.csv", "4h/btc_usd_4h.csv", "1d/sol_1d.csv")
     assert refusal(tmp_path) == f"no bars at resolution '1h' in {where}; there are 4h, 1d"

@@ -213,10 +213,10 @@ def test_a_frame_that_lacks_something_is_refused_in_a_sentence() -> None:
     assert refusal(table[["date"]], ["1h"], ["a", "b"]) == (
         "frame: tickers a, b are asked for, but there is no column 'ticker'; the columns are date"
     )
-    levels = pd.concat({"a": table, "b": table}, axis=1)
+    levels = pd.concat({"a": table[["date"]], "b": table[["date"]]}, axis=1)
     assert refusal(levels, ["1h"]) == (
         "frame: the columns have 2 levels (first: ('a', 'date')); give it one level, with the tickers in a column of "
-        "their own"
+        "their own, or two: quantities (Open, High, Low, Close) and tickers"
     )
     gaps = table.assign(ticker=["a", None, "a", None, *"aaaa"])
     assert refusal(gaps, ["1h"]) == "frame: ticker is empty in 2 rows, first in record 2"
@@ -244,7 +244,7 @@ def test_what_is_no_frame_of_bars():
     with pytest.raises(DataError, match="no rows"):
         frame_bars(bars_table().iloc[:0], "1h")
     with pytest.raises(DataError, match="the columns have 2 levels"):
-        frame_bars(pd.concat({"a": bars_table()}, axis=1), "1h")
+        frame_bars(pd.concat({"a": bars_table()[["open"]]}, axis=1), "1h")
     twice = pd.concat([bars_table(), bars_table()[["close"]]], axis=1)
     with pytest.raises(DataError, match="close"):
         frame_bars(twice, "1h")

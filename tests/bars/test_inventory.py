@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bar_files import START, bars_table, write
 
+from nextbar.bars.file_names import IMPORT
 from nextbar.bars.inventory import Holding, take_inventory
 from nextbar.errors import DataError
 
@@ -66,7 +67,7 @@ def test_a_path_without_bars_is_refused(tmp_path: Path) -> None:
         take_inventory(tmp_path)
     assert str(caught.value) == (
         f"no bars in {str(tmp_path)!r}; a file is called <resolution>/<ticker>_<resolution>.<ext>, ext one of json, "
-        "csv, csv.gz, parquet"
+        f"csv, csv.gz, parquet; of other names: {IMPORT}"
     )
     path = tmp_path / "export.csv"
     path.touch()
@@ -74,5 +75,6 @@ def test_a_path_without_bars_is_refused(tmp_path: Path) -> None:
         take_inventory(path)
     assert str(caught.value) == (
         f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "
-        "spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars"
+        "spx_1d.csv (formats: .json, .csv, .csv.gz, .parquet); rename it, or name a folder of bars; "
+        f"{IMPORT}"
     )

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from bar_files import write
 from builders import make_bars, make_config, make_frame
+from layout_files import FILES
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.new_bars import own_bars, read_new_bars, tables_of, trained_on
@@ -244,3 +245,20 @@ def test_a_runs_own_bars_are_where_they_were(tmp_path: Path) -> None:
         f"the run's own bars: no ticker 'x' at 1h in {str(folder)!r}; there are aaa, bbb, ccc\n  give the bars "
         "themselves, or name their folder"
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "series"),
+    [
+        ("Stooq, bulk", ["aaa.us_1h"]),
+        ("Binance, zip", ["AAAUSDT_1h"]),
+        ("ccxt", ["AAA_1h"]),
+        ("yfinance, two tickers", ["AAA_1h", "BBB_1h"]),
+    ],
+)
+def test_a_file_of_another_program_is_read_as_well(tmp_path: Path, layout: str, series: list[str]) -> None:
+    """By what that program calls its files; a ticker that a column alone has does not count beside it."""
+    file = FILES[layout]()
+    (tmp_path / file.name).write_bytes(file.content)
+    assert names(make_config(tickers=["aaa", "bbb"]), tmp_path / file.name) == series
+    assert read_new_bars(make_config(), data=tmp_path / file.name)[0].notices, "and it is said how"

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from nextbar.bars.bars import load_bars
 from nextbar.bars.dates import instant
 from nextbar.bars.inventory import take_inventory
-from nextbar.bars.reading import READERS, extension_of, index_as_columns, read_table
+from nextbar.bars.levels import index_as_columns
+from nextbar.bars.reading import READERS, extension_of, read_table
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError
 
@@ -112,12 +113,17 @@ def test_a_byte_order_mark_and_blank_lines_do_not_matter(tmp_path: Path):
     assert "line 8: close 'x'" in refusal(tmp_path, text.replace(close, "x", 1))
 
 
-@pytest.mark.parametrize(
-    ("separator", "word"), [(";", "a semicolon"), ("\t", "a tab"), ("|", "a bar"), (" ", "a space")]
-)
-def test_another_separator_is_named(tmp_path: Path, separator: str, word: str):
-    message = refusal(tmp_path, bars_table().to_csv(index=False, sep=separator))
-    assert f"the separator seems to be {word}" in message
+def test_blanks_between_fields_are_named(tmp_path: Path):
+    message = refusal(tmp_path, bars_table().to_csv(index=False, sep=" "))
+    assert "the separator seems to be a space" in message
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_another_separator_is_told(tmp_path: Path, separator: str, word: str):
+    write(tmp_path, bars_table().to_csv(index=False, sep=separator))
+    bars = load(tmp_path)
+    assert bars.notices == (f"read as separated by {word}",)
+    np.testing.assert_array_equal(bars.columns["close"], bars_table()["close"])
 
 
 CSV = bars_table(2000).to_csv(index=False)
@@ -136,7 +142,7 @@ BROKEN = {
     "cut json": (json.dumps(bars_table().to_dict("records"))[:-40].encode(), "json", "broken JSON at line 1"),
     "json lines": (b'{"date": 1}\n{"date": 2}', "json", "write all objects as one array"),
     "object": (b'{"date": [1, 2]}', "json", "found one object, should be an array"),
-    "array of arrays": (b"[[1, 2]]", "json", "record 1 is array"),
+    "array of arrays": (b"[[1, 2]]", "json", "no header, and 2 columns (first row: 1, 2)"),
     "too many fields": (
         CSV.replace("\n", ",9,9\n", 20).replace(",9,9", "", 5).encode(),
         "csv",
@@ -244,8 +250,9 @@ def test_a_further_format_is_a_function_and_a_line(tmp_path: Path, monkeypatch: 
     bars_table().to_csv(tmp_path / "1h" / "abc_1h.bars", index=False)
     bars = load(tmp_path)
     assert len(bars) == len(bars_table()) and "sorted" in bars.notices[0]
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"ext one of json, csv, csv\.gz, parquet, bars"):
-        take_inventory(tmp_path / "1h")
+        take_inventory(tmp_path / "empty")
 
 
 def unreadable(path: Path, data: bytes | str | None = None) -> str:
@@ -261,8 +268,8 @@ def unreadable(path: Path, data: bytes | str | None = None) -> str:
 def test_the_ending_of_a_name_tells_the_format(tmp_path: Path) -> None:
     names = ("a.json", "a.csv", "A.CSV.GZ", "a.b.Parquet", "a.gz", "a.csv.zip", "csv", "")
     assert [extension_of(name) for name in names] == [".json", ".csv", ".csv.gz", ".parquet", None, None, None, None]
-    formats = "cannot be read as bars; the formats are .json, .csv, .csv.gz, .parquet"
-    assert unreadable(tmp_path / "a.txt", "date,close") == formats
+    formats = "cannot be read as bars; the formats are .json, .csv, .csv.gz, .parquet, .feather, .zip, .txt, .tsv"
+    assert unreadable(tmp_path / "a.xls", "date,close") == formats
     assert unreadable(tmp_path / "a.json") == "cannot be read: No such file or directory"
     assert unreadable(tmp_path / "a.csv", " \n") == "the file is empty"
 

@@ -71,3 +71,9 @@ def test_of_many_problems_the_first_are_told_and_the_rest_counted() -> None:
     assert problems.lines() == ["worse", *lines[:-1], "and 17 more"]
     problems.at(np.arange(N) == 0)
     assert message(problems)[0] == "abc.csv: 28 problems"
+
+
+def test_a_date_that_cannot_be_written_is_told_all_the_same() -> None:
+    late = pd.Series(np.array([10**17], "datetime64[ms]")).dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    table = Table("a", pd.DataFrame({"date": late}), np.array([1]))
+    assert table.verdict("date", 0, 0, "is late") == "date of another age is late"

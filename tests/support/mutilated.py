@@ -157,8 +157,9 @@ def line_ends() -> Iterator[Case]:
 
 
 def separators() -> Iterator[Case]:
-    for separator, word in {";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a space"}.items():
-        yield refused(f"separated by {word}", csv(sep=separator), word, "save the file with commas")
+    for separator, word in {";": "a semicolon", "\t": "a tab", "|": "a bar"}.items():
+        yield read(f"separated by {word}", csv(sep=separator))
+    yield refused("separated by a space", csv(sep=" "), "a space", "save the file with commas")
     for separator in (":", "\x1f", "~", "^", "@"):
         yield refused(f"separated by {separator!r}", csv(sep=separator))
     yield read("all fields quoted", csv(quoting=1))
@@ -183,7 +184,12 @@ def separators() -> Iterator[Case]:
 def locales() -> Iterator[Case]:
     yield refused("decimal commas", csv(decimal=","), "open '100", "is not a finite number")
     yield refused("decimal commas, not quoted", csv(decimal=",").replace(b'"', b""))
-    yield refused("decimal commas, semicolons", csv(decimal=",", sep=";"), "a semicolon")
+    yield read("decimal commas, semicolons", csv(decimal=",", sep=";"))
+    yield read("decimal commas, tabs", csv(decimal=",", sep="\t"))
+    thousands = table(**{name: [f"{value:,}" for value in 1000 * SOUND.volume] for name in PRICES})
+    yield refused("commas and three digits, semicolons", csv(thousands, sep=";"), "is not a finite number")
+    three = table(**{name: [f"{value:.3f}".replace(".", ",") for value in SOUND[name]] for name in PRICES})
+    yield refused("three decimals after commas, semicolons", csv(three, sep=";"), "--decimal")
     for mark, name in (
         (",", "commas"),
         (".", "points"),
@@ -369,7 +375,7 @@ def rows() -> Iterator[Case]:
     )
     yield refused("minutes", csv(table(START + 60 * np.arange(N))), "mostly 1m apart")
     yield refused("header alone", TEXT.split("\n")[0].encode() + b"\n", "no rows")
-    yield refused("no header", TEXT.split("\n", 1)[1].encode(), "no column 'date'")
+    yield read("no header", TEXT.split("\n", 1)[1].encode())
     yield refused("one line", TEXT.replace("\n", ",").encode())
 
 
@@ -624,7 +630,8 @@ def jsons() -> Iterator[Case]:
         "empty objects": [{}] * 5,
     }
     for name, value in shapes.items():
-        yield refused(f"JSON of {name}", js(value), extension="json")
+        known = name in ("split", "rows", "data inside")
+        yield (read if known else refused)(f"JSON of {name}", js(value), extension="json")
     yield refused(
         "JSON lines", b"\n".join(js(record) for record in records), "write all objects as one array", extension="json"
     )

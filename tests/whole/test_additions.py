@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from builders import make_bars, make_config, make_frame
 from pydantic import Field
@@ -17,6 +18,8 @@ from trainings import train
 
 from nextbar import ExperimentConfig, Forecaster, ModelConfig, Trainer, backtest, write_report
 from nextbar.bars import reading
+from nextbar.bars.bars import fingerprint, frame_bars
+from nextbar.bars.layouts import LAYOUTS, NamedLayout
 from nextbar.bars.reading import read_csv
 from nextbar.bars.table import Table
 from nextbar.baselines import BASELINES
@@ -111,6 +114,13 @@ def test_a_file_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = Trainer(config, show=False).train_and_evaluate()
     forecast = Forecaster.load(result.run_dir).predict(BARS)
     assert np.isfinite(forecast["close"]).all()
+
+
+def test_a_layout_of_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LAYOUTS, "toy", NamedLayout({"when": "date", "last": "close"}, dates="%d/%m/%y %H:%M"))
+    theirs = BARS.assign(date=pd.to_datetime(BARS["date"], utc=True).dt.strftime("%d/%m/%y %H:%M"))
+    read, ours = (frame_bars(frame, "1h") for frame in (theirs.rename(columns={"date": "when", "close": "last"}), BARS))
+    assert fingerprint(read) == fingerprint(ours)
 
 
 class Backwards(Sampler):

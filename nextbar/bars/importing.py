@@ -1,0 +1,267 @@
+"""Bars of any layout to files as they are here: whole files, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from nextbar.bars.bars import Bars, table_bars
+from nextbar.bars.checks import without_bad
+from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, plain
+from nextbar.bars.date_columns import KEEP, date_columns, further_dates
+from nextbar.bars.dates import DAY, iso, read_dates
+from nextbar.bars.file_names import called_elsewhere
+from nextbar.bars.reading import read_table
+from nextbar.bars.table import Table
+from nextbar.errors import ConfigError, DataError, listed
+from nextbar.files import write_whole
+from nextbar.resolution import seconds, span
+
+MONTHS = ("1mo", "1mon", "1month", "monthly", "mn1", "mn", "month", "1m0", "3mo")
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How files are to be read; None: by their content or their names."""
+
+    ticker: str | None = None
+    resolution: str | None = None
+    layout: str | None = None
+    date_format: str | None = None
+    """form of dates, as of strptime"""
+    timezone: str | None = None
+    """whose clock dates without a zone are on"""
+    decimal: str | None = None
+    label: str = "open"
+    """``open`` or ``close``: which of the two a date is of its bar"""
+    drop_bad: bool = False
+    """leave out rows with a problem, instead of refusing the file"""
+
+
+@dataclass
+class Imported:
+    """One series as written: where, its rows, and lines about what was dropped or read how.
+
+    What looks wrong in it is logged.
+    """
+
+    path: Path
+    rows: int = 0
+    told: list[str] = field(default_factory=list)
+
+
+def import_bars(
+    files: Sequence[str | Path], to: str | Path, options: ImportOptions | None = None, *, overwrite: bool = False
+) -> list[Imported]:
+    """Write ``<to>/<resolution>/<ticker>_<resolution>.csv`` for each series in the files; several files are joined.
+
+    Nothing is written before all of it can be.
+
+    Raises:
+        ConfigError: an option that cannot mean anything, such as a resolution of months.
+        DataError: a file that cannot be read; it does not say its ticker or resolution; two of one series disagree; a
+            file is there with other content, and ``overwrite`` is False.
+    """
+    options = options or ImportOptions()
+    _refuse_options(options)
+    series: dict[tuple[str, str], list[tuple[Bars, list[str]]]] = {}
+    for path in map(Path, files):
+        for bars, told in _read(path, options):
+            series.setdefault((bars.resolution, bars.ticker), []).append((bars, told))
+    contents: dict[Path, bytes] = {}
+    written = []
+    for (resolution, ticker), parts in series.items():
+        path = Path(to) / resolution / f"{ticker}_{resolution}.csv"
+        told = [line for _, lines in parts for line in lines]
+        bars, joined = _joined([bars for bars, _ in parts])
+        contents[path] = _csv(bars)
+        written.append(Imported(path, len(bars), told + joined))
+    _write(contents, overwrite)
+    return written
+
+
+def _refuse_options(options: ImportOptions) -> None:
+    if options.resolution is not None:
+        if options.resolution == "1M" or options.resolution.lower() in MONTHS:
+            raise ConfigError(
+                f"resolution: found {options.resolution!r}; months differ in length, and a bar here has one length: "
+                "weeks (1w) are the longest that one can train on"
+            )
+        seconds(options.resolution)
+    if options.ticker is not None and (not options.ticker.strip() or set(options.ticker) & set("/\\\0")):
+        raise ConfigError(f"ticker: found {options.ticker!r}, should be a name for a file, without / and \\")
+    if options.decimal not in (None, ",", "."):
+        raise ConfigError(f"decimal: found {options.decimal!r}, should be , or .")
+    if options.label not in ("open", "close"):
+        raise ConfigError(f"label: found {options.label!r}, should be open or close")
+    if options.timezone is not None:
+        _zone(options.timezone)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise ConfigError(f"timezone: found {name!r}, should be an IANA name, such as Europe/Athens or UTC") from error
+
+
+def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
+    """The series of one file, each with lines about how it was read."""
+    if not path.exists():
+        raise DataError(f"no file {str(path)!r}")
+    whole = read_table(path, options.layout, options.date_format, options.decimal)
+    called = called_elsewhere(path) or (None, None)
+    out = []
+    for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
+        if told_dates := further_dates(table):
+            raise DataError(f"{table.source}: {told_dates[0]}; {KEEP}")
+        resolution = options.resolution or called[0] or _unsaid(table)
+        table = _on_time(table, resolution, options)
+        told = list(table.notices)
+        if options.drop_bad:
+            rows = len(table)
+            table, lines = without_bad(table, resolution, seconds(resolution), DEFAULT_NEEDS)
+            told += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
+        bars = table_bars(replace(table, notices=()), ticker, resolution, DEFAULT_NEEDS)
+        out.append((bars, told))
+    return out
+
+
+def _by_ticker(table: Table, usual: str | None, asked: str | None) -> list[tuple[str, Table]]:
+    """(ticker, table) of each ticker in a table; by name where no column says."""
+    columns = [plain(name) for name in table.frame.columns]
+    at = next((columns.index(name) for name in ("ticker", "symbol") if columns.count(name) == 1), None)
+    tickers = None if at is None else table.frame.iloc[:, at].astype("str").str.replace(r"[/\\]", "_", regex=True)
+    existing = [] if tickers is None else list(tickers.unique())
+    if tickers is None or at is None or (len(existing) == 1 and (asked or usual)):
+        name = asked or usual
+        if name is None:
+            raise DataError(f"{table.source}: neither its name nor a column says which ticker it is; give --ticker")
+        return [(name, table)]
+    if asked is not None and asked not in existing:
+        raise DataError(f"{table.source}: no ticker {asked!r}; there are {listed(existing)}")
+    chosen = existing if asked is None else [asked]
+    frame = table.frame.drop(columns=table.frame.columns[at])
+    return [
+        (
+            name,
+            replace(
+                table, frame=frame[(tickers == name).to_numpy()], rows_N=table.rows_N[(tickers == name).to_numpy()]
+            ),
+        )
+        for name in chosen
+    ]
+
+
+def _unsaid(table: Table) -> str:
+    """Raises DataError: the resolution of a file that nothing says; what its dates look like is told."""
+    near = ""
+    if dates := date_columns(table):
+        read = read_dates(table.frame.iloc[:, dates[0]].reset_index(drop=True))
+        gaps = np.diff(np.sort(read.seconds_N[read.good_N]))
+        near = f"; its rows are mostly {span(int(np.median(gaps)))} apart" if len(gaps) and np.median(gaps) >= 1 else ""
+    raise DataError(f"{table.source}: its name does not say the resolution; give --resolution{near}")
+
+
+def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:
+    """The table with its dates in UTC, and as when bars open."""
+    places = date_columns(table)
+    if not places or not len(table) or (options.timezone is None and options.label == "open"):
+        return table
+    column = table.frame.iloc[:, places[0]].reset_index(drop=True)
+    dates = read_dates(column)
+    step = seconds(resolution)
+    time_N = np.where(dates.good_N, dates.seconds_N, 0)
+    by_clock = step % DAY == 0  # a day earlier is so on the market's clock, also where that was changed
+    if options.label == "close" and by_clock:
+        time_N = time_N - step
+    if options.timezone is not None:
+        if not dates.local:
+            raise DataError(
+                f"{table.source}: its dates are instants already (epoch, Z or an offset); leave out --timezone"
+            )
+        time_N = _to_utc(table, time_N, dates.good_N, options.timezone)
+    if options.label == "close" and not by_clock:
+        time_N = time_N - step
+    stamps: pd.Series = pd.Series(pd.to_datetime(time_N, unit="s", utc=True))
+    if not dates.good_N.all():
+        stamps = stamps.astype("str").where(dates.good_N, column.astype("str"))
+    frame = table.frame.copy()
+    frame.isetitem(places[0], stamps.array)
+    told = [f"dates on the clock of {options.timezone}"] if options.timezone else []
+    told += ["dates are when bars close: shifted by a bar"] if options.label == "close" else []
+    return replace(table, frame=frame, notices=(*table.notices, *told))
+
+
+def _to_utc(table: Table, time_N: np.ndarray, good_N: np.ndarray, zone: str) -> np.ndarray:
+    """Seconds since the epoch of times on a clock, the hour that comes twice told by the order of its rows."""
+    local = pd.DatetimeIndex(pd.to_datetime(time_N[good_N], unit="s"))
+    try:
+        utc = local.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
+    except ValueError as error:
+        at = next((i for i, stamp in enumerate(local) if str(stamp) in str(error)), None)
+        where = f" ({table.row(int(np.flatnonzero(good_N)[at]))})" if at is not None else ""
+        raise DataError(
+            f"{table.source}: on the clock of {zone} a date is there twice or never, where the clock is changed{where}"
+            f": {error}; is it another zone?"
+        ) from error
+    out = time_N.copy()
+    out[good_N] = utc.tz_convert("UTC").tz_localize(None).as_unit("s").asi8
+    return out
+
+
+def _joined(parts: Sequence[Bars]) -> tuple[Bars, list[str]]:
+    """The bars of several files of one series as one, and lines about what was left out."""
+    if len(parts) == 1:
+        return parts[0], []
+    names = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
+    lost = sorted({name for part in parts for name in part.columns} - {*names})
+    time = np.concatenate([part.time_N for part in parts])
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
+    order = np.argsort(time, kind="stable")
+    again = np.diff(time[order], prepend=time[order][:1] - 1) == 0
+    before = np.maximum(np.arange(len(order)) - 1, 0)
+    for name, values in columns.items():
+        differ = again & ~np.isclose(values[order], values[order[before]], rtol=0, atol=0, equal_nan=True)
+        if differ.any():
+            row = int(np.argmax(differ))
+            raise DataError(
+                f"{parts[0].name}: the files disagree in {differ.sum():,} bars, first at {iso(time[order][row])}: "
+                f"{name} {values[order][row - 1]:.10g} and {values[order][row]:.10g}; leave one of them out"
+            )
+    order = order[~again]
+    told = [f"{again.sum():,} bars are in two files alike"] if again.any() else []
+    told += [f"left out, since not in all files: {listed(lost)}"] if lost else []
+    joined = {name: values[order] for name, values in columns.items()}
+    return Bars(parts[0].ticker, parts[0].resolution, time[order], joined), told
+
+
+def _csv(bars: Bars) -> bytes:
+    """Bars as CSV: date, prices, amounts and further columns, every number as exactly as it was read."""
+    names = [name for name in (*PRICES, *AMOUNTS) if name in bars.columns]
+    names += [name for name in bars.columns if name not in names]
+    frame = pd.DataFrame({name: bars.columns[name] for name in names})
+    frame.insert(0, "date", np.char.add(np.datetime_as_string(bars.time_N.astype("datetime64[s]"), unit="s"), "Z"))
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _write(contents: dict[Path, bytes], overwrite: bool) -> None:
+    """Write all files, none where one of them may not be."""
+    try:
+        stale = {path: data for path, data in contents.items() if not path.is_file() or path.read_bytes() != data}
+        existing = [str(path) for path in stale if path.exists()]
+        if existing and not overwrite:
+            raise DataError(
+                f"{listed(existing, 5)}: there already, with other content; move it away, or say --overwrite"
+            )
+        for path in stale:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        for path, data in stale.items():
+            write_whole(path, data)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be written: {error.strerror or error}") from error
