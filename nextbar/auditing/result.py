@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nextbar.arguments import strict_arguments
 from nextbar.bars.dates import iso
 
 Stage = Literal["bars", "indicators", "features", "normalisation", "splits", "training", "selection", "prediction"]
@@ -53,6 +54,7 @@ class Leak:
         }
 
 
+@strict_arguments
 @dataclass(frozen=True)
 class Audit:
     """Result of an audit."""

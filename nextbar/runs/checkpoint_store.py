@@ -13,7 +13,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -183,7 +182,7 @@ def _spare_memory() -> None:
     epochs. The answer is what it was asked. An orbax that does this elsewhere is left as it is.
     """
     try:
-        tensorstore_utils = import_module("orbax.checkpoint._src.serialization.tensorstore_utils")
+        from orbax.checkpoint._src.serialization import tensorstore_utils
     except ImportError:
         return
     asking = getattr(tensorstore_utils, "ts", None)
@@ -195,7 +194,7 @@ def _spare_memory() -> None:
         return _FolderSpec(plain) if is_folder else asking.KvStore.Spec(plain)
 
     store = SimpleNamespace(Spec=spec, open=asking.KvStore.open)
-    vars(tensorstore_utils)["ts"] = SimpleNamespace(**{**vars(asking), "KvStore": store})
+    tensorstore_utils.ts = SimpleNamespace(**{**vars(asking), "KvStore": store})
 
 
 _spare_memory()

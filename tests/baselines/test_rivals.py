@@ -103,7 +103,7 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
     assert rival.baseline is not None and rival.baseline.name == min(found, key=found.__getitem__)
     assert list(found) == [name for name in ORDER if name in found]
     laws = {f"{family}_{tail}" for family in ("constant", "ewma", "garch", "gjr_garch", "range_har")
-            for tail in ("normal", "t")}  # fmt: skip
+            for tail in ("normal", "t")} | {"range_har_trailing_t"}  # fmt: skip
     plain = {"persistence", "drift", "seasonal"}
     of_mode = {"mean": plain, "discrete_grid": laws | {"frequencies"}}
     assert set(found) == of_mode.get(mode, laws | plain | {"range_har_skew_t"})
@@ -113,7 +113,14 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
 def test_heavy_tails_that_wander_are_not_the_plain_baselines() -> None:
     _, spans = spans_of(experiment(), market())
     assert spans.rival.baseline is not None
-    assert spans.rival.baseline.name in {"range_har_t", "range_har_skew_t", "garch_t", "gjr_garch_t", "ewma_t"}
+    assert spans.rival.baseline.name in {
+        "range_har_t",
+        "range_har_trailing_t",
+        "range_har_skew_t",
+        "garch_t",
+        "gjr_garch_t",
+        "ewma_t",
+    }
     assert spans.rival.scores[spans.rival.baseline.name]["ranking_score"] < -0.1
 
 
@@ -190,7 +197,7 @@ def test_of_two_equally_good_ones_it_is_the_first_of_the_order(monkeypatch: pyte
 def test_no_ranges_no_range_har() -> None:
     """The feature set close has the close alone, also where the bars have more: that is all a run is made of."""
     _, spans = spans_of(experiment(features="close"), market())
-    assert set(spans.rival.left_out) == {"range_har_t", "range_har_skew_t", "range_har_normal"}
+    assert set(spans.rival.left_out) == {"range_har_t", "range_har_trailing_t", "range_har_skew_t", "range_har_normal"}
     assert spans.rival.left_out["range_har_t"] == "it needs open, high and low, which aaa_1h does not have"
     assert "garch_t" in spans.rival.scores
 

@@ -66,7 +66,7 @@ def test_the_loss_that_is_told_is_the_likelihood_alone() -> None:
 def test_what_it_needs() -> None:
     with pytest.raises(ConfigError, match=r"range_loss: found 1\.0 with output_mode 'mean', needs a distribution"):
         make_config(range_loss=1.0)
-    with pytest.raises(ConfigError, match=r"range_loss: found 1\.0, needs model_config\.start range_har"):
+    with pytest.raises(ConfigError, match=r"range_loss: found 1\.0, needs a model_config\.start at a range HAR"):
         make_config(**LAW | {"range_loss": 1.0, "start": "constant"})
     with pytest.raises(DataError, match="no series has enough training bars"):
         make(1.0, n=110)

@@ -122,7 +122,7 @@ def test_losses_are_averaged_per_timestamp_over_tickers_and_steps(mode: str) -> 
     location_NH, scale_NH = 0.2 * move_NH, np.full((500, 2), 0.013)
     up_NH = 0.5 + 8 * move_NH.clip(-0.05, 0.05)
     log_probs_NHK = np.log(np.stack([1 - up_NH, up_NH], axis=-1))
-    found = Scorer(outcomes, reference, task).report(Forecast(location_NH, scale_NH, None, log_probs_NHK))
+    found = Scorer(outcomes, reference, task).report(Forecast(location_NH, scale_NH, log_probs_NHK=log_probs_NHK))
 
     if mode == "mean":
         gain_NH = move_NH**2 - (location_NH - move_NH) ** 2
