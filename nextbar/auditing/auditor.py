@@ -126,14 +126,14 @@ def _in_bars(
     for b, name in own:
         if name in _named_columns(config) and (leak := back_filled(name, b)):
             yield leak
-        if known := foresight(b.columns[name], b, skipped=name, market=market):
-            yield _knows(b, name, known.words, known.share)
+        if foreseen := foresight(b.columns[name], b, skipped=name, market=market):
+            yield _knows(b, name, foreseen.words, foreseen.share)
     named = [(b, name) for b, name in own if name in _named_columns(config)]
     pairs = [(b, name, other) for b, name in named for other in kept if b is not other and b.step == other.step]
     for at in rng.permutation(len(pairs))[:MOST_PAIRS]:
         b, name, other = pairs[at]
-        if (aligned := _aligned(b, name, other)) and (known := foresight(*aligned, market=market)):
-            yield _knows(b, name, f"of {other.name}, {known.words}", known.share)
+        if (aligned := _aligned(b, name, other)) and (foreseen := foresight(*aligned, market=market)):
+            yield _knows(b, name, f"of {other.name}, {foreseen.words}", foreseen.share)
 
 
 def _knows(bars: Bars, name: str, words: str, share: float) -> Leak:

@@ -52,7 +52,7 @@ class Imported:
 
     path: Path
     rows: int = 0
-    told: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 def import_bars(
@@ -71,16 +71,16 @@ def import_bars(
     _refuse_options(options)
     series: dict[tuple[str, str], list[tuple[Bars, list[str]]]] = {}
     for path in map(Path, files):
-        for bars, told in _read(path, options):
-            series.setdefault((bars.resolution, bars.ticker), []).append((bars, told))
+        for bars, notices in _read(path, options):
+            series.setdefault((bars.resolution, bars.ticker), []).append((bars, notices))
     contents: dict[Path, bytes] = {}
     written = []
     for (resolution, ticker), parts in series.items():
         path = Path(to) / resolution / f"{ticker}_{resolution}.csv"
-        told = [line for _, lines in parts for line in lines]
+        notices = [line for _, lines in parts for line in lines]
         bars, joined = _joined([bars for bars, _ in parts])
         contents[path] = _csv(bars)
-        written.append(Imported(path, len(bars), told + joined))
+        written.append(Imported(path, len(bars), notices + joined))
     _write(contents, overwrite)
     return written
 
@@ -122,13 +122,13 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
             raise DataError(f"{table.source}: {told_dates[0]}; {KEEP}")
         resolution = options.resolution or called[0] or _unsaid(table)
         table = _on_time(table, resolution, options)
-        told = list(table.notices)
+        notices = list(table.notices)
         if options.drop_bad:
             rows = len(table)
             table, lines = without_bad(table, resolution, seconds(resolution), DEFAULT_NEEDS)
-            told += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
+            notices += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
         bars = table_bars(replace(table, notices=()), ticker, resolution, DEFAULT_NEEDS)
-        out.append((bars, told))
+        out.append((bars, notices))
     return out
 
 
@@ -193,9 +193,9 @@ def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:
         stamps = stamps.astype("str").where(dates.good_N, column.astype("str"))
     frame = table.frame.copy()
     frame.isetitem(places[0], stamps.array)
-    told = [f"dates on the clock of {options.timezone}"] if options.timezone else []
-    told += ["dates are when bars close: shifted by a bar"] if options.label == "close" else []
-    return replace(table, frame=frame, notices=(*table.notices, *told))
+    notices = [f"dates on the clock of {options.timezone}"] if options.timezone else []
+    notices += ["dates are when bars close: shifted by a bar"] if options.label == "close" else []
+    return replace(table, frame=frame, notices=(*table.notices, *notices))
 
 
 def _to_utc(table: Table, time_N: np.ndarray, good_N: np.ndarray, zone: str) -> np.ndarray:
@@ -235,10 +235,10 @@ def _joined(parts: Sequence[Bars]) -> tuple[Bars, list[str]]:
                 f"{name} {values[order][row - 1]:.10g} and {values[order][row]:.10g}; leave one of them out"
             )
     order = order[~again]
-    told = [f"{again.sum():,} bars are in two files alike"] if again.any() else []
-    told += [f"left out, since not in all files: {listed(lost)}"] if lost else []
+    notices = [f"{again.sum():,} bars are in two files alike"] if again.any() else []
+    notices += [f"left out, since not in all files: {listed(lost)}"] if lost else []
     joined = {name: values[order] for name, values in columns.items()}
-    return Bars(parts[0].ticker, parts[0].resolution, time[order], joined), told
+    return Bars(parts[0].ticker, parts[0].resolution, time[order], joined), notices
 
 
 def _csv(bars: Bars) -> bytes:

@@ -74,8 +74,8 @@ def _named(table: Table, layout: str | None, date_format: str | None) -> Table:
     kept = [at for at, column in enumerate(columns) if column]
     frame = table.frame.iloc[:, kept].set_axis([columns[at] for at in kept], axis=1)
     note = f"; {UNNAMED[name].note}" if UNNAMED[name].note else ""
-    told = f"no names of columns: read as {name}: {', '.join(column or '(left out)' for column in columns)}{note}"
-    return replace(table, frame=frame, layout=name, notices=(*table.notices, told))
+    notice = f"no names of columns: read as {name}: {', '.join(column or '(left out)' for column in columns)}{note}"
+    return replace(table, frame=frame, layout=name, notices=(*table.notices, notice))
 
 
 def _share(frame: pd.DataFrame, form: UnnamedLayout, date_format: str | None) -> float:
@@ -123,7 +123,7 @@ def _renamed(table: Table, layout: str | None) -> Table:
         )
     if not ours:
         return replace(table, hint=_hint(names))
-    told_dates = [f"{told}: the first of them is read" for told in further_dates(table)]
+    told_dates = [f"{notice}: the first of them is read" for notice in further_dates(table)]
     return replace(table, notices=(*table.notices, *told_dates)) if told_dates else table
 
 
@@ -151,13 +151,13 @@ def _under(table: Table, name: str, form: NamedLayout, places: Mapping[int, str]
              for at, standard in final.items()}  # fmt: skip
     other = [at for at, standard in places.items() if not standard and names[at] == "date"]
     dates = [at for at, standard in places.items() if standard == "date"]
-    if other and dates and (told := disagreement(table, dates[0], other[0])):
-        raise DataError(f"{table.source}: {told}; {KEEP}")
+    if other and dates and (notice := disagreement(table, dates[0], other[0])):
+        raise DataError(f"{table.source}: {notice}; {KEEP}")
     kept = [at for at, standard in final.items() if standard]
-    told = ", ".join(
+    notice = ", ".join(
         f"{frame.columns[at]} as {places[at]}" for at in places if places[at] not in ("", names[at].strip("<>"))
     )
-    note = f"read as {name}{': ' if told else ''}{told}{f'; {form.note}' if form.note else ''}"
+    note = f"read as {name}{': ' if notice else ''}{notice}{f'; {form.note}' if form.note else ''}"
     frame = frame.iloc[:, kept].set_axis([final[at] for at in kept], axis=1)
     return replace(table, frame=frame, layout=name, notices=(*table.notices, note))
 

@@ -85,7 +85,7 @@ def import_(
 
         options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, drop_bad)
         for series in import_bars(files, to, options, overwrite=overwrite):
-            for line in (*series.told, f"{series.rows:,} bars"):
+            for line in (*series.notices, f"{series.rows:,} bars"):
                 get_logger().info("%s: %s", series.path.name, line)
             answer(series.path)
 

@@ -239,12 +239,12 @@ class ExperimentConfig(Checked):
             )
         if self.seed + self.seeds > 2**32:
             yield f"seeds: found {self.seeds}, should be at most {2**32 - self.seed} with seed {self.seed}"
-        asked = model.start not in ("auto", "constant")
-        if asked and not OUTPUT_MODES[data.output_mode].from_law:
+        at_ranges = model.start not in ("auto", "constant")
+        if at_ranges and not OUTPUT_MODES[data.output_mode].from_law:
             able = ", ".join(name for name, output in OUTPUT_MODES.items() if output.from_law)
             mode = data.output_mode
             yield f"model_config.start: found {model.start!r} with output_mode {mode!r}, needs one of {able}"
-        if asked and data.features == "close":
+        if at_ranges and data.features == "close":
             yield f"model_config.start: found {model.start!r} with features 'close', needs all four prices"
         if self.range_loss and data.kind != "distribution":
             yield f"range_loss: found {self.range_loss} with output_mode {data.output_mode!r}, needs a distribution"

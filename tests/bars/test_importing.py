@@ -132,8 +132,8 @@ def test_bad_rows_are_dropped_when_told_and_named(tmp_path: Path) -> None:
         import_bars([path], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (done,) = import_bars([path], tmp_path / "out", ImportOptions(drop_bad=True, timezone=None))
-    assert done.rows == N - 4 and done.told[0] == "4 of 60 rows dropped:"
-    assert [line.split(":")[0] for line in done.told[1:]] == ["line 12", "line 22", "line 32", "line 43"]
+    assert done.rows == N - 4 and done.notices[0] == "4 of 60 rows dropped:"
+    assert [line.split(":")[0] for line in done.notices[1:]] == ["line 12", "line 22", "line 32", "line 43"]
     kept = np.delete(np.arange(N), [10, 20, 30, 41])
     np.testing.assert_array_equal(ours(tmp_path / "out").time_N, TRUTH.time[kept])
     np.testing.assert_array_equal(ours(tmp_path / "out").columns["close"], TRUTH.close[kept])
@@ -143,7 +143,7 @@ def test_bad_rows_are_dropped_on_another_clock_too(tmp_path: Path) -> None:
     dates = [*local("Asia/Tokyo")[:-1], "never"]
     path = put(tmp_path, csv({"date": dates, **prices()}))
     (done,) = import_bars([path], tmp_path / "out", ImportOptions(drop_bad=True, timezone="Asia/Tokyo"))
-    assert done.rows == N - 1 and any("line 61: date 'never'" in line for line in done.told)
+    assert done.rows == N - 1 and any("line 61: date 'never'" in line for line in done.notices)
     np.testing.assert_array_equal(ours(tmp_path / "out").time_N, TRUTH.time[:-1])
 
 
@@ -167,7 +167,10 @@ def test_files_of_one_series_are_joined(tmp_path: Path) -> None:
         part(slice(None, 35), "aaa-1h-2024-01.csv", tmp_path, vwap=1.5),
     ]
     (done,) = import_bars(paths, tmp_path / "out")
-    assert done.rows == N and done.told == ["5 bars are in two files alike", "left out, since not in all files: vwap"]
+    assert done.rows == N and done.notices == [
+        "5 bars are in two files alike",
+        "left out, since not in all files: vwap",
+    ]
     bars = ours(tmp_path / "out")
     np.testing.assert_array_equal(bars.time_N, TRUTH.time)
     np.testing.assert_array_equal(bars.columns["close"], TRUTH.close)
