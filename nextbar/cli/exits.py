@@ -34,12 +34,21 @@ def clean_exit(debug: bool = False, interrupted: str = NOTHING_BEGUN) -> Iterato
     except (NextbarError, OSError) as error:
         if debug:
             raise
+        if _after_interrupt(error):
+            _leave(interrupted)
         typer.echo(printable(str(error)), err=True)
         raise typer.Exit(MENDABLE) from None
     except TrainingInterrupted as interruption:
         _leave(str(interruption))
     except KeyboardInterrupt:
         _leave(interrupted)
+
+
+def _after_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came of cleaning up after Ctrl-C, such as from a lock of Optuna's journal just let go."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager
