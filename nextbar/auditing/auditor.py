@@ -95,8 +95,13 @@ def audit(
             leaks += retrain(episode, own_baselines=_own_baselines(config) if len(dates) == 1 else ())
         leaks += chosen_on_test(config, own_cuts, max(int(b.close_time_N[-1]) for b in kept))
     left_out = [f"{b.name}: its bars were not replaced" for b in series if b.name not in replaced]
-    searched = tuple(f"{name} of {b.name}" for b in kept for name in _own_columns(config, b))
-    return Audit(tuple(first_of_each(leaks)), tuple(dates), tuple(replaced), searched[:MOST_COLUMNS], tuple(left_out))
+    searched = [f"{name} of {b.name}" for b in kept for name in _own_columns(config, b)]
+    left_out += [f"{name}: its values were not searched" for name in searched[MOST_COLUMNS:]]
+    if (pairs := len(_foreign_pairs(config, kept))) > MOST_PAIRS:
+        left_out.append(f"{pairs - MOST_PAIRS:,} of {pairs:,} pairs of an own column and another ticker's bars")
+    return Audit(
+        tuple(first_of_each(leaks)), tuple(dates), tuple(replaced), tuple(searched[:MOST_COLUMNS]), tuple(left_out)
+    )
 
 
 def _in_bars(
@@ -107,7 +112,7 @@ def _in_bars(
     yield from closing_times(kept)
     yield from shifted(kept)
     yield from repeated(kept, validation)
-    own = [(b, name) for b in kept for name in _own_columns(config, b)][:MOST_COLUMNS]
+    own = _searched(config, kept)
     for b in kept if market else []:
         if leak := shuffled(b):
             yield leak
@@ -128,8 +133,7 @@ def _in_bars(
             yield leak
         if foreseen := foresight(b.columns[name], b, skipped=name, market=market):
             yield _knows(b, name, foreseen.words, foreseen.share)
-    named = [(b, name) for b, name in own if name in _named_columns(config)]
-    pairs = [(b, name, other) for b, name in named for other in kept if b is not other and b.step == other.step]
+    pairs = _foreign_pairs(config, kept)
     for at in rng.permutation(len(pairs))[:MOST_PAIRS]:
         b, name, other = pairs[at]
         if (aligned := _aligned(b, name, other)) and (foreseen := foresight(*aligned, market=market)):
@@ -156,6 +160,17 @@ def _own_columns(config: ExperimentConfig, bars: Bars) -> list[str]:
     )
     names = dict.fromkeys((*used, *_named_columns(config)))
     return [name for name in names if name in bars.columns and name != "close"]
+
+
+def _searched(config: ExperimentConfig, kept: Sequence[Bars]) -> list[tuple[Bars, str]]:
+    """Columns whose values are searched for later bars."""
+    return [(b, name) for b in kept for name in _own_columns(config, b)][:MOST_COLUMNS]
+
+
+def _foreign_pairs(config: ExperimentConfig, kept: Sequence[Bars]) -> list[tuple[Bars, str, Bars]]:
+    """Own columns beside other series whose bars they may know; ``MOST_PAIRS`` of them are searched."""
+    named = [(b, name) for b, name in _searched(config, kept) if name in _named_columns(config)]
+    return [(b, name, other) for b, name in named for other in kept if b is not other and b.step == other.step]
 
 
 def _aligned(bars: Bars, name: str, other: Bars) -> tuple[np.ndarray, Bars, Bars] | None:

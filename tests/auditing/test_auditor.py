@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from nextbar.baselines import BASELINES
 from nextbar.baselines.point import Persistence
 from nextbar.errors import ConfigError, DataError
 from nextbar.train import loop
+from nextbar.train.cohort import Cohort
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -78,6 +80,32 @@ def test_parameters_and_forecasts_that_know_later_bars(episode: Episode, monkeyp
 
     monkeypatch.setattr(retraining, "Engine", Peeking)
     assert [leak.stage for leak in retrain(episode)] == ["prediction"]
+
+
+def test_parameters_that_were_trained_with_later_bars(episode: Episode, monkeypatch: pytest.MonkeyPatch) -> None:
+    def peeking(cohort: Cohort) -> None:
+        honest(cohort)
+        known = 1e-3 * cohort.engine.dataset.panel.close_R[-1]
+        cohort.state = cohort.state.replace(params=jax.tree.map(lambda leaf: leaf + known, cohort.state.params))
+
+    honest = retraining.run_epoch
+    monkeypatch.setattr(retraining, "run_epoch", peeking)
+    leaks = list(retrain(episode))
+    assert leaks[0].stage == "training" and "train/loss is" in leaks[0].text
+
+
+def test_what_is_too_much_to_search_is_told(no_training: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditor, "MOST_COLUMNS", 7)
+    monkeypatch.setattr(auditor, "MOST_PAIRS", 1)
+    rng = np.random.default_rng(0)
+    series = [with_columns(make_bars(t, n=300, seed=i), x=rng.standard_normal(300)) for i, t in enumerate("ab")]
+    found = audit(make_config(tickers=["a", "b"], indicators=["x"]), series, cuts=1)
+    own = [f"{name} of {t}_1h" for t in "ab" for name in ("open", "high", "low", "volume", "x")]
+    assert found.columns == tuple(own[:7])
+    assert found.left_out == tuple(f"{one}: its values were not searched" for one in own[7:])
+    monkeypatch.setattr(auditor, "MOST_COLUMNS", 100)
+    left_out = audit(make_config(tickers=["a", "b"], indicators=["x"]), series, cuts=1).left_out
+    assert left_out == ("1 of 2 pairs of an own column and another ticker's bars",)
 
 
 def test_a_leaking_column_is_named_by_its_values_and_for_certain_by_its_code(no_training: None) -> None:
