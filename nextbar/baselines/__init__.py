@@ -66,7 +66,7 @@ _LAWS = (
     ),
     partial(RangeHarBaseline, tail="student_t", trailing=True),
 )
-_SKEWED = (partial(RangeHarBaseline, tail="skew_t"),)
+_SKEWED = tuple(partial(RangeHarBaseline, tail="skew_t", trailing=trailing) for trailing in (False, True))
 _DIRECTION = (Reversal, AlwaysUp)
 
 BASELINES: dict[str, Sequence[Callable[[Task], Predictor]]] = {

@@ -22,9 +22,9 @@ from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
 ORDER = (
-    "range_har_t", "range_har_trailing_t", "range_har_skew_t", "gjr_garch_t", "garch_t", "range_har_normal",
-    "gjr_garch_normal", "garch_normal", "ewma_t", "ewma_normal", "constant_t", "constant_normal", "frequencies",
-    "persistence", "drift", "seasonal",
+    "range_har_t", "range_har_trailing_t", "range_har_skew_t", "range_har_trailing_skew_t", "gjr_garch_t", "garch_t",
+    "range_har_normal", "gjr_garch_normal", "garch_normal", "ewma_t", "ewma_normal", "constant_t", "constant_normal",
+    "frequencies", "persistence", "drift", "seasonal",
 )  # fmt: skip
 """which one is taken where nothing is validated, and of two that are equally good: the first of those there are"""
 

@@ -35,6 +35,7 @@ TASKS = {
 POINT, DIRECTION = ["persistence", "drift", "seasonal"], ["reversal", "always_up"]
 FAMILIES = ("constant", "ewma", "garch", "gjr_garch", "range_har")
 SPREAD = [*(f"{family}_{tail}" for family in FAMILIES for tail in ("normal", "t")), "range_har_trailing_t"]
+SKEWED = ["range_har_skew_t", "range_har_trailing_skew_t"]
 
 each = pytest.mark.parametrize(
     ("task", "index"), [(name, i) for name, task in TASKS.items() for i in range(len(baselines.for_task(task)))]
@@ -53,7 +54,7 @@ def training(frame: pd.DataFrame) -> pd.DataFrame:
 def test_which_baselines_answer_which_question() -> None:
     names = {name: [name_of(predictor) for predictor in baselines.for_task(task)] for name, task in TASKS.items()}
     assert names["mean"] == POINT + DIRECTION
-    assert names["distribution"] == names["log_return"] == [*POINT, *SPREAD, "range_har_skew_t", *DIRECTION]
+    assert names["distribution"] == names["log_return"] == [*POINT, *SPREAD, *SKEWED, *DIRECTION]
     assert names["discrete_grid"] == ["frequencies", *SPREAD, *DIRECTION]
     for task in TASKS.values():
         assert [name_of(p) for p in baselines.for_task(task) if is_direction_only(p)] == DIRECTION

@@ -106,7 +106,7 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
             for tail in ("normal", "t")} | {"range_har_trailing_t"}  # fmt: skip
     plain = {"persistence", "drift", "seasonal"}
     of_mode = {"mean": plain, "discrete_grid": laws | {"frequencies"}}
-    assert set(found) == of_mode.get(mode, laws | plain | {"range_har_skew_t"})
+    assert set(found) == of_mode.get(mode, laws | plain | {"range_har_skew_t", "range_har_trailing_skew_t"})
     assert not rival.left_out
 
 
@@ -117,6 +117,7 @@ def test_heavy_tails_that_wander_are_not_the_plain_baselines() -> None:
         "range_har_t",
         "range_har_trailing_t",
         "range_har_skew_t",
+        "range_har_trailing_skew_t",
         "garch_t",
         "gjr_garch_t",
         "ewma_t",
@@ -197,7 +198,8 @@ def test_of_two_equally_good_ones_it_is_the_first_of_the_order(monkeypatch: pyte
 def test_no_ranges_no_range_har() -> None:
     """The feature set close has the close alone, also where the bars have more: that is all a run is made of."""
     _, spans = spans_of(experiment(features="close"), market())
-    assert set(spans.rival.left_out) == {"range_har_t", "range_har_trailing_t", "range_har_skew_t", "range_har_normal"}
+    laws = {f"range_har_{kind}" for kind in ("normal", "t", "trailing_t", "skew_t", "trailing_skew_t")}
+    assert set(spans.rival.left_out) == laws
     assert spans.rival.left_out["range_har_t"] == "it needs open, high and low, which aaa_1h does not have"
     assert "garch_t" in spans.rival.scores
 
