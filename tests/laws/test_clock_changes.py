@@ -141,7 +141,7 @@ def test_the_model_is_told_the_hour_of_the_market(caplog: pytest.LogCaptureFixtu
     bars = Bars("made_up", "1h", time_N, made.columns)
     dataset = build_dataset(make_config(horizon=2), [bars])
     assert [one["timezone"] for one in dataset.describe()["series"]] == ["America/New_York"]
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "nextbar"):
         announce([], dataset.describe())
     assert "calendar sessions in America/New_York, 0 holes" in caplog.text
     row_N = np.concatenate(list(dataset.origins.values()))

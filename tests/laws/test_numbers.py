@@ -68,13 +68,22 @@ PREDICTED = ("window_minmax", "global_meanstd", "none")
 """normalisations whose forecasts are looked at"""
 
 
+WITHIN = {"float32": 1e-4, "bf16": 1e-3}
+"""of metrics in float64; training and forecast are two programs, which round to bf16 at other places"""
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_trainings_stay_finite_and_their_metrics_are_those_of_float64(output: str, tmp_path: Path) -> None:
-    """All six normalisations side by side, market by market: losses, metrics, parameters, forecasts."""
+    """All six normalisations side by side, market by market: losses, metrics, parameters, forecasts.
+
+    Every output has half of the markets, every market two or three outputs.
+    """
     given = OUTPUTS[output] | MORE | {"batch_size": 64, "learning_rate": 3e-3}
-    for number, (name, bars) in enumerate(MARKETS.items()):
+    within = WITHIN[OUTPUTS[output].get("precision", "float32")]
+    first = list(OUTPUTS).index(output) % 2
+    for number, (name, bars) in list(enumerate(MARKETS.items()))[first::2]:
         base = make_config(**given, log_dir=str(tmp_path / str(number)))
         configs = [replace(base, dataset_config=replace(base.dataset_config, norm_mode=mode)) for mode in NORM_MODES]
         frame = make_frame(bars)
@@ -96,7 +105,7 @@ def test_trainings_stay_finite_and_their_metrics_are_those_of_float64(output: st
                 test = table[table["origin"].isin(pd.to_datetime(scored_N, unit="s", utc=True))]
                 wanted = metrics_of(test, frame.set_index("date")["close"], base.dataset_config.target)
                 found = {metric: summary["metrics"]["test"]["model"][metric] for metric in wanted}
-                assert found == pytest.approx(wanted, rel=1e-4, abs=1e-4), where
+                assert found == pytest.approx(wanted, rel=within, abs=within), where
 
 
 def numbers(plain: Any) -> Iterator[float]:
