@@ -1,6 +1,7 @@
 # make demo    bars that ship with a dependency -> a trained, scored model and a report page, in minutes
 # make test    linters, types, import layers, tests
-# make slow    the tests that take minutes: learning on synthetic series, kills and restarts
+# make slow    the tests that take minutes: learning on synthetic series, kills and restarts; with the optimizations of
+#              the compiler, most of which `make test` leaves out
 # make lint    the first three of `make test` alone
 # make mutants how many small changes of the code the tests notice, for an hour on 2 cores;
 #              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
@@ -27,7 +28,7 @@ test: lint
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 slow: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --dist loadfile -m slow
+	$(BIN)/pytest -n auto --dist loadfile -m "slow or compiled"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

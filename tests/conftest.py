@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile without most optimizations, in a third of the time, but for `make slow`, which compiles as users do."""
+    if not config.option.markexpr.startswith("slow"):
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -40,6 +48,8 @@ def strict_jax() -> Iterator[None]:
     import jax
 
     jax.config.update("jax_numpy_rank_promotion", "raise")
+    gc.collect()
+    gc.freeze()  # each training collects garbage: not among all that was imported
     yield
 
 
@@ -49,22 +59,3 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real bars are not here: no folder {SHARED_DATA.name!r} beside the project")
     return SHARED_DATA
-
-
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Programs of this module are compiled without most optimizations: in half the time, for tests that say nothing of
-    the compiled numbers and compare none with those of another process."""
-    import jax
-
-    from nextbar.engine.functions import functions_of
-    from nextbar.inference.forward import _compiled
-
-    def switch(on: bool) -> None:
-        functions_of.cache_clear()
-        _compiled.cache_clear()
-        jax.config.update("jax_disable_most_optimizations", on)
-
-    switch(True)
-    yield
-    switch(False)

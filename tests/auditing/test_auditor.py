@@ -21,8 +21,6 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.train import loop
 from nextbar.train.cohort import Cohort
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BARS = make_bars(n=500, seed=3)
 
 

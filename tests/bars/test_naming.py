@@ -23,8 +23,6 @@ from nextbar.report import write_report
 from nextbar.runs.records import read_conformal, read_reference
 from nextbar.train.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TWO = ("1h", "4h")
 
 

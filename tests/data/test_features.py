@@ -19,8 +19,6 @@ from nextbar.errors import RunError
 from nextbar.runs.folder import RunFolder
 from nextbar.train.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 N = 150
 LONGER = make_bars(n=N + 40, trades=True)
 BARS = LONGER.between(final=int(LONGER.close_time_N[N - 1]))

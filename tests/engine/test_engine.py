@@ -23,6 +23,8 @@ from nextbar.engine.engine import Cancelled, Engine
 from nextbar.engine.order import Layout, shuffled
 from nextbar.engine.program import Program
 
+pytestmark = pytest.mark.compiled
+
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 """the same sums in another order; Adam divides by the gradient's own size, so parameters differ no less"""
 

@@ -22,8 +22,6 @@ from nextbar.runs.records import read_summary
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EPOCHS = 4
 
 

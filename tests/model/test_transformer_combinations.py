@@ -23,8 +23,6 @@ from nextbar.engine.state import HyperParameters, create_state
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import Transformer, architecture
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 MODEL_OPTIONS: dict[str, list[Any]] = {
     "d_model": [8, 12],
     "num_layers": [1, 2],

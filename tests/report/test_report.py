@@ -31,8 +31,6 @@ from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
 from nextbar.runs.records import read_summary
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 HOSTILE = "a<b>&c"
 """a ticker that must not become markup"""
 KINDS = ("law", "bins", "line", "backtest")

@@ -16,8 +16,6 @@ from nextbar.report.parallel import parallel_figure
 from nextbar.report.trials import history_figure, importance_figure
 from nextbar.searching import Study
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
     "model_config.dim_feedforward": "[1, 2] * d_model",

@@ -22,8 +22,6 @@ from nextbar.report import write_report
 from nextbar.runs.records import read_summary
 from nextbar.searching import Study
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 N, LATER = 150, 40
 NAMES = ("abc", "xyz")
 

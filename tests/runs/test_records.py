@@ -62,7 +62,8 @@ def test_an_earlier_run_forecasts_what_it_forecast(number: int, name: str, kept:
     assert list(made.columns) == list(then.columns) and len(made) == len(then) > 80
     for column in then.columns:
         if then[column].dtype == float:
-            np.testing.assert_allclose(made[column], then[column], rtol=1e-7, err_msg=column)
+            # compilers round in other places: by 1e-6 of a price where most optimizations are off
+            np.testing.assert_allclose(made[column], then[column], rtol=1e-5, err_msg=column)
         else:
             assert (made[column] == then[column]).all()
     assert then["close"].sub(then["close"].mean()).abs().max() > 1e-3

@@ -27,8 +27,6 @@ from nextbar.runs.records import read_cuts, read_summary
 from nextbar.searching import Study, pruning, samplers
 from nextbar.searching.trials import FACTS
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 N = 4
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},

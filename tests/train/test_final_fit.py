@@ -25,8 +25,6 @@ from nextbar.runs.records import FINAL, read_cuts, read_reference, read_summary
 from nextbar.train.population import train_population
 from nextbar.train.trainer import Plan, Result, Trainer
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 LAW: dict[str, Any] = {
     "output_mode": "distribution", "target": "log_return", "num_epochs": 5, "learning_rate": 0.03, "early_stopper": 2,
     "warmup_epochs": 2, "seed": 1,

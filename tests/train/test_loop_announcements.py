@@ -17,8 +17,6 @@ from nextbar.data.dataset import build_dataset
 from nextbar.runs.folder import RunFolder
 from nextbar.train.announcement import announce
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:

@@ -14,8 +14,6 @@ from nextbar.runs.records import read_summary
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Result:

@@ -25,8 +25,6 @@ from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.trainer import Result
 from nextbar.types import Forecast
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 LAW: dict[str, Any] = {
     "output_mode": "distribution", "target": "log_return", "tail": "student_t", "num_epochs": 3, "learning_rate": 0.02,
     "horizon": 2, "seed": 4,

@@ -90,13 +90,15 @@ def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize(
-    "common",
+    ("common", "room"),
     [
-        {},
-        {"output_mode": "distribution", "tail": "student_t", "horizon": 2, "gradient_clip": 0.5},
-        {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"},
+        ({}, "side by side"),
+        ({}, "one after another"),
+        ({"output_mode": "distribution", "tail": "student_t", "horizon": 2, "gradient_clip": 0.5}, "side by side"),
+        ({"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"}, "side by side"),
     ],
-    ids=["mean", "distribution", "discrete_grid"],
+    ids=["mean", "mean, one after another", "distribution", "discrete_grid"],
+    indirect=["room"],
 )
 @pytest.mark.usefixtures("room")
 def test_each_member_is_as_it_would_be_alone(common: dict[str, Any], tmp_path: Path) -> None:

@@ -16,8 +16,6 @@ from nextbar.runs.records import read_cuts, read_summary
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Plan, Result, Trainer
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Result:

@@ -20,8 +20,6 @@ from nextbar.train.population import train_population
 from nextbar.train.refit import refit
 from nextbar.train.seeds import train_seeds
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(autouse=True)
 def fits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:

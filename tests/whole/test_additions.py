@@ -37,8 +37,6 @@ from nextbar.searching.options import SAMPLERS
 from nextbar.searching.samplers import Sampler
 from nextbar.searching.space.space import Params, Space
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BARS = make_frame(make_bars(n=150))
 
 
