@@ -75,7 +75,7 @@ def read_model_inputs(
     for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
-        inputs.append((_last_input if last_only else _whole_input)(full, fit, preparation))
+        inputs.append((last_input if last_only else _whole_input)(full, fit, preparation))
         if last_only:
             present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
     return inputs
@@ -147,7 +147,7 @@ def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int |
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
 
 
-def _last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
+def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
     """The last bars that a forecast looks at, and the last of them as origin.
 
     Raises:
@@ -185,5 +185,5 @@ def _whole_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelI
     """
     origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, preparation.spec, horizon=0))
     if not len(origin_N):
-        _last_input(bars, fit, preparation)
+        last_input(bars, fit, preparation)
     return ModelInput(bars, fit, origin_N)

@@ -63,6 +63,14 @@ def read_out(total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {"nll": total["nll"] / count, "crps": total["crps"] / count, **coverage}
 
 
+def crps(forecast: Forecast, change_NH: np.ndarray) -> np.ndarray:
+    """The CRPS (N, H) of the laws where a change came, in the unit of the target; float64. Of changes (J, N, H) too."""
+    if forecast.locations_NHM is not None:
+        return Mixture.of(forecast).losses(change_NH)[1]
+    location_NH, unit_NH, law = located(forecast)
+    return law.losses((change_NH - location_NH) / unit_NH)[1] * unit_NH
+
+
 def quantile(forecast: Forecast, share: float) -> np.ndarray:
     """The change (N, H) that the outcome stays below with probability ``share``; float64."""
     if forecast.locations_NHM is not None:

@@ -9,8 +9,7 @@ from nextbar.baselines.rivals import Rival
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.folders import writing
 from nextbar.machine.hosts import by_first, from_first
-from nextbar.metrics.task import Task
-from nextbar.runs.records import read_rival
+from nextbar.train.earlier_run import rival_in
 from nextbar.train.result import Plan
 from nextbar.train.scored_spans import Report
 from nextbar.train.training import Training
@@ -64,8 +63,7 @@ class FinalFit(Training):
     @property
     def chosen_rival(self) -> Rival | None:
         """That of the first fit, which its validation span chose; to be fitted on this training span."""
-        plain = from_first(lambda: read_rival(self.first.run.path))
-        return None if plain is None else Rival.from_dict(plain, Task.of(self.config))
+        return rival_in(self.first.run.path, self.config)
 
     def conclude(self, status: str, message: str, report: Report) -> None:
         """Write down the end, here and in the run's own folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,6 +17,7 @@ from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
+from nextbar.runs.bars import ends
 from nextbar.runs.folder import ENDED
 from nextbar.runs.records import read_config, read_preparation, read_summary
 from nextbar.train.result import Plan, Result
@@ -28,6 +30,7 @@ def refit(
     bars: Any = None,
     *,
     data: str | Path | None = None,
+    warm: str | Path | None = None,
     overwrite: bool = False,
     show: bool | None = None,
     **names: Unpack[FrameNames],
@@ -43,12 +46,17 @@ def refit(
         bars: a frame instead of files, or a sequence of ``Bars``.
         data: folder of the files; None: where the run's own lay, or its ``datapath`` from here. All bars in them are
             taken, also those that came after the run.
+        warm: the run, or an earlier refit of it, whose weights it begins with. It then trains for fewer epochs: as many
+            as the best checkpoint had, times the share of the bars that came after that run's, at least one; so
+            that after refits at any distance a bar has been gone through about as often as in a refit that begins anew.
+            The schedule is compressed to them. Bars after a ``final_date`` are taken too.
         overwrite: throw an earlier refit on these bars away first.
         show: progress bar; None: on a terminal.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
-        RunError: no run, one that is itself a refit, one that keeps no weights, or one without a best epoch.
+        RunError: no run, one that is itself a refit, one that keeps no weights, or one without a best epoch; ``warm``
+            is no run with weights for these bars.
         DataError: bars that cannot be used.
     """
     require_alone("a refit")
@@ -74,13 +82,18 @@ def refit(
         data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
-    if config.final_fit:
-        config = config.compressed(summary["best_epoch"])
+    start = None if warm is None else Path(warm).resolve()
+    if start is not None:
+        config = replace(config, dataset_config=replace(config.dataset_config, final_date=None))
     series = series_of(config, bars, **names)
+    epochs = summary["best_epoch"] if start is None else _epochs_of_new_bars(start, series, summary["best_epoch"])
+    if config.final_fit or start is not None:
+        config = config.compressed(epochs)
     end = _end(series, config) + 1
-    get_logger().info("refit of %s on all bars for %d epochs", path.name, summary["best_epoch"])
+    begun = "" if start is None else f", from the weights of {start.name} on"
+    get_logger().info("refit of %s on all bars for %d epochs%s", path.name, epochs, begun)
     layout = read_preparation(path).spec.layout
-    plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name, layout=layout)
+    plan = Plan(cuts=Cuts(end, end), epochs=epochs, refit_of=path.name, layout=layout, start=start)
     return Trainer(config, series, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
 
 
@@ -94,3 +107,14 @@ def _end(bars: list[Bars], config: ExperimentConfig) -> int:
     dataset = config.dataset_config
     kept = [b.between(dataset.initial_date, dataset.final_date) for b in bars]
     return max((int(b.close_time_N[-1]) for b in kept if len(b)), default=0)
+
+
+def _epochs_of_new_bars(start: Path, series: list[Bars], epochs: int) -> int:
+    """Share of the bars that a run has not seen, of so many epochs, rounded up.
+
+    Raises:
+        RunError: it has no record of its bars.
+    """
+    last_S = ends([start], series)
+    new = sum(int((b.time_N > last).sum()) for b, last in zip(series, last_S, strict=True))
+    return max(1, math.ceil(epochs * new / sum(map(len, series))))

@@ -28,7 +28,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Plan:
-    """What differs from the configuration: cuts, number of epochs, layout."""
+    """What differs from the configuration: cuts, number of epochs, layout, the weights to begin with."""
 
     cuts: Cuts | None = None
     """where validation and test begin; after the last bar: nothing is scored"""
@@ -38,6 +38,8 @@ class Plan:
     """name of the run whose configuration this is"""
     layout: int = LAYOUT
     """of the windows"""
+    start: Path | None = None
+    """folder of the run whose weights it begins with; None: untrained"""
 
     @property
     def name(self) -> str:
@@ -45,7 +47,8 @@ class Plan:
         if self == Plan():
             return ""
         earlier = () if self.layout == LAYOUT else (self.layout,)
-        return repr((self.cuts, self.epochs, *earlier))
+        begun = () if self.start is None else (self.start.name,)
+        return repr((self.cuts, self.epochs, *earlier, *begun))
 
 
 Watch = Callable[[int, float | None], str]

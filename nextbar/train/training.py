@@ -20,6 +20,7 @@ from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import BEST, Checkpoints
 from nextbar.runs.folder import ENDED, WHOLE, RunFolder
 from nextbar.runs.records import FILES, checksums, write_conformal, write_losses, write_reference, write_rival
+from nextbar.train.earlier_run import begun_with, rival_in
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
 from nextbar.train.result import Plan, Result, Watch
@@ -111,7 +112,7 @@ class Training:
 
         committed = from_first(restore)
         if committed is None:
-            return start
+            return start if self._plan.start is None else begun_with(self._plan.start, start)
         self.epoch, notes = committed
         leaves, params = tree_from_first(trees[0] if trees else None, [jax.tree.leaves(start), start.params])
         self.stopper = EarlyStopper(**notes["early_stopper"])
@@ -277,8 +278,11 @@ class Training:
 
     @property
     def chosen_rival(self) -> Rival | None:
-        """The strongest simple rival where it has been chosen already; None: it is chosen on validation."""
-        return None
+        """The strongest simple rival where it has been chosen already, as that of a refit was by the validation of the
+        run that it repeats; None: it is chosen on validation."""
+        if self._plan.refit_of is None:
+            return None
+        return rival_in(self.run.experiment / self._plan.refit_of, self.config)
 
     @property
     def awaits_final(self) -> bool:

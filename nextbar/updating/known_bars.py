@@ -1,0 +1,164 @@
+"""The bars of a series that a log knows: a record of those of the run, and the values of all that came since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.dates import from_iso, iso
+from nextbar.bars.record import SeriesRecord
+from nextbar.errors import DataError, listed
+
+NAMED = 5
+"""revised bars that are named one by one"""
+
+
+def plain_bars(bars: Bars) -> dict[str, Any]:
+    """Times and columns of bars in plain values; None for what is empty."""
+    columns = {name: [None if v != v else v for v in values.tolist()] for name, values in bars.columns.items()}
+    return {"time": [iso(time) for time in bars.time_N], "columns": columns}
+
+
+@dataclass(frozen=True)
+class KnownBars:
+    """One series as the log knows it."""
+
+    record: SeriesRecord | None
+    """of the bars up to the end of the run; None: it had none by then"""
+    later: Bars
+    """those after it"""
+
+    @classmethod
+    def of_line(cls, line: Mapping[str, Any]) -> KnownBars:
+        """What the first line about a series says."""
+        record = line["record"] and SeriesRecord.from_dict(line["record"])
+        columns = {name: np.empty(0) for name in line["columns"]}
+        return cls(record, Bars(line["ticker"], line["resolution"], np.empty(0, np.int64), columns))
+
+    @property
+    def last_time(self) -> int | None:
+        """When the last known bar opens, seconds since the epoch."""
+        if len(self.later):
+            return int(self.later.time_N[-1])
+        return self.record.last_time if self.record else None
+
+    def with_bars(self, line: Mapping[str, Any]) -> KnownBars:
+        """The same with the bars of a line, which replace those of the same time, and without those it takes away."""
+        own = self.later
+        time_N = np.array([from_iso(text) for text in line["time"]], np.int64)
+        gone = np.array([from_iso(text) for text in line.get("removed", ())], np.int64)
+        kept_N = ~np.isin(own.time_N, np.concatenate([time_N, gone]))
+        joined_N = np.concatenate([own.time_N[kept_N], time_N])
+        order_N = np.argsort(joined_N)
+        columns = {
+            name: np.concatenate([values[kept_N], np.array(line["columns"][name], np.float64)])[order_N]
+            for name, values in own.columns.items()
+        }
+        record = line.get("record")
+        return KnownBars(
+            SeriesRecord.from_dict(record) if record else self.record,
+            replace(own, time_N=joined_N[order_N], columns=columns),
+        )
+
+
+@dataclass(frozen=True)
+class Revision:
+    """How bars differ from those that the log knows."""
+
+    said: tuple[str, ...]
+    """in words, a sentence for each bar and column, of many the first"""
+    record: SeriesRecord | None
+    """of the run's bars as they are now, where these differ"""
+    removed: tuple[int, ...]
+    """opening times of bars that are not there any more"""
+    changed: Bars
+    """bars that hold other values, or are new among the old ones"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a line of the log."""
+        return {
+            "series": self.changed.name,
+            "said": list(self.said),
+            "record": self.record.to_dict() if self.record else None,
+            "removed": [iso(time) for time in self.removed],
+            **plain_bars(self.changed),
+        }
+
+
+def used_columns(bars: Bars, names: Sequence[str]) -> Bars:
+    """The bars with the columns of the run alone, as far as they are there."""
+    return replace(bars, columns={name: bars.columns[name] for name in names if name in bars.columns}, notices=())
+
+
+def revision_of(known: KnownBars, bars: Bars) -> Revision | None:
+    """How bars were revised since the log took them up; None: they were not.
+
+    Only the stretch that both have is compared: a file may begin later than the log does. Of the run's own bars there
+    is a digest for each block, so that of a revision among them the dates can be told and not the values.
+
+    Args:
+        known: what the log knows.
+        bars: the same series now, with the columns of the log.
+    """
+    first = int(bars.time_N[0])
+    said: list[str] = []
+    record = _revised_record(known.record, bars, first, said)
+    own = known.later
+    own_N = (own.time_N >= first) if len(own) else np.zeros(0, bool)
+    end = int(own.time_N[-1]) if len(own) else (known.record.last_time if known.record else first - 1)
+    begin = known.record.last_time if known.record else first - 1
+    now_N = (bars.time_N <= end) & (bars.time_N > begin)
+    before = dict(zip(own.time_N[own_N].tolist(), np.flatnonzero(own_N), strict=True))
+    now = dict(zip(bars.time_N[now_N].tolist(), np.flatnonzero(now_N), strict=True))
+    removed = [time for time in before if time not in now]
+    said += [f"{bars.name}: the bar of {iso(time)} is not there any more" for time in removed]
+    changed = []
+    for time, row in now.items():
+        if time not in before:
+            said.append(f"{bars.name}: a bar of {iso(time)} is there now, which was not")
+            changed.append(row)
+        elif sentence := _difference(own, before[time], bars, row):
+            said.append(f"{bars.name}: {sentence} in the bar of {iso(time)}")
+            changed.append(row)
+    if not said:
+        return None
+    rows = np.array(changed, np.int64)
+    values = {name: column[rows] for name, column in bars.columns.items()}
+    text = tuple(said if len(said) <= NAMED else [*said[:NAMED], f"{bars.name}: {len(said) - NAMED:,} more"])
+    return Revision(text, record, tuple(removed), replace(bars, time_N=bars.time_N[rows], columns=values))
+
+
+def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, said: list[str]) -> SeriesRecord | None:
+    """The record of the run's bars as they are now, where they differ from it; None where they do not, or where the
+    bars begin after the run's first.
+
+    Raises:
+        DataError: none of these bars is there any more.
+    """
+    if record is None or first > record.starts[0]:
+        return None
+    text = record.revision(bars)
+    if not text:
+        return None
+    said.append(text)
+    now_N = (bars.time_N >= record.starts[0]) & (bars.time_N <= record.last_time)
+    if not now_N.any():
+        raise DataError(f"{bars.name}: none of the bars that the run was trained and scored on is there any more")
+    return SeriesRecord.of(
+        replace(bars, time_N=bars.time_N[now_N], columns={name: v[now_N] for name, v in bars.columns.items()})
+    )
+
+
+def _difference(own: Bars, own_row: int, bars: Bars, row: int) -> str:
+    """What differs between two bars, such as ``close was 101.5 and is 101.25 (-0.25 %)``; empty where nothing does."""
+    parts = []
+    for name, values in own.columns.items():
+        was, now = float(values[own_row]), float(bars.columns[name][row])
+        if was != now and not (was != was and now != now):
+            share = f" ({100 * (now / was - 1):+.2f} %)" if was > 0 and np.isfinite(now) else ""
+            parts.append(f"{name} was {was:.10g} and is {now:.10g}{share}")
+    return listed(parts)

@@ -1,0 +1,265 @@
+"""``update``: the daily job. Checks new bars, forecasts, scores what has come due, refits when told; all in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+from nextbar.arguments import strict_arguments
+from nextbar.bars.bars import Bars
+from nextbar.bars.columns import FrameNames, refuse_names
+from nextbar.bars.dates import iso
+from nextbar.bars.frames import frame_like
+from nextbar.bars.new_bars import own_bars, read_new_bars
+from nextbar.bars.present import Present
+from nextbar.bars.series import series_tickers
+from nextbar.config import ExperimentConfig
+from nextbar.errors import ConfigError, DataError
+from nextbar.forecasts import LEVELS, check_levels
+from nextbar.logger import get_logger
+from nextbar.machine.hosts import require_alone
+from nextbar.metrics.betting import ALPHA
+from nextbar.resolution import seconds
+from nextbar.runs.choice import chosen_run
+from nextbar.runs.forecast_log import log_of
+from nextbar.runs.records import read_bars_record, read_config, read_summary
+from nextbar.train.refit import refit
+from nextbar.updating.contents import LogContents
+from nextbar.updating.continuation import take_up
+from nextbar.updating.forecasting import Model
+from nextbar.updating.kept_log import KeptLog, kept_log
+from nextbar.updating.scoring import score_due
+from nextbar.updating.table import forecast_columns
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update came to."""
+
+    run: Path
+    """the run that the log is of"""
+    log: Path
+    model: Path
+    """the run that forecasts: that one, or its last refit"""
+    forecasts: Any
+    """the newest forecast of each series, a pandas frame as ``Forecaster.predict`` gives it"""
+    made: int
+    """forecasts that were added to the log"""
+    scored: int
+    """forecasts whose outcomes were added"""
+    revised: tuple[str, ...]
+    """how bars that the log knew were revised, in words"""
+    refitted: bool
+    evidence: float
+    """that the forecasts are worse than the rival's; see :mod:`nextbar.metrics.betting`"""
+    alarm: str | None
+    """when the evidence first reached 1 / alpha = 20, ISO 8601; None: it never has"""
+
+
+@strict_arguments
+def update(
+    path: str | Path,
+    bars: Any = None,
+    *,
+    data: str | Path | None = None,
+    run: str | None = None,
+    tickers: Sequence[str] | None = None,
+    refit_every: str | None = None,
+    revised: bool = False,
+    fit_scaler: bool = False,
+    now: object = None,
+    levels: Sequence[float] = LEVELS,
+    show: bool | None = None,
+    **names: Unpack[FrameNames],
+) -> Updated:
+    """Bring a run up to date: check that new bars continue the old ones, forecast, and score what has come due.
+
+    All is kept in a log beside the run, ``forecasts-<run>.jsonl``, which is only ever appended to. From each bar
+    since the run's last one there is one forecast; those that are made after the first of their bars has closed are
+    marked as late, and know nothing that came after their origin either. A forecast is scored once all its bars
+    have closed, by the closes as they are then, beside the run's strongest simple rival. An update that is killed at
+    any moment and started again ends with the same bytes, and one that finds nothing new adds nothing.
+
+    After each outcome a sequential test says how strong the evidence is that the forecasts are worse than the rival's;
+    while they are not, the chance that it ever gives the alarm is at most 5 %. See :mod:`nextbar.metrics.betting`.
+
+    Args:
+        path: run folder, or an experiment folder: the run that its scores speak of (see ``chosen_run``).
+        bars: a frame of bars, or a list of ``Bars``: the history that a context needs, a refit all of it.
+        data: a file of bars, or a folder as ``datapath``, instead. Neither: where the run's own lay.
+        run: name of another run of the experiment.
+        tickers: those to forecast; None: all of a frame or a file, of a folder the run's.
+        refit_every: refit on all bars once so much time has passed since the last bar that the model knows, such as
+            ``30d``, from its weights on; the refit forecasts from then on. None: only a refit that had begun is ended.
+        revised: go on with bars that were revised since the log took them up, instead of refusing them.
+        fit_scaler: let tickers that the run did not know have statistics of their own where the normalisation is
+            global, fitted on their bars up to the end of the run's.
+        now: as for ``Forecaster.predict``: bars that close later are left out.
+        levels: central intervals of the forecasts that are handed back, shares in (0, 1).
+        show: progress bar of a refit; None: on a terminal.
+        names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
+
+    Raises:
+        ConfigError: ``refit_every`` is no length of time; a level that is no share.
+        DataError: bars that cannot be used, were revised, or do not continue those that are known; or no series can be
+            forecast from its last bar, after what could be scored was scored.
+        RunError: no run that can be loaded, a log that is damaged or being written, or bars without a record.
+    """
+    require_alone("an update")
+    every = None if refit_every is None else _length(refit_every)
+    levels = check_levels(levels)
+    run_dir = chosen_run(path, run, "scores").absolute()
+    config = read_config(run_dir)
+    present = Present(now)
+    series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
+    with kept_log(run_dir, config) as log:
+        before = len(log.state.forecasts), len(log.state.refits)
+        said = take_up(log, run_dir, series, revised)
+        job = _Job(log, run_dir, series, fit_scaler, show)
+        scored = job.catch_up(every)
+        model, state = job.model, log.state
+        for b, fit in zip(model.panel.bars, model.fits, strict=True):
+            present.note_end(b.name, int(b.time_N[-1]), fit.calendar)
+        present.tell()
+        _warn(state)
+        reasons = model.not_forecast()
+        for reason in reasons:
+            get_logger().warning("no forecast from the last bar: %s", reason)
+        if len(reasons) == len(series):
+            raise DataError("no series can be forecast from its last bar:\n  " + "\n  ".join(reasons))
+        latest = [key for b in series if (key := state.latest(b.name))]
+        table = forecast_columns([state.forecasts[key] for key in latest], state, config, levels)
+        return Updated(
+            run=run_dir,
+            log=log.path,
+            model=model.run_dir,
+            forecasts=frame_like(table, dates=("origin", "date")),
+            made=len(state.forecasts) - before[0],
+            scored=scored,
+            revised=tuple(said),
+            refitted=len(state.refits) > before[1],
+            evidence=state.test.evidence,
+            alarm=None if state.alarm is None else iso(state.alarm),
+        )
+
+
+class _Job:
+    """The forecasts, scores and refit of one update.
+
+    Args:
+        log: of the run; knows the bars.
+        run_dir: its folder.
+        series: bars that have closed.
+        fit_scaler: as for ``update``.
+        show: as for ``update``.
+    """
+
+    def __init__(
+        self, log: KeptLog, run_dir: Path, series: Sequence[Bars], fit_scaler: bool, show: bool | None
+    ) -> None:
+        self.log, self.run_dir, self.series = log, run_dir, series
+        self._fit_scaler, self._show = fit_scaler, show
+        self.model = self._current()
+
+    def catch_up(self, every: int | None) -> int:
+        """Forecast and score; refit where that is due, or had begun. Returns how many forecasts were scored.
+
+        The model of before forecasts from all bars that close before the refit's last one, whose labels the refit
+        learns; the refit from that bar on.
+        """
+        until = self._refit_until(every)
+        scored = self._forecast_and_score(until)
+        if until is not None:
+            self._refit(until)
+            self.model = self._current()
+            scored += self._forecast_and_score(None)
+        return scored
+
+    def _current(self) -> Model:
+        return Model(self.run_dir.parent / self.log.state.model, self.series, self._fit_scaler)
+
+    def _forecast_and_score(self, before: int | None) -> int:
+        known = self.log.state.forecasts
+        self.log.add(self.model.lines(lambda key, closed: key not in known and (before is None or closed < before)))
+        pairs = zip(self.model.panel.bars, self.model.fits, strict=True)
+        return score_due(self.log, {bars.name: fit.calendar for bars, fit in pairs}, self.model.task)
+
+    def _refit_until(self, every: int | None) -> int | None:
+        """When the last bar closes that a refit is to be done on; None: none is due."""
+        state = self.log.state
+        if state.refit_until is not None:
+            return state.refit_until
+        last = max(int(b.close_time_N[-1]) for b in self.series)
+        since = max(self.model.until, state.model_until or 0)
+        return last if every is not None and last - since >= every else None
+
+    def _refit(self, until: int) -> None:
+        """Refit on the bars until then; where that diverges the model stays, which is logged."""
+        summary = read_summary(self.run_dir)
+        original = self.run_dir.parent / (summary.get("refit_of") or self.run_dir.name)
+        config = read_config(original)
+        wanted = {(ticker, r) for ticker in series_tickers(config) for r in config.dataset_config.resolutions}
+        bars = [b.between(config.dataset_config.initial_date, until) for b in self.series]
+        bars = [b for b in bars if (b.ticker, b.resolution) in wanted]
+        _require_history(original, bars)
+        if self.log.state.refit_until is None:
+            self.log.add([{"kind": "refit", "until": iso(until), "from": self.model.run_dir.name}])
+        result = refit(original, bars, warm=self.model.run_dir, show=self._show)
+        end: dict[str, Any] = {"kind": "refitted", "until": iso(until), "run": result.run_dir.name, "message": ""}
+        if result.status == "diverged":
+            get_logger().error("the refit diverged, and %s goes on: %s", self.model.run_dir.name, result.message)
+            end |= {"run": None, "message": result.message}
+        self.log.add([end])
+
+
+def _require_history(run_dir: Path, bars: Sequence[Bars]) -> None:
+    """Refuse to refit a run on bars that begin after its own.
+
+    Raises:
+        DataError: as said, or a series of the run is not there.
+    """
+    existing = {b.name: b for b in bars if len(b)}
+    for record in read_bars_record(run_dir) or ():
+        own = existing.get(record.name)
+        if own is None or int(own.time_N[0]) > record.starts[0]:
+            found = "is not there" if own is None else f"begins at {iso(int(own.time_N[0]))}"
+            raise DataError(
+                f"a refit takes all bars from the run's first one on, and {record.name} {found}; those of the run begin "
+                f"at {iso(record.starts[0])}. Give all of them, or update without refit_every (--refit-every)"
+            )
+
+
+def _series(
+    config: ExperimentConfig,
+    run_dir: Path,
+    bars: Any,
+    data: str | Path | None,
+    tickers: Sequence[str] | None,
+    **names: Unpack[FrameNames],
+) -> list[Bars]:
+    """The bars that were given, or the run's own with those that came since."""
+    if bars is not None or data is not None:
+        return read_new_bars(config, bars, data, tickers=tickers, **names)
+    refuse_names(names)
+    return own_bars(config, tickers or series_tickers(config), read_summary(run_dir).get("datapath"), later=True)
+
+
+def _length(text: str) -> int:
+    """Seconds of a length of time such as ``30d``."""
+    try:
+        return seconds(text)
+    except ConfigError as error:
+        raise ConfigError(f"refit_every{str(error).removeprefix('resolution')}") from None
+
+
+def _warn(state: LogContents) -> None:
+    if state.alarm is not None:
+        get_logger().warning(
+            "worse than its rival: evidence %.3g, alarm since %s. While the forecasts are no worse, the chance of "
+            "an alarm ever is at most %g %%",
+            state.test.evidence,
+            iso(state.alarm),
+            100 * ALPHA,
+        )
