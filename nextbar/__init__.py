@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nextbar.train.refit import refit
     from nextbar.train.seeds import train_seeds
     from nextbar.train.trainer import Trainer
+    from nextbar.updating.updater import update
+    from nextbar.updating.watching import watch
     from nextbar.verification import verify
 
 __version__ = "0.1.0.dev0"
@@ -52,7 +54,9 @@ _HOME = {
     "search": "nextbar.searching",
     "train_population": "nextbar.train.population",
     "train_seeds": "nextbar.train.seeds",
+    "update": "nextbar.updating.updater",
     "verify": "nextbar.verification",
+    "watch": "nextbar.updating.watching",
     "write_report": "nextbar.report",
 }
 
@@ -79,7 +83,9 @@ __all__ = [
     "search",
     "train_population",
     "train_seeds",
+    "update",
     "verify",
+    "watch",
     "write_report",
 ]
 

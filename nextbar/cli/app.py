@@ -20,6 +20,7 @@ from nextbar.cli.runs import runs
 from nextbar.cli.search import search
 from nextbar.cli.settings import SettingsCommand
 from nextbar.cli.train import refit, train
+from nextbar.cli.update import update, watch
 from nextbar.cli.verify import verify
 
 app = typer.Typer(
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, search, runs, evaluate, report, backtest, audit, refit, predict, verify, recipe):
+for _command in (train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, verify, recipe):
     app.command(cls=SettingsCommand if _command in (train, search, backtest, audit) else None)(_command)
 
 

@@ -10,9 +10,9 @@ evidence against the null hypothesis so far.
 Tests by betting: Waudby-Smith and Ramdas 2024; survey: Ramdas, Grünwald, Vovk and Shafer 2023; of two forecasters: Choe
 and Ramdas 2024. The difference must be bounded: see :mod:`nextbar.metrics.loss_bounds`.
 
-- **The bet** is the mean of the last differences over their mean square, which is near the bet that makes wealth
-  grow fastest (their equation for "aGRAPA"), never below 0, nor above ``LARGEST_BET`` / bound. It forgets what lies more
-  than ``WINDOW`` outcomes back, so that a model that was good for years and then breaks is noticed.
+- **The bet** is the mean of the last differences over their mean square, which is near the bet that makes wealth grow
+  fastest ("aGRAPA" of Waudby-Smith and Ramdas), never below 0, nor above ``LARGEST_BET`` / bound. It forgets what lies
+  more than ``WINDOW`` outcomes back, so that a model that was good for years and then breaks is noticed.
 - **Horizons.** Forecasts over H bars from successive origins share bars: the second is bet on before the first
   is known. So there are H wealths, each of which bets on an origin only once its last bet is settled (cf. Arnold, Henzi
   and Ziegel 2023 and Choe and Ramdas 2024, section 4.3). The evidence is the greatest of them divided by their

@@ -13,6 +13,7 @@ from nextbar.files import LARGEST, read_bytes
 from nextbar.folders import is_claimed
 from nextbar.runs.checkpoint_store import CheckpointStore, epochs_in
 from nextbar.runs.folder import ENDED
+from nextbar.runs.forecast_log import log_faults, log_of
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import (
     BARS,
@@ -66,7 +67,7 @@ class Fault(NamedTuple):
 
 
 def run_faults(path: Path) -> Iterator[Fault]:
-    """What is wrong with a run folder, and with the folder of its final fit."""
+    """What is wrong with a run folder, with the folder of its final fit, and with the forecast log beside it."""
     if is_claimed(path):
         yield Fault(path, "a process may be writing here: what is found may be its work", harmful=False)
     for name, readers in READERS.items():
@@ -80,6 +81,7 @@ def run_faults(path: Path) -> Iterator[Fault]:
         except NextbarError as error:
             yield Fault(path / name, str(error))
     yield from _foreign(path)
+    yield from (Fault(log_of(path), *found) for found in log_faults(log_of(path)))
     try:
         summary = read_summary(path)
     except NextbarError:

@@ -13,13 +13,14 @@ from nextbar.bars.columns import FrameNames
 from nextbar.bars.folder import existing_folder
 from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
+from nextbar.data.dataset import build_dataset
 from nextbar.data.splits import Cuts
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.runs.bars import ends
 from nextbar.runs.folder import ENDED
-from nextbar.runs.records import read_config, read_preparation, read_summary
+from nextbar.runs.records import fit_folder, read_config, read_preparation, read_summary
 from nextbar.train.result import Plan, Result
 from nextbar.train.trainer import Trainer
 
@@ -47,9 +48,10 @@ def refit(
         data: folder of the files; None: where the run's own lay, or its ``datapath`` from here. All bars in them are
             taken, also those that came after the run.
         warm: the run, or an earlier refit of it, whose weights it begins with. It then trains for fewer epochs: as many
-            as the best checkpoint had, times the share of the bars that came after that run's, at least one; so
-            that after refits at any distance a bar has been gone through about as often as in a refit that begins anew.
-            The schedule is compressed to them. Bars after a ``final_date`` are taken too.
+            as the best checkpoint had, times the share of the bars that came after that run's, at least one; so that
+            after refits at any distance a bar has been gone through about as often as in a refit that begins anew. The
+            schedule is compressed to them. Where the windows are others than that run's, it begins anew all the same.
+            Bars after a ``final_date`` are taken too.
         overwrite: throw an earlier refit on these bars away first.
         show: progress bar; None: on a terminal.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
@@ -86,14 +88,15 @@ def refit(
     if start is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, final_date=None))
     series = series_of(config, bars, **names)
-    epochs = summary["best_epoch"] if start is None else _epochs_of_new_bars(start, series, summary["best_epoch"])
-    if config.final_fit or start is not None:
-        config = config.compressed(epochs)
     end = _end(series, config) + 1
-    begun = "" if start is None else f", from the weights of {start.name} on"
-    get_logger().info("refit of %s on all bars for %d epochs%s", path.name, epochs, begun)
     layout = read_preparation(path).spec.layout
-    plan = Plan(cuts=Cuts(end, end), epochs=epochs, refit_of=path.name, layout=layout, start=start)
+    plan = Plan(cuts=Cuts(end, end), epochs=summary["best_epoch"], refit_of=path.name, layout=layout)
+    if start is not None:
+        plan = _begun_with(start, plan, config, series)
+    if config.final_fit or plan.start is not None:
+        config = config.compressed(plan.epochs or 1)
+    begun = "" if plan.start is None else f", from the weights of {plan.start.name} on"
+    get_logger().info("refit of %s on all bars for %d epochs%s", path.name, plan.epochs, begun)
     return Trainer(config, series, plan=plan, show=show).train_and_evaluate(overwrite=overwrite)
 
 
@@ -109,12 +112,17 @@ def _end(bars: list[Bars], config: ExperimentConfig) -> int:
     return max((int(b.close_time_N[-1]) for b in kept if len(b)), default=0)
 
 
-def _epochs_of_new_bars(start: Path, series: list[Bars], epochs: int) -> int:
-    """Share of the bars that a run has not seen, of so many epochs, rounded up.
+def _begun_with(start: Path, plan: Plan, config: ExperimentConfig, series: list[Bars]) -> Plan:
+    """The plan of a refit that begins with the weights of a run: with the share of the bars that the run has not seen,
+    of the epochs. Where the windows are others, such as when there was too little history for a week's mean, it stays.
 
     Raises:
-        RunError: it has no record of its bars.
+        RunError: the run has no record of its bars, or is damaged.
     """
-    last_S = ends([start], series)
-    new = sum(int((b.time_N > last).sum()) for b, last in zip(series, last_S, strict=True))
-    return max(1, math.ceil(epochs * new / sum(map(len, series))))
+    spec = build_dataset(config, series, plan.cuts, plan.layout).preparation.spec
+    if spec != read_preparation(fit_folder(start, read_summary(start))).spec:
+        get_logger().warning("the windows are not those of %s any more: trained anew, not from its weights on", start)
+        return plan
+    pairs = zip(series, ends([start], series), strict=True)
+    share = sum(int((b.time_N > last).sum()) for b, last in pairs) / sum(map(len, series))
+    return replace(plan, epochs=max(1, math.ceil((plan.epochs or 1) * share)), start=start)

@@ -7,8 +7,8 @@ log        the first: format, run, horizon, resolutions, the chance of a false a
 series     a series that is seen for the first time: its columns, and the record of its bars up to the run's end
 bars       bars that came since, with their values
 revision   bars that are others now than they were: in words, and their values
-forecast   one series from one origin: when known, the dates of the predicted bars, who made it, whether late, the law of
-           the model and of the rival, and the unit of the test
+forecast   one series from one origin: when known, the dates of the predicted bars, who made it, whether late, the law
+           of the model and of the rival, and the unit of the test
 score      all series of one resolution with one origin: the closes that came, the difference of the losses, the bet
 refit      a refit begins, on the bars until then
 refitted   it has ended: the run that forecasts from now on, or why there is none

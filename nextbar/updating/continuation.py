@@ -50,13 +50,12 @@ def take_up(log: KeptLog, run_dir: Path, series: Sequence[Bars], revised: bool) 
         if revision := revision_of(known, own):
             said += revision.said
             lines.append({"kind": "revision"} | revision.to_dict())
-        if line := _new_bars(known, own):
-            lines.append(line)
+        lines += _new_bars(known, own)
     if said and not revised:
         listing = "\n  ".join(said)
         raise DataError(
-            f"the bars are not those that {run_dir} and its log know:\n  {listing}\nRestore them, or go on with them as "
-            "they are now (revised=True, --revised); forecasts and scores that were made stay as they are"
+            f"the bars are not those that {run_dir} and its log know:\n  {listing}\nRestore them, or go on with them "
+            "as they are now (revised=True, --revised); forecasts and scores that were made stay as they are"
         )
     for sentence in said:
         get_logger().warning("revised: %s", sentence)
@@ -97,8 +96,8 @@ def _require_contact(known: KnownBars, bars: Bars) -> None:
         )
 
 
-def _new_bars(known: KnownBars, bars: Bars) -> dict[str, object] | None:
-    """The line with the bars after the last known one."""
+def _new_bars(known: KnownBars, bars: Bars) -> list[dict[str, object]]:
+    """The line with the bars after the last known one, if there are any."""
     last = known.last_time
     n = len(bars) if last is None else int((bars.time_N > last).sum())
-    return {"kind": "bars", "series": bars.name} | plain_bars(bars.last(n)) if n else None
+    return [{"kind": "bars", "series": bars.name} | plain_bars(bars.last(n))] if n else []

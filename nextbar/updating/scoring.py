@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
-from nextbar.bars.dates import from_iso, iso
+from nextbar.bars.dates import iso
 from nextbar.metrics.betting import Settled
 from nextbar.metrics.loss_bounds import loss_difference
 from nextbar.metrics.task import Task

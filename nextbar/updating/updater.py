@@ -23,10 +23,8 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.betting import ALPHA
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.forecast_log import log_of
 from nextbar.runs.records import read_bars_record, read_config, read_summary
 from nextbar.train.refit import refit
-from nextbar.updating.contents import LogContents
 from nextbar.updating.continuation import take_up
 from nextbar.updating.forecasting import Model
 from nextbar.updating.kept_log import KeptLog, kept_log
@@ -123,7 +121,7 @@ def update(
         for b, fit in zip(model.panel.bars, model.fits, strict=True):
             present.note_end(b.name, int(b.time_N[-1]), fit.calendar)
         present.tell()
-        _warn(state)
+        _tell(log, len(state.forecasts) - before[0], scored)
         reasons = model.not_forecast()
         for reason in reasons:
             get_logger().warning("no forecast from the last bar: %s", reason)
@@ -226,8 +224,8 @@ def _require_history(run_dir: Path, bars: Sequence[Bars]) -> None:
         if own is None or int(own.time_N[0]) > record.starts[0]:
             found = "is not there" if own is None else f"begins at {iso(int(own.time_N[0]))}"
             raise DataError(
-                f"a refit takes all bars from the run's first one on, and {record.name} {found}; those of the run begin "
-                f"at {iso(record.starts[0])}. Give all of them, or update without refit_every (--refit-every)"
+                f"a refit takes all bars from the run's first one on, and {record.name} {found}; those of the run "
+                f"begin at {iso(record.starts[0])}. Give all of them, or update without refit_every (--refit-every)"
             )
 
 
@@ -254,12 +252,15 @@ def _length(text: str) -> int:
         raise ConfigError(f"refit_every{str(error).removeprefix('resolution')}") from None
 
 
-def _warn(state: LogContents) -> None:
-    if state.alarm is not None:
+def _tell(log: KeptLog, made: int, scored: int) -> None:
+    """Log what was added, and the alarm."""
+    evidence, alarm = log.state.test.evidence, log.state.alarm
+    get_logger().info("%s: %d forecasts added, %d scored; evidence %.3g", log.path, made, scored, evidence)
+    if alarm is not None:
         get_logger().warning(
-            "worse than its rival: evidence %.3g, alarm since %s. While the forecasts are no worse, the chance of "
-            "an alarm ever is at most %g %%",
-            state.test.evidence,
-            iso(state.alarm),
+            "worse than the rival: evidence %.3g, alarm since %s; while the forecasts are no worse, the chance of an "
+            "alarm ever is at most %g %%",
+            evidence,
+            iso(alarm),
             100 * ALPHA,
         )
