@@ -116,7 +116,7 @@ def _show(watched: Watched, last: int) -> None:
         + (f", {watched.missed:,} without an outcome" if watched.missed else "")
     )
     if watched.refits:
-        say(f"refitted {len(watched.refits):,} times; {watched.model} forecasts now")
+        say(f"{len(watched.refits):,} refit{'s'[: len(watched.refits) - 1]}; {watched.model} forecasts now")
     say("")
     if last:
         print_whole(out, _bars(watched, last))
@@ -151,12 +151,11 @@ def _bars(watched: Watched, last: int) -> Table:
 
 
 def _scores(watched: Watched) -> Table:
-    """Running scores beside the rival's."""
+    """Running scores beside the rival's, and the percentage of outcomes inside the interval of each level."""
     from nextbar.tables import plain_table, rounded, signed
 
     levels = list(watched.scores[0].coverage)
-    covers = [f"in {level} %" for level in levels]
-    names = ("forecasts", watched.error, "rival", "skill", *covers)
+    names = ("forecasts", watched.error, "rival", "skill", *(f"{level} %" for level in levels))
     table = plain_table(("scored", *names), right=names)
     for score in watched.scores:
         cells = [f"{score.forecasts:,}", rounded(score.model), rounded(score.rival), signed(score.skill)]
