@@ -7,8 +7,8 @@
 #              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
 # make fuzz    bytes at random for the readers of bars, configurations and spaces, for ten minutes each;
 #              e.g. `make fuzz MINUTES=1 ONLY=csv,space`
-# make kills   training, search, backtest and refit killed at random moments and started again, compared with undisturbed
-#              ones; e.g. `make kills KILLS=search-median=5,refit=2`
+# make kills   training, search, backtest, refit and update killed at random moments and started again, compared with
+#              undisturbed ones; e.g. `make kills KILLS=search-median=5,refit=2`
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +44,7 @@ fuzz: ONLY = csv,csv.gz,json,parquet,layouts,answers,feather,zip,config,yaml,spa
 fuzz: $(VENV)/installed-dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/fuzz.py --minutes $(MINUTES) --only '$(ONLY)'
 
-kills: KILLS = training=100,search=30,backtest=10,refit=10
+kills: KILLS = training=100,search=30,backtest=10,refit=10,update=10
 kills: $(VENV)/installed-dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/kills.py --kills $(KILLS)
 

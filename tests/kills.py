@@ -1,6 +1,6 @@
-"""Kills training, search, backtest and refit at random moments, starts them again, and compares with undisturbed ones.
+"""Kills training, search, backtest, refit and update at random moments, starts them again, and compares with others.
 
-    make kills KILLS=training=100,search=30,backtest=10,refit=10
+    make kills KILLS=training=100,search=30,backtest=10,refit=10,update=10
 
 SIGKILL, SIGTERM and Ctrl-C come at random times, and while something is being written, which is seen from what appears
 in the folder under a temporary name. Ends with a line for each target; exit code 1 where something differed.
@@ -28,6 +28,7 @@ GROUPS = {
     "search": ("search-none", "search-median", "search-hyperband"),
     "backtest": ("backtest",),
     "refit": ("refit",),
+    "update": ("update",),
 }
 
 
@@ -46,7 +47,7 @@ def shares(text: str) -> dict[str, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", default="training=100,search=30,backtest=10,refit=10", type=shares)
+    parser.add_argument("--kills", default="training=100,search=30,backtest=10,refit=10,update=10", type=shares)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     differ = False

@@ -139,12 +139,15 @@ def _bars(watched: Watched, last: int) -> Table:
     names = [name for name in ("ticker", "resolution", "date", "step") if name in table]
     if "step" in names and watched.forecasts["step"].max() == 1:
         names.remove("step")
-    numbers = ["close", *(name for name in table if "-lo-" in name or "-hi-" in name), "came", "rival"]
-    numbers = [name for name in numbers if name in table]
+    ends = {name: name.replace("close-lo-", "low ").replace("close-hi-", "high ") for name in table if "close-" in name}
+    numbers = [name for name in ("close", *ends, "came", "rival") if name in table]
     bins = [name for name in table if name.startswith("p_")]
-    shown = plain_table([*names, *bins, *numbers], right=["step", *bins, *numbers])
+    heads = [ends.get(name, name) for name in numbers]
+    shown = plain_table([*names, *bins, *heads], right=["step", *bins, *heads])
+    is_day = (table["date"] == table["date"].dt.normalize()).all()
+    date = "%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M"
     for _, row in table.iterrows():
-        cells = [f"{row[name]:%Y-%m-%d %H:%M}" if name == "date" else str(row[name]) for name in names]
+        cells = [f"{row[name]:{date}}" if name == "date" else str(row[name]) for name in names]
         chances = [f"{100 * row[name]:.0f} %" for name in bins]
         shown.add_row(*cells, *chances, *("" if row[name] != row[name] else rounded(row[name]) for name in numbers))
     return shown

@@ -15,6 +15,7 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.timeline import Timeline
 from nextbar.runs.faults import READERS, Fault, run_faults
 from nextbar.runs.folder import RunFolder
+from nextbar.runs.forecast_log import LogWriter, log_of
 from nextbar.runs.metrics_csv import MetricsCsv
 from nextbar.runs.records import FILES, checksums, write_conformal, write_losses
 
@@ -60,6 +61,19 @@ def test_a_file_flipped_cut_or_missing_is_named(name: str, run: Path) -> None:
         assert {fault.path for fault in harmful(run)} >= {run / name}, cut
     (run / name).unlink()
     assert Fault(run / name, "is missing") in harmful(run)
+
+
+def test_the_forecast_log_beside_it_is_looked_through(run: Path) -> None:
+    path = log_of(run)
+    LogWriter(path).append([{"kind": "log"}, {"kind": "bars"}])
+    assert list(run_faults(run)) == []
+    data = path.read_bytes()
+    path.write_bytes(data[:-5])
+    (fault,) = run_faults(run)
+    assert fault.path == path and not fault.harmful and "half a line" in fault.text
+    path.write_bytes(data.replace(b"log", b"lag"))
+    (fault,) = run_faults(run)
+    assert fault.path == path and fault.harmful and "line 1" in fault.text
 
 
 def test_a_file_of_a_checkpoint_changed_missing_or_added_is_named(run: Path) -> None:

@@ -29,7 +29,10 @@ ROUND = 8
 """kills of one folder, unless it is done before"""
 PATIENCE = 300.0
 """seconds that a command may take"""
-STARTING = "nextbar.cli.app", "nextbar.train.seeds", "nextbar.searching", "nextbar.backtesting", "nextbar.inference"
+STARTING = (
+    "nextbar.cli.app", "nextbar.train.seeds", "nextbar.searching", "nextbar.backtesting", "nextbar.inference",
+    "nextbar.updating.updater",
+)  # fmt: skip
 """imported once, before the commands are forked from there: a kill costs a second instead of four"""
 
 
@@ -57,8 +60,13 @@ TARGETS = {
         ("backtest", "config.yaml", "folds=3", "conformal=true"), {"num_epochs": 4, "output_mode": "distribution"}
     ),
     "refit": Target(("refit", "runs/test"), {"num_epochs": 20}, before=("train", "config.yaml")),
+    "update": Target(
+        ("update", "runs/test", "--refit-every", "1d"),
+        {"num_epochs": 40, "final_date": "2020-09-16T00:00:00Z", "horizon": 2, "output_mode": "distribution"},
+        before=("train", "config.yaml"),
+    ),
 }
-"""A command that comes to be, such as one that brings a run up to date, is a line here and in ``tests/kills.py``."""
+"""A command that comes to be is a line here and in ``tests/kills.py``."""
 
 
 @dataclass

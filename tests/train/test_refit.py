@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from builders import make_bars, make_frame
+from flax.training.train_state import TrainState
 from trainings import BARS, interrupt, make_config, parameters, train
 
 from nextbar.checksums import write_json
 from nextbar.errors import RunError, TrainingInterrupted
-from nextbar.runs.records import read_cuts, read_summary
+from nextbar.runs.records import read_cuts, read_rival, read_summary
+from nextbar.train.earlier_run import begun_with
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Plan, Result, Trainer
+
+LONGER = make_frame(make_bars(n=200))
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,40 @@ def test_an_interrupted_refit_ends_as_an_undisturbed_one(
     assert (resumed.run_dir / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
     for a, b in zip(parameters(resumed.run_dir), parameters(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_warm_refit_goes_on_from_the_weights(original: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In as many epochs as its share of new bars asks for: 50 of 200, of one or two; from the very weights."""
+    begun = []
+
+    def spy(run_dir: Path, start: TrainState) -> TrainState:
+        begun.append(jax.tree.leaves(begun_with(run_dir, start).params))
+        return begun_with(run_dir, start)
+
+    monkeypatch.setattr("nextbar.train.training.begun_with", spy)
+    warm = refit(original.run_dir, LONGER, warm=original.run_dir, show=False)
+    for a, b in zip(*begun, parameters(original.run_dir, "best"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    summary = read_summary(warm.run_dir)
+    assert summary["epochs"] == math.ceil((original.best_epoch or 0) * 50 / 200)
+    assert summary["refit_of"] == original.run_dir.name
+    assert refit(original.run_dir, LONGER, warm=original.run_dir, show=False).run_dir == warm.run_dir
+    assert refit(original.run_dir, LONGER, show=False).run_dir != warm.run_dir and len(begun) == 1
+
+
+def test_a_refit_keeps_the_rival_that_validation_chose(original: Result, again: Result) -> None:
+    chosen, kept = (read_rival(r.run_dir) for r in (original, again))
+    assert chosen and kept and chosen["name"] == kept["name"] and chosen["validation"] == kept["validation"]
+    assert chosen["fitted"] != kept["fitted"] or chosen["name"] == "persistence", "fitted on all bars"
+
+
+def test_weights_of_other_windows_are_not_gone_on_from(
+    original: Result, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = train(tmp_path, num_epochs=1, features="returns")
+    result = refit(original.run_dir, BARS, warm=other.run_dir, show=False)
+    assert "trained anew, not from its weights on" in caplog.text
+    assert read_summary(result.run_dir)["epochs"] == original.best_epoch
 
 
 def test_later_bars_would_be_test(again: Result) -> None:
