@@ -52,7 +52,7 @@ class MadeForecast(NamedTuple):
     line: Mapping[str, Any]
 
 
-class Score(NamedTuple):
+class ScoredForecast(NamedTuple):
     """The outcome of a forecast."""
 
     forecast: MadeForecast
@@ -73,7 +73,7 @@ class LogContents:
     forecasts: dict[ForecastKey, MadeForecast] = field(default_factory=dict)
     waiting: dict[ForecastKey, MadeForecast] = field(default_factory=dict)
     """those without an outcome yet"""
-    scores: list[Score] = field(default_factory=list)
+    scores: list[ScoredForecast] = field(default_factory=list)
     refits: list[str] = field(default_factory=list)
     """names of the runs, oldest first"""
     model_until: int | None = None
@@ -140,7 +140,7 @@ def _take_forecast(state: LogContents, line: Mapping[str, Any]) -> None:
 def _take_score(state: LogContents, line: Mapping[str, Any]) -> None:
     for name, closes in line["closes"].items():
         forecast = state.waiting.pop(ForecastKey(name, from_iso(line["origins"][name])))
-        state.scores.append(Score(forecast, None if closes is None else tuple(closes)))
+        state.scores.append(ScoredForecast(forecast, None if closes is None else tuple(closes)))
     if line["difference"] is not None:
         times = from_iso(line["known"]), from_iso(line["due"])
         settled = state.test.settle(line["resolution"], *times, line["difference"], line["bound"])

@@ -23,7 +23,7 @@ from nextbar.runs.choice import chosen_run
 from nextbar.runs.forecast_log import log_of
 from nextbar.runs.records import read_config
 from nextbar.types import Outcomes, Reference
-from nextbar.updating.contents import LogContents, Score
+from nextbar.updating.contents import LogContents, ScoredForecast
 from nextbar.updating.kept_log import read_contents
 from nextbar.updating.law_values import forecast_of
 from nextbar.updating.table import forecast_columns
@@ -120,7 +120,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] =
     )
 
 
-def _running(scores: Sequence[Score], task: Task) -> list[RunningScore]:
+def _running(scores: Sequence[ScoredForecast], task: Task) -> list[RunningScore]:
     """Scores of all, of the newest, and where there are several series of each."""
     if not scores:
         return []
@@ -133,7 +133,7 @@ def _running(scores: Sequence[Score], task: Task) -> list[RunningScore]:
     return [_score(name, part, task) for name, part in parts]
 
 
-def _score(name: str, scores: Sequence[Score], task: Task) -> RunningScore:
+def _score(name: str, scores: Sequence[ScoredForecast], task: Task) -> RunningScore:
     model_N, coverage = _errors(scores, [s.forecast.line["law"] for s in scores], task)
     beside = [s for s in scores if s.forecast.line["rival"]]
     rival_N = np.full(len(scores), np.nan)
@@ -151,7 +151,7 @@ def _score(name: str, scores: Sequence[Score], task: Task) -> RunningScore:
 
 
 def _errors(
-    scores: Sequence[Score], laws: Sequence[Mapping[str, Any]], task: Task
+    scores: Sequence[ScoredForecast], laws: Sequence[Mapping[str, Any]], task: Task
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Leading error of each forecast, mean over its steps, and coverage in percent; laws of one kind go together."""
     error_N = np.empty(len(scores))
@@ -172,7 +172,7 @@ def _errors(
     return error_N, coverage
 
 
-def _outcomes(scores: Sequence[Score], task: Task) -> tuple[Outcomes, Reference]:
+def _outcomes(scores: Sequence[ScoredForecast], task: Task) -> tuple[Outcomes, Reference]:
     """What came of some forecasts, and a reference without baselines."""
     names = tuple(sorted({s.forecast.key.series for s in scores}))
     close_NH = np.array([s.closes for s in scores], np.float64)

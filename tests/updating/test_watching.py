@@ -51,7 +51,7 @@ def test_a_terminal_of_80_columns_is_wide_enough(run: MadeRun, monkeypatch: pyte
     _show(watch(run.run_dir), 10)
     lines = screen.getvalue().splitlines()
     table = [line for line in lines if line.startswith(("ticker", "made_up", "aaa", "bbb", "scored", "all", "last"))]
-    assert len(table) >= 13 and max(map(len, table)) <= 80
+    assert len(table) >= 12 and max(map(len, table)) <= 80
 
 
 def test_the_command_shows_scores_evidence_and_the_newest_bars(run: MadeRun) -> None:
