@@ -7,10 +7,10 @@ Student-t with 3 degrees of freedom and a log volatility that walks (0.1 an outc
 
 - ``equal``: the forecasts lie as far above as below the middle of the law; with H = 5 moves are sums of five shocks and
   overlap. Share of runs with an alarm, where at most 5 in 100 are claimed.
-- ``wrong by``: the rival forecasts the middle, the model is wrong by so many standard deviations and a little noise. Runs
-  with an alarm, and the outcomes until then, median and 90 % quantile of all runs.
-- ``breaks``: the model knows half a standard deviation of the move for 500 outcomes, and its sign is wrong from then on.
-  Outcomes from there.
+- ``wrong by``: the rival forecasts the middle, the model is wrong by so many standard deviations and a little noise.
+  Runs with an alarm, and the outcomes until then, median and 90 % quantile of all runs.
+- ``breaks``: the model knows half a standard deviation of the move for 500 outcomes, and its sign is wrong from then
+  on. Outcomes from there.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ def _show(watched: Watched, last: int) -> None:
         out.print(text, markup=False, highlight=False, soft_wrap=True)
 
     say(
-        f"{watched.run.name}: {watched.made:,} forecasts, {watched.late:,} of them late, {watched.waiting:,} waiting"
-        + (f", {watched.missed:,} without an outcome" if watched.missed else "")
+        f"{watched.run.name}: forecasts: {watched.made:,}, late: {watched.late:,}, waiting: {watched.waiting:,}"
+        + (f", without an outcome: {watched.missed:,}" if watched.missed else "")
     )
     if watched.refits:
         say(f"{len(watched.refits):,} refit{'s'[: len(watched.refits) - 1]}; {watched.model} forecasts now")

@@ -124,11 +124,11 @@ def _take_series(state: LogContents, line: Mapping[str, Any]) -> None:
 
 
 def _take_bars(state: LogContents, line: Mapping[str, Any]) -> None:
-    state.known[line["series"]] = state.known[line["series"]].with_bars(line)
+    state.known[line["series"]].add(line)
 
 
 def _take_revision(state: LogContents, line: Mapping[str, Any]) -> None:
-    _take_bars(state, line)
+    state.known[line["series"]].revise(line)
     state.revisions += line["said"]
 
 

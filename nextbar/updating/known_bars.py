@@ -23,14 +23,17 @@ def plain_bars(bars: Bars) -> dict[str, Any]:
     return {"time": [iso(time) for time in bars.time_N], "columns": columns}
 
 
-@dataclass(frozen=True)
 class KnownBars:
-    """One series as the log knows it."""
+    """One series as the log knows it.
 
-    record: SeriesRecord | None
-    """of the bars up to the end of the run; None: it had none by then"""
-    later: Bars
-    """those after it"""
+    Args:
+        record: of the bars up to the end of the run; None: it had none by then.
+        later: those after it.
+    """
+
+    def __init__(self, record: SeriesRecord | None, later: Bars) -> None:
+        self.record = record
+        self._parts = [later]  # put together when they are asked for, since a long log has thousands
 
     @classmethod
     def of_line(cls, line: Mapping[str, Any]) -> KnownBars:
@@ -40,29 +43,47 @@ class KnownBars:
         return cls(record, Bars(line["ticker"], line["resolution"], np.empty(0, np.int64), columns))
 
     @property
+    def later(self) -> Bars:
+        """The bars after those of the record."""
+        if len(self._parts) > 1:
+            self._parts = [_joined(self._parts)]
+        return self._parts[0]
+
+    @property
     def last_time(self) -> int | None:
         """When the last known bar opens, seconds since the epoch."""
-        if len(self.later):
-            return int(self.later.time_N[-1])
+        last = next((part for part in reversed(self._parts) if len(part)), None)
+        if last is not None:
+            return int(last.time_N[-1])
         return self.record.last_time if self.record else None
 
-    def with_bars(self, line: Mapping[str, Any]) -> KnownBars:
-        """The same with the bars of a line, which replace those of the same time, and without those it takes away."""
-        own = self.later
-        time_N = np.array([from_iso(text) for text in line["time"]], np.int64)
-        gone = np.array([from_iso(text) for text in line.get("removed", ())], np.int64)
-        kept_N = ~np.isin(own.time_N, np.concatenate([time_N, gone]))
-        joined_N = np.concatenate([own.time_N[kept_N], time_N])
-        order_N = np.argsort(joined_N)
-        columns = {
-            name: np.concatenate([values[kept_N], np.array(line["columns"][name], np.float64)])[order_N]
-            for name, values in own.columns.items()
-        }
-        record = line.get("record")
-        return KnownBars(
-            SeriesRecord.from_dict(record) if record else self.record,
-            replace(own, time_N=joined_N[order_N], columns=columns),
-        )
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take in the bars of a line that come after those that are known."""
+        self._parts.append(self._bars_of(line))
+
+    def revise(self, line: Mapping[str, Any]) -> None:
+        """Take in a revision: its bars replace those of the same time, others are taken away."""
+        bars, own = self._bars_of(line), self.later
+        gone = np.array([from_iso(text) for text in line["removed"]], np.int64)
+        kept_N = ~np.isin(own.time_N, np.concatenate([bars.time_N, gone]))
+        kept = replace(own, time_N=own.time_N[kept_N], columns={n: v[kept_N] for n, v in own.columns.items()})
+        joined = _joined([kept, bars])
+        order_N = np.argsort(joined.time_N)
+        columns = {name: values[order_N] for name, values in joined.columns.items()}
+        self._parts = [replace(joined, time_N=joined.time_N[order_N], columns=columns)]
+        if line["record"]:
+            self.record = SeriesRecord.from_dict(line["record"])
+
+    def _bars_of(self, line: Mapping[str, Any]) -> Bars:
+        own = self._parts[0]
+        columns = {name: np.array(line["columns"][name], np.float64) for name in own.columns}
+        return replace(own, time_N=np.array([from_iso(text) for text in line["time"]], np.int64), columns=columns)
+
+
+def _joined(parts: Sequence[Bars]) -> Bars:
+    """Bars of one series end to end."""
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    return replace(parts[0], time_N=np.concatenate([part.time_N for part in parts]), columns=columns)
 
 
 @dataclass(frozen=True)

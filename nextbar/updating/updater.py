@@ -255,7 +255,7 @@ def _length(text: str) -> int:
 def _tell(log: KeptLog, made: int, scored: int) -> None:
     """Log what was added, and the alarm."""
     evidence, alarm = log.state.test.evidence, log.state.alarm
-    get_logger().info("%s: %d forecasts added, %d scored; evidence %.3g", log.path, made, scored, evidence)
+    get_logger().info("%s: forecasts added: %d, scored: %d; evidence %.3g", log.path, made, scored, evidence)
     if alarm is not None:
         get_logger().warning(
             "worse than the rival: evidence %.3g, alarm since %s; while the forecasts are no worse, the chance of an "

@@ -26,7 +26,10 @@ def known(n: int = 110, own: int = 100) -> KnownBars:
         "columns": list(COLUMNS),
         "record": SeriesRecord.of(used.first(own)).to_dict(),
     }
-    return KnownBars.of_line(first).with_bars(plain_bars(used.first(n).last(n - own)))
+    state = KnownBars.of_line(first)
+    if n > own:
+        state.add(plain_bars(used.first(n).last(n - own)))
+    return state
 
 
 def changed(rows: dict[int, float], column: str = "close", bars: Bars = BARS) -> Bars:
@@ -43,12 +46,15 @@ def without(*rows: int) -> Bars:
 def applied(state: KnownBars, bars: Bars) -> KnownBars:
     revision = revision_of(state, bars)
     assert revision is not None
-    return state.with_bars(revision.to_dict())
+    state.revise(revision.to_dict())
+    return state
 
 
 def test_bars_come_back_bit_by_bit_also_where_a_value_is_missing() -> None:
     bars = changed({105: np.nan}, "volume")
-    state = known().with_bars(plain_bars(bars.first(110).last(10)))
+    state = known(100)
+    for n in (105, 110):
+        state.add(plain_bars(bars.first(n).last(5)))
     for name in COLUMNS:
         np.testing.assert_array_equal(state.later.columns[name], bars.columns[name][100:110])
     np.testing.assert_array_equal(state.later.time_N, BARS.time_N[100:110])

@@ -58,7 +58,7 @@ def test_the_command_shows_scores_evidence_and_the_newest_bars(run: MadeRun) -> 
     shown = CliRunner().invoke(app, ["watch", str(run.run_dir), "--last", "4"])
     assert shown.exit_code == 0
     watched = watch(run.run_dir)
-    assert f"{watched.made} forecasts" in shown.stdout and f"{watched.evidence:.3g}" in shown.stdout
+    assert f"forecasts: {watched.made}" in shown.stdout and f"{watched.evidence:.3g}" in shown.stdout
     assert f"evidence of being worse than {watched.rival}" in shown.stdout and "last 50" in shown.stdout
     newest = watched.forecasts.iloc[-1]
     assert f"{newest['date']:%Y-%m-%d %H:%M}" in shown.stdout
