@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,21 @@ class KeptLog:
 
     def __init__(self, path: Path, run: str, config: ExperimentConfig) -> None:
         self.path = path
-        self.state = LogContents()
+        self.state = LogContents(run)
         self._writer = LogWriter(path)
         self.state.take(self._writer.records, path)
-        if not self._writer.records:
-            dataset = config.dataset_config
-            facts = {"horizon": dataset.horizon, "resolutions": list(dataset.resolutions), "alpha": ALPHA}
-            self.add([{"kind": "log", "format": FORMAT, "run": run, **facts}])
+        dataset = config.dataset_config
+        facts = {"horizon": dataset.horizon, "resolutions": list(dataset.resolutions), "alpha": ALPHA}
+        self._first = {"kind": "log", "format": FORMAT, "run": run, **facts}
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Append lines, each of which may follow from the state after those before it.
+        """Append lines, each of which may follow from the state after those before it; the log begins with them.
 
         Raises:
             RunError: they cannot be written.
         """
-        added = []
-        for line in lines:
+        added: list[Mapping[str, Any]] = []
+        for line in lines if self._writer.records else chain([self._first], lines):
             self.state.take([line], self.path)
             added.append(line)
         with writing(self.path.parent):

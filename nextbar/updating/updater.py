@@ -114,8 +114,10 @@ def update(
     series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
     with kept_log(run_dir, config) as log:
         before = len(log.state.forecasts), len(log.state.refits)
+        job = _Job(
+            log, run_dir, series, fit_scaler, show
+        )  # what cannot be forecast is refused before a line is written
         said = take_up(log, run_dir, series, revised)
-        job = _Job(log, run_dir, series, fit_scaler, show)
         scored = job.catch_up(every)
         model, state = job.model, log.state
         for b, fit in zip(model.panel.bars, model.fits, strict=True):
@@ -147,7 +149,7 @@ class _Job:
     """The forecasts, scores and refit of one update.
 
     Args:
-        log: of the run; knows the bars.
+        log: of the run; is to know the bars.
         run_dir: its folder.
         series: bars that have closed.
         fit_scaler: as for ``update``.

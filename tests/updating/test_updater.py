@@ -16,7 +16,7 @@ from made_runs import MadeRun, make_run
 from trainings import train
 
 from nextbar.bars.bars import Bars
-from nextbar.errors import ConfigError, DataError, RunBusy
+from nextbar.errors import ConfigError, DataError, RunBusy, RunError
 from nextbar.folders import claim
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
@@ -145,6 +145,7 @@ def test_half_a_line_is_written_anew(run: MadeRun) -> None:
         assert updated.log.read_bytes() == whole, cut
 
 
+@pytest.mark.slow
 def test_a_refit_forecasts_from_its_last_bar_on_and_the_log_says_who(run: MadeRun) -> None:
     updated = update(run.run_dir, later(run, 180), refit_every="30h")
     (begun,), (ended,) = of_kind(updated, "refit"), of_kind(updated, "refitted")
@@ -303,4 +304,11 @@ def test_bad_arguments_are_told(run: MadeRun) -> None:
         update(run.run_dir, later(run, 160), levels=[90])
     with pytest.raises(ConfigError, match="no argument 'revise'"):
         update(run.run_dir, later(run, 160), revise=True)  # type: ignore[call-arg]
+    with pytest.raises(DataError, match="no column volume"):
+        update(run.run_dir, make_frame(*later(run, 160)).drop(columns="volume"))
+    with pytest.raises(DataError, match="no file or folder"):
+        update(run.run_dir, data=run.run_dir / "nothing")
+    (run.run_dir / "bars.json").unlink()
+    with pytest.raises(RunError, match="kept no record of its bars"):
+        update(run.run_dir, later(run, 160))
     assert not list(run.run_dir.parent.glob("*.jsonl"))
