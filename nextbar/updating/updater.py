@@ -23,12 +23,10 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.betting import ALPHA
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.records import read_bars_record, read_config, read_summary
-from nextbar.train.refit import refit
+from nextbar.runs.records import read_config, read_summary
 from nextbar.updating.continuation import take_up
-from nextbar.updating.forecasting import Model
+from nextbar.updating.job import UpdateJob
 from nextbar.updating.kept_log import KeptLog, kept_log
-from nextbar.updating.scoring import score_due
 from nextbar.updating.table import forecast_columns
 
 
@@ -114,9 +112,8 @@ def update(
     series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
     with kept_log(run_dir, config) as log:
         before = len(log.state.forecasts), len(log.state.refits)
-        job = _Job(
-            log, run_dir, series, fit_scaler, show
-        )  # what cannot be forecast is refused before a line is written
+        # before a line is written: what cannot be forecast is refused here
+        job = UpdateJob(log, run_dir, series, fit_scaler, show)
         said = take_up(log, run_dir, series, revised)
         scored = job.catch_up(every)
         model, state = job.model, log.state
@@ -143,92 +140,6 @@ def update(
             evidence=state.test.evidence,
             alarm=None if state.alarm is None else iso(state.alarm),
         )
-
-
-class _Job:
-    """The forecasts, scores and refit of one update.
-
-    Args:
-        log: of the run; is to know the bars.
-        run_dir: its folder.
-        series: bars that have closed.
-        fit_scaler: as for ``update``.
-        show: as for ``update``.
-    """
-
-    def __init__(
-        self, log: KeptLog, run_dir: Path, series: Sequence[Bars], fit_scaler: bool, show: bool | None
-    ) -> None:
-        self.log, self.run_dir, self.series = log, run_dir, series
-        self._fit_scaler, self._show = fit_scaler, show
-        self.model = self._current()
-
-    def catch_up(self, every: int | None) -> int:
-        """Forecast and score; refit where that is due, or had begun. Returns how many forecasts were scored.
-
-        The model of before forecasts from all bars that close before the refit's last one, whose labels the refit
-        learns; the refit from that bar on.
-        """
-        until = self._refit_until(every)
-        scored = self._forecast_and_score(until)
-        if until is not None:
-            self._refit(until)
-            self.model = self._current()
-            scored += self._forecast_and_score(None)
-        return scored
-
-    def _current(self) -> Model:
-        return Model(self.run_dir.parent / self.log.state.model, self.series, self._fit_scaler)
-
-    def _forecast_and_score(self, before: int | None) -> int:
-        known = self.log.state.forecasts
-        self.log.add(self.model.lines(lambda key, closed: key not in known and (before is None or closed < before)))
-        pairs = zip(self.model.panel.bars, self.model.fits, strict=True)
-        return score_due(self.log, {bars.name: fit.calendar for bars, fit in pairs}, self.model.task)
-
-    def _refit_until(self, every: int | None) -> int | None:
-        """When the last bar closes that a refit is to be done on; None: none is due."""
-        state = self.log.state
-        if state.refit_until is not None:
-            return state.refit_until
-        last = max(int(b.close_time_N[-1]) for b in self.series)
-        since = max(self.model.until, state.model_until or 0)
-        return last if every is not None and last - since >= every else None
-
-    def _refit(self, until: int) -> None:
-        """Refit on the bars until then; where that diverges the model stays, which is logged."""
-        summary = read_summary(self.run_dir)
-        original = self.run_dir.parent / (summary.get("refit_of") or self.run_dir.name)
-        config = read_config(original)
-        wanted = {(ticker, r) for ticker in series_tickers(config) for r in config.dataset_config.resolutions}
-        bars = [b.between(config.dataset_config.initial_date, until) for b in self.series]
-        bars = [b for b in bars if (b.ticker, b.resolution) in wanted]
-        _require_history(original, bars)
-        if self.log.state.refit_until is None:
-            self.log.add([{"kind": "refit", "until": iso(until), "from": self.model.run_dir.name}])
-        result = refit(original, bars, warm=self.model.run_dir, show=self._show)
-        end: dict[str, Any] = {"kind": "refitted", "until": iso(until), "run": result.run_dir.name, "message": ""}
-        if result.status == "diverged":
-            get_logger().error("the refit diverged, and %s goes on: %s", self.model.run_dir.name, result.message)
-            end |= {"run": None, "message": result.message}
-        self.log.add([end])
-
-
-def _require_history(run_dir: Path, bars: Sequence[Bars]) -> None:
-    """Refuse to refit a run on bars that begin after its own.
-
-    Raises:
-        DataError: as said, or a series of the run is not there.
-    """
-    existing = {b.name: b for b in bars if len(b)}
-    for record in read_bars_record(run_dir) or ():
-        own = existing.get(record.name)
-        if own is None or int(own.time_N[0]) > record.starts[0]:
-            found = "is not there" if own is None else f"begins at {iso(int(own.time_N[0]))}"
-            raise DataError(
-                f"a refit takes all bars from the run's first one on, and {record.name} {found}; those of the run "
-                f"begin at {iso(record.starts[0])}. Give all of them, or update without refit_every (--refit-every)"
-            )
 
 
 def _series(

@@ -171,6 +171,9 @@ def test_a_refit_that_had_begun_is_ended_on_its_own_bars(run: MadeRun) -> None:
     whole = updated.log.read_bytes()
     updated.log.write_bytes(whole[: whole.index(b'{"kind":"refitted"')])
     shutil.rmtree(updated.model)
+    waits = copied(run, run.run_dir.parents[1] / "waits")
+    shutil.copy(updated.log, waits.run_dir.parent)
+    assert update(waits.run_dir, later(run, 182, first=120)).made == 6, "there is not all of the history: it waits"
     again = update(run.run_dir, later(run, 182))
     assert again.refitted and again.model == updated.model
     assert [f["model"] for f in of_kind(again, "forecast")][-6:] == [updated.model.name] * 6
@@ -182,7 +185,7 @@ def test_a_refit_takes_all_of_the_history(run: MadeRun) -> None:
         update(run.run_dir, later(run, 180, first=100), refit_every="1h")
     with pytest.raises(DataError, match="bbb_1h is not there"):
         update(run.run_dir, later(run, 181)[:1], refit_every="1h")
-    assert update(run.run_dir, later(run, 182, first=100)).made == 5, "what had been forecast before stays"
+    assert update(run.run_dir, later(run, 182, first=100)).made == 2 * 33
 
 
 def test_a_short_file_with_the_last_bars_is_enough(run: MadeRun) -> None:
