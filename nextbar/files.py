@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import stat
@@ -111,6 +112,13 @@ def sweep(folder: Path, everywhere: bool = False) -> None:
         everywhere: also in the folders inside it.
     """
     for part in list(folder.glob(f"{'**/' if everywhere else ''}.*{_PART}")):
+        with suppress(OSError):
+            part.unlink()
+
+
+def sweep_parts(path: Path) -> None:
+    """Remove what killed processes left of one file that they had not written whole; no other process may write it."""
+    for part in list(path.parent.glob(f".{glob.escape(path.name)}.*{_PART}")):
         with suppress(OSError):
             part.unlink()
 

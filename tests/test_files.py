@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nextbar.checksums import read_json, write_json
-from nextbar.files import LEVELS, read_bytes
+from nextbar.files import LEVELS, read_bytes, sweep_parts
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -90,3 +90,13 @@ def test_what_is_no_plain_json_is_refused(tmp_path: Path, text: str, told: str) 
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ValueError, match=re.escape(told)):
         read_json(path)
+
+
+def test_parts_of_one_file_are_swept_and_no_others(tmp_path: Path) -> None:
+    """Also where its name has what a pattern would take for one."""
+    path = tmp_path / "log[1].jsonl"
+    own, other = tmp_path / ".log[1].jsonl.abc.part", tmp_path / ".log1.jsonl.abc.part"
+    for file in (path, own, other):
+        file.touch()
+    sweep_parts(path)
+    assert path.exists() and other.exists() and not own.exists()

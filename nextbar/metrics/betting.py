@@ -15,8 +15,8 @@ and Ramdas 2024. The difference must be bounded: see :mod:`nextbar.metrics.loss_
   more than ``WINDOW`` outcomes back, so that a model that was good for years and then breaks is noticed.
 - **Horizons.** Forecasts over H bars from successive origins share bars: the second is bet on before the first
   is known. So there are H wealths, each of which bets on an origin only once its last bet is settled (cf. Arnold, Henzi
-  and Ziegel 2023 and Choe and Ramdas 2024, section 4.3). The evidence is the greatest of them divided by their
-  number, so that by Bonferroni's inequality the chance that it ever reaches 1 / alpha is still at most alpha.
+  and Ziegel 2023). The evidence is the greatest of them divided by their number, so that by Bonferroni's inequality the
+  chance that it ever reaches 1 / alpha is still at most alpha.
 - **Several resolutions**, whose bars last unequally long, have H wealths each. Series of one resolution with the same
   origin are one bet, on their mean.
 """

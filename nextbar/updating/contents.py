@@ -65,7 +65,7 @@ class LogContents:
     """State of a log after its lines so far."""
 
     run: str = ""
-    """name of the run that the log is of"""
+    """name of the run that the log is of; empty before the first line"""
     horizon: int = 1
     known: dict[str, KnownBars] = field(default_factory=dict)
     """by series"""
@@ -84,10 +84,9 @@ class LogContents:
     """when the evidence first reached 1 / alpha: when that outcome was known"""
     test: BettingTest = field(default_factory=lambda: BettingTest(1))
 
-    @property
-    def model(self) -> str:
-        """Name of the run that forecasts."""
-        return self.refits[-1] if self.refits else self.run
+    def model(self, run_dir: Path) -> Path:
+        """Folder of the run that forecasts: that of the log, or its last refit, which lies beside it."""
+        return run_dir.parent / self.refits[-1] if self.refits else run_dir
 
     def latest(self, series: str) -> ForecastKey | None:
         """The newest forecast of a series."""

@@ -64,7 +64,7 @@ class UpdateJob:
         return scored + self._forecast_and_score(None)
 
     def _current(self) -> Model:
-        return Model(self.run_dir.parent / self.log.state.model, self.series, self._fit_scaler)
+        return Model(self.log.state.model(self.run_dir), self.series, self._fit_scaler)
 
     def _forecast_and_score(self, before: int | None) -> int:
         known = self.log.state.forecasts

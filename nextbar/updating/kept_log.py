@@ -10,6 +10,7 @@ from typing import Any
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import RunBusy
+from nextbar.files import sweep_parts
 from nextbar.folders import claim, writing
 from nextbar.metrics.betting import ALPHA
 from nextbar.runs.forecast_log import LogWriter, log_of, read_log
@@ -27,7 +28,7 @@ class KeptLog:
 
     def __init__(self, path: Path, run: str, config: ExperimentConfig) -> None:
         self.path = path
-        self.state = LogContents(run)
+        self.state = LogContents()
         self._writer = LogWriter(path)
         self.state.take(self._writer.records, path)
         dataset = config.dataset_config
@@ -58,6 +59,7 @@ def kept_log(run_dir: Path, config: ExperimentConfig) -> Iterator[KeptLog]:
     path = log_of(run_dir)
     busy = RunBusy(f"{path} is being written by another process, which brings the run up to date; wait for it")
     with claim(path, busy):
+        sweep_parts(path)
         yield KeptLog(path, run_dir.name, config)
 
 

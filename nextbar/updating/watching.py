@@ -104,7 +104,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] =
     return Watched(
         run=run_dir,
         log=log,
-        model=state.model,
+        model=state.model(run_dir).name,
         refits=tuple(state.refits),
         rival=rivals.most_common(1)[0][0] if rivals else "",
         error=task.leading,
