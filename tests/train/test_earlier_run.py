@@ -13,8 +13,6 @@ from trainings import parameters
 from nextbar.errors import RunError
 from nextbar.train.earlier_run import begun_with, rival_in
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_weights_are_those_that_the_run_forecasts_with(tmp_path: Path) -> None:
     run = make_run(tmp_path, losses=(0.2, 0.1, 0.3))

@@ -25,8 +25,6 @@ from nextbar.runs.records import read_bars_record, read_summary
 from nextbar.updating.updater import Updated, update
 from nextbar.updating.watching import watch
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TWO = ["aaa", "bbb"]
 RUNS: dict[str, dict[str, Any]] = {
     "mean": {"tickers": TWO},

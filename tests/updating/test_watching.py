@@ -22,8 +22,6 @@ from nextbar.forecasts.writing import to_csv
 from nextbar.terminal import SafeConsole
 from nextbar.updating.updater import update
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RUNS: dict[str, dict[str, Any]] = {
     "bins": {"tickers": ["aaa", "bbb"], "output_mode": "discrete_grid", "discrete_grid_levels": GRID},
     "law": {"output_mode": "distribution", "horizon": 2},
