@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import AMOUNTS, PRICES
+from nextbar.bars.rows_ahead import RowsAhead
 
 FACTOR = 3.0
 """prices after the cut are so many times as high"""
@@ -58,6 +60,22 @@ def scaled(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
 def removed(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     """No bars from the cut on."""
     return bars.first(int(np.searchsorted(bars.close_time_N, cut)))
+
+
+def keeping(other: Bars, bars: Bars, known_ahead: Sequence[str]) -> Bars:
+    """Another future with the columns of the bars that are known ahead: they may tell what is to come.
+
+    Args:
+        other: the bars with another future.
+        bars: with their own.
+        known_ahead: names of columns.
+    """
+    names = [name.lower() for name in known_ahead]
+    kept = {name: bars.columns[name] for name in names if name in bars.columns}
+    n = len(other)
+    later = RowsAhead.of(bars.time_N[n:], {name: values[n:] for name, values in kept.items()}, bars.ahead)
+    columns = other.columns | {name: values[:n] for name, values in kept.items()}
+    return replace(other, columns=columns, ahead=later if len(later) else None)
 
 
 FUTURES: dict[str, Future] = {"noise": noise, "scale": scaled, "remove": removed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
 from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
+from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.bars.table import Table
 from nextbar.resolution import seconds
 
@@ -32,7 +33,7 @@ class Bars:
     ``time_N`` int64, **opening** times in seconds since the epoch UTC, strictly increasing. ``columns``
     float64 (N,) by lower-case name: the prices and, where the source has them, volume, trades and further
     numeric columns. Prices are finite; the others may be NaN in rows where the source is empty. ``notices``
-    list what was mended or left out.
+    list what was mended or left out. ``ahead`` is what the source knows of the bars that follow the last one.
     """
 
     ticker: str
@@ -40,6 +41,7 @@ class Bars:
     time_N: np.ndarray
     columns: dict[str, np.ndarray]
     notices: tuple[str, ...] = ()
+    ahead: RowsAhead | None = None
 
     def __len__(self) -> int:
         return len(self.time_N)
@@ -65,7 +67,7 @@ class Bars:
 
     def last(self, n: int) -> Bars:
         """The last n bars, at least one."""
-        return self._rows(slice(-n, None))
+        return replace(self._rows(slice(-n, None)), ahead=self.ahead)
 
     def _rows(self, rows: slice | np.ndarray) -> Bars:
         columns = {name: values[rows] for name, values in self.columns.items()}
