@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,13 @@ class Bars:
 
     def last(self, n: int) -> Bars:
         """The last n bars, at least one."""
-        return replace(self._rows(slice(-n, None)), ahead=self.ahead)
+        return self._rows(slice(-n, None))
 
     def _rows(self, rows: slice | np.ndarray) -> Bars:
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return Bars(self.ticker, self.resolution, self.time_N[rows], columns, self.notices)
+        time_N = self.time_N[rows]
+        ahead = self.ahead if len(time_N) and time_N[-1] == self.time_N[-1] else None
+        return Bars(self.ticker, self.resolution, time_N, columns, self.notices, ahead)
 
     def between(self, initial: object = None, final: object = None) -> Bars:
         """The bars that close after ``initial`` and not after ``final``; a day without a time is meant whole.

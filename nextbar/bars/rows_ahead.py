@@ -52,7 +52,7 @@ def rows_ahead_of(table: Table, needs: TableNeeds) -> np.ndarray:
 
 
 def find_rows_ahead(columns: Mapping[str, np.ndarray], needs: TableNeeds, dates: pd.Series) -> np.ndarray:
-    """bool (N,): the rows of a table that have neither price nor amount, but another number, and follow all with a price.
+    """bool (N,): the rows of a table that have no price and no amount, but another number, and follow all with a price.
 
     Args:
         columns: float64 (N,) by standard name, NaN where the table has no number.

@@ -16,6 +16,7 @@ from nextbar.bars.present import Present
 from nextbar.bars.rows_ahead import rows_ahead_of
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
+from nextbar.data.covariates import with_ahead
 from nextbar.data.origins import known_ahead, usable_origins
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
@@ -83,17 +84,23 @@ def read_model_inputs(
     return inputs
 
 
-def forecast_keys(inputs: Sequence[ModelInput], horizon: int, *, with_resolution: bool) -> Keys:
+def forecast_keys(inputs: Sequence[ModelInput], spec: WindowSpec, *, with_resolution: bool) -> Keys:
     """Ticker, resolution and dates of the forecasts from all origins, series after series.
 
     Args:
         inputs: the series.
-        horizon: H, bars that are forecast.
+        spec: the windows; where covariates are known ahead, the bars and rows after an origin say which bars follow it,
+            else the calendar.
         with_resolution: name the resolution of each series; False: all have the same.
     """
     series_N = np.repeat(np.arange(len(inputs)), [len(i.origin_N) for i in inputs])
     times = [i.bars.time_N[i.origin_N] for i in inputs]
-    dates = [i.fit.calendar.next_times_after(time_N, horizon) for i, time_N in zip(inputs, times, strict=True)]
+    dates = [
+        with_ahead(i.bars)[i.origin_N[:, None] + np.arange(1, spec.horizon + 1)]
+        if spec.known_ahead
+        else i.fit.calendar.next_times_after(time_N, spec.horizon)
+        for i, time_N in zip(inputs, times, strict=True)
+    ]
     return Keys(
         np.array([i.bars.ticker for i in inputs], object)[series_N],
         np.array([i.bars.resolution for i in inputs], object)[series_N] if with_resolution else None,

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from builders import make_bars, make_frame
 
-from nextbar.bars.bars import Bars, frame_bars
+from nextbar.bars.bars import Bars, frame_bars, load_bars
 from nextbar.bars.columns import TableNeeds
+from nextbar.bars.importing import ImportOptions, import_bars
 from nextbar.bars.inventory import take_inventory
 from nextbar.bars.present import Present
 from nextbar.bars.rows_ahead import RowsAhead, rows_ahead_of
@@ -85,6 +86,21 @@ def test_a_file_with_rows_ahead_is_sound(tmp_path: Path) -> None:
     (holding,) = take_inventory(tmp_path)
     assert holding.rows == N - 3 and not holding.problems
     assert holding.notices[0].startswith("3 rows after the last bar (first: line 39) have no price: rows ahead")
+
+
+def test_rows_ahead_are_imported_with_their_bars(tmp_path: Path) -> None:
+    """From one file, or from two of which the later has them."""
+    whole = frame()
+    whole.to_csv(tmp_path / "abc_1h.csv", index=False)
+    whole.head(20).to_csv(tmp_path / "first.csv", index=False)
+    whole.tail(25).to_csv(tmp_path / "second.csv", index=False)
+    import_bars([tmp_path / "abc_1h.csv"], tmp_path / "one")
+    options = ImportOptions("abc", "1h")
+    import_bars([tmp_path / "second.csv", tmp_path / "first.csv"], tmp_path / "two", options)
+    for folder in ("one", "two"):
+        (bars,) = load_bars(tmp_path / folder, ["abc"], ["1h"])
+        assert bars.ahead is not None and len(bars) == N - 3
+        np.testing.assert_array_equal(bars.ahead.values("event"), [2, 3, 4])
 
 
 def test_the_rows_ahead_of_a_raw_table() -> None:

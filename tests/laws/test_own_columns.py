@@ -9,14 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_frame, with_columns
+from builders import make_config as builders_config
 from made_runs import MadeRun, make_run
+from trainings import assert_same_run, interrupt, make_config
 
-from nextbar import evaluate
+from nextbar import audit, evaluate, refit
+from nextbar.backtesting import backtest
 from nextbar.bars.bars import Bars
-from nextbar.errors import DataError
+from nextbar.errors import DataError, TrainingInterrupted
 from nextbar.inference.forecaster import Forecaster
+from nextbar.train.population import train_population
+from nextbar.train.trainer import Trainer
 
 N, HORIZON = 150, 2
+OWN: dict[str, Any] = {"indicators": ["event", "gaps"], "known_ahead": ["event"]}
 PRICES = ["open", "high", "low", "close", "volume"]
 
 
@@ -29,6 +35,12 @@ def market(ticker: str, seed: int) -> Bars:
         event=(np.arange(N) % 7 == 3).astype(float),
         gaps=gaps,
     )
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level("INFO", "nextbar")
+    return caplog
 
 
 @pytest.fixture(scope="module", params=["last", "mean"])
@@ -153,3 +165,37 @@ def test_rows_ahead_are_passed_over_by_a_model_that_knows_nothing_ahead(tmp_path
     assert_same(run.load().predict(frame), run.load().predict(run.frame.head(101)))
     late = frame.assign(date=frame["date"] + (pd.Timestamp.now("UTC").floor("h") - frame["date"][100]))
     assert len(run.load().predict(late)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_training_with_own_columns_is_continued_shared_refitted_and_backtested(tmp_path: Path) -> None:
+    """Interrupted and continued it is the run that nothing interrupted, and so is a member of a population."""
+    frame = make_frame(market("made_up", 1)).drop(columns=["ticker", "resolution"])
+    config = make_config(tmp_path / "whole", **OWN, horizon=HORIZON)
+    whole = Trainer(config, frame, show=False).train_and_evaluate()
+    again = make_config(tmp_path / "again", **OWN, horizon=HORIZON)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(TrainingInterrupted):
+            Trainer(again, frame, show=False).train_and_evaluate()
+    assert_same_run(Trainer(again, frame, show=False).train_and_evaluate().run_dir, whole.run_dir)
+    pair = [make_config(tmp_path / "pair", **OWN, horizon=HORIZON, seed=seed) for seed in (0, 1)]
+    first, _ = train_population(pair, frame, show=False)
+    assert first.metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"], rel=1e-4)
+    assert evaluate(whole.run_dir, frame).metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"])
+    time = frame["date"].iloc[-HORIZON - 1]
+    bars = bare(frame.assign(ticker="made_up"), time)
+    assert len(Forecaster.load(refit(whole.run_dir, frame, show=False).run_dir).predict(bars)) == HORIZON
+    result = backtest(make_config(tmp_path / "back", **OWN, num_epochs=1), bars, folds=2, baselines=False, show=False)
+    assert set(result.forecasts["model"]) == {"transformer"}
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_an_audit_takes_what_is_declared_to_be_known_ahead_for_known() -> None:
+    bars = with_columns(
+        make_bars(n=400, seed=3), event=(np.random.default_rng(0).random(400) < 0.2).astype(float),
+        gaps=np.where(np.arange(400) % 5 == 0, np.nan, np.random.default_rng(1).normal(size=400)),
+    )  # fmt: skip
+    found = audit(builders_config(**OWN), [bars], cuts=1)
+    assert found.clean, [leak.text for leak in found.leaks]
