@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.columns import AMOUNTS, PRICES
+from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES
 from nextbar.bars.rows_ahead import RowsAhead
 
 FACTOR = 3.0
@@ -33,10 +33,10 @@ def noise(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     centre_N = last * np.exp(np.clip(walk_N, -20, 20)) if positive else last + walk_N
     above_N, below_N = np.abs(rng.standard_normal((2, len(centre_N))))
     size_N = 0.01 * (np.abs(centre_N) + 1e-9)
-    edges = {"open": centre_N, "close": centre_N, "high": centre_N + size_N * above_N}
+    edges = {"open": centre_N, **dict.fromkeys(("close", *ADJUSTED), centre_N), "high": centre_N + size_N * above_N}
     edges["low"] = centre_N * np.exp(-0.01 * below_N) if positive else centre_N - size_N * below_N
     for name, value_N in columns.items():
-        if name in PRICES:
+        if name in edges:
             value_N[late_N] = edges[name]
         else:  # where a value is missing, it is missing here too
             drawn_N = rng.lognormal(3, 1, len(centre_N)) if name in AMOUNTS else 50 * rng.standard_normal(len(centre_N))
@@ -49,7 +49,7 @@ def scaled(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     late_N = bars.close_time_N >= cut
 
     def change(name: str, value_N: np.ndarray) -> np.ndarray:
-        if name in PRICES:
+        if name in (*PRICES, *ADJUSTED):
             return FACTOR * value_N
         return FACTOR**2 * value_N if name in AMOUNTS else 1.0 - FACTOR**2 * value_N
 

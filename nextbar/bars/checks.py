@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nextbar.bars.columns import AMOUNTS, PRICES, TableNeeds, plain
+from nextbar.bars.adjusted import by_adjusted, told_apart
+from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
 from nextbar.bars.numbers import empty, floats
 from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
-from nextbar.errors import DataError
+from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
 
 HOUR = 3_600
@@ -72,9 +73,20 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     positions, misnamed = needs.match(list(table.frame.columns))
     for text in misnamed:
         problems.whole(text + (table.hint if text.startswith("no column") else ""))
+    adjusted = needs.adjusted(list(table.frame.columns))
+    if needs.price == "adjusted":
+        if adjusted is None:
+            existing = listed([cut(str(name)) for name in table.frame.columns])
+            problems.whole(f"no column 'adj close', or two, which price adjusted needs; the columns are {existing}")
+        else:
+            positions |= dict([adjusted])
+    elif adjusted is not None:
+        notices += told_apart(table, positions, *adjusted)
     columns, ahead_N = _numbers(table, positions, needs, problems, notices)
     if "high" in columns and "low" in columns:
         _check_order(columns, problems)
+    if needs.price == "adjusted" and adjusted is not None and not problems:
+        columns |= by_adjusted(columns, adjusted[0])
     if "date" not in positions:
         return problems, CheckedColumns(np.empty(0, np.int64), {}, tuple(notices))
     order, time = _times(table, positions["date"], problems, notices)
@@ -108,7 +120,7 @@ def _numbers(
         wrong = ~np.isfinite(values)
         huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
-        if name in needs.prices:
+        if name in needs.prices or (name in ADJUSTED and needs.price == "adjusted"):
             faults.append((wrong & ~ahead_N, "is not a finite number"))
             if needs.positive:
                 faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))

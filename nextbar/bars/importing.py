@@ -39,6 +39,8 @@ class ImportOptions:
     decimal: str | None = None
     label: str = "open"
     """``open`` or ``close``: which of the two a date is of its bar"""
+    price: str = "close"
+    """``close`` or ``adjusted``, as in ``DatasetConfig``"""
     drop_bad: bool = False
     """leave out rows with a problem, instead of refusing the file"""
 
@@ -104,6 +106,8 @@ def _refuse_options(options: ImportOptions) -> None:
         raise ConfigError(f"decimal: found {options.decimal!r}, should be , or .")
     if options.label not in ("open", "close"):
         raise ConfigError(f"label: found {options.label!r}, should be open or close")
+    if options.price not in ("close", "adjusted"):
+        raise ConfigError(f"price: found {options.price!r}, should be close or adjusted")
     if options.timezone is not None:
         zone_called(options.timezone)
 
@@ -122,6 +126,7 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
         raise DataError(f"no file {str(path)!r}")
     whole = read_table(path, options.layout, options.date_format, options.decimal)
     called = called_elsewhere(path) or (None, None)
+    needs = replace(DEFAULT_NEEDS, price=options.price)
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
         if told_dates := further_dates(table):
@@ -131,9 +136,9 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
         notices = list(table.notices)
         if options.drop_bad:
             rows = len(table)
-            table, lines = without_bad(table, resolution, seconds(resolution), DEFAULT_NEEDS)
+            table, lines = without_bad(table, resolution, seconds(resolution), needs)
             notices += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
-        bars = table_bars(replace(table, notices=()), ticker, resolution, DEFAULT_NEEDS)
+        bars = table_bars(replace(table, notices=()), ticker, resolution, needs)
         out.append((bars, notices))
     return out
 

@@ -76,6 +76,9 @@ def import_(
         str | None, typer.Option("--decimal", metavar=",|.", help="What precedes decimals.", show_default="by content")
     ] = None,
     label: Annotated[str, typer.Option("--label", metavar="open|close", help="What dates are of a bar.")] = "open",
+    price: Annotated[
+        str, typer.Option("--price", metavar="close|adjusted", help="The close, where there is an Adj Close too.")
+    ] = "close",
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with a problem, and say which.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
@@ -84,7 +87,7 @@ def import_(
         from nextbar.bars.importing import ImportOptions, import_bars
         from nextbar.logger import get_logger
 
-        options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, drop_bad)
+        options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, price, drop_bad)
         for series in import_bars(files, to, options, overwrite=overwrite):
             for line in (*series.notices, f"{series.rows:,} bars"):
                 get_logger().info("%s: %s", series.path.name, line)

@@ -137,6 +137,9 @@ class DatasetConfig(Checked):
     says so; ``drop``: no window covers such a bar."""
     features: Literal["ohlcv", "ohlc", "close", "returns"] = "ohlcv"
     """Columns the model sees; with ``close`` any numeric series will do."""
+    price: Literal["close", "adjusted"] = "close"
+    """Of files and frames with an adjusted close (``Adj Close``) beside the close: which of the two is the close; with
+    ``adjusted`` open, high and low are scaled alike."""
     clock: Flag = True
     """Tell the model the hour and weekday of the bar it predicts."""
     time_feature: Literal["none", "position", "span"] = "none"

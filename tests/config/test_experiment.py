@@ -32,7 +32,7 @@ DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
     initial_date=None, final_date=None, indicators=None, unscaled=None, known_ahead=None, empty_values="last",
-    features="ohlcv", clock=True,
+    features="ohlcv", price="close", clock=True,
     time_feature="none", calendar="auto", timezone="auto",
 )  # fmt: skip
 EXPERIMENT_FIELDS = dict(
@@ -87,6 +87,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.known_ahead": [None, []],
     "data.empty_values": ["last", "mean", "drop"],
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
+    "data.price": ["close", "adjusted"],
     "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions"],
     "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
@@ -147,6 +148,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.empty_values": ["zero", None],
     "data.features": ["ohlcvt"],
     "data.clock": FLAG,
+    "data.price": ["adj close", None],
     "data.time_feature": ["time", None, True],
     "data.calendar": ["nyse", None],
     "data.timezone": [

@@ -32,6 +32,7 @@ OTHER: dict[str, Any] = {
     "dataset_config.indicators": ["rsi"],
     "dataset_config.empty_values": "mean",
     "dataset_config.features": "close",
+    "dataset_config.price": "adjusted",
     "dataset_config.time_feature": "span",
     "dataset_config.calendar": "24/7",
     "dataset_config.timezone": "UTC",
