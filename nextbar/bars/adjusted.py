@@ -24,7 +24,8 @@ def by_adjusted(columns: Mapping[str, np.ndarray], name: str) -> dict[str, np.nd
         name: of the adjusted close among them.
     """
     adjusted_N = columns[name]
-    factor_N = adjusted_N / columns["close"]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a series that is no market has no other price
+        factor_N = adjusted_N / columns["close"]
     scaled = {price: columns[price] * factor_N for price in PRICES if price in columns} | {"close": adjusted_N}
     others = np.stack(list(scaled.values()))
     for edge, farthest in (("high", np.max), ("low", np.min)):  # a last digit may have been rounded the other way

@@ -117,11 +117,15 @@ def channels_ahead(bars: Bars, own: Sequence[Statistics], pooled: Sequence[Stati
 
 
 def empty_ahead(bars: Bars, spec: WindowSpec) -> np.ndarray:
-    """bool (N + M,): bars and rows ahead in which a known-ahead covariate has no value and nothing stands in for it."""
+    """bool (N + M,): bars and rows ahead in which a known-ahead covariate has no value and nothing stands in for it.
+
+    In a row ahead nothing does where the column was never empty in training: the source has to be completed.
+    """
     empty_T = np.zeros(len(with_ahead(bars)), bool)
     for c in spec.covariates:
         if c.ahead and not c.aged:
-            empty_T |= np.isnan(_with_ahead(bars, c.name))
+            since = 0 if spec.empty_values == "drop" else len(bars)
+            empty_T[since:] |= np.isnan(_with_ahead(bars, c.name)[since:])
     return empty_T
 
 

@@ -80,9 +80,7 @@ def test_an_adjusted_close_is_held_to_what_a_price_is(value: Any, message: str) 
 
 def test_without_an_adjusted_close_there_is_nothing_to_read() -> None:
     for table in (frame().drop(columns="Adj Close"), frame().assign(adjclose=1.0)):
-        with pytest.raises(
-            DataError, match="no column 'adj close', or two, which price adjusted needs"
-        ):
+        with pytest.raises(DataError, match="no column 'adj close', or two, which price adjusted needs"):
             read(table, price="adjusted")
 
 

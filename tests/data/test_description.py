@@ -84,3 +84,7 @@ def test_a_value_that_is_not_known_ahead_costs_the_windows_that_predict_its_bar(
         config = make_config(indicators=["own"], known_ahead=["own"], empty_values="drop", horizon=horizon)
         spec = WindowSpec.of(config.dataset_config, [bars], {"trades": []})
         assert lost_windows(bars, Calendar.always(3600), spec)["windows_lost"] == 6 + horizon
+    for n_train in (40, 60):  # where nothing is dropped none is lost, whether training has such a bar or not
+        config = make_config(indicators=["own"], known_ahead=["own"])
+        spec = WindowSpec.of(config.dataset_config, [bars], {"trades": []}, n_train=[n_train])
+        assert spec.ages == (n_train > 50) and lost_windows(bars, Calendar.always(3600), spec)["windows_lost"] == 0
