@@ -6,7 +6,7 @@ Array names end in their axes, one letter each:
     L  bars of context           H  bars predicted              S  series
     F  input features            D  model width                 R  rows (bars) of all series, end to end
     K  bins                      G  feature groups with statistics and a spread token of their own
-    M  laws of a mixture
+    M  laws of a mixture         A  numbers known ahead of a predicted bar
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Batch(NamedTuple):
     """log of each group's spread in the window over that of training; layout 1: (B, 0)"""
     clock_BHC: Array
     """sines and cosines of the predicted bars' hour and weekday; C may be 0"""
+    ahead_BHA: Array
+    """covariates known ahead, at the predicted bars; A may be 0"""
     start_BHX: Array
     """the law or the log probabilities that an untrained model forecasts, as its head has them; X may be 0"""
     regressors_BK: Array

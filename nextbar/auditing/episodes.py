@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from nextbar.auditing.futures import FUTURES
+from nextbar.auditing.futures import FUTURES, keeping
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
@@ -43,7 +43,7 @@ class Episode:
         if not kind:
             return list(self.bars)
         rng = np.random.default_rng([self.seed, cut, len(kind)])
-        return [FUTURES[kind](b, cut, rng) for b in self.bars]
+        return [keeping(FUTURES[kind](b, cut, rng), b, self.config.dataset_config.known_ahead or ()) for b in self.bars]
 
     def dataset(self, kind: str = "", cut: int = 0) -> Dataset:
         """The windows of these bars."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.columns import AMOUNTS, PRICES
+from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES
+from nextbar.bars.rows_ahead import RowsAhead
 
 FACTOR = 3.0
 """prices after the cut are so many times as high"""
@@ -31,10 +33,10 @@ def noise(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     centre_N = last * np.exp(np.clip(walk_N, -20, 20)) if positive else last + walk_N
     above_N, below_N = np.abs(rng.standard_normal((2, len(centre_N))))
     size_N = 0.01 * (np.abs(centre_N) + 1e-9)
-    edges = {"open": centre_N, "close": centre_N, "high": centre_N + size_N * above_N}
+    edges = {"open": centre_N, **dict.fromkeys(("close", *ADJUSTED), centre_N), "high": centre_N + size_N * above_N}
     edges["low"] = centre_N * np.exp(-0.01 * below_N) if positive else centre_N - size_N * below_N
     for name, value_N in columns.items():
-        if name in PRICES:
+        if name in edges:
             value_N[late_N] = edges[name]
         else:  # where a value is missing, it is missing here too
             drawn_N = rng.lognormal(3, 1, len(centre_N)) if name in AMOUNTS else 50 * rng.standard_normal(len(centre_N))
@@ -47,7 +49,7 @@ def scaled(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     late_N = bars.close_time_N >= cut
 
     def change(name: str, value_N: np.ndarray) -> np.ndarray:
-        if name in PRICES:
+        if name in (*PRICES, *ADJUSTED):
             return FACTOR * value_N
         return FACTOR**2 * value_N if name in AMOUNTS else 1.0 - FACTOR**2 * value_N
 
@@ -58,6 +60,22 @@ def scaled(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
 def removed(bars: Bars, cut: int, rng: np.random.Generator) -> Bars:
     """No bars from the cut on."""
     return bars.first(int(np.searchsorted(bars.close_time_N, cut)))
+
+
+def keeping(other: Bars, bars: Bars, known_ahead: Sequence[str]) -> Bars:
+    """Another future with the columns of the bars that are known ahead: they may tell what is to come.
+
+    Args:
+        other: the bars with another future.
+        bars: with their own.
+        known_ahead: names of columns.
+    """
+    names = [name.lower() for name in known_ahead]
+    kept = {name: bars.columns[name] for name in names if name in bars.columns}
+    n = len(other)
+    later = RowsAhead.of(bars.time_N[n:], {name: values[n:] for name, values in kept.items()}, bars.ahead)
+    columns = other.columns | {name: values[:n] for name, values in kept.items()}
+    return replace(other, columns=columns, ahead=later if len(later) else None)
 
 
 FUTURES: dict[str, Future] = {"noise": noise, "scale": scaled, "remove": removed}

@@ -140,7 +140,7 @@ def _moved_columns(stage: Stage, bars: Bars, other: Bars, names: Sequence[str], 
 def _moved_features(plain: Dataset, other: Dataset, kind: str, cut: int) -> Iterator[Leak]:
     """Series whose rows on the tape differ before the cut; the labels of a window are no features."""
     tapes = plain.tape(), other.tape()
-    for name in ("rows_RX", "rank_R", "start_RHX", "regressors_RK"):
+    for name in ("rows_RX", "rank_R", "start_RHX", "regressors_RK", "ahead_RHA"):
         one_R, another_R = (getattr(tape, name) for tape in tapes)
         for s, b in enumerate(plain.bars):
             known = int(np.searchsorted(b.close_time_N, cut))

@@ -19,6 +19,7 @@ from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
 from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
+from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.bars.table import Table
 from nextbar.resolution import seconds
 
@@ -32,7 +33,7 @@ class Bars:
     ``time_N`` int64, **opening** times in seconds since the epoch UTC, strictly increasing. ``columns``
     float64 (N,) by lower-case name: the prices and, where the source has them, volume, trades and further
     numeric columns. Prices are finite; the others may be NaN in rows where the source is empty. ``notices``
-    list what was mended or left out.
+    list what was mended or left out. ``ahead`` is what the source knows of the bars that follow the last one.
     """
 
     ticker: str
@@ -40,6 +41,7 @@ class Bars:
     time_N: np.ndarray
     columns: dict[str, np.ndarray]
     notices: tuple[str, ...] = ()
+    ahead: RowsAhead | None = None
 
     def __len__(self) -> int:
         return len(self.time_N)
@@ -69,7 +71,9 @@ class Bars:
 
     def _rows(self, rows: slice | np.ndarray) -> Bars:
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return Bars(self.ticker, self.resolution, self.time_N[rows], columns, self.notices)
+        time_N = self.time_N[rows]
+        ahead = self.ahead if len(time_N) and time_N[-1] == self.time_N[-1] else None
+        return Bars(self.ticker, self.resolution, time_N, columns, self.notices, ahead)
 
     def between(self, initial: object = None, final: object = None) -> Bars:
         """The bars that close after ``initial`` and not after ``final``; a day without a time is meant whole.

@@ -124,6 +124,11 @@ class Calendar:
         closure_N = (missing_N <= CLOSURE_DAYS * day) & ((missing_N >= day) | (edges_N > 0))
         return (missing_N > 0) & ~closure_N
 
+    def open_between(self, begin_N: np.ndarray, end_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): open slots that begin from ``begin_N`` on and before ``end_N``, seconds since the epoch."""
+        first_N, after_N = self._slots.number(begin_N), self._slots.number(end_N)
+        return np.maximum(self._open.before(after_N) - self._open.before(first_N), 0)
+
     def next_times_after(self, time_N: np.ndarray, n: int) -> np.ndarray:
         """int64 (N, n): opening times of the next n open slots after each of the bars that open at ``time_N``.
 

@@ -6,19 +6,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from nextbar.bars.columns import AMOUNTS, PRICES, TableNeeds, plain
+from nextbar.bars.adjusted import by_adjusted, told_apart
+from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
+from nextbar.bars.numbers import empty, floats
+from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
-from nextbar.errors import DataError
+from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
 
 HOUR = 3_600
-_NO_NUMBERS = (bool, np.bool_, np.ndarray, np.timedelta64, np.datetime64)
-"""kinds of values that float() would take"""
-_NOTHING = ("nan", "null")
 LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
@@ -29,6 +28,7 @@ class CheckedColumns(NamedTuple):
     time_N: np.ndarray
     columns: dict[str, np.ndarray]
     notices: tuple[str, ...]
+    ahead: RowsAhead | None = None
 
 
 def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> CheckedColumns:
@@ -42,8 +42,8 @@ def check(table: Table, resolution: str, step: int, needs: TableNeeds) -> Checke
     """
     problems, checked = _examine(table, resolution, step, needs)
     problems.raise_if_any()
-    time, columns, notices = checked
-    return CheckedColumns(time, columns, (*notices, *suspicions(time, columns)))
+    notices = (*checked.notices, *suspicions(checked.time_N, checked.columns))
+    return checked._replace(notices=notices)
 
 
 def without_bad(table: Table, resolution: str, step: int, needs: TableNeeds) -> tuple[Table, list[str]]:
@@ -73,90 +73,81 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     positions, misnamed = needs.match(list(table.frame.columns))
     for text in misnamed:
         problems.whole(text + (table.hint if text.startswith("no column") else ""))
-    columns = _numbers(table, positions, needs, problems, notices)
+    adjusted = needs.adjusted(list(table.frame.columns))
+    if needs.price == "adjusted":
+        if adjusted is None:
+            existing = listed([cut(str(name)) for name in table.frame.columns])
+            problems.whole(f"no column 'adj close', or two, which price adjusted needs; the columns are {existing}")
+        else:
+            positions |= dict([adjusted])
+    elif adjusted is not None:
+        notices += told_apart(table, positions, *adjusted)
+    columns, ahead_N = _numbers(table, positions, needs, problems, notices)
     if "high" in columns and "low" in columns:
         _check_order(columns, problems)
+    if needs.price == "adjusted" and adjusted is not None and not problems:
+        columns |= by_adjusted(columns, adjusted[0])
     if "date" not in positions:
         return problems, CheckedColumns(np.empty(0, np.int64), {}, tuple(notices))
     order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
-    columns = {name: values[order] for name, values in columns.items()}
-    return problems, CheckedColumns(time, columns, tuple(notices))
+    n = len(time) - int(ahead_N[order].sum())
+    bars = {name: values[order][:n] for name, values in columns.items()}
+    ahead = RowsAhead.of(time[n:], {name: values[order][n:] for name, values in columns.items()})
+    return problems, CheckedColumns(time[:n], bars, tuple(notices), ahead if len(ahead) else None)
 
 
 def _numbers(
     table: Table, positions: dict[str, int], needs: TableNeeds, problems: Problems, notices: list[str]
-) -> dict[str, np.ndarray]:
-    """Numeric columns of a table, float64 (N,); adds to its problems and notices."""
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Numeric columns of a table, float64 (N,), and which rows are rows ahead; adds to its problems and notices."""
     columns: dict[str, np.ndarray] = {}
     indicators = {plain(name) for name in needs.indicators}
-    for name, at in positions.items():
-        if name == "date":
-            continue
+    numbers = {name: floats(table.frame.iloc[:, at]) for name, at in positions.items() if name != "date"}
+    ahead_N = np.zeros(len(table), bool)
+    if "date" in positions:
+        ahead_N = find_rows_ahead(numbers, needs, table.frame.iloc[:, positions["date"]])
+    if ahead_N.any():
+        first = table.row(int(np.argmax(ahead_N)))
+        notices.append(
+            f"{ahead_N.sum()} rows after the last bar (first: {first}) have no price: rows ahead, of which only "
+            "columns named in known_ahead are used"
+        )
+    for name, values in numbers.items():
+        at = positions[name]
         raw = table.frame.iloc[:, at]
-        values = _floats(raw)
-        empty = _empty(raw, values)
+        empty_N = empty(raw, values)
         wrong = ~np.isfinite(values)
         huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
-        if name in needs.prices:
-            faults.append((wrong, "is not a finite number"))
+        if name in needs.prices or (name in ADJUSTED and needs.price == "adjusted"):
+            faults.append((wrong & ~ahead_N, "is not a finite number"))
             if needs.positive:
                 faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))
                 faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
-        elif empty.all() and name not in indicators:
+        elif empty_N.all() and name not in indicators:
             if name in AMOUNTS:
                 notices.append(f"{name} is empty and left out")
             continue
         elif name in needs.amounts or name in indicators:
-            faults.append((wrong & ~empty, "is not a finite number"))
-        elif ((wrong & ~empty) | huge).any():
+            faults.append((wrong & ~empty_N, "is not a finite number"))
+        elif ((wrong & ~empty_N) | huge).any():
             continue  # text, or a column nobody asked for with infinities: no indicator
         faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
         if name in needs.amounts:
             faults.append((values < 0, "is negative"))
-        if (name in needs.amounts or name in indicators) and empty.any():
-            first = table.row(int(np.argmax(empty)))
+        empty_N &= ~ahead_N
+        if (name in needs.amounts or name in indicators) and empty_N.any():
+            first = table.row(int(np.argmax(empty_N)))
+            cost = f": no window that uses {name} covers them" if name in needs.amounts else ""
             notices.append(
-                f"{name} is empty in {empty.sum()} of {len(raw)} rows (first: {first}): no window that "
-                f"uses {name} covers them"
+                f"{name} is empty in {empty_N.sum()} of {len(raw) - ahead_N.sum()} rows (first: {first}){cost}"
             )
         for bad, reason in faults:
             for p in problems.at(bad):
                 problems.tell(p, table.verdict(name, at, p, reason))
         columns[name] = values
-    return columns
-
-
-def _floats(raw: pd.Series) -> np.ndarray:
-    """float64 values; NaN for what is no number."""
-    if raw.dtype.kind in "iuf":
-        return raw.to_numpy(dtype=np.float64, na_value=np.nan)
-    if raw.dtype.kind in "bcMm":
-        return np.full(len(raw), np.nan)
-    if raw.dtype == object:
-        raw = raw.map(_number_or_text)
-    return pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _empty(raw: pd.Series, values: np.ndarray) -> np.ndarray:
-    """bool (N,): where a value is missing or a word for that, such as the NaN that polars writes into CSV."""
-    empty = raw.isna().to_numpy(bool, copy=True)
-    words = np.isnan(values) & ~empty
-    empty[words] = [isinstance(value, str) and plain(value) in _NOTHING for value in raw[words]]
-    return empty
-
-
-def _number_or_text(value: object) -> float | str:
-    """One value of a mixed column; NaN for true, false, lists, arrays, durations and numbers too large."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, _NO_NUMBERS):
-        return np.nan
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return np.nan
+    return columns, ahead_N
 
 
 def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:

@@ -55,6 +55,8 @@ class TableNeeds:
     """what the close is called in this table"""
     output_mode: str = "mean"
     """what forecasts consist of: ``DatasetConfig.kind``"""
+    price: str = "close"
+    """``close`` or ``adjusted``: the adjusted close is the close, and the other prices are scaled with it"""
 
     @classmethod
     def of(cls, config: DatasetConfig, **names: Unpack[FrameNames]) -> TableNeeds:
@@ -66,6 +68,7 @@ class TableNeeds:
             names.get("time_col", "date"),
             names.get("target_col", "close"),
             config.kind,
+            config.price,
         )
 
     @property
@@ -126,6 +129,12 @@ class TableNeeds:
                 if len(places) > 1 and name in indicators:
                     problems.append(_doubled(name))
         return columns, problems
+
+    @staticmethod
+    def adjusted(names: Sequence[object]) -> tuple[str, int] | None:
+        """Name and position of the adjusted close among the columns of a table; None where there is none, or two."""
+        found = [(plain(name), at) for at, name in enumerate(names) if plain(name) in ADJUSTED]
+        return found[0] if len(found) == 1 else None
 
     def _names_of(self, standard: str) -> tuple[str, ...]:
         """Names a standard column may have in this table, the best first."""

@@ -1,4 +1,4 @@
-"""Bars of any layout to files as they are here: whole files, or none."""
+"""Bars of any layout, read as the options say, to files as they are here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pandas as pd
 
 from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
-from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, plain
+from nextbar.bars.columns import DEFAULT_NEEDS, plain
 from nextbar.bars.date_columns import KEEP, date_columns, further_dates
 from nextbar.bars.dates import DAY, iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.reading import read_table
 from nextbar.bars.table import Table
+from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, listed
-from nextbar.files import write_whole
 from nextbar.resolution import seconds, span
 
 MONTHS = ("1mo", "1mon", "1month", "monthly", "mn1", "mn", "month", "1m0", "3mo")
@@ -39,6 +39,8 @@ class ImportOptions:
     decimal: str | None = None
     label: str = "open"
     """``open`` or ``close``: which of the two a date is of its bar"""
+    price: str = "close"
+    """``close`` or ``adjusted``, as in ``DatasetConfig``"""
     drop_bad: bool = False
     """leave out rows with a problem, instead of refusing the file"""
 
@@ -67,22 +69,27 @@ def import_bars(
         DataError: a file that cannot be read; it does not say its ticker or resolution; two of one series disagree; a
             file is there with other content, and ``overwrite`` is False.
     """
-    options = options or ImportOptions()
+    series = read_files(files, options or ImportOptions())
+    paths = write_series([bars for bars, _ in series], to, overwrite)
+    return [Imported(path, len(bars), notices) for path, (bars, notices) in zip(paths, series, strict=True)]
+
+
+def read_files(files: Sequence[str | Path], options: ImportOptions) -> list[tuple[Bars, list[str]]]:
+    """The series in files of any layout, each with lines about how it was read; several files of one are joined.
+
+    Raises:
+        ConfigError, DataError: as ``import_bars``.
+    """
     _refuse_options(options)
     series: dict[tuple[str, str], list[tuple[Bars, list[str]]]] = {}
     for path in map(Path, files):
         for bars, notices in _read(path, options):
             series.setdefault((bars.resolution, bars.ticker), []).append((bars, notices))
-    contents: dict[Path, bytes] = {}
-    written = []
-    for (resolution, ticker), parts in series.items():
-        path = Path(to) / resolution / f"{ticker}_{resolution}.csv"
-        notices = [line for _, lines in parts for line in lines]
+    out = []
+    for parts in series.values():
         bars, joined = _joined([bars for bars, _ in parts])
-        contents[path] = _csv(bars)
-        written.append(Imported(path, len(bars), notices + joined))
-    _write(contents, overwrite)
-    return written
+        out.append((bars, [line for _, lines in parts for line in lines] + joined))
+    return out
 
 
 def _refuse_options(options: ImportOptions) -> None:
@@ -99,11 +106,14 @@ def _refuse_options(options: ImportOptions) -> None:
         raise ConfigError(f"decimal: found {options.decimal!r}, should be , or .")
     if options.label not in ("open", "close"):
         raise ConfigError(f"label: found {options.label!r}, should be open or close")
+    if options.price not in ("close", "adjusted"):
+        raise ConfigError(f"price: found {options.price!r}, should be close or adjusted")
     if options.timezone is not None:
-        _zone(options.timezone)
+        zone_called(options.timezone)
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_called(name: str) -> ZoneInfo:
+    """The time zone of an IANA name; ConfigError where there is none."""
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
@@ -116,6 +126,7 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
         raise DataError(f"no file {str(path)!r}")
     whole = read_table(path, options.layout, options.date_format, options.decimal)
     called = called_elsewhere(path) or (None, None)
+    needs = replace(DEFAULT_NEEDS, price=options.price)
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
         if told_dates := further_dates(table):
@@ -125,9 +136,9 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
         notices = list(table.notices)
         if options.drop_bad:
             rows = len(table)
-            table, lines = without_bad(table, resolution, seconds(resolution), DEFAULT_NEEDS)
+            table, lines = without_bad(table, resolution, seconds(resolution), needs)
             notices += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
-        bars = table_bars(replace(table, notices=()), ticker, resolution, DEFAULT_NEEDS)
+        bars = table_bars(replace(table, notices=()), ticker, resolution, needs)
         out.append((bars, notices))
     return out
 
@@ -238,30 +249,5 @@ def _joined(parts: Sequence[Bars]) -> tuple[Bars, list[str]]:
     notices = [f"{again.sum():,} bars are in two files alike"] if again.any() else []
     notices += [f"left out, since not in all files: {listed(lost)}"] if lost else []
     joined = {name: values[order] for name, values in columns.items()}
-    return Bars(parts[0].ticker, parts[0].resolution, time[order], joined), notices
-
-
-def _csv(bars: Bars) -> bytes:
-    """Bars as CSV: date, prices, amounts and further columns, every number as exactly as it was read."""
-    names = [name for name in (*PRICES, *AMOUNTS) if name in bars.columns]
-    names += [name for name in bars.columns if name not in names]
-    frame = pd.DataFrame({name: bars.columns[name] for name in names})
-    frame.insert(0, "date", np.char.add(np.datetime_as_string(bars.time_N.astype("datetime64[s]"), unit="s"), "Z"))
-    return frame.to_csv(index=False, lineterminator="\n").encode()
-
-
-def _write(contents: dict[Path, bytes], overwrite: bool) -> None:
-    """Write all files, none where one of them may not be."""
-    try:
-        stale = {path: data for path, data in contents.items() if not path.is_file() or path.read_bytes() != data}
-        existing = [str(path) for path in stale if path.exists()]
-        if existing and not overwrite:
-            raise DataError(
-                f"{listed(existing, 5)}: there already, with other content; move it away, or say --overwrite"
-            )
-        for path in stale:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        for path, data in stale.items():
-            write_whole(path, data)
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be written: {error.strerror or error}") from error
+    ahead = max(parts, key=lambda part: part.time_N[-1]).ahead
+    return Bars(parts[0].ticker, parts[0].resolution, time[order], joined, ahead=ahead), notices

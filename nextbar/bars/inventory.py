@@ -110,7 +110,7 @@ def _empty_columns(checked: CheckedColumns) -> Iterator[str]:
     for name, value_N in checked.columns.items():
         n = int(np.isnan(value_N).sum())
         if n and name not in (*PRICES, *AMOUNTS):
-            yield f"{name} is empty in {n} of {len(value_N)} rows: as an indicator it costs the windows that cover them"
+            yield f"{name} is empty in {n} of {len(value_N)} rows; as an indicator it has what empty_values says there"
 
 
 def _closes(table: Table, resolution: str) -> CheckedColumns | None:

@@ -12,6 +12,7 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.dates import DAY, instant, iso
+from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
@@ -67,7 +68,7 @@ class Present:
         return closed_N
 
     def closed_bars(self, bars: Bars) -> Bars:
-        """The bars that have closed by it.
+        """The bars that have closed by it; of the others what is no price and no amount becomes rows ahead.
 
         Raises:
             DataError: there is none.
@@ -78,7 +79,9 @@ class Present:
         if not closed_N.any():
             raise self.nothing_closed(bars.name)
         columns = {name: values[closed_N] for name, values in bars.columns.items()}
-        return replace(bars, time_N=bars.time_N[closed_N], columns=columns)
+        others = {name: values[~closed_N] for name, values in bars.columns.items()}
+        ahead = RowsAhead.of(bars.time_N[~closed_N], others, bars.ahead)
+        return replace(bars, time_N=bars.time_N[closed_N], columns=columns, ahead=ahead)
 
     def nothing_closed(self, name: str) -> DataError:
         """The error about a series of which no bar has closed."""

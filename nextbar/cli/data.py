@@ -9,7 +9,8 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit
-from nextbar.errors import NextbarError
+from nextbar.cli.options import listed
+from nextbar.errors import ConfigError, NextbarError
 from nextbar.tables import plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def import_(
         str | None, typer.Option("--decimal", metavar=",|.", help="What precedes decimals.", show_default="by content")
     ] = None,
     label: Annotated[str, typer.Option("--label", metavar="open|close", help="What dates are of a bar.")] = "open",
+    price: Annotated[
+        str, typer.Option("--price", metavar="close|adjusted", help="The close, where there is an Adj Close too.")
+    ] = "close",
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with a problem, and say which.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
@@ -83,9 +87,62 @@ def import_(
         from nextbar.bars.importing import ImportOptions, import_bars
         from nextbar.logger import get_logger
 
-        options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, drop_bad)
+        options = ImportOptions(ticker, resolution, layout, date_format, timezone, decimal, label, price, drop_bad)
         for series in import_bars(files, to, options, overwrite=overwrite):
             for line in (*series.notices, f"{series.rows:,} bars"):
+                get_logger().info("%s: %s", series.path.name, line)
+            answer(series.path)
+
+
+@data.command()
+def resample(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|DIR...", help="Bars of any layout, or folders of them.", show_default=False),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to; made if need be.", show_default=False)],
+    resolution: Annotated[
+        str, typer.Option("--resolution", metavar="1h|1d|…", help="Of the longer bars.", show_default=False)
+    ],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="1m|5m|…", help="Of the bars given.", show_default="by name")
+    ] = None,
+    tickers: Annotated[str | None, typer.Option("--tickers", metavar="A,B,…", show_default="all")] = None,
+    calendar: Annotated[
+        str, typer.Option("--calendar", metavar="auto|24/7|sessions", help="When it is open.")
+    ] = "auto",
+    timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Whose midnight days begin at.")] = "auto",
+    offset: Annotated[
+        str | None, typer.Option("--offset", metavar="30m|…", help="Bars begin so much later.", show_default="0")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="NAME=HOW", help="first, last, sum, mean, min or max.", show_default="last"),
+    ] = None,
+    missing: Annotated[float, typer.Option("--missing", metavar="SHARE", help="That a whole bar may lack.")] = 0.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+) -> None:
+    """Make longer bars of shorter ones, whole ones only; never one that is not over."""
+    with clean_exit():
+        from nextbar.bars.resampling import ResampleOptions, resample_files
+        from nextbar.logger import get_logger
+
+        hows = [text.partition("=") for text in columns or ()]
+        if wrong := [name for name, sign, _ in hows if not sign]:
+            raise ConfigError(f"--column {wrong[0]}: should be NAME=HOW, such as {wrong[0]}=mean")
+        chosen = listed(tickers)
+        options = ResampleOptions(
+            resolution=resolution,
+            source=source,
+            tickers=None if chosen is None else tuple(chosen),
+            calendar=calendar,
+            timezone=timezone,
+            offset=offset,
+            columns={name: how for name, _, how in hows},
+            missing=missing,
+        )
+        for series in resample_files(sources, to, options, overwrite=overwrite):
+            for line in series.notices:
                 get_logger().info("%s: %s", series.path.name, line)
             answer(series.path)
 

@@ -127,8 +127,19 @@ class DatasetConfig(Checked):
     """Bars after it are dropped; a date without a time of day is kept to its end."""
     indicators: Annotated[Names | None, NoneIfEmpty] = None
     """Further columns, own or computed: ``rsi``, ``bb_upper``, ``bb_middle``, ``bb_lower``, ``ema_N``."""
+    unscaled: Annotated[Names | None, NoneIfEmpty] = None
+    """Own columns of ``indicators`` that enter as they are; the others are standardised on the training span."""
+    known_ahead: Annotated[Names | None, NoneIfEmpty] = None
+    """Own columns of ``indicators`` that are known before their bar, such as a calendar of events: the model gets their
+    values at the predicted bars too."""
+    empty_values: Literal["last", "mean", "drop"] = "last"
+    """What stands where an own column is empty: its last value before, or its mean in training, beside a number that
+    says so; ``drop``: no window covers such a bar."""
     features: Literal["ohlcv", "ohlc", "close", "returns"] = "ohlcv"
     """Columns the model sees; with ``close`` any numeric series will do."""
+    price: Literal["close", "adjusted"] = "close"
+    """Of files and frames with an adjusted close (``Adj Close``) beside the close: which of the two is the close; with
+    ``adjusted`` open, high and low are scaled alike."""
     clock: Flag = True
     """Tell the model the hour and weekday of the bar it predicts."""
     time_feature: Literal["none", "position", "span"] = "none"
@@ -155,6 +166,10 @@ class DatasetConfig(Checked):
             yield f"discrete_grid_levels: found None, should be bin edges with output_mode {mode}"
         if not binned and grid is not None:
             yield f"discrete_grid_levels: found {list(grid)}, should be None or [] with output_mode {mode}"
+        own = [name.lower() for name in self.indicators or ()]
+        for field in ("unscaled", "known_ahead"):
+            if others := [name for name in getattr(self, field) or () if name.lower() not in own]:
+                yield f"{field}: found {', '.join(map(repr, others))}, should be among indicators"
         if self.initial_date and self.final_date:
             first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
             if first > last:

@@ -15,6 +15,7 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
 from nextbar.bars.record import SeriesRecord
 from nextbar.config import ExperimentConfig
+from nextbar.data.covariates import pool_covariates
 from nextbar.data.description import describe
 from nextbar.data.features import FeatureSet, empty_features, with_all_columns
 from nextbar.data.indicators import add_indicators
@@ -169,8 +170,10 @@ def build_dataset(
     roles = Roles.of(config, bars, cuts)
     calendars = training_calendars(bars, roles.n_train, dataset.calendar, dataset.timezone)
     empty = empty_features(dataset, bars, roles.n_train)
-    spec = WindowSpec.of(dataset, bars, empty, layout)
+    spec = WindowSpec.of(dataset, bars, empty, layout, roles.n_train)
     bars = [with_all_columns(b, spec.volumes, empty) for b in bars]
+    n_learnt = [n if is_trained else 0 for n, is_trained in zip(roles.n_train, roles.trained, strict=True)]
+    covariates = pool_covariates(bars, n_learnt, spec.covariates)
     fits = fit_series(bars, roles.n_train, calendars, spec, dataset.norm_mode)
     windows = [window_origins(b, calendar, spec, roles.cuts) for b, calendar in zip(bars, calendars, strict=True)]
     require_windows(
@@ -181,13 +184,15 @@ def build_dataset(
         scored=roles.scored,
         seq_len=spec.seq_len,
         horizon=spec.horizon,
-        columns=spec.columns + spec.plain,
+        columns=spec.required,
     )
     learnt_from = _of_span(windows, "training", roles.trained)
     spreads = fit_spreads(bars, fits, learnt_from, spec)
     start = RangeStart.fit(config, bars, roles.n_train, calendars, roles.trained)
     spec = spec.started(start, config)
-    preparation = Preparation(spec, roles.first_time, roles.last_time, fits, Naming.of(dataset), spreads, start)
+    preparation = Preparation(
+        spec, roles.first_time, roles.last_time, fits, Naming.of(dataset), spreads, start, covariates
+    )
     panel = preparation.panel(bars)
     moves = [
         moves_in_training(b, calendar, spec.horizon, roles.cuts) for b, calendar in zip(bars, calendars, strict=True)

@@ -10,6 +10,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.dates import iso
 from nextbar.data.indicators import is_computed
+from nextbar.data.origins import known_ahead
 from nextbar.data.splits import whole_windows
 from nextbar.data.window_spec import WindowSpec
 
@@ -61,19 +62,25 @@ def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, 
     """What empty values in the source cost a series; the first bars of computed indicators are no loss.
 
     Returns:
-        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any;
-        ``windows_lost``: how many windows, of all spans together, are left out for that.
+        ``empty_bars``: by column that the model sees, in how many bars it is empty, where it is in any; ``filled``:
+        those of these columns for whose values something stands in; ``windows_lost``: how many windows, of all spans
+        together, are left out for the others.
     """
-    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in spec.columns + spec.plain}
+    names = (*spec.columns, *spec.singles)
+    empty = {name: _empty(bars.columns[name], is_computed(name)) for name in names}
     empty = {name: empty_N for name, empty_N in empty.items() if empty_N.any()}
-    if not empty:
-        return {"empty_bars": {}, "windows_lost": 0}
+    filled = [name for name in empty if name not in spec.required]
+    costly = [empty_N for name, empty_N in empty.items() if name in spec.required]
     hole_N = calendar.hole_before(bars.time_N)
-    whole, used = (
-        int(whole_windows(hole_N, spec.seq_len, spec.horizon, valid_N).sum())
-        for valid_N in (None, ~np.any(list(empty.values()), axis=0))
-    )
-    return {"empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()}, "windows_lost": whole - used}
+    whole_N = whole_windows(hole_N, spec.seq_len, spec.horizon)
+    used_N = whole_windows(hole_N, spec.seq_len, spec.horizon, ~np.any(costly, axis=0)) if costly else whole_N
+    if spec.known_ahead:
+        used_N = used_N & known_ahead(bars, calendar, spec)
+    return {
+        "empty_bars": {name: int(empty_N.sum()) for name, empty_N in empty.items()},
+        "filled": filled,
+        "windows_lost": int(whole_N.sum() - used_N.sum()),
+    }
 
 
 def _empty(value_N: np.ndarray, computed: bool) -> np.ndarray:

@@ -6,14 +6,27 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.data.covariates import empty_ahead, with_ahead
 from nextbar.data.splits import Cuts, spans, whole_windows
 from nextbar.data.window_spec import WindowSpec
 
 
 def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: int) -> np.ndarray:
-    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them."""
-    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.columns + spec.plain])).any(axis=0)
-    return whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+    """bool (N,): rows whose context has no hole and nothing empty, with ``horizon`` bars without a hole after them.
+
+    Where covariates are known ahead, with bars or rows ahead that say so of all H bars after them.
+    """
+    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.required])).any(axis=0)
+    whole_N = whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
+    return whole_N & known_ahead(bars, calendar, spec) if spec.known_ahead else whole_N
+
+
+def known_ahead(bars: Bars, calendar: Calendar, spec: WindowSpec) -> np.ndarray:
+    """bool (N,): bars followed, without a hole, by H bars or rows ahead that have all that is to be known ahead."""
+    length, whole_T = spec.horizon, ~empty_ahead(bars, spec)
+    followed_T = whole_windows(calendar.hole_before(with_ahead(bars)), 1, length)
+    known_T = whole_windows(np.zeros(len(whole_T), bool), length, 0, whole_T)  # of the H rows up to each
+    return (followed_T & np.append(known_T[length:], np.zeros(length, bool)))[: len(bars)]
 
 
 def window_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, cuts: Cuts) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,19 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
+from nextbar.data.covariates import channels, channels_ahead
 from nextbar.data.panel import Panel
-from nextbar.data.series_fit import SeriesFit, nan_if_none, none_if_nan, spreads_at
+from nextbar.data.series_fit import (
+    SeriesFit,
+    nan_if_none,
+    none_if_nan,
+    plain_statistics,
+    spreads_at,
+    statistics_from,
+)
 from nextbar.data.spreads import SpreadBins
 from nextbar.data.start import RangeStart
-from nextbar.data.statistics import GlobalScale, Pair
+from nextbar.data.statistics import GlobalScale, Pair, Statistics
 from nextbar.data.targets import bins_ahead
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape
@@ -35,6 +43,8 @@ class Preparation:
     spreads: SpreadBins
     start: RangeStart | None = None
     """what an untrained model forecasts; None: a constant"""
+    covariates: tuple[Statistics, ...] = ()
+    """of each covariate in the training bars of all trained series"""
 
     def find(self, ticker: str, resolution: str) -> SeriesFit | None:
         """The fit of that series, if it was there when the run was trained."""
@@ -53,11 +63,12 @@ class Preparation:
         plain = panel.per_bar(
             lambda b: np.stack([b.columns[c] for c in spec.plain], axis=1) if spec.plain else np.empty((len(b), 0))
         ).astype(np.float32)
+        channels_RC, ahead_RHA = (self._covariates(of, bars, fits) for of in (channels, channels_ahead))
         close = spec.own_prices - 1
         longest = max(len(f.calendar.open_slots) for f in fits)
         start_RHX, regressors_RK = self._start(bars, fits)
         return Tape(
-            rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain], axis=1)),
+            rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain, channels_RC], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
             series_R=panel.series_R.astype(np.int32),
@@ -71,8 +82,14 @@ class Preparation:
             spreads=self.spreads.scale([f.spreads for f in fits]),
             start_RHX=start_RHX.astype(np.float32),
             regressors_RK=regressors_RK.astype(np.float32),
+            ahead_RHA=np.nan_to_num(ahead_RHA),
             range_RH=np.empty((len(regressors_RK), 0), np.float32),
         )
+
+    def _covariates(self, of: Callable[..., np.ndarray], bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> np.ndarray:
+        """float32 (R, ...): what a function of a series and its covariates' statistics says, of all series."""
+        parts = [of(b, fit.covariates, self.covariates, self.spec) for b, fit in zip(bars, fits, strict=True)]
+        return np.concatenate(parts).astype(np.float32)
 
     def _start(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
         """Start and regressors of all rows, (R, H, X) and (R, K)."""
@@ -100,11 +117,13 @@ class Preparation:
                 "edges": [list(edges) for edges in self.spreads.edges],
             },
             "start": self.start.to_dict() if self.start else None,
+            "covariates": plain_statistics(self.covariates),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Preparation:
-        """Inverse of ``to_dict``, also for runs of layout 1, which saved neither spreads nor how series are named."""
+        """Inverse of ``to_dict``, also for earlier runs: they saved no covariates, in layout 1 no spreads and no naming
+        either."""
         spec = WindowSpec.from_dict(data["spec"])
         groups = len(spec.groups)
         series = tuple(SeriesFit.from_dict(fit, groups) for fit in data["series"])
@@ -118,8 +137,11 @@ class Preparation:
         tokens = 0 if spec.layout == 1 else spec.tokens - 1
         if sizes | {len(bins.typical), len(bins.edges)} != {groups} or any(len(e) != tokens for e in bins.edges):
             raise ValueError(f"statistics that are not those of {groups} groups of columns")
+        covariates = statistics_from(data.get("covariates", []))
+        if {len(covariates), *(len(fit.covariates) for fit in series)} != {len(spec.covariates)}:
+            raise ValueError(f"statistics that are not those of {len(spec.covariates)} covariates")
         first, last = (int(nan_if_none(data[name])) for name in ("first_time", "last_time"))
-        return cls(spec, first, last, series, naming, bins, start)
+        return cls(spec, first, last, series, naming, bins, start, covariates)
 
 
 def fit_spreads(

@@ -12,10 +12,11 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar, learn_together
 from nextbar.bars.zone import UTC
+from nextbar.data.covariates import fit_covariates
 from nextbar.data.scaling import needs_training
 from nextbar.data.splits import whole_windows
 from nextbar.data.spreads import typical, window_spreads
-from nextbar.data.statistics import Statistics
+from nextbar.data.statistics import UNKNOWN, Statistics
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError, short
 
@@ -33,6 +34,8 @@ class SeriesFit:
     """standard deviation of one-bar log returns; NaN where a price is not positive"""
     spreads: tuple[float, ...]
     """spread of each group in the middle one of its training windows; NaN where it has none that varies"""
+    covariates: tuple[Statistics, ...] = ()
+    """one for each covariate; NaN where it is empty in training"""
 
     @classmethod
     def fit(cls, bars: Bars, n_train: int, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
@@ -50,14 +53,16 @@ class SeriesFit:
         origins = np.flatnonzero(whole_windows(hole_N, spec.seq_len, horizon=0))
         spread_NG = spreads_at(bars, origins, spec)
         middle = tuple(typical(spread_NG).tolist())
-        return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std, middle)
+        covariates = fit_covariates(bars, n_train, spec.covariates)
+        return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std, middle, covariates)
 
     @classmethod
     def without_training(cls, bars: Bars, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
         """The fit of a series of which nothing but the calendar is known."""
         groups = len(spec.groups)
-        nothing = (Statistics(*[np.nan] * 4),) * groups
-        return cls(bars.ticker, bars.resolution, calendar, nothing, np.nan, (np.nan,) * groups)
+        nothing = (UNKNOWN,) * groups
+        covariates = (UNKNOWN,) * len(spec.covariates)
+        return cls(bars.ticker, bars.resolution, calendar, nothing, np.nan, (np.nan,) * groups, covariates)
 
     def unknown_statistics(self, spec: WindowSpec) -> list[str]:
         """Groups of columns without statistics, and ``return`` where its unit is needed and not known."""
@@ -71,23 +76,26 @@ class SeriesFit:
             "ticker": self.ticker,
             "resolution": self.resolution,
             "calendar": self.calendar.to_dict(),
-            "statistics": [{k: none_if_nan(v) for k, v in group._asdict().items()} for group in self.statistics],
+            "statistics": plain_statistics(self.statistics),
             "return_std": none_if_nan(self.return_std),
             "spreads": [none_if_nan(v) for v in self.spreads],
+            "covariates": plain_statistics(self.covariates),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], groups: int) -> SeriesFit:
-        """Inverse of ``to_dict``; runs of layout 1 saved no spreads of their ``groups``."""
+        """Inverse of ``to_dict``; runs of layout 1 saved no spreads of their ``groups``, and earlier ones no
+        covariates."""
         calendar = Calendar.from_dict(data["calendar"])
         ZoneInfo(calendar.timezone)  # a KeyError where there is none of that name
         return cls(
             data["ticker"],
             data["resolution"],
             calendar,
-            tuple(Statistics(**{k: nan_if_none(v) for k, v in group.items()}) for group in data["statistics"]),
+            statistics_from(data["statistics"]),
             nan_if_none(data["return_std"]),
             tuple(map(nan_if_none, data.get("spreads", [None] * groups))),
+            statistics_from(data.get("covariates", [])),
         )
 
 
@@ -126,6 +134,16 @@ def spreads_at(bars: Bars, origin_N: np.ndarray, spec: WindowSpec) -> np.ndarray
     """float64 (N, G): spreads of the windows that end at the origins; see ``window_spreads``."""
     columns = {name: spec.device_column(bars, name) for name in spec.columns}
     return window_spreads(columns, origin_N, spec)
+
+
+def plain_statistics(statistics: Sequence[Statistics]) -> list[dict[str, Any]]:
+    """Plain JSON values of statistics."""
+    return [{name: none_if_nan(value) for name, value in group._asdict().items()} for group in statistics]
+
+
+def statistics_from(data: Sequence[Mapping[str, Any]]) -> tuple[Statistics, ...]:
+    """Inverse of ``plain_statistics``."""
+    return tuple(Statistics(**{name: nan_if_none(value) for name, value in group.items()}) for group in data)
 
 
 def none_if_nan(value: float) -> float | None:

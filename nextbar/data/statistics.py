@@ -10,7 +10,8 @@ from nextbar.types import Array
 
 
 class Statistics(NamedTuple):
-    """Statistics of the training bars of one group of columns (prices together, volume, trades); float64."""
+    """Statistics of the training bars of one group of columns (prices together, volume, trades), or of an own column;
+    float64."""
 
     minimum: float
     maximum: float
@@ -22,8 +23,12 @@ class Statistics(NamedTuple):
         """Statistics over all elements of ``values`` but NaN; population standard deviation. Nothing left: all NaN."""
         numbers = values[~np.isnan(values)]
         if numbers.size == 0:
-            return cls(np.nan, np.nan, np.nan, np.nan)
+            return UNKNOWN
         return cls(*(float(f(numbers)) for f in (np.min, np.max, np.mean, np.std)))
+
+
+UNKNOWN = Statistics(np.nan, np.nan, np.nan, np.nan)
+"""those of no value at all"""
 
 
 class Pair(NamedTuple):

@@ -13,6 +13,7 @@ from nextbar.bars.columns import AMOUNTS, PRICES
 from nextbar.bars.slots import DAY
 from nextbar.config import DatasetConfig
 from nextbar.data import spreads
+from nextbar.data.covariates import Covariate, covariates_of
 from nextbar.data.features import FeatureSet
 from nextbar.data.indicators import price_valued
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from nextbar.config import ExperimentConfig
     from nextbar.data.start import RangeStart
 
-LAYOUT = 3
-"""layout of the windows of new runs. In layouts 1 and 2, of earlier runs, ``returns`` have no path. In layout 1
+LAYOUT = 4
+"""layout of the windows of new runs. In layouts 1 to 3, own columns enter as they are, and windows that cover an empty
+value of one are left out. In layouts 1 and 2, of earlier runs, ``returns`` have no path. In layout 1
 Time2Vec reads the share of the training span that has passed, and spread tokens are the deviation of normalised
 values"""
 
@@ -50,7 +52,7 @@ class WindowSpec:
     volumes: tuple[str, ...]
     """volume and trades, as far as present: groups with a scale of their own"""
     plain: tuple[str, ...]
-    """indicators that are used as they are"""
+    """computed indicators that are used as they are; in layouts 1 to 3 own columns too"""
     indicators: tuple[str, ...]
     """all indicators in the order asked for"""
     clock: int
@@ -58,25 +60,41 @@ class WindowSpec:
     time_feature: str
     """``none``, ``position`` or ``span``"""
     layout: int
-    """``LAYOUT``; 1 or 2 in earlier runs"""
+    """``LAYOUT``; less in earlier runs"""
     start_width: int = 0
     """X, numbers of a law, or of bins, that an untrained model starts at; 0: it starts at a constant"""
     regressors: int = 0
     """numbers behind those that the device keeps of each bar, for the head"""
+    covariates: tuple[Covariate, ...] = ()
+    """own columns that are no prices"""
+    empty_values: str = "drop"
+    """what stands where one of them is empty: ``last``, ``mean``, or ``drop``: nothing"""
 
     @classmethod
     def of(
-        cls, config: DatasetConfig, bars: Sequence[Bars], empty: Mapping[str, Sequence[str]], layout: int = LAYOUT
+        cls,
+        config: DatasetConfig,
+        bars: Sequence[Bars],
+        empty: Mapping[str, Sequence[str]],
+        layout: int = LAYOUT,
+        n_train: Sequence[int] | None = None,
     ) -> WindowSpec:
         """The windows that a configuration asks for.
 
         Args:
             config: the configuration.
-            bars: its series; none shorter than a day needs the hour.
+            bars: its series, with their indicators; none shorter than a day needs the hour.
             empty: features that are left out, see ``empty_features``.
             layout: of the windows.
+            n_train: bars of the training span of each; None: all.
+
+        Raises:
+            ConfigError: ``known_ahead`` names a column that cannot be.
         """
         features, edges = FeatureSet.of(config), config.discrete_grid_levels
+        n_train = [len(b) for b in bars] if n_train is None else n_train
+        covariates = covariates_of(config, bars, n_train) if layout > 3 else ()
+        others = {c.name for c in covariates}
         return cls(
             seq_len=config.seq_len,
             horizon=config.horizon,
@@ -86,11 +104,13 @@ class WindowSpec:
             prices=features.prices + tuple(name for name in features.indicators if price_valued(name)),
             own_prices=len(features.prices),
             volumes=tuple(name for name in features.volumes if name not in empty),
-            plain=tuple(name for name in features.indicators if not price_valued(name)),
+            plain=tuple(name for name in features.indicators if not price_valued(name) and name not in others),
             indicators=features.indicators,
             clock=0 if not config.clock else 2 if all(b.step >= DAY for b in bars) else 4,
             time_feature=config.time_feature,
             layout=layout,
+            covariates=covariates,
+            empty_values=config.empty_values if layout > 3 else "drop",
         )
 
     @property
@@ -104,10 +124,37 @@ class WindowSpec:
         return (*self.prices, *self.volumes)
 
     @property
+    def singles(self) -> tuple[str, ...]:
+        """Indicators that are kept as one float32 on the device; ages of covariates follow them there."""
+        return (*self.plain, *(c.name for c in self.covariates))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns that must not be empty in a window."""
+        others = (c.name for c in self.covariates) if self.empty_values == "drop" else ()
+        return (*self.columns, *self.plain, *others)
+
+    @property
+    def ages(self) -> int:
+        """Covariates with a channel that says how long they have been empty."""
+        return sum(c.aged for c in self.covariates)
+
+    @property
+    def known_ahead(self) -> tuple[str, ...]:
+        """Covariates whose values at the predicted bars are used."""
+        return tuple(c.name for c in self.covariates if c.ahead)
+
+    @property
+    def ahead_width(self) -> int:
+        """A, numbers that are known of each predicted bar."""
+        return sum(c.ahead * (1 + c.aged) for c in self.covariates)
+
+    @property
     def n_features(self) -> int:
-        """F: own prices (``returns``: close, high, low, open, range, path), volumes, time if asked for, indicators."""
+        """F: own prices (``returns``: close, high, low, open, range, path), volumes, time if asked for, indicators, and
+        ages of covariates."""
         own = 5 + self.has_path if self.returns else self.own_prices
-        return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators)
+        return own + len(self.volumes) + (self.time_feature != "none") + len(self.indicators) + self.ages
 
     @property
     def log_prices(self) -> bool:
@@ -132,7 +179,7 @@ class WindowSpec:
     @property
     def row_width(self) -> int:
         """Numbers that the device keeps of each bar."""
-        return 2 * len(self.columns) + self.spans_time + len(self.plain)
+        return 2 * len(self.columns) + self.spans_time + len(self.singles) + self.ages
 
     def started(self, start: RangeStart | None, config: ExperimentConfig) -> WindowSpec:
         """The windows of a model with that start."""
@@ -165,6 +212,6 @@ class WindowSpec:
             raise ValueError(f"spec.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
         own, others = spec.prices[: spec.own_prices], spec.prices[spec.own_prices :]
         known = own in (("close",), PRICES) and set(spec.volumes) <= set(AMOUNTS) and spec.clock in (0, 2, 4)
-        if not known or {*others, *spec.plain} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
+        if not known or {*others, *spec.singles} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
             raise ValueError("spec: columns, a clock or a layout that no run has")
         return spec

@@ -21,8 +21,8 @@ class Tape(NamedTuple):
     """All bars of all series, end to end, on the device."""
 
     rows_RX: Array
-    """high parts of the columns, low parts, the share of the training span (``time_feature`` span), plain indicators;
-    float32"""
+    """high parts of the columns, low parts, the share of the training span (``time_feature`` span), other
+    indicators, ages of covariates; float32"""
     close_R2: Array
     """high and low part of the close"""
     bin_RH: Array
@@ -43,6 +43,8 @@ class Tape(NamedTuple):
     """what an untrained model forecasts after each bar, of the log return, see ``RangeStart.columns``; X may be 0"""
     regressors_RK: Array
     """what that is made from"""
+    ahead_RHA: Array
+    """covariates known ahead, of the H bars after each; A may be 0"""
     range_RH: Array
     """log range variance of the next h bars over that of the start, where training looks at it; else (R, 0)"""
 
@@ -62,7 +64,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     n = len(spec.columns)
     rows_BLX = _slices(tape.rows_RX, origin_B - spec.seq_len + 1, spec.seq_len)
     pair = Pair(rows_BLX[..., :n], rows_BLX[..., n : 2 * n])
-    plain_BLE = rows_BLX[..., 2 * n + spec.spans_time :]
+    single_BLE = rows_BLX[..., 2 * n + spec.spans_time :]
     time_BL = rows_BLX[..., 2 * n] if spec.spans_time else _positions(rows_BLX)
     series_B = tape.series_R[origin_B]
 
@@ -77,11 +79,12 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     own_BLF = _returns(pair, last, log_BL, deviation_B, spec) if spec.returns else scaled[0][..., : spec.own_prices]
     groups = [own_BLF, *scaled[1:]]
     indicators = [
-        _column(plain_BLE, spec.plain.index(name))
-        if name in spec.plain
+        _column(single_BLE, spec.singles.index(name))
+        if name in spec.singles
         else _column(scaled[0], spec.prices.index(name))
         for name in spec.indicators
     ]
+    indicators.append(single_BLE[..., len(spec.singles) :])
     times = [] if spec.time_feature == "none" else [time_BL[..., None]]
     if spec.log_prices:
         deviation_BG = [moved_B, *deviation_BG[1:]]
@@ -95,6 +98,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         tokens_BG=tokens_BG,
         spread_BG=spread_BG,
         clock_BHC=_clock(tape, origin_B, series_B, spec),
+        ahead_BHA=tape.ahead_RHA[origin_B],
         start_BHX=start_BHX,
         regressors_BK=regressors_BK,
         range_BH=tape.range_RH[origin_B],

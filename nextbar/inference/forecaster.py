@@ -188,7 +188,7 @@ class Forecaster:
         series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
         columns = forecasts.columns(
-            forecast_keys(inputs, self.preparation.spec.horizon, with_resolution=several),
+            forecast_keys(inputs, self.preparation.spec, with_resolution=several),
             forecast,
             self.task,
             levels,

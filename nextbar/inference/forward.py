@@ -123,6 +123,7 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
         start_RHX=tape.start_RHX[row_BL.reshape(-1)],
         regressors_RK=tape.regressors_RK[row_BL.reshape(-1)],
+        ahead_RHA=tape.ahead_RHA[row_BL.reshape(-1)],
         range_RH=tape.range_RH[row_BL.reshape(-1)],
     )
 
@@ -170,6 +171,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         spreads=SpreadScale(nothing_1G + 1, np.zeros((groups, spec.tokens - 1), np.float32)),
         start_RHX=np.zeros((spec.seq_len, spec.horizon, spec.start_width), np.float32),
         regressors_RK=np.zeros((spec.seq_len, spec.regressors), np.float32),
+        ahead_RHA=np.zeros((spec.seq_len, spec.horizon, spec.ahead_width), np.float32),
         range_RH=np.zeros((spec.seq_len, 0), np.float32),
     )
     tape = _cut(blank, np.array([spec.seq_len - 1]), spec)

@@ -13,11 +13,14 @@ from nextbar.bars.columns import FrameNames, TableNeeds, refuse_names
 from nextbar.bars.dates import iso, read_dates
 from nextbar.bars.new_bars import tables_of, trained_on
 from nextbar.bars.present import Present
+from nextbar.bars.rows_ahead import rows_ahead_of
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
-from nextbar.data.origins import usable_origins
+from nextbar.data.covariates import with_ahead
+from nextbar.data.origins import known_ahead, usable_origins
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.inference.fits import fit_of, with_features
@@ -81,17 +84,23 @@ def read_model_inputs(
     return inputs
 
 
-def forecast_keys(inputs: Sequence[ModelInput], horizon: int, *, with_resolution: bool) -> Keys:
+def forecast_keys(inputs: Sequence[ModelInput], spec: WindowSpec, *, with_resolution: bool) -> Keys:
     """Ticker, resolution and dates of the forecasts from all origins, series after series.
 
     Args:
         inputs: the series.
-        horizon: H, bars that are forecast.
+        spec: the windows; where covariates are known ahead, the bars and rows after an origin say which bars follow it,
+            else the calendar.
         with_resolution: name the resolution of each series; False: all have the same.
     """
     series_N = np.repeat(np.arange(len(inputs)), [len(i.origin_N) for i in inputs])
     times = [i.bars.time_N[i.origin_N] for i in inputs]
-    dates = [i.fit.calendar.next_times_after(time_N, horizon) for i, time_N in zip(inputs, times, strict=True)]
+    dates = [
+        with_ahead(i.bars)[i.origin_N[:, None] + np.arange(1, spec.horizon + 1)]
+        if spec.known_ahead
+        else i.fit.calendar.next_times_after(time_N, spec.horizon)
+        for i, time_N in zip(inputs, times, strict=True)
+    ]
     return Keys(
         np.array([i.bars.ticker for i in inputs], object)[series_N],
         np.array([i.bars.resolution for i in inputs], object)[series_N] if with_resolution else None,
@@ -118,7 +127,8 @@ def _read(
             if last_only and is_trained and not config.indicators
             else None
         )
-        table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present)
+        if not config.known_ahead:  # bars that have not closed are left out after the checks, and become rows ahead
+            table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present)
         with trained_on(config):
             yield table_bars(table, ticker, resolution, needs)
 
@@ -128,6 +138,9 @@ def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int |
 
     Values of an unfinished bar must not forbid a forecast, so it is left out before anything is checked.
     """
+    ahead_N = rows_ahead_of(table, needs)
+    if ahead_N.any():
+        table = dataclasses.replace(table, frame=table.frame[~ahead_N], rows_N=table.rows_N[~ahead_N])
     at = needs.match(list(table.frame.columns))[0].get("date")
     if at is None or not len(table):
         return table
@@ -151,7 +164,8 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
     """The last bars that a forecast looks at, and the last of them as origin.
 
     Raises:
-        DataError: there are fewer than L, a bar is missing among the last L, or a column has no value there.
+        DataError: there are fewer than L, a bar is missing among the last L, a column has no value there, or what is to
+            be known ahead is not.
     """
     spec, length = preparation.spec, preparation.spec.seq_len
     if len(bars) < length:
@@ -161,9 +175,12 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
     if holes.any():
         at = iso(recent.time_N[np.argmax(holes)])
         raise DataError(f"{bars.name}: bars are missing before {at}, within the last {length}; fill them in")
-    for name in spec.columns + spec.plain:
+    for name in spec.required:
         if np.isnan(recent.columns[name]).any():
             raise DataError(f"{bars.name}: {name} is not known for all of the last {length} bars; give more history")
+    if spec.known_ahead and not known_ahead(bars, fit.calendar, spec)[-1]:
+        raise _not_ahead(bars, fit, spec)
+    _warn_of_filled(recent, spec)
     longest = preparation.start.of(bars.ticker, bars.resolution).units.lags[-1] if preparation.start else 0
     if len(bars) < longest:
         get_logger().warning(
@@ -173,8 +190,40 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
             len(bars),
             longest,
         )
-    looked_at = bars.last(preparation.history(bars.ticker, bars.resolution))
+    n = preparation.history(bars.ticker, bars.resolution)
+    if any(np.isnan(bars.columns[c.name]).any() for c in spec.covariates):
+        n = len(bars)  # the last value may lie anywhere before
+    looked_at = bars.last(n)
     return ModelInput(looked_at, fit, np.array([len(looked_at) - 1]))
+
+
+def _not_ahead(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> DataError:
+    """The error about values that are to be known of the bars ahead."""
+    names, horizon = ", ".join(spec.known_ahead), spec.horizon
+    due = ", ".join(map(iso, fit.calendar.next_times_after(bars.time_N[-1:], horizon)[0].tolist()))
+    given = "none"
+    if bars.ahead is not None:
+        given = f"{', '.join(map(iso, bars.ahead.time_N[:horizon].tolist()))}, of which some are empty or not the next"
+    return DataError(
+        f"{bars.name}: {names} must be known ahead of the last bar, that of {iso(int(bars.time_N[-1]))}: give rows "
+        f"with the dates {due}, with {names} and without prices; found {given}"
+    )
+
+
+def _warn_of_filled(recent: Bars, spec: WindowSpec) -> None:
+    """Warn of empty values of the last L bars that the model has seen none of in training."""
+    for c in spec.covariates:
+        n = int(np.isnan(recent.columns[c.name]).sum())
+        if n and not c.aged:
+            get_logger().warning(
+                "%s: %s is empty in %d of the last %d bars, which it never was in training; filled as empty_values "
+                "says (%s)",
+                recent.name,
+                c.name,
+                n,
+                len(recent),
+                spec.empty_values,
+            )
 
 
 def _whole_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:

@@ -91,7 +91,7 @@ class Transformer(nn.Module):
             vector = x.reshape(x.shape[0], -1)
         else:
             vector = jnp.mean(x, axis=1) if c.average_encoder_output else x[:, -1]
-        joined = [batch.clock_BHC.reshape(vector.shape[0], -1)]
+        joined = [ahead.reshape(vector.shape[0], -1) for ahead in (batch.clock_BHC, batch.ahead_BHA)]
         if c.use_extra_tokens:
             joined.append(batch.spread_BG)
         starts_at_law = batch.start_BHX.shape[-1] > 0

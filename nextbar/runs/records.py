@@ -33,6 +33,7 @@ SEALED = 3
 EARLIER = {
     "dataset_config.time_feature": "span",
     "dataset_config.timezone": "UTC",
+    "dataset_config.empty_values": "drop",
     "model_config.start": "constant",
 }
 """fields that configurations of earlier runs do not have, and the values that these runs were trained with"""

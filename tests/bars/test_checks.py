@@ -255,8 +255,8 @@ def test_an_empty_column_is_kept_where_it_is_asked_for() -> None:
     asked = checked(TableNeeds("close", indicators=("gone", " RSI")), close=[1.0] * 3, gone=nothing, rsi=some)
     assert list(asked.columns) == ["close", "gone", "rsi"]
     assert asked.notices == (
-        "gone is empty in 3 of 3 rows (first: record 1): no window that uses gone covers them",
-        "rsi is empty in 2 of 3 rows (first: record 2): no window that uses rsi covers them",
+        "gone is empty in 3 of 3 rows (first: record 1)",
+        "rsi is empty in 2 of 3 rows (first: record 2)",
     )
     one = dict.fromkeys(("open", "high", "low", "close"), np.ones(3))
     result = checked(DEFAULT_NEEDS, **one, volume=nothing, trades=["nan", None, "NULL "], other=nothing)

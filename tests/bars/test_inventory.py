@@ -22,7 +22,7 @@ def test_a_sound_file_is_described_whole(tmp_path: Path) -> None:
     path = write(tmp_path, table.drop(index=[20, 21, 40]))
     notices = (
         "volume is empty in 1 of 57 rows (first: line 5): no window that uses volume covers them",
-        "rsi is empty in 2 of 57 rows: as an indicator it costs the windows that cover them",
+        "rsi is empty in 2 of 57 rows; as an indicator it has what empty_values says there",
     )
     expected = [Holding("abc", "1h", path, 57, START, END, 2, 3, "24/7", "UTC", (), notices)]
     assert take_inventory(tmp_path) == take_inventory(path) == take_inventory(str(path)) == expected

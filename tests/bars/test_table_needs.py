@@ -23,7 +23,7 @@ def test_names_without_a_frame_are_all_told() -> None:
 
 
 def test_the_needs_are_those_of_the_configuration() -> None:
-    assert TableNeeds() == DEFAULT_NEEDS == TableNeeds("ohlcv", "close", (), "date", "close", "mean")
+    assert TableNeeds() == DEFAULT_NEEDS == TableNeeds("ohlcv", "close", (), "date", "close", "mean", "close")
     config = make_config(features="close", target="log_return", indicators=["rsi"], output_mode="distribution")
     expected = TableNeeds("close", "log_return", ("rsi",), "date", "close", config.dataset_config.kind)
     assert TableNeeds.of(config.dataset_config) == expected and expected.output_mode != "mean"

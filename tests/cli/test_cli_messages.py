@@ -132,7 +132,7 @@ def test_a_file_of_bars_is_checked_by_itself(tmp_path: Path) -> None:
     result = call("data", "check", path)
     assert result.exit_code == 0 and "bad" not in result.stdout
     assert result.stdout.splitlines()[2].split()[:3] == ["abc", "1h", "30"]
-    assert "mood is empty in 3 of 30 rows: as an indicator it costs the windows that cover them" in result.stdout
+    assert "mood is empty in 3 of 30 rows; as an indicator it has what empty_values says there" in result.stdout
     other = tmp_path / "abc.csv"
     os.rename(path, other)
     assert "the name of a file of bars tells ticker and resolution" in refused("data", "check", other)

@@ -31,7 +31,8 @@ MODEL_FIELDS = dict(
 DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
-    initial_date=None, final_date=None, indicators=None, features="ohlcv", clock=True,
+    initial_date=None, final_date=None, indicators=None, unscaled=None, known_ahead=None, empty_values="last",
+    features="ohlcv", price="close", clock=True,
     time_feature="none", calendar="auto", timezone="auto",
 )  # fmt: skip
 EXPERIMENT_FIELDS = dict(
@@ -82,7 +83,11 @@ ALLOWED: dict[str, list[Any]] = {
     ],
     "data.final_date": ["2199-12-31", "2200-01-01T00:59:59+01:00"],
     "data.indicators": [None, [], ["rsi"]],
+    "data.unscaled": [None, []],
+    "data.known_ahead": [None, []],
+    "data.empty_values": ["last", "mean", "drop"],
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
+    "data.price": ["close", "adjusted"],
     "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions"],
     "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
@@ -138,8 +143,12 @@ REFUSED: dict[str, list[Any]] = {
         "2199-12-31T23:59-00:01", "2018-01-01T00:00:00.5Z", "2018-01-01T00:00:00,5", "2018-01-01T00:00+01:00:30",
     ],
     "data.indicators": ["rsi", [1], ["rsi", "rsi"]],
+    "data.unscaled": ["rsi", ["rsi"]],
+    "data.known_ahead": ["rsi", ["rsi"]],
+    "data.empty_values": ["zero", None],
     "data.features": ["ohlcvt"],
     "data.clock": FLAG,
+    "data.price": ["adj close", None],
     "data.time_feature": ["time", None, True],
     "data.calendar": ["nyse", None],
     "data.timezone": [

@@ -30,7 +30,9 @@ OTHER: dict[str, Any] = {
     "dataset_config.initial_date": "2018-01-01",
     "dataset_config.final_date": "2018-01-01",
     "dataset_config.indicators": ["rsi"],
+    "dataset_config.empty_values": "mean",
     "dataset_config.features": "close",
+    "dataset_config.price": "adjusted",
     "dataset_config.time_feature": "span",
     "dataset_config.calendar": "24/7",
     "dataset_config.timezone": "UTC",
@@ -42,7 +44,8 @@ OTHER: dict[str, Any] = {
 }
 PLACE = {"log_dir", "experiment_name", "dataset_config.datapath"}
 PAIRED = {
-    "model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode", "range_loss"
+    "model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode", "range_loss",
+    "dataset_config.unscaled", "dataset_config.known_ahead",
 }  # fmt: skip
 """fields that need others to change with them"""
 
@@ -67,6 +70,11 @@ def test_digest_knows_the_loss_of_ranges() -> None:
     law = {"output_mode": "distribution"}
     plain, ranged = (experiment(model=law, data=law, range_loss=weight) for weight in (0.0, 1.0))
     assert plain.digest() != ranged.digest()
+
+
+def test_digest_knows_what_is_said_of_own_columns() -> None:
+    kinds: tuple[dict[str, Any], ...] = ({}, {"unscaled": ["x"]}, {"known_ahead": ["x"]})
+    assert len({experiment(data={"indicators": ["x"], **kind}).digest() for kind in kinds}) == 3
 
 
 def test_digest_is_the_same_however_it_is_spelt() -> None:

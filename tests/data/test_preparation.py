@@ -301,7 +301,7 @@ def test_a_span_of_one_bar_counts_seconds() -> None:
 def test_spreads_are_fitted_on_the_training_windows_of_the_newer_layout_alone() -> None:
     bars = [make_bars(trades=True)]
     earlier, newer = (build_dataset(make_config(), bars, layout=layout).preparation for layout in (1, 2))
-    assert (earlier.spec.layout, newer.spec.layout, prepared().spec.layout) == (1, 2, 3)
+    assert (earlier.spec.layout, newer.spec.layout, prepared().spec.layout) == (1, 2, 4)
     assert np.isnan(earlier.spreads.typical).tolist() == [True] * 3 and earlier.spreads.edges == ((), (), ())
     assert np.isfinite(newer.spreads.typical).all() and [len(edges) for edges in newer.spreads.edges] == [31] * 3
 

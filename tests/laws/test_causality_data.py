@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,7 @@ SETS: dict[str, dict[str, Any]] = {
         "discrete_grid_levels": [-9, -1, 0, 1, 9],
         "horizon": 2,
     },
+    "covariates": {"indicators": ["own", "gaps", "event", "ema_5"], "known_ahead": ["event"], "horizon": 2},
 }
 BESIDE_TRAINING = ("tokens_BG", "spread_BG")
 KNOWN_AT_ORIGIN = tuple(name for name in Batch._fields if name != "y_BH")
@@ -45,15 +47,18 @@ def market() -> list[Bars]:
     bars += [make_bars(t, "4h", 60, 3 + s, trades=True) for s, t in enumerate("abc")]
     for b in bars:
         b.columns["own"] = np.cos(b.columns["close"])
+        b.columns["gaps"] = np.where(np.arange(len(b)) % 9 < 3, np.nan, b.columns["volume"])
+        b.columns["event"] = np.where(np.arange(len(b)) % 24 == 5, np.nan, np.sin(b.columns["open"]))
     return bars
 
 
 def altered(bars: Sequence[Bars], later: Callable[[Bars], np.ndarray]) -> list[Bars]:
-    """The same times, but every value of the later bars is another one."""
+    """The same times, but every value of the later bars is another one, but for those that are known ahead."""
     out = []
     for b in bars:
         other = make_bars(b.ticker, b.resolution, len(b), seed=99, trades=True, price=7.0, move=0.2)
-        other.columns["own"] = np.full(len(b), 1e6)
+        other.columns["own"] = other.columns["gaps"] = np.full(len(b), 1e6)
+        other.columns["event"] = b.columns["event"]
         columns = {name: np.where(later(b), other.columns[name], values) for name, values in b.columns.items()}
         out.append(Bars(b.ticker, b.resolution, b.time_N, columns))
     return out
@@ -146,6 +151,11 @@ def test_dates_after_a_cut_change_nothing_before_it(cut: str, later: str) -> Non
 @pytest.mark.parametrize("span", ["training", "validation"])
 def test_what_is_known_at_an_origin_does_not_depend_on_later_bars(name: str, span: str) -> None:
     config, bars = config_of(name), market()
+    if span == "training":  # as statistics of the span may, by which own columns are standardised
+        own = [name for name in SETS[name].get("indicators", []) if name in bars[0].columns]
+        config = dataclasses.replace(
+            config, dataset_config=dataclasses.replace(config.dataset_config, unscaled=tuple(own))
+        )
     before = build_dataset(config, bars)
     origins = before.origins[span]
     now = middle(before.panel.close_time_R[origins])
@@ -177,3 +187,33 @@ def test_the_clock_comes_from_the_calendar_and_not_from_the_next_bar(name: str) 
     weight = np.ones(len(rows), np.float32)
     moved = jax.device_get(gather_all(tape, rows.astype(np.int32), weight, MODES, before.preparation.spec))
     equal(batches(before, rows), moved, Batch._fields)
+
+
+@pytest.mark.parametrize("cut", ["validation", "test"])
+def test_of_the_bars_ahead_only_what_is_declared_to_be_known_is_seen_and_only_where_it_is_predicted(cut: str) -> None:
+    """Other values of the column from a cut on: nothing of the spans before moves, and of windows whose origin lies
+    before nothing but the values at their predicted bars."""
+    config, bars = config_of("covariates"), market()
+    before = build_dataset(config, bars)
+    at = getattr(before.cuts, cut)
+    others = [
+        Bars(
+            b.ticker,
+            b.resolution,
+            b.time_N,
+            b.columns | {"event": np.where(b.close_time_N >= at, 7.0, b.columns["event"])},
+        )
+        for b in bars
+    ]
+    after = build_dataset(config, others)
+    assert after.preparation == before.preparation
+    spans = ["training"] if cut == "validation" else ["training", "validation"]
+    for span in spans:
+        rows = last_ones(before.origins[span], before)
+        equal(batches(before, rows), batches(after, rows), Batch._fields)
+    every = np.sort(np.concatenate(list(before.origins.values())))
+    straddling = every[(before.panel.close_time_R[every] < at) & (before.panel.close_time_R[every + 2] >= at)]
+    one, other = batches(before, straddling), batches(after, straddling)
+    equal(one, other, [name for name in Batch._fields if name != "ahead_BHA"])
+    late_NH = before.panel.close_time_R[straddling[:, None] + np.arange(1, 3)] >= at
+    assert late_NH.any() and np.array_equal((one.ahead_BHA != other.ahead_BHA)[0].any(axis=-1), late_NH)

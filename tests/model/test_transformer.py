@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from batches import F, G, H, L, make_batch, make_config
+from batches import A, F, G, H, L, make_batch, make_config
 from experiments import GRID, make_cohort, make_dataset
 
 from nextbar.config import ExperimentConfig, ModelConfig
@@ -45,7 +45,8 @@ def test_the_plain_model_has_the_parts_of_the_description() -> None:
     assert PLAIN["extract/kernel"] == (F, 8)
     assert PLAIN["encoder_0/attention/query/kernel"] == (8, 8)
     assert PLAIN["token_0/embedding"] == (32, 8)
-    assert PLAIN["head_0/Dense_0/kernel"] == (8 + H * 4 + G, 8)  # clock and spreads are joined to the encoder's vector
+    # clock, what is known ahead, and spreads are joined to the encoder's vector
+    assert PLAIN["head_0/Dense_0/kernel"] == (8 + H * (4 + A) + G, 8)
     assert PLAIN["head/location/kernel"] == (8, H)
     assert not [path for path in PLAIN if path.startswith("encoder_0/attention") and path.endswith("bias")]
 
@@ -56,15 +57,15 @@ def test_sizes() -> None:
     assert wide["encoder_0/project/kernel"] == (20, 12)
     assert blocks(shapes(num_layers=3), "encoder") == ["encoder_0", "encoder_1", "encoder_2"]
     assert blocks(shapes(head_layers=0), "head_") == []
-    assert shapes(head_layers=0)["head/location/kernel"] == (8 + H * 4 + G, H)
+    assert shapes(head_layers=0)["head/location/kernel"] == (8 + H * (4 + A) + G, H)
     assert blocks(shapes(head_layers=3), "head_") == ["head_0", "head_1", "head_2"]
 
 
 def test_vector_of_the_encoder() -> None:
     flat = shapes(flatten_encoder_output=True)
-    assert flat["head_0/Dense_0/kernel"] == ((G + L) * 8 + H * 4 + G, 8)
+    assert flat["head_0/Dense_0/kernel"] == ((G + L) * 8 + H * (4 + A) + G, 8)
     without = shapes(flatten_encoder_output=True, use_extra_tokens=False)
-    assert without["head_0/Dense_0/kernel"] == (L * 8 + H * 4, 8)
+    assert without["head_0/Dense_0/kernel"] == (L * 8 + H * (4 + A), 8)
     assert shapes(average_encoder_output=True) == PLAIN
 
 
@@ -74,7 +75,7 @@ def test_feature_extractor() -> None:
     assert [two[f"extract_{i}/Dense_0/kernel"] for i in range(3)] == [(5, 10), (10, 15), (15, 20)]
     residual = shapes(fe_blocks=1, use_resblocks_in_fe=True)
     assert residual["extract_0/DenseBlock_0/Dense_0/kernel"] == (5, 8)
-    assert shapes(use_resblocks_in_head=True)["head_0/DenseBlock_0/Dense_0/kernel"] == (8 + H * 4 + G, 8)
+    assert shapes(use_resblocks_in_head=True)["head_0/DenseBlock_0/Dense_0/kernel"] == (8 + H * (4 + A) + G, 8)
 
 
 def test_time2vec_tokens_and_norm() -> None:
@@ -153,7 +154,7 @@ def test_what_the_model_reads(overrides: dict[str, Any]) -> None:
         changed = apply(
             config, batch._replace(**{name: getattr(other, name) * (1 if name != "weight_B" else 0)}), params
         )
-        reads = name in ("x_BLF", "tokens_BG", "spread_BG", "clock_BHC")
+        reads = name in ("x_BLF", "tokens_BG", "spread_BG", "clock_BHC", "ahead_BHA")
         reads = reads or (name in ("time_BL", "clock_BLC") and bool(overrides))
         assert np.array_equal(said, changed) != reads, name
 

@@ -13,7 +13,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.spreads import BINS
 from nextbar.types import Batch
 
-B, L, F, G, H = 4, 6, 5, 2, 2
+B, L, F, G, H, A = 4, 6, 5, 2, 2, 3
 
 
 def make_config(**overrides: Any) -> ExperimentConfig:
@@ -32,6 +32,7 @@ def make_batch(config: ExperimentConfig, seed: int = 0) -> Batch:
         tokens_BG=jnp.int32(rng.integers(0, BINS, (B, G))),
         spread_BG=jnp.float32(rng.normal(size=(B, G))),
         clock_BHC=jnp.float32(rng.normal(size=(B, H, 4))),
+        ahead_BHA=jnp.float32(rng.normal(size=(B, H, A))),
         start_BHX=jnp.zeros((B, H, 0)),
         regressors_BK=jnp.zeros((B, 0)),
         range_BH=jnp.zeros((B, 0)),

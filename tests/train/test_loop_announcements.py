@@ -93,11 +93,12 @@ def empty_at(values: np.ndarray, rows: list[int]) -> np.ndarray:
 
 
 def test_what_empty_values_cost_is_said(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
-    """Each empty bar spoils the windows whose six bars of context hold it; a computed column's first bars none."""
+    """Each empty bar spoils the windows whose six bars of context hold it; a computed column's first bars none. An own
+    column is filled."""
     bars = make_bars(n=150)
     mood = np.random.default_rng(0).normal(size=150)
     spoilt = with_columns(bars, mood=empty_at(mood, [60, 100]), volume=empty_at(bars.columns["volume"], [60]))
-    config = make_config(tmp_path, indicators=["mood", "rsi"])
+    config = make_config(tmp_path, indicators=["mood", "rsi"], empty_values="drop")
     dataset = build_dataset(config, [spoilt])
     (series,) = dataset.describe()["series"]
     assert series["empty_bars"] == {"volume": 1, "mood": 2} and series["windows_lost"] == 12
@@ -107,6 +108,10 @@ def test_what_empty_values_cost_is_said(tmp_path: Path, log: pytest.LogCaptureFi
     assert sound.describe()["series"][0] | {"empty_bars": {}, "windows_lost": 0} == sound.describe()["series"][0]
     announce([RunFolder(config, "f" * 64)], dataset.describe())
     assert "made_up: 12 windows are left out: volume is empty in 1 bars, mood is empty in 2 bars" in log.text
+    config = make_config(tmp_path, indicators=["mood", "rsi"])
+    announce([RunFolder(config, "f" * 64)], build_dataset(config, [spoilt]).describe())
+    assert "made_up: mood is empty in 2 bars; filled as empty_values says: last" in log.text
+    assert "made_up: 6 windows are left out: volume is empty in 1 bars\n" in log.text
 
 
 def test_an_own_column_that_is_empty_in_places_is_noticed_when_it_is_read(log: pytest.LogCaptureFixture) -> None:
@@ -115,7 +120,7 @@ def test_an_own_column_that_is_empty_in_places_is_noticed_when_it_is_read(log: p
     frame = make_frame(make_bars(n=150)).assign(mood=1.0)
     frame.loc[[7, 9], "mood"] = np.nan
     (bars,) = Trainer(make_config(Path("runs"), indicators=["mood"]), frame).read()
-    said = "mood is empty in 2 of 150 rows (first: record 8): no window that uses mood covers them"
+    said = "mood is empty in 2 of 150 rows (first: record 8)"
     assert bars.notices == (said,) and said in log.text
     log.clear()
     assert Trainer(make_config(Path("runs")), frame).read()[0].notices == ()  # nobody uses it
