@@ -168,7 +168,6 @@ def test_rows_ahead_are_passed_over_by_a_model_that_knows_nothing_ahead(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_training_with_own_columns_is_continued_shared_refitted_and_backtested(tmp_path: Path) -> None:
     """Interrupted and continued it is the run that nothing interrupted, and so is a member of a population."""
     frame = make_frame(market("made_up", 1)).drop(columns=["ticker", "resolution"])
@@ -191,7 +190,6 @@ def test_a_training_with_own_columns_is_continued_shared_refitted_and_backtested
     assert set(result.forecasts["model"]) == {"transformer"}
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_an_audit_takes_what_is_declared_to_be_known_ahead_for_known() -> None:
     bars = with_columns(
         make_bars(n=400, seed=3), event=(np.random.default_rng(0).random(400) < 0.2).astype(float),
