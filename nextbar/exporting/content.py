@@ -24,7 +24,6 @@ from nextbar.exporting.golden import golden_forecasts, largest_difference, made_
 from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, series_numbers
 from nextbar.exporting.steps import network_steps
 from nextbar.inference.forecaster import Forecaster
-from nextbar.inference.forward import Forward
 from nextbar.inference.loading import LoadedRun
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
@@ -48,7 +47,7 @@ def export_files(runs: Sequence[LoadedRun]) -> dict[str, bytes | dict[str, Any]]
     preparation = runs[0].preparation
     spec, conformal = preparation.spec, _conformal(runs)
     tables: Tables = {}
-    models = []
+    models: list[dict[str, Any]] = []
     for config, params in _members(runs):
         steps = network_steps(f"model_{len(models)}", config.model_config, spec, params)
         mode = config.dataset_config.norm_mode
@@ -99,13 +98,15 @@ def _about(runs: Sequence[LoadedRun], precision: dict[str, Any]) -> dict[str, An
 def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str, Any]:
     """What the models see and what they are asked; columns have the names that a file has, in lower case."""
     task = Task.of(config)
-    shape = SHAPES[config.model_config.tail] if models == 1 else ()
+    law = ["scale", *SHAPES[config.model_config.tail]]
+    if models > 1:
+        law = ["scale", *(f"{name}-{k + 1}" for k in range(models) for name in ("close", *law))]
     return {
         "seq_len": spec.seq_len,
         "horizon": spec.horizon,
         "target": spec.target,
         "bins": forecasts.bin_columns(task.edges),
-        "law": ["scale", *shape] if task.output_mode == "distribution" else [],
+        "law": law if task.output_mode == "distribution" else [],
         "columns": _lower((*spec.columns, *spec.plain)),
         "groups": [_lower(spec.prices), *([name] for name in spec.volumes)],
         "own_prices": spec.own_prices,
@@ -137,7 +138,7 @@ def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tab
     names = [f"{b.ticker}_{b.resolution}" for b in bars]
     tables: Tables = {f"bars/{name}": {"time": b.time_N} | b.columns for name, b in zip(names, bars, strict=True)}
     tables |= {f"forecasts/{name}": table for name, table in zip(names, wanted, strict=True)}
-    if conformal is not None and all(f"{level:g}" for level in forecasts.LEVELS):
+    if conformal is not None:
         with suppress(DataError):  # too few windows for the levels
             corrected = golden_forecasts(bars, data, preparation, forwards, task, conformal)
             tables |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}

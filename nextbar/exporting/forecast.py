@@ -1,8 +1,8 @@
 """Forecasts of a model that nextbar trained, by NumPy alone: from raw bars to prices, law and intervals, or bins.
 
 `python forecast.py spx_1d.csv` forecasts from the last bar of a file; `--check` compares with what nextbar forecast. In
-Python: `Export().forecast({"time": seconds since the epoch, "open": ..., "close": ...}, "spx_1d")`. Networks compute in
-float32, the rest in float64. Arrays end in their axes: N bars given, L seen, H predicted, M models, Q shares, K lags.
+Python: `Export().forecast({"time": seconds since the epoch, "open": ..., "close": ...})`. Networks compute in float32,
+the rest in float64. Arrays end in their axes: N bars given, L seen, H predicted, M models, Q shares, K bins or lags.
 """
 
 import csv
@@ -15,25 +15,26 @@ from typing import Any
 
 import numpy as np
 
-Array, Table, PRICES, LEVELS = Any, dict[str, Any], ("open", "high", "low", "close"), (0.5, 0.8, 0.95)
+Array = Any
+Table = dict[str, Any]
+PRICES, LEVELS = ("open", "high", "low", "close"), (0.5, 0.8, 0.95)
 NORMAL = 1e7  # degrees of freedom from which a Student-t is normal, to seven digits
-lgamma, _t = np.vectorize(math.lgamma, otypes=[float]), np.arange(-4, 4.1, 0.125)
-NODES = np.exp(_t - np.exp(-_t))  # of the integral from 0 on, double-exponential (Takahasi and Mori 1974)
-WEIGHTS = 0.125 * NODES * (1 + np.exp(-_t))
+_t = np.arange(-3, 3.7, 0.2)
+NODES = np.exp(_t - np.exp(-_t))  # of an integral from 0 on, double-exponential (Takahasi and Mori 1974)
+WEIGHTS = 0.2 * NODES * (1 + np.exp(-_t))
 
 
 def slots(c: Table, time_N: Array, horizon: int) -> tuple[Array, Array, Array]:
     """Rank in the week of the open slot after each bar; where bars are missing before it; opening of the H next."""
-    part = np.searchsorted(c["change"], time_N, side="right")  # the local clock is changed now and then
-    number_N = (time_N + c["offset"][part] - c["origin"] + c["step"] // 2) // c["step"] + c["ahead"][part]
+    at_N = np.searchsorted(c["change"], time_N, side="right")  # the local clock is changed now and then
+    number_N = (time_N + c["offset"][at_N] - c["origin"] + c["step"] // 2) // c["step"] + c["ahead"][at_N]
     number = np.arange(number_N[0], number_N[-1] + len(c["open"]) * (2 + horizon // c["open"].sum()))
     part = np.searchsorted(c["first"], number, side="right")
     place, cycle, at_N = number - c["ahead"][part], len(c["open"]), number_N - number[0]
     begin = c["origin"] + place * c["step"] - c["offset"][part]
-    ahead, passed = np.flatnonzero(c["open"][place % cycle]), np.cumsum(c["open"][place % cycle])
-    missing, ends = (
-        np.maximum(a[at_N[1:] - 1] - a[at_N[:-1]], 0) for a in (passed, np.cumsum(c["edge"][place % cycle]))
-    )
+    passed, passed_edges = (np.cumsum(c[name][place % cycle]) for name in ("open", "edge"))
+    missing, ends = (np.maximum(a[at_N[1:] - 1] - a[at_N[:-1]], 0) for a in (passed, passed_edges))
+    ahead = np.flatnonzero(c["open"][place % cycle])
     closure = c["sessions"] & (missing <= 4 * c["day"]) & ((missing >= c["day"]) | (ends > 0))
     rank_N = (np.cumsum(c["open"]) - 1)[place[ahead[passed[at_N]]] % cycle]
     date_H = begin[ahead[passed[at_N[-1]] + np.arange(horizon)]] + time_N[-1] - begin[at_N[-1]]
@@ -41,7 +42,6 @@ def slots(c: Table, time_N: Array, horizon: int) -> tuple[Array, Array, Array]:
 
 
 def smoothed(value_N: Array, bars: int, weight: float) -> Array:
-    """y + weight (x - y), begun as the mean of the first bars."""
     step = np.frompyfunc(lambda y, x: y + weight * (x - y), 2, 1)
     smooth_N = step.accumulate(np.r_[value_N[:bars].mean(), value_N[bars:]].astype(object)).astype(float)
     return np.r_[np.full(bars - 1, np.nan), smooth_N][: len(value_N)]
@@ -59,39 +59,40 @@ def indicator(close_N: Array, kind: str, bars: int, width: float) -> Array:
     return window_NL.mean(axis=1) + width * window_NL.std(axis=1)
 
 
-def halves(z: Array, df: Array, skew: Array) -> tuple[Array, Array, Array]:
-    """z before Hansen's skewed Student-t (1994) is standardised, the width of its side there, and the deviation."""
-    log_beta = lgamma(0.5) + lgamma(df / 2) - lgamma((df + 1) / 2)
-    mean = 4 * skew * np.sqrt(df - 2) / (df - 1) * np.exp(-log_beta)
+def upper(s: Array, df: Array) -> Array:
+    """Integral of cosh^-df from s on: what a Student-t leaves beyond sqrt(df) sinh(s), times B(1/2, df/2)."""
+    reach = 1 / (np.sqrt(df) + df * np.tanh(s))
+    return reach * (np.cosh(s[..., None] + reach[..., None] * NODES) ** -df[..., None] @ WEIGHTS)
+
+
+def halves(z: Array, df: Array, skew: Array) -> tuple[Array, Array, Array, Array]:
+    """z before Hansen's skewed Student-t (1994) is standardised, the width of its side, the deviation, B(1/2, df/2)."""
+    beta = 2 * upper(0 * df, df)
+    mean = 4 * skew * np.sqrt(df - 2) / (df - 1) / beta
     spread = np.sqrt(1 + 3 * skew**2 - mean**2)
-    return mean + spread * z, np.where(mean + spread * z < 0, 1 - skew, 1 + skew), spread
+    return mean + spread * z, np.where(mean + spread * z < 0, 1 - skew, 1 + skew), spread, beta
 
 
 def law(z: Array, df: Array, skew: Array) -> tuple[Array, Array, Array]:
     """Shares below and above z, and density there, of a (skewed) Student-t of mean 0 and variance 1."""
-    y, width, spread = halves(z, df, skew)
-    t = np.abs(y) / (width * np.sqrt((df - 2) / df))
-    # beyond t lies I(arsinh(t / sqrt(df))) / 2 I(0), I(s) being the integral of cosh^-df from s on
-    begin = np.stack([np.arcsinh(t / np.sqrt(df)), np.zeros_like(t)])
-    reach = 1 / (np.sqrt(df) + df * np.tanh(begin))
-    integral, whole = reach * (np.cosh(begin[..., None] + reach[..., None] * NODES) ** -df[..., None] @ WEIGHTS)
-    outer = width * integral / (2 * whole)
-    density = spread / (2 * whole * np.sqrt(df - 2)) * (1 + t**2 / df) ** (-(df + 1) / 2)
+    y, width, spread, beta = halves(z, df, skew)
+    t = np.abs(y) / (width * np.sqrt(df - 2))
+    outer = width * upper(np.arcsinh(t), df) / beta
+    density = spread / (beta * np.sqrt(df - 2)) * (1 + t * t) ** (-(df + 1) / 2)
     return np.where(y < 0, outer, 1 - outer), np.where(y < 0, 1 - outer, outer), density
 
 
-def quantiles(share_Q: Array, location_HM: Array, scale_HM: Array, df: Array, skew: Array) -> Array:
-    """(Q, H): of equal-weight mixtures, by Newton's steps within Cantelli's bounds."""
+def quantiles(share_Q: list[float], location_HM: Array, scale_HM: Array, df: Array, skew: Array) -> Array:
+    """(Q, H): of equal-weight mixtures, by Newton's steps within Cantelli's bounds, begun as of normal laws."""
     share = np.reshape(share_Q, (-1, 1))
     reach = np.sqrt(share / (1 - share))[..., None]
     low, high = (location_HM - scale_HM / reach).min(axis=-1), (location_HM + scale_HM * reach).max(axis=-1)
-    x, step = 0 * share + location_HM.mean(axis=-1), np.inf
-    while np.any(np.abs(step) > 1e-8 * scale_HM.max(axis=-1)):
+    x, step = (location_HM + scale_HM * 4.91 * (share**0.14 - (1 - share) ** 0.14)[..., None]).mean(axis=-1), np.inf
+    while np.any(np.abs(step) > 1e-6 * scale_HM.min(axis=-1)):
         below, _, density = law((x[..., None] - location_HM) / scale_HM, df, skew)
         excess = below.mean(axis=-1) - share
         low, high = np.where(excess < 0, x, low), np.where(excess < 0, high, x)
-        with np.errstate(all="ignore"):
-            newton = x - excess / (density / scale_HM).mean(axis=-1)
+        newton = x - excess / np.maximum((density / scale_HM).mean(axis=-1), 1e-300)
         step = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2) - x
         x = x + step
     return x
@@ -107,34 +108,36 @@ def attend(x: Array, a: Table, asking: int) -> Array:
     return mixed.swapaxes(0, 1).reshape(asking, -1) @ a["output"]
 
 
+KINDS: Table = {  # of a network's steps: from x, the arrays of its layer, and what was kept for a residual
+    "dense": lambda x, a, kept: x @ a["kernel"] + a["bias"],
+    "gelu": lambda x, a, kept: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))),
+    "center": lambda x, a, kept: x - x.mean(axis=-1, keepdims=True),
+    "norm": lambda x, a, kept: x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-6) * a["scale"] + a["bias"],
+    "attend": lambda x, a, kept: attend(x, a, len(kept)),
+    "add": lambda x, a, kept: (kept @ a["kernel"] if a else kept) + x,
+    "last": lambda x, a, kept: x[-1],
+    "average": lambda x, a, kept: x.mean(axis=0),
+    "flatten": lambda x, a, kept: x.reshape(-1),
+}
+
+
 def network(steps: list[tuple[str, str]], tables: Table, w: Table) -> list[Array]:
-    """Outputs of the head's layers for a window; a step has a kind and the name of a layer, `kept` is a residual."""
+    """Outputs of the head's layers for a window; a step has a kind, and the name of a layer or of what is joined."""
     x, kept, outputs = w["x"], w["x"], []
     for kind, name in steps:
         a = tables.get(name, {})
-        if kind == "dense":
-            x = x @ a["kernel"] + a["bias"]
-        elif kind == "gelu":
-            x = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-        elif kind == "norm":
-            x = x - x.mean(axis=-1, keepdims=True)
-            x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-6) * a["scale"] + a["bias"]
+        if kind in KINDS:
+            x = KINDS[kind](x, a, kept)
         elif kind == "keep":  # of the last block one position, where nothing looks at the others afterwards
             kept = x[-1:] if name == "last" else x
-        elif kind == "attend":
-            x = attend(x, a, len(kept))
-        elif kind == "add":
-            x = (kept @ a["kernel"] if a else kept) + x
         elif kind == "place":
             angle = w["clock"] @ a["clock"] + a["place"]
             x = x + np.where(a["wave"], np.sin(angle), angle)
         elif kind == "tokens":  # in front of the bars
             x = np.concatenate([a["embedding"][range(len(w["tokens"])), w["tokens"]], x])
-        elif kind == "pool":
-            x = {"last": x[-1], "average": x.mean(axis=0), "flatten": x.reshape(-1)}[name]
         elif kind == "join":
-            x = np.concatenate([x, w[name]], dtype=np.float32)
-        elif kind == "output":
+            x = np.concatenate([x, w[name].reshape(-1)])
+        else:
             outputs.append((x @ a["kernel"] + a["bias"]).astype(float))
     return outputs
 
@@ -175,11 +178,11 @@ class Export:
         law_HX = np.stack([location_NH[-1], log_scale_NH[-1]], axis=1)
         if s["trail"]:  # what returns of late say of their laws (Harvey 2013)
             z = (np.diff(c) - location_NH[:-1, 0]) * np.exp(-log_scale_NH[:-1, 0])
-            (y, width, spread), df = halves(z, s["df"][0], s["skew"][0]), s["df"][0]
+            (y, width, spread, _), df = halves(z, s["df"][0], s["skew"][0]), s["df"][0]
             score = (df + 1) * spread * z * y / ((df - 2) * width**2 + y**2) - 1
             score = np.clip(score, -1000, 1000)[-s["trail"] :]
             level = score.sum() / s["information"] / (len(score) + s["trail"])
-            logs_K, law_HX = np.r_[logs_K, level], law_HX + [0, level]
+            logs_K, law_HX = np.r_[logs_K, level], law_HX + np.array([0, level])
         if not self.m["bins"]:
             return np.concatenate([law_HX, s["raw_shape"]], axis=1), logs_K
         z_HK = (s["edges"] - law_HX[:, :1]) * np.exp(-law_HX[:, 1:])
@@ -188,9 +191,11 @@ class Export:
         mass = np.maximum(np.where(below[:, 1:] < 0.5, np.diff(below), -np.diff(above)), 1e-12)
         return np.log(mass / mass.sum(axis=1, keepdims=True)), np.r_[logs_K, law_HX[:, 1] - log_unit_N1[-1]]
 
-    def window(self, model: Table, s: Table, bars: Table) -> tuple[Table, float]:
+    def window(self, model: Table, s: Table, bars: Table) -> Table:
         """What a model sees of the L bars that are given, and the unit of its label."""
-        m, close, groups, spreads = self.m, bars["close"], [], []
+        m, close = self.m, bars["close"]
+        groups: list[Array] = []
+        spreads: list[float] = []
         path_L = np.log(close / close[-1]) if m["log_prices"] else close - close[-1]
         moved = np.diff(path_L).std()
         for g in reversed(range(len(m["groups"]))):  # volumes, then prices
@@ -215,64 +220,87 @@ class Export:
         columns = np.column_stack([own, others, *groups[1:], *plain, bars["share"], np.linspace(0, 1, len(close))])
         spread_G = np.clip(np.log(np.maximum(spreads / s["spreads"], math.exp(-5))), -5, 5)
         tokens_G = (spread_G[:, None] > s["token_edges"]).sum(axis=1)
-        seen = {"x": columns[:, m["features"]].astype(np.float32), "spread": spread_G, "tokens": tokens_G}
-        return seen, unit if m["target"] == "log_return" else abs(scale)
+        x_LF = columns[:, m["features"]].astype(np.float32)
+        unit = unit if m["target"] == "log_return" else abs(scale)
+        return {"x": x_LF, "spread": spread_G.astype(np.float32), "tokens": tokens_G, "unit": unit}
 
-    def forecast(self, bars: Table, series: str = "", levels: Any = LEVELS, conformal: bool = False) -> Table:
-        """Of the H bars after the last given: `date` (when they open), close, intervals and law, or shares of bins."""
+    def inputs(self, bars: Table, series: str = "", now: float = math.inf) -> tuple[Table, list[Table]]:
+        """What is known of the next bars, and what each model sees: see `forecast`."""
         m, length, ahead, series = self.m, self.m["seq_len"], np.arange(self.m["horizon"]), series or self.m["default"]
         if series not in m["series"]:
-            raise ValueError(f"found series {series!r}, should be one of {', '.join(m['series'])}")
+            raise ValueError(f"series: found {series!r}, should be one of {', '.join(m['series'])}")
         s, c = self.tables[f"series/{series}"], self.tables[m["series"][series]]
         bars = {name: np.asarray(values, np.int64 if name == "time" else float) for name, values in bars.items()}
+        if absent := {"time", "close", *m["columns"]} - {*bars, *m["formulas"]}:
+            raise ValueError(f"{series}: found no column {', '.join(sorted(absent))}")
+        bars = {name: values[: np.sum(bars["time"] + c["step"] <= now)] for name, values in bars.items()}
         bars = {name: indicator(bars["close"], *formula) for name, formula in m["formulas"].items()} | bars
+        bars = {name: values[-s["seen"] :] for name, values in bars.items()}
         time_N, used = bars["time"], np.stack([bars[name] for name in m["columns"]])
         if len(time_N) < s["history"] or np.diff(time_N).min() <= 0 or not np.isfinite(used[:, -length:]).all():
-            raise ValueError(f"{series}: needs {s['history']} bars or more, dates that ascend, and no value missing")
+            raise ValueError(f"{series}: needs {s['history']} bars, dates that ascend, and values in the last {length}")
         rank_N, hole_N, date_H = slots(c, time_N, len(ahead))
         if hole_N[1 - length :].any() or (m["log_prices"] and used[: m["own_prices"]].min() <= 0):
             raise ValueError(f"{series}: bars are missing among the last {length}, or a price is not above 0")
         bars["share"], last = (time_N + c["step"] - m["times"][0]) / m["times"][1], bars["close"][-1]
-        start_HX, regressors = self.start(s, bars, rank_N) if "floor" in s else (np.zeros((1, 1)), [])
-        is_law, is_price, models = "floor" in s and not m["bins"], m["target"] == "close", []
-        for model in m["models"]:
-            w, unit = self.window(model, s, {name: values[-length:] for name, values in bars.items()})
-            w["clock"] = c["clock"][(rank_N[-length:] - 1) % len(c["clock"])]
-            w["clock_ahead"] = c["clock"][(rank_N[-1] + ahead) % len(c["clock"])].reshape(-1)
-            begin_HX, w["regressors"] = start_HX.copy(), regressors
-            if is_law:  # of the log return, as one of the label
-                begin_HX[:, 0] = (np.expm1(start_HX[:, 0]) * last if is_price else start_HX[:, 0]) / unit
-                begin_HX[:, 1] -= np.log(unit / last if is_price else unit)
-                w["regressors"] = np.r_[begin_HX[:, 1], regressors]
-            outputs = [output.reshape(len(ahead), -1) for output in network(model["steps"], self.tables, w)]
-            x = np.concatenate(outputs, axis=1) + begin_HX
+        start_HX, regressors = self.start(s, bars, rank_N) if "floor" in s else (np.zeros((1, 1)), np.zeros(0))
+        clock = c["clock"][(rank_N[-length:] - 1) % len(c["clock"])]
+        clock_ahead = c["clock"][(rank_N[-1] + ahead) % len(c["clock"])]
+        seen = [self.window(model, s, {name: a[-length:] for name, a in bars.items()}) for model in m["models"]]
+        for w in seen:
+            w |= {"start": start_HX.copy(), "regressors": regressors, "clock": clock, "clock_ahead": clock_ahead}
+            if "floor" in s and not m["bins"]:  # the law of the log return as one of the label
+                is_price, unit = m["target"] == "close", w["unit"]
+                w["start"][:, 0] = (np.expm1(start_HX[:, 0]) * last if is_price else start_HX[:, 0]) / unit
+                w["start"][:, 1] -= np.log(unit / last if is_price else unit)
+                w["regressors"] = np.r_[w["start"][:, 1], regressors]
+            w["regressors"] = w["regressors"].astype(np.float32)
+        return {"origin": np.full(len(ahead), time_N[-1]), "step": 1 + ahead, "date": date_H, "last": last}, seen
+
+    def forecast(
+        self, bars: Table, series: str = "", levels: Any = LEVELS, conformal: bool = False, now: float = math.inf
+    ) -> Table:
+        """Of the H bars after the last that has closed by `now` (epoch seconds): `date`, when they open, close,
+        intervals and law, or shares of bins."""
+        m, (table, seen), models = self.m, self.inputs(bars, series, now), []
+        for model, w in zip(m["models"], seen, strict=True):
+            outputs = [output.reshape(m["horizon"], -1) for output in network(model["steps"], self.tables, w)]
+            x = np.concatenate(outputs, axis=1) + w["start"]
             if m["bins"]:
                 x = np.exp(x - x.max(axis=1, keepdims=True))
                 models.append(x / x.sum(axis=1, keepdims=True))
             else:
-                scale, df = np.exp(np.clip(x[:, 1], -40, 80)) * unit, 2.1 + np.logaddexp(0, x[:, 2])
-                models.append(np.stack([x[:, 0] * unit, scale, df, 0.99 * np.tanh(x[:, 3])], axis=1))
-        table = {"origin": np.full(len(ahead), time_N[-1]), "step": 1 + ahead, "date": date_H}
+                scale, df = np.exp(np.clip(x[:, 1], -40, 80)) * w["unit"], 2.1 + np.logaddexp(0, x[:, 2])
+                models.append(np.stack([x[:, 0] * w["unit"], scale, df, 0.99 * np.tanh(x[:, 3])], axis=1))
+        last = table.pop("last")
         if m["bins"]:
             return table | dict(zip(m["bins"], np.mean(models, axis=0).T, strict=True))
         location, scale, df, skew = np.transpose(models, (2, 1, 0))  # (H, M) each
-        center = location.mean(axis=1)
+        center, levels = location.mean(axis=1), levels if m["law"] else ()
         whole = np.sqrt((scale**2 + (location - center[:, None]) ** 2).mean(axis=1))
-        changes = {"close": center}
-        for level in levels if m["law"] else ():
-            ends = quantiles([(1 - level) / 2, (1 + level) / 2], location, scale, df, skew)
-            if conformal:
-                reach = whole * s["conformal"][s["conformal_levels"].tolist().index(level)]
-                ends = center - reach, center + reach
-            changes |= {f"close-{side}-{level * 100:g}": end for side, end in zip(("lo", "hi"), ends, strict=True)}
-        for name, change in changes.items():
-            table[name] = last + change if is_price else last * np.exp(np.clip(change, -500, 500))
-        shape = {"scale": whole, "df": df[:, 0], "skew": skew[:, 0]}
-        return table | {name: shape[name] for name in m["law"]}
+        ends = [(level, sign) for level in levels for sign in (-1, 1)]
+        end_QH = quantiles([0.5 + sign * level / 2 for level, sign in ends], location, scale, df, skew)
+        if conformal:
+            known, factor_QH = (
+                self.tables[f"series/{series or m['default']}"][name] for name in ("conformal_levels", "conformal")
+            )
+            end_QH = [center + sign * factor_QH[known.tolist().index(level)] * whole for level, sign in ends]
+        names = [f"close-{'lo' if sign < 0 else 'hi'}-{level * 100:g}" for level, sign in ends]
+        table |= {"close": center, "scale": whole, "df": df[:, 0], "skew": skew[:, 0]} | dict(
+            zip(names, end_QH, strict=True)
+        )
+        for name, of_models in {"close": location, "scale": scale, "df": df, "skew": skew}.items():
+            table |= {f"{name}-{k + 1}": of_model for k, of_model in enumerate(of_models.T)}
+        for name in (name for name in table if name.startswith("close")):
+            table[name] = (
+                last + table[name] if m["target"] == "close" else last * np.exp(np.clip(table[name], -500, 500))
+            )
+        return {name: table[name] for name in ("origin", "step", "date", "close", *names, *m["law"])}
 
     def check(self) -> float:
-        """The largest difference from what nextbar forecast: of a date in seconds, of a price in moves of the column."""
-        golden, worst = load(self.folder / "golden.npz"), 0.0
+        """The largest difference from what nextbar forecast: of dates in seconds, else as a share of a column's largest
+        value, of prices the largest change."""
+        golden, errors = load(self.folder / "golden.npz"), []
         for kind, series in (key.split("/", 1) for key in golden if not key.startswith("bars/")):
             bars, wanted, found = golden[f"bars/{series}"], golden[f"{kind}/{series}"], []
             for row in (rows := wanted.pop("row")):
@@ -281,29 +309,34 @@ class Export:
             for name, wanted_NH in wanted.items():
                 zero = bars["close"][rows][:, None] if name.startswith("close") else 0.0
                 size = 1.0 if name == "date" else np.abs(wanted_NH - zero).max() or 1.0
-                worst = max(worst, np.abs([table[name] for table in found] - wanted_NH).max() / size)
-        return float(worst)
+                errors.append(np.abs([table[name] for table in found] - wanted_NH).max() / size)
+        return float(np.max(errors))
 
 
 def seconds(text: str) -> int:
-    """A date in seconds since the epoch: ISO 8601, or the epoch's seconds or milliseconds."""
+    """A date in seconds since the epoch: ISO 8601, UTC where no zone is given, or epoch seconds or milliseconds."""
     if text.isdigit():
         return int(text) // (1000 if len(text) > 11 else 1)
     date = dt.datetime.fromisoformat(text)
     return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())
 
 
-def main(file: str, series: str = "") -> None:
+def main(file: str, series: str = "", option: str = "") -> None:
     export = Export()
     if file == "--check":
         worst = export.check()
         print(f"differs from nextbar by {worst:.1e} at most")
-        sys.exit(worst > 1e-5)
+        sys.exit(not worst <= 1e-5)
     with open(file, newline="", encoding="utf-8-sig") as text:
-        rows = [{name.strip().lower(): value for name, value in row.items()} for row in csv.DictReader(text)]
-    date = next(name for name in ("date", "datetime", "timestamp", "time") if name in rows[0])
-    bars = {name: [float(row[name] or "nan") for row in rows] for name in export.m["columns"] if name in rows[0]}
-    table = export.forecast(bars | {"time": [seconds(row[date]) for row in rows]}, series)
+        rows = [{(name or "").strip().lower(): value for name, value in row.items()} for row in csv.DictReader(text)]
+    date = next((name for name in ("date", "datetime", "timestamp", "time") if rows and name in rows[0]), None)
+    if date is None:
+        raise ValueError(f"{file}: needs rows and a header with date")
+    series = series or (Path(file).stem if Path(file).stem in export.m["series"] else "")
+    bars: Table = {name: [float(row[name] or "nan") for row in rows] for name in export.m["columns"] if name in rows[0]}
+    bars["time"] = [seconds(row[date]) for row in rows]
+    table = export.forecast(bars, series, conformal=option == "--conformal", now=dt.datetime.now().timestamp())
+    table |= {name: [f"{date}Z" for date in table[name].astype("datetime64[s]")] for name in ("origin", "date")}
     print(",".join(table))
     for values in zip(*table.values(), strict=True):
         print(",".join(map(str, values)))
@@ -312,5 +345,5 @@ def main(file: str, series: str = "") -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (OSError, ValueError, KeyError, StopIteration) as error:
+    except (OSError, ValueError, TypeError) as error:
         sys.exit(f"{error}")

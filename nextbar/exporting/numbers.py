@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from nextbar.errors import DataError
 from nextbar.exporting.forecast import NORMAL
 from nextbar.metrics.conformal import Conformal
 
-CONFORMAL_LEVELS = tuple(percent / 100 for percent in range(1, 100)) + (0.995, 0.999)
+CONFORMAL_LEVELS = (*(percent / 100 for percent in range(1, 100)), 0.995, 0.999)
 """levels whose corrected intervals an export has, as far as the validation span has windows enough"""
 
 EVERYTHING = 2**62
@@ -99,7 +98,7 @@ def _start_numbers(har: RangeHar, start: RangeStart, spec: WindowSpec) -> dict[s
     is_normal = laws[0].df is None
     # what a head begins with: its degrees of freedom are MIN_DF + softplus, its skewness is MAX_SKEW tanh
     raw_df_H = np.zeros(len(laws)) if is_normal else np.log(np.expm1(df_H - MIN_DF))
-    numbers: Mapping[str, Any] = {
+    numbers = {
         "lags": np.array(units.lags),
         "unit": np.nan if units.unit is None else units.unit,
         "floor": units.floor,
@@ -114,7 +113,7 @@ def _start_numbers(har: RangeHar, start: RangeStart, spec: WindowSpec) -> dict[s
         "padding": np.zeros(start.lags - len(units.lags)),
     }
     if spec.edges is None:
-        return dict(numbers)
+        return numbers
     inner = np.array(spec.edges[1:-1])
     with np.errstate(divide="ignore"):
         return numbers | {"edges": np.log1p(np.maximum(inner, -100) / 100)}

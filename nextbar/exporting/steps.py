@@ -42,6 +42,7 @@ class Steps:
 
     def norm(self, name: str, layer: Any) -> None:
         """A layer norm."""
+        self.add("center")
         self.add("norm", name, scale=layer["scale"], bias=layer["bias"])
 
     def block(self, name: str, layer: Any) -> None:
@@ -117,7 +118,7 @@ def network_steps(name: str, config: ModelConfig, spec: WindowSpec, params: Any)
         steps.encoder(f"encoder_{i}", params[f"encoder_{i}"], config.n_heads, config.norm_encoder_prev, last_only)
     if config.norm_encoder_prev:
         steps.norm("norm_output", params["norm_output"])
-    steps.add("pool", pool)
+    steps.add(pool)
     for joined in ("clock_ahead", *(("spread",) if config.use_extra_tokens else ()), "regressors"):
         steps.add("join", joined)
     for i in range(config.head_layers):
