@@ -17,13 +17,15 @@ def export(
     path: Runs,
     to: Annotated[
         Path,
-        typer.Option("--to", metavar="FOLDER", help="Where to; an earlier export is replaced.", show_default=False),
+        typer.Option("--to", metavar="FOLDER", help="Where to; replaces an export.", show_default=False),
     ],
     run: Named = None,
     epoch: Epoch = None,
     format: Annotated[
         str,
-        typer.Option("--format", metavar="numpy|jaxexport", help="jaxexport: with the networks as StableHLO as well."),
+        typer.Option(
+            "--format", metavar="numpy|jaxexport|onnx", help="With the networks as StableHLO or ONNX as well."
+        ),
     ] = "numpy",
 ) -> None:
     """Write a folder that forecasts without nextbar: a script for NumPy alone, weights, and what they must give.

@@ -6,7 +6,7 @@
 - ``numbers``: calendars, statistics and starts of the series as arrays
 - ``golden``: what nextbar itself forecasts from made-up bars, for the export to be held against
 - ``forecast``: the script that lies in every export, NumPy alone
-- ``stablehlo``: the network for programs that have JAX
+- ``networks``: the networks as StableHLO or ONNX, for other programs
 """
 
 from nextbar.exporting.exporter import export_run

@@ -10,9 +10,10 @@ from nextbar.errors import ConfigError
 from nextbar.exporting.content import export_files
 from nextbar.exporting.exportable import require_exportable
 from nextbar.exporting.folder import refuse_other_folder, write_export
+from nextbar.exporting.networks import network_files
 from nextbar.inference.loading import load_run, load_runs
 
-FORMATS = ("numpy", "jaxexport")
+FORMATS = ("numpy", "jaxexport", "onnx")
 
 
 @strict_arguments
@@ -34,14 +35,15 @@ def export_run(
         to: the folder to write; an earlier export there is replaced.
         run: name of another run of the experiment.
         epoch: one of the epochs kept; None: the best.
-        format: ``numpy``; or ``jaxexport``: beside that the networks as StableHLO, for programs that have JAX.
+        format: ``numpy``; or that and the networks for other programs: ``jaxexport`` (StableHLO) or ``onnx``.
 
     Returns:
         The folder.
 
     Raises:
         ConfigError: another format; ``run`` beside several folders.
-        RunError: a run that cannot be loaded or exported, or a folder that holds something else or cannot be written.
+        RunError: a run that cannot be loaded or exported, a package that the format needs and that is not there, or a
+            folder that holds something else or cannot be written.
     """
     if format not in FORMATS:
         raise ConfigError(f"format: found {format!r}, should be one of {', '.join(FORMATS)}")
@@ -50,9 +52,7 @@ def export_run(
     for loaded in runs:
         require_exportable(loaded.config, loaded.preparation)
     files = export_files(runs)
-    if format == "jaxexport":
-        from nextbar.exporting.stablehlo import stablehlo_files
-
-        files |= stablehlo_files(runs)
+    if format != "numpy":
+        files |= network_files(runs, format)
     write_export(Path(to), files)
     return Path(to)
