@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.arguments import strict_arguments
 from nextbar.errors import ConfigError
+from nextbar.exporting import forecast
 from nextbar.exporting.content import export_files
 from nextbar.exporting.exportable import require_exportable
 from nextbar.exporting.folder import refuse_other_folder, write_export
-from nextbar.exporting.networks import network_files
+from nextbar.exporting.networks import WRITERS, network_files
 from nextbar.inference.loading import load_run, load_runs
+from nextbar.logger import get_logger
 
-FORMATS = ("numpy", "jaxexport", "onnx")
+FORMATS = ("numpy", *WRITERS)
+TOLERANCE = 1e-5
+"""of what the script forecasts, see ``forecast.Export.check``; rounding of float32 is a tenth of it"""
 
 
 @strict_arguments
@@ -55,4 +60,7 @@ def export_run(
     if format != "numpy":
         files |= network_files(runs, format)
     write_export(Path(to), files)
+    difference = forecast.Export(to).check()
+    level = logging.INFO if difference <= TOLERANCE else logging.WARNING
+    get_logger().log(level, "%s differs from nextbar by %.1e at most, see forecast.py --check", to, difference)
     return Path(to)

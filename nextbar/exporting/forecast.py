@@ -65,31 +65,31 @@ def upper(s: Array, df: Array) -> Array:
     return reach * (np.cosh(s[..., None] + reach[..., None] * NODES) ** -df[..., None] @ WEIGHTS)
 
 
-def halves(z: Array, df: Array, skew: Array) -> tuple[Array, Array, Array, Array]:
-    """z before Hansen's skewed Student-t (1994) is standardised, the width of its side, the deviation, B(1/2, df/2)."""
+def shape(df: Array, skew: Array) -> tuple[Array, ...]:
+    """Degrees of freedom, skewness, mean, deviation and B(1/2, df/2) of Hansen's Student-t (1994), not standardised."""
     beta = 2 * upper(0 * df, df)
     mean = 4 * skew * np.sqrt(df - 2) / (df - 1) / beta
-    spread = np.sqrt(1 + 3 * skew**2 - mean**2)
-    return mean + spread * z, np.where(mean + spread * z < 0, 1 - skew, 1 + skew), spread, beta
+    return df, skew, mean, np.sqrt(1 + 3 * skew**2 - mean**2), beta
 
 
-def law(z: Array, df: Array, skew: Array) -> tuple[Array, Array, Array]:
-    """Shares below and above z, and density there, of a (skewed) Student-t of mean 0 and variance 1."""
-    y, width, spread, beta = halves(z, df, skew)
-    t = np.abs(y) / (width * np.sqrt(df - 2))
+def law(z: Array, df: Array, skew: Array, mean: Array, spread: Array, beta: Array) -> tuple[Array, Array, Array]:
+    """Shares below and above z, and density there, of the law of this shape, standardised."""
+    y = mean + spread * z
+    width, room = np.where(y < 0, 1 - skew, 1 + skew), np.sqrt(df - 2)
+    t = np.abs(y) / (width * room)
     outer = width * upper(np.arcsinh(t), df) / beta
-    density = spread / (beta * np.sqrt(df - 2)) * (1 + t * t) ** (-(df + 1) / 2)
+    density = spread / (beta * room) * (1 + t * t) ** (-(df + 1) / 2)
     return np.where(y < 0, outer, 1 - outer), np.where(y < 0, 1 - outer, outer), density
 
 
-def quantiles(share_Q: list[float], location_HM: Array, scale_HM: Array, df: Array, skew: Array) -> Array:
+def quantiles(share_Q: list[float], location_HM: Array, scale_HM: Array, *shape_HM: Array) -> Array:
     """(Q, H): of equal-weight mixtures, by Newton's steps within Cantelli's bounds, begun as of normal laws."""
     share = np.reshape(share_Q, (-1, 1))
     reach = np.sqrt(share / (1 - share))[..., None]
     low, high = (location_HM - scale_HM / reach).min(axis=-1), (location_HM + scale_HM * reach).max(axis=-1)
     x, step = (location_HM + scale_HM * 4.91 * (share**0.14 - (1 - share) ** 0.14)[..., None]).mean(axis=-1), np.inf
     while np.any(np.abs(step) > 1e-6 * scale_HM.min(axis=-1)):
-        below, _, density = law((x[..., None] - location_HM) / scale_HM, df, skew)
+        below, _, density = law((x[..., None] - location_HM) / scale_HM, *shape_HM)
         excess = below.mean(axis=-1) - share
         low, high = np.where(excess < 0, x, low), np.where(excess < 0, high, x)
         newton = x - excess / np.maximum((density / scale_HM).mean(axis=-1), 1e-300)
@@ -178,15 +178,18 @@ class Export:
         law_HX = np.stack([location_NH[-1], log_scale_NH[-1]], axis=1)
         if s["trail"]:  # what returns of late say of their laws (Harvey 2013)
             z = (np.diff(c) - location_NH[:-1, 0]) * np.exp(-log_scale_NH[:-1, 0])
-            (y, width, spread, _), df = halves(z, s["df"][0], s["skew"][0]), s["df"][0]
-            score = (df + 1) * spread * z * y / ((df - 2) * width**2 + y**2) - 1
+            df, skew, mean, spread, _ = shape(s["df"][0], s["skew"][0])
+            y = mean + spread * z
+            score = (df + 1) * spread * z * y / ((df - 2) * np.where(y < 0, 1 - skew, 1 + skew) ** 2 + y**2) - 1
             score = np.clip(score, -1000, 1000)[-s["trail"] :]
             level = score.sum() / s["information"] / (len(score) + s["trail"])
             logs_K, law_HX = np.r_[logs_K, level], law_HX + np.array([0, level])
         if not self.m["bins"]:
             return np.concatenate([law_HX, s["raw_shape"]], axis=1), logs_K
         z_HK = (s["edges"] - law_HX[:, :1]) * np.exp(-law_HX[:, 1:])
-        below, above = (np.pad(a, ((0, 0), (1, 1))) for a in law(z_HK, s["df"][:, None], s["skew"][:, None])[:2])
+        below, above = (
+            np.pad(a, ((0, 0), (1, 1))) for a in law(z_HK, *shape(s["df"][:, None], s["skew"][:, None]))[:2]
+        )
         below[:, -1] = above[:, 0] = 1
         mass = np.maximum(np.where(below[:, 1:] < 0.5, np.diff(below), -np.diff(above)), 1e-12)
         return np.log(mass / mass.sum(axis=1, keepdims=True)), np.r_[logs_K, law_HX[:, 1] - log_unit_N1[-1]]
@@ -279,7 +282,7 @@ class Export:
         center, levels = location.mean(axis=1), levels if m["law"] else ()
         whole = np.sqrt((scale**2 + (location - center[:, None]) ** 2).mean(axis=1))
         ends = [(level, sign) for level in levels for sign in (-1, 1)]
-        end_QH = quantiles([0.5 + sign * level / 2 for level, sign in ends], location, scale, df, skew)
+        end_QH = quantiles([0.5 + sign * level / 2 for level, sign in ends], location, scale, *shape(df, skew))
         if conformal:
             known, factor_QH = (
                 self.tables[f"series/{series or m['default']}"][name] for name in ("conformal_levels", "conformal")

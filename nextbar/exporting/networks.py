@@ -141,8 +141,8 @@ WRITERS = {
     "jaxexport": Writer(
         _stablehlo,
         "flatbuffers",
-        "For cpu, cuda and tpu. jax.export reads what an earlier JAX wrote for six months after it: export the run again "
-        "when you update JAX. The weights and forecast.py have no such end.",
+        "For cpu, cuda and tpu. jax.export reads what an earlier JAX wrote for six months after it: export again when "
+        "you update JAX. The weights and forecast.py have no such end.",
     ),
     "onnx": Writer(
         _onnx,
