@@ -5,6 +5,7 @@ Python: `Export().forecast({"time": seconds since the epoch, "open": ..., "close
 the rest in float64. Arrays end in their axes: N bars given, L seen, H predicted, M models, Q shares, K bins or lags.
 """
 
+import argparse
 import csv
 import datetime as dt
 import json
@@ -221,11 +222,11 @@ class Export:
             own = np.stack(moves, axis=1) / unit
         plain = [bars[name] for name in m["plain"]]
         columns = np.column_stack([own, others, *groups[1:], *plain, bars["share"], np.linspace(0, 1, len(close))])
-        spread_G = np.clip(np.log(np.maximum(spreads / s["spreads"], math.exp(-5))), -5, 5)
+        spread_G = np.clip(np.log(np.maximum(spreads / s["spreads"], math.exp(-5))), -5, 5).astype(np.float32)
         tokens_G = (spread_G[:, None] > s["token_edges"]).sum(axis=1)
         x_LF = columns[:, m["features"]].astype(np.float32)
         unit = unit if m["target"] == "log_return" else abs(scale)
-        return {"x": x_LF, "spread": spread_G.astype(np.float32), "tokens": tokens_G, "unit": unit}
+        return {"x": x_LF, "spread": spread_G, "tokens": tokens_G, "unit": unit}
 
     def inputs(self, bars: Table, series: str = "", now: float = math.inf) -> tuple[Table, list[Table]]:
         """What is known of the next bars, and what each model sees: see `forecast`."""
@@ -240,11 +241,17 @@ class Export:
         bars = {name: indicator(bars["close"], *formula) for name, formula in m["formulas"].items()} | bars
         bars = {name: values[-s["seen"] :] for name, values in bars.items()}
         time_N, used = bars["time"], np.stack([bars[name] for name in m["columns"]])
-        if len(time_N) < s["history"] or np.diff(time_N).min() <= 0 or not np.isfinite(used[:, -length:]).all():
-            raise ValueError(f"{series}: needs {s['history']} bars, dates that ascend, and values in the last {length}")
+        if len(time_N) < s["history"] or not np.isfinite(used[:, -length:]).all():
+            raise ValueError(
+                f"{series}: found {len(time_N)} bars, needs {s['history']}, and all values in the last {length}"
+            )
+        if np.diff(time_N).min() < 0.7 * c["step"]:
+            raise ValueError(f"{series}: found bars that are double, or not in order of time")
+        if m["log_prices"] and not used[: m["own_prices"]].min() > 0:
+            raise ValueError(f"{series}: found a price that is not above 0")
         rank_N, hole_N, date_H = slots(c, time_N, len(ahead))
-        if hole_N[1 - length :].any() or (m["log_prices"] and used[: m["own_prices"]].min() <= 0):
-            raise ValueError(f"{series}: bars are missing among the last {length}, or a price is not above 0")
+        if hole_N[1 - length :].any():
+            raise ValueError(f"{series}: bars are missing among the last {length}")
         bars["share"], last = (time_N + c["step"] - m["times"][0]) / m["times"][1], bars["close"][-1]
         start_HX, regressors = self.start(s, bars, rank_N) if "floor" in s else (np.zeros((1, 1)), np.zeros(0))
         clock = c["clock"][(rank_N[-length:] - 1) % len(c["clock"])]
@@ -258,7 +265,7 @@ class Export:
                 w["start"][:, 1] -= np.log(unit / last if is_price else unit)
                 w["regressors"] = np.r_[w["start"][:, 1], regressors]
             w["regressors"] = w["regressors"].astype(np.float32)
-        return {"origin": np.full(len(ahead), time_N[-1]), "step": 1 + ahead, "date": date_H, "last": last}, seen
+        return {"origin": np.full(len(ahead), time_N[-1]), "step": 1 + ahead, "date": date_H, "close": last}, seen
 
     def forecast(
         self, bars: Table, series: str = "", levels: Any = LEVELS, conformal: bool = False, now: float = math.inf
@@ -275,30 +282,35 @@ class Export:
             else:
                 scale, df = np.exp(np.clip(x[:, 1], -40, 80)) * w["unit"], 2.1 + np.logaddexp(0, x[:, 2])
                 models.append(np.stack([x[:, 0] * w["unit"], scale, df, 0.99 * np.tanh(x[:, 3])], axis=1))
-        last = table.pop("last")
+        last = table.pop("close")
         if m["bins"]:
             return table | dict(zip(m["bins"], np.mean(models, axis=0).T, strict=True))
         location, scale, df, skew = np.transpose(models, (2, 1, 0))  # (H, M) each
-        center, levels = location.mean(axis=1), levels if m["law"] else ()
+        center = location.mean(axis=1)
         whole = np.sqrt((scale**2 + (location - center[:, None]) ** 2).mean(axis=1))
-        ends = [(level, sign) for level in levels for sign in (-1, 1)]
-        end_QH = quantiles([0.5 + sign * level / 2 for level, sign in ends], location, scale, *shape(df, skew))
-        if conformal:
-            known, factor_QH = (
-                self.tables[f"series/{series or m['default']}"][name] for name in ("conformal_levels", "conformal")
-            )
-            end_QH = [center + sign * factor_QH[known.tolist().index(level)] * whole for level, sign in ends]
-        names = [f"close-{'lo' if sign < 0 else 'hi'}-{level * 100:g}" for level, sign in ends]
-        table |= {"close": center, "scale": whole, "df": df[:, 0], "skew": skew[:, 0]} | dict(
-            zip(names, end_QH, strict=True)
-        )
-        for name, of_models in {"close": location, "scale": scale, "df": df, "skew": skew}.items():
-            table |= {f"{name}-{k + 1}": of_model for k, of_model in enumerate(of_models.T)}
+        law_H = {"close": center, "scale": whole, "df": df[:, 0], "skew": skew[:, 0]}
+        for name, number_HM in {"close": location, "scale": scale, "df": df, "skew": skew}.items():
+            law_H |= {f"{name}-{k + 1}": number_H for k, number_H in enumerate(number_HM.T)}
+        table |= {"close": center}
+        if m["law"]:
+            if not all(0 < level < 1 for level in levels):
+                raise ValueError(f"levels: found {levels}, should be shares between 0 and 1")
+            ends = [(level, side, sign) for level in levels for side, sign in (("lo", -1), ("hi", 1))]
+            end_QH = quantiles([0.5 + sign * level / 2 for level, _, sign in ends], location, scale, *shape(df, skew))
+            if conformal:
+                s = self.tables[f"series/{series or m['default']}"]
+                factors = dict(zip(s.get("conformal_levels", ()), s.get("conformal", ()), strict=True))
+                if unknown := {*levels} - {*factors}:
+                    raise ValueError(
+                        f"levels: no residuals for {unknown}, only for {', '.join(map(str, factors)) or 'none'}"
+                    )
+                end_QH = [center + sign * factors[level] * whole for level, _, sign in ends]
+            table |= {f"close-{side}-{100 * level:g}": end for (level, side, _), end in zip(ends, end_QH, strict=True)}
+        table |= {name: law_H[name] for name in m["law"]}
+        is_price = m["target"] == "close"
         for name in (name for name in table if name.startswith("close")):
-            table[name] = (
-                last + table[name] if m["target"] == "close" else last * np.exp(np.clip(table[name], -500, 500))
-            )
-        return {name: table[name] for name in ("origin", "step", "date", "close", *names, *m["law"])}
+            table[name] = last + table[name] if is_price else last * np.exp(np.clip(table[name], -500, 500))
+        return table
 
     def check(self) -> float:
         """The largest difference from what nextbar forecast: of dates in seconds, else as a share of a column's largest
@@ -324,21 +336,28 @@ def seconds(text: str) -> int:
     return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())
 
 
-def main(file: str, series: str = "", option: str = "") -> None:
-    export = Export()
-    if file == "--check":
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Forecast the bars after the last one of a file, as CSV.")
+    parser.add_argument("file", nargs="?", help="CSV with date and the columns that the run sees")
+    parser.add_argument("--series", default="", help="which of the run's; else the one that the file is called after")
+    parser.add_argument("--levels", type=float, nargs="+", default=LEVELS, help="of intervals, such as 0.5 0.9")
+    parser.add_argument("--conformal", action="store_true", help="correct the intervals by what happened in validation")
+    parser.add_argument("--check", action="store_true", help="compare with what nextbar itself forecast")
+    given, export = parser.parse_args(), Export()
+    if given.check or given.file is None:
         worst = export.check()
         print(f"differs from nextbar by {worst:.1e} at most")
         sys.exit(not worst <= 1e-5)
-    with open(file, newline="", encoding="utf-8-sig") as text:
+    with open(given.file, newline="", encoding="utf-8-sig") as text:
         rows = [{(name or "").strip().lower(): value for name, value in row.items()} for row in csv.DictReader(text)]
     date = next((name for name in ("date", "datetime", "timestamp", "time") if rows and name in rows[0]), None)
     if date is None:
-        raise ValueError(f"{file}: needs rows and a header with date")
-    series = series or (Path(file).stem if Path(file).stem in export.m["series"] else "")
+        raise ValueError(f"{given.file}: needs a header with date, and rows")
+    stem = Path(given.file).stem
     bars: Table = {name: [float(row[name] or "nan") for row in rows] for name in export.m["columns"] if name in rows[0]}
     bars["time"] = [seconds(row[date]) for row in rows]
-    table = export.forecast(bars, series, conformal=option == "--conformal", now=dt.datetime.now().timestamp())
+    series = given.series or (stem if stem in export.m["series"] else "")
+    table = export.forecast(bars, series, given.levels, given.conformal, dt.datetime.now().timestamp())
     table |= {name: [f"{date}Z" for date in table[name].astype("datetime64[s]")] for name in ("origin", "date")}
     print(",".join(table))
     for values in zip(*table.values(), strict=True):
@@ -347,6 +366,6 @@ def main(file: str, series: str = "", option: str = "") -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        main()
     except (OSError, ValueError, TypeError) as error:
         sys.exit(f"{error}")

@@ -106,14 +106,13 @@ def test_a_file_gives_the_forecast_table(made: dict[str, MadeRun], folders: dict
     run = made["ensemble"]
     file = tmp_path / "made_up_1h.csv"
     make_frame(*run.bars).drop(columns=["ticker", "resolution"]).to_csv(file, index=False)
-    done = subprocess.run(
-        [sys.executable, "-I", folders["ensemble"] / "forecast.py", file], capture_output=True, text=True
-    )
+    command = [sys.executable, "-I", folders["ensemble"] / "forecast.py", file, "--levels", "0.9", "--conformal"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(io.StringIO(done.stdout), parse_dates=["origin", "date"])
-    wanted = run.load().predict(run.frame)
+    wanted = run.load().predict(run.frame, levels=[0.9], conformal=True)
     assert list(found["date"]) == list(wanted["date"])
-    np.testing.assert_allclose(found["close-hi-95"], wanted["close-hi-95"], rtol=1e-5)
+    np.testing.assert_allclose(found["close-hi-90"], wanted["close-hi-90"], rtol=1e-5)
 
 
 def test_it_needs_numpy_alone(folders: dict[str, Path]) -> None:
@@ -135,8 +134,10 @@ def test_corrected_intervals_are_those_of_the_run(made: dict[str, MadeRun], fold
     found = export.forecast(bars, levels=(0.8,), conformal=True)
     for column in ("close-lo-80", "close-hi-80"):
         np.testing.assert_allclose(found[column], wanted[column], rtol=1e-6)
-    with pytest.raises(ValueError, match=r"0\.123"):
+    with pytest.raises(ValueError, match=r"no residuals for \{0\.123\}, only for 0\.01"):
         export.forecast(bars, levels=(0.123,), conformal=True)
+    with pytest.raises(ValueError, match="should be shares"):
+        export.forecast(bars, levels=(80,))
 
 
 def test_several_runs_are_one_export(made: dict[str, MadeRun], tmp_path: Path) -> None:
@@ -181,8 +182,9 @@ def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str,
     gap = np.delete(np.arange(end), end - 3)
     empty = bars | {"close": np.where(np.arange(end) == end - 2, np.nan, bars["close"])}
     return {
-        "few": ({k: v[-20:] for k, v in bars.items()}, "needs .* bars"),
-        "backwards": ({k: v[::-1] for k, v in bars.items()}, "dates that ascend"),
+        "few": ({k: v[-20:] for k, v in bars.items()}, "found 20 bars, needs"),
+        "backwards": ({k: v[::-1] for k, v in bars.items()}, "not in order"),
+        "double": (bars | {"time": np.sort(np.r_[bars["time"][2:], bars["time"][-4:-2] + 1800])}, "are double"),
         "hole": ({k: v[gap] for k, v in bars.items()}, "bars are missing"),
         "empty": (empty, "values in the last"),
         "zero": (bars | {"low": 0 * bars["low"]}, "not above 0"),
@@ -190,7 +192,7 @@ def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str,
     }
 
 
-@pytest.mark.parametrize("case", ["few", "backwards", "hole", "empty", "zero", "no column"])
+@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "no column"])
 def test_bars_that_tell_nothing_are_refused(case: str, made: dict[str, MadeRun], folders: dict[str, Path]) -> None:
     export = forecast.Export(folders["price"])
     bars, said = refusals(export, made["price"])[case]
