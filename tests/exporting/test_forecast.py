@@ -47,6 +47,10 @@ RUNS: dict[str, dict[str, Any]] = {
         "average_encoder_output": True, "use_extra_tokens": True,
     },
     "any numbers": LAW | {"start": "constant", "features": "close", "norm_mode": "none", "clock": False},
+    "strangers": LAW | {
+        "tail": "student_t", "start": "range_har_trailing", "target": "log_return", "resolution": ["1h", "4h"],
+        "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
+    },
     "bf16": {"norm_mode": "global_meanstd", "features": "returns", "precision": "bf16"},
 }  # fmt: skip
 
@@ -59,27 +63,51 @@ def with_funding(run: str) -> list[Any] | None:
     return [with_columns(b, funding=np.random.default_rng(i).standard_normal(400)) for i, b in enumerate(bars)]
 
 
+FAST = ("mean", "ensemble", "price", "bins")
+
+
 def arrays(bars: Bars) -> dict[str, np.ndarray]:
     """Bars as the script takes them."""
     return {"time": bars.time_N} | bars.columns
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MadeRun]:
-    return {
-        name: make_run(tmp_path_factory.mktemp("run"), with_funding(name), n=700, **fields)
-        for name, fields in RUNS.items()
-    }
+class Made(dict[str, MadeRun]):
+    """The runs by their names, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, name: str) -> MadeRun:
+        self[name] = make_run(self.folder / name, with_funding(name), n=700, **RUNS[name])
+        return self[name]
+
+
+class Folders(dict[str, Path]):
+    """Their exports, likewise."""
+
+    def __init__(self, made: Made) -> None:
+        self.made = made
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = export_run(self.made[name].run_dir, self.made.folder / f"export of {name}")
+        return self[name]
 
 
 @pytest.fixture(scope="module")
-def folders(made: dict[str, MadeRun], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    parent = tmp_path_factory.mktemp("exports")
-    return {name: export_run(run.run_dir, parent / name) for name, run in made.items()}
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("runs"))
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_an_export_forecasts_what_nextbar_does(name: str, folders: dict[str, Path]) -> None:
+@pytest.fixture(scope="module")
+def folders(made: Made) -> Folders:
+    return Folders(made)
+
+
+SOME = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_an_export_forecasts_what_nextbar_does(name: str, folders: Folders) -> None:
     export = forecast.Export(folders[name])
     golden = forecast.load(folders[name] / "golden.npz")
     assert export.check() <= 1e-5
@@ -87,22 +115,43 @@ def test_an_export_forecasts_what_nextbar_does(name: str, folders: dict[str, Pat
     assert all(len(np.unique(a)) > 3 for column, a in moves.items())  # so that there is something to compare
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name != "bf16"])
-def test_it_forecasts_from_the_runs_own_bars(name: str, made: dict[str, MadeRun], folders: dict[str, Path]) -> None:
+@pytest.mark.parametrize("name", SOME[:-1])  # the last one's own forecasts are rounded
+def test_it_forecasts_from_the_runs_own_bars(name: str, made: Made, folders: Folders) -> None:
     """As ``predict`` does from a frame, with the numbers of the law."""
     run = made[name]
     wanted = run.load().predict(run.frame, law=True)
     for bars in run.bars:
         found = forecast.Export(folders[name]).forecast(arrays(bars), bars.name)
         own = wanted[wanted["ticker"] == bars.ticker]
-        assert set(found) == set(own.columns) - {"ticker"}
+        if "resolution" in own:
+            own = own[own["resolution"] == bars.resolution]
+        assert set(found) == set(own.columns) - {"ticker", "resolution"}
         for column, values in found.items():
             seconds = column in ("origin", "date")
             told = own[column].astype("datetime64[s, UTC]").astype("int64") if seconds else own[column]
             np.testing.assert_allclose(values, told, rtol=0 if seconds else 1e-5)
 
 
-def test_a_file_gives_the_forecast_table(made: dict[str, MadeRun], folders: dict[str, Path], tmp_path: Path) -> None:
+MATRIX = [
+    {"norm_mode": norm_mode, "features": features}
+    for norm_mode in ("window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none")
+    for features in ("ohlcv", "ohlc", "close", "returns")
+] + [
+    LAW | {"tail": tail, "start": start, "target": target}
+    for tail in ("normal", "student_t", "skew_t")
+    for start in ("constant", "range_har", "range_har_trailing")
+    for target in ("close", "log_return")
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", MATRIX, ids=lambda fields: "-".join(map(str, fields.values())))
+def test_every_combination_is_exported(fields: dict[str, Any], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", n=700, **fields)
+    assert forecast.Export(export_run(run.run_dir, tmp_path / "export")).check() <= 1e-5
+
+
+def test_a_file_gives_the_forecast_table(made: Made, folders: Folders, tmp_path: Path) -> None:
     run = made["ensemble"]
     file = tmp_path / "made_up_1h.csv"
     make_frame(*run.bars).drop(columns=["ticker", "resolution"]).to_csv(file, index=False)
@@ -115,7 +164,7 @@ def test_a_file_gives_the_forecast_table(made: dict[str, MadeRun], folders: dict
     np.testing.assert_allclose(found["close-hi-90"], wanted["close-hi-90"], rtol=1e-5)
 
 
-def test_it_needs_numpy_alone(folders: dict[str, Path]) -> None:
+def test_it_needs_numpy_alone(folders: Folders) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import forecast; print(forecast.Export().check() < 1e-5);"
         "print([m for m in sys.modules if m.split('.')[0] in ('jax', 'scipy', 'pandas', 'nextbar', 'flax')])"
@@ -124,7 +173,7 @@ def test_it_needs_numpy_alone(folders: dict[str, Path]) -> None:
     assert done.stdout.splitlines() == ["True", "[]"], done.stderr
 
 
-def test_corrected_intervals_are_those_of_the_run(made: dict[str, MadeRun], folders: dict[str, Path]) -> None:
+def test_corrected_intervals_are_those_of_the_run(made: Made, folders: Folders) -> None:
     run = made["price"]
     golden = forecast.load(folders["price"] / "golden.npz")
     assert any(key.startswith("conformal/") for key in golden)
@@ -140,7 +189,7 @@ def test_corrected_intervals_are_those_of_the_run(made: dict[str, MadeRun], fold
         export.forecast(bars, levels=(80,))
 
 
-def test_several_runs_are_one_export(made: dict[str, MadeRun], tmp_path: Path) -> None:
+def test_several_runs_are_one_export(made: Made, tmp_path: Path) -> None:
     run = made["price"]
     again = make_run(
         tmp_path / "again", n=700, losses=(0.1,), **RUNS["price"] | {"seed": 7, "norm_mode": "window_minmax"}
@@ -155,14 +204,15 @@ def test_several_runs_are_one_export(made: dict[str, MadeRun], tmp_path: Path) -
         np.testing.assert_allclose(found[column], wanted[column], rtol=1e-5)
 
 
-def test_bf16_says_how_far_the_run_rounds(folders: dict[str, Path]) -> None:
+@pytest.mark.slow
+def test_bf16_says_how_far_the_run_rounds(folders: Folders) -> None:
     precision = json.loads((folders["bf16"] / "manifest.json").read_text())["precision"]
     assert precision["runs"] == ["bf16"] and 0 < precision["differs_from_the_runs_by"] < 0.1
     precision = json.loads((folders["price"] / "manifest.json").read_text())["precision"]
     assert precision == {"runs": ["fp32"], "export": "float32"}
 
 
-def test_a_check_notices_other_weights(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_check_notices_other_weights(folders: Folders, tmp_path: Path) -> None:
     for file in folders["mean"].iterdir():
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -193,14 +243,14 @@ def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str,
 
 
 @pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "no column"])
-def test_bars_that_tell_nothing_are_refused(case: str, made: dict[str, MadeRun], folders: dict[str, Path]) -> None:
+def test_bars_that_tell_nothing_are_refused(case: str, made: Made, folders: Folders) -> None:
     export = forecast.Export(folders["price"])
     bars, said = refusals(export, made["price"])[case]
     with pytest.raises(ValueError, match=said):
         export.forecast(bars)
 
 
-def test_which_series_must_be_said(made: dict[str, MadeRun], folders: dict[str, Path], tmp_path: Path) -> None:
+def test_which_series_must_be_said(made: Made, folders: Folders, tmp_path: Path) -> None:
     export = forecast.Export(folders["mean"])
     bars = arrays(made["mean"].bars[0])
     with pytest.raises(ValueError, match="should be one of aaa_1h, bbb_1h"):
@@ -215,7 +265,7 @@ def test_which_series_must_be_said(made: dict[str, MadeRun], folders: dict[str, 
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_a_bar_that_has_not_closed_is_none(made: dict[str, MadeRun], folders: dict[str, Path]) -> None:
+def test_a_bar_that_has_not_closed_is_none(made: Made, folders: Folders) -> None:
     export = forecast.Export(folders["price"])
     bars = arrays(made["price"].bars[0])
     earlier = export.forecast({name: a[:-1] for name, a in bars.items()})
