@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 
 from nextbar.bars.calendar import KINDS
 from nextbar.config import ExperimentConfig
@@ -38,7 +39,11 @@ NORMS = {
 STANDARDISED = {"window_minmax": "window_meanstd", "window_mean": "window_meanstd", "global_minmax": "global_meanstd"}
 """what is done with the logs of volume and trades where prices enter as returns"""
 
-KNOWN = frozenset(WindowSpec.__dataclass_fields__)
+KNOWN = {
+    "seq_len", "horizon", "target", "edges", "returns", "prices", "own_prices", "volumes", "plain", "indicators",
+    "clock", "time_feature", "layout", "start_width", "regressors",
+}  # fmt: skip
+"""what ``forecast.Export.window`` knows of windows; a run for which something else was asked is refused"""
 
 
 def formula_of(name: str) -> Formula | None:
@@ -72,6 +77,10 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
         yield f"indicators {', '.join(own)} are your own, which are Python code; put them into the bars as columns"
     if preparation.spec.layout == 1:
         yield "its windows have a layout of before (1), that of the first version; train it anew"
+    others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
+    asked = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
+    if asked:
+        yield f"its windows have {', '.join(asked)}, which an export cannot make"
     kinds = sorted({fit.calendar.kind for fit in preparation.series} - {*KINDS})
     if kinds:
         yield f"its calendar ({', '.join(kinds)}) is no weekly template"

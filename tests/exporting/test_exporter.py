@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from nextbar.cli.app import app
 from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, Output
 from nextbar.data.indicators import FORMULAS, Formula
 from nextbar.data.scaling import WINDOW_MEAN
+from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import ConfigError, RunError
 from nextbar.exporting import export_run
+from nextbar.exporting.exportable import require_exportable
 from nextbar.model.heads import MeanHead
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -113,6 +117,22 @@ def test_code_of_ones_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "indicators doubled are",
     ):
         assert said in str(error.value)
+
+
+def test_windows_that_the_script_does_not_know_are_refused(run: MadeRun) -> None:
+    """Such as those of a later nextbar: a field that is not at its default."""
+
+    @dataclass(frozen=True)
+    class LaterSpec(WindowSpec):
+        moons: tuple[str, ...] = ()
+
+    fields = vars(run.dataset.preparation.spec)
+    for moons, refused in (((), False), (("full",), True)):
+        later = replace(run.dataset.preparation, spec=LaterSpec(**fields, moons=moons))
+        with pytest.raises(RunError, match="its windows have moons") if refused else nullcontext():
+            require_exportable(run.config, later)
+    with pytest.raises(RunError, match="layout of before"):
+        require_exportable(run.config, replace(later, spec=replace(run.dataset.preparation.spec, layout=1)))
 
 
 def test_the_command_prints_the_folder(run: MadeRun, tmp_path: Path) -> None:
