@@ -56,10 +56,8 @@ def export_run(
     runs = [load_run(path, epoch, run)] if isinstance(path, str | Path) else load_runs(path, epoch, run)
     for loaded in runs:
         require_exportable(loaded.config, loaded.preparation)
-    files = export_files(runs)
-    if format != "numpy":
-        files |= network_files(runs, format)
-    write_export(Path(to), files)
+    networks = {} if format == "numpy" else network_files(runs, format)
+    write_export(Path(to), export_files(runs) | networks)
     difference = forecast.Export(to).check()
     level = logging.INFO if difference <= TOLERANCE else logging.WARNING
     get_logger().log(level, "%s differs from nextbar by %.1e at most, see forecast.py --check", to, difference)

@@ -188,9 +188,8 @@ class Export:
         if not self.m["bins"]:
             return np.concatenate([law_HX, s["raw_shape"]], axis=1), logs_K
         z_HK = (s["edges"] - law_HX[:, :1]) * np.exp(-law_HX[:, 1:])
-        below, above = (
-            np.pad(a, ((0, 0), (1, 1))) for a in law(z_HK, *shape(s["df"][:, None], s["skew"][:, None]))[:2]
-        )
+        shares = law(z_HK, *shape(s["df"][:, None], s["skew"][:, None]))[:2]
+        below, above = (np.pad(share, ((0, 0), (1, 1))) for share in shares)
         below[:, -1] = above[:, 0] = 1
         mass = np.maximum(np.where(below[:, 1:] < 0.5, np.diff(below), -np.diff(above)), 1e-12)
         return np.log(mass / mass.sum(axis=1, keepdims=True)), np.r_[logs_K, law_HX[:, 1] - log_unit_N1[-1]]
@@ -301,9 +300,7 @@ class Export:
                 s = self.tables[f"series/{series or m['default']}"]
                 factors = dict(zip(s.get("conformal_levels", ()), s.get("conformal", ()), strict=True))
                 if unknown := {*levels} - {*factors}:
-                    raise ValueError(
-                        f"levels: no residuals for {unknown}, only for {', '.join(map(str, factors)) or 'none'}"
-                    )
+                    raise ValueError(f"levels: no residuals for {unknown}, only for {[*map(float, factors)]}")
                 end_QH = [center + sign * factors[level] * whole for level, _, sign in ends]
             table |= {f"close-{side}-{100 * level:g}": end for (level, side, _), end in zip(ends, end_QH, strict=True)}
         table |= {name: law_H[name] for name in m["law"]}
@@ -332,7 +329,10 @@ def seconds(text: str) -> int:
     """A date in seconds since the epoch: ISO 8601, UTC where no zone is given, or epoch seconds or milliseconds."""
     if text.isdigit():
         return int(text) // (1000 if len(text) > 11 else 1)
-    date = dt.datetime.fromisoformat(text)
+    try:
+        date = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"found date {text!r}, should be ISO 8601 or whole seconds since the epoch") from None
     return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())
 
 

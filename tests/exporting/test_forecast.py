@@ -183,7 +183,7 @@ def test_corrected_intervals_are_those_of_the_run(made: Made, folders: Folders) 
     found = export.forecast(bars, levels=(0.8,), conformal=True)
     for column in ("close-lo-80", "close-hi-80"):
         np.testing.assert_allclose(found[column], wanted[column], rtol=1e-6)
-    with pytest.raises(ValueError, match=r"no residuals for \{0\.123\}, only for 0\.01"):
+    with pytest.raises(ValueError, match=r"no residuals for \{0\.123\}, only for \[0\.01"):
         export.forecast(bars, levels=(0.123,), conformal=True)
     with pytest.raises(ValueError, match="should be shares"):
         export.forecast(bars, levels=(80,))

@@ -45,7 +45,7 @@ def assert_same(read: dict[str, np.ndarray], folder: Path) -> None:
         np.testing.assert_allclose(read["df_NH"][-1], found["df"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", ["law", pytest.param("bins", marks=pytest.mark.slow)])
 def test_stablehlo_is_the_model(name: str, tmp_path: Path) -> None:
     pytest.importorskip("flatbuffers")
     run = make_run(tmp_path / "run", **RUNS[name])
@@ -55,7 +55,7 @@ def test_stablehlo_is_the_model(name: str, tmp_path: Path) -> None:
         assert_same({k: np.asarray(v) for k, v in network.call(windows(folder, repeats)).items()}, folder)
     content = (folder / "model_0.jaxexport").read_bytes()
     assert b"transformer.py" not in content
-    if name == "bins":
+    if name == "law":
         again = export_run(run.run_dir, tmp_path / "second", format="jaxexport")
         assert (again / "model_0.jaxexport").read_bytes() == content
 
