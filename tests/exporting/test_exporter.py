@@ -24,8 +24,6 @@ from nextbar.exporting import export_run
 from nextbar.exporting.exportable import require_exportable
 from nextbar.model.heads import MeanHead
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:

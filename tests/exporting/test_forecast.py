@@ -26,8 +26,6 @@ from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.standard_laws import located
 from nextbar.types import Forecast
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 LAW: dict[str, Any] = {"output_mode": "distribution"}
 RUNS: dict[str, dict[str, Any]] = {
     "mean": {

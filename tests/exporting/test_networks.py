@@ -14,8 +14,6 @@ from made_runs import make_run
 
 from nextbar.exporting import export_run, forecast
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RUNS: dict[str, dict[str, Any]] = {
     "law": {
         "output_mode": "distribution", "tail": "student_t", "horizon": 2, "use_time2vec": True,
