@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
     from nextbar.engine.optimizer import create_warmup_cosine_schedule
     from nextbar.errors import NextbarError
+    from nextbar.exporting import export_run
     from nextbar.inference.evaluation import evaluate
     from nextbar.inference.forecaster import Forecaster
     from nextbar.logger import get_logger
@@ -47,6 +48,7 @@ _HOME = {
     "best_run": "nextbar.runs.listing",
     "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
     "evaluate": "nextbar.inference.evaluation",
+    "export_run": "nextbar.exporting",
     "get_logger": "nextbar.logger",
     "list_runs": "nextbar.runs.listing",
     "population_key": "nextbar.train.population",
@@ -76,6 +78,7 @@ __all__ = [
     "best_run",
     "create_warmup_cosine_schedule",
     "evaluate",
+    "export_run",
     "get_logger",
     "list_runs",
     "population_key",

@@ -13,6 +13,7 @@ from nextbar.cli.data import data
 from nextbar.cli.evaluate import evaluate
 from nextbar.cli.exit_codes import MENDABLE, MISUSED
 from nextbar.cli.exits import repeat_lost_interrupt
+from nextbar.cli.export import export
 from nextbar.cli.predict import predict
 from nextbar.cli.recipe import recipe
 from nextbar.cli.report import report
@@ -30,7 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data, name="data")
-for _command in (train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, verify, recipe):
+for _command in (
+    train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, export, verify, recipe,
+):  # fmt: skip
     app.command(cls=SettingsCommand if _command in (train, search, backtest, audit) else None)(_command)
 
 

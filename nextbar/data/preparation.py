@@ -75,7 +75,7 @@ class Preparation:
             rank_R=np.concatenate([f.calendar.rank(b.time_N) for b, f in zip(bars, fits, strict=True)]).astype(
                 np.int32
             ),
-            clock_SMC=np.stack([_clock_table(f.calendar, longest, spec.clock) for f in fits]),
+            clock_SMC=np.stack([clock_table(f.calendar, longest, spec.clock) for f in fits]),
             slots_S=np.array([len(f.calendar.open_slots) for f in fits], np.int32),
             fitted=GlobalScale.stack([list(f.statistics) for f in fits]),
             return_std_S=np.array([f.return_std for f in fits], np.float32),
@@ -155,7 +155,7 @@ def fit_spreads(
     return SpreadBins.fit(np.concatenate(spreads), np.concatenate(own))
 
 
-def _clock_table(calendar: Calendar, rows: int, width: int) -> np.ndarray:
+def clock_table(calendar: Calendar, rows: int, width: int) -> np.ndarray:
     """(M, C) sines and cosines of weekday and, for C = 4, hour of each open slot of the week."""
     hour_M, weekday_M = calendar.slot_clock().T
     angles = (

@@ -77,11 +77,12 @@ def make_run(
 
 
 def random_parameters(config: ExperimentConfig, dataset: Dataset, seed: int = 0) -> Any:
-    """Parameters of the experiment's model whose forecasts differ from window to window."""
+    """Parameters of the experiment's model whose forecasts differ from window to window; of members with axis M."""
     rng = np.random.default_rng(seed)
+    members = () if config.seeds == 1 else (config.seeds,)
 
     def draw(shape: tuple[int, ...]) -> np.ndarray:
-        return 0.3 * rng.standard_normal(shape).astype(np.float32)
+        return 0.3 * rng.standard_normal((*members, *shape)).astype(np.float32)
 
     shapes = expected_shapes(config, dataset.preparation.spec)
     return jax.tree.map(draw, shapes, is_leaf=lambda node: isinstance(node, tuple))

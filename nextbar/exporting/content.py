@@ -1,0 +1,184 @@
+"""Content of the files of an export: manifest, weights, golden forecasts, script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nextbar import forecasts
+from nextbar.bars.calendar import Calendar
+from nextbar.config import ExperimentConfig
+from nextbar.data.window_spec import WindowSpec
+from nextbar.errors import DataError, RunError
+from nextbar.exporting import forecast as script
+from nextbar.exporting.exportable import formula_of, norms_of, return_unit
+from nextbar.exporting.folder import KIND, MANIFEST
+from nextbar.exporting.golden import golden_forecasts, largest_difference, made_up_bars
+from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, series_numbers
+from nextbar.exporting.steps import network_steps
+from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.loading import LoadedRun
+from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.task import Task
+from nextbar.model.heads import SHAPES
+
+FORMAT = 1
+"""of the folder; a nextbar that changes what its files mean counts it up"""
+
+WEIGHTS, GOLDEN, SCRIPT = "weights.npz", "golden.npz", "forecast.py"
+
+Tables = dict[str, Mapping[str, Any]]
+"""arrays by the name of a table and their own"""
+
+
+def export_files(runs: Sequence[LoadedRun]) -> dict[str, bytes | dict[str, Any]]:
+    """Content by name: bytes, or plain values for a JSON file.
+
+    Args:
+        runs: one, or several whose forecasts are mixed.
+    """
+    preparation = runs[0].preparation
+    spec, conformal = preparation.spec, _conformal(runs)
+    tables: Tables = {}
+    models: list[dict[str, Any]] = []
+    for config, params in _members(runs):
+        steps = network_steps(f"model_{len(models)}", config.model_config, spec, params)
+        mode = config.dataset_config.norm_mode
+        models.append({"norms": norms_of(mode, spec), "unit": return_unit(mode), "steps": steps.steps})
+        tables |= steps.layers
+    calendars = list(dict.fromkeys(fit.calendar for fit in preparation.series))
+    tables |= {_called(calendars, c): calendar_numbers(c, spec.clock) for c in calendars}
+    for fit in preparation.series:
+        numbers = series_numbers(fit, preparation)
+        corrected = conformal_numbers(conformal, preparation.naming(fit)) if conformal else {}
+        tables[f"series/{fit.ticker}_{fit.resolution}"] = numbers | corrected
+    golden, precision = _golden(runs, conformal)
+    series = {f"{fit.ticker}_{fit.resolution}": _called(calendars, fit.calendar) for fit in preparation.series}
+    return {
+        SCRIPT: Path(script.__file__).read_bytes(),
+        WEIGHTS: _npz(tables),
+        GOLDEN: _npz(golden),
+        MANIFEST: _about(runs, precision) | _asked(runs[0].config, spec, len(models)) | {
+            "series": series,
+            "default": next(iter(series)) if len(series) == 1 else "",
+            "times": [preparation.first_time, max(preparation.last_time - preparation.first_time, 1)],
+            "models": models,
+        },
+    }  # fmt: skip
+
+
+def _members(runs: Sequence[LoadedRun]) -> Iterator[tuple[ExperimentConfig, Any]]:
+    """Configuration and parameters of each model: of several runs, and of the members of each."""
+    for loaded in runs:
+        for forward in loaded.forwards():
+            yield loaded.config, jax.device_get(forward.params)
+
+
+def _about(runs: Sequence[LoadedRun], precision: dict[str, Any]) -> dict[str, Any]:
+    """What the export is of."""
+    from nextbar import __version__
+
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "nextbar": __version__,
+        "runs": [f"{loaded.config.experiment_name}/{loaded.path.name}" for loaded in runs],
+        "epochs": [loaded.epoch for loaded in runs],
+        "precision": precision,
+    }
+
+
+def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str, Any]:
+    """What the models see and what they are asked; columns have the names that a file has, in lower case."""
+    task = Task.of(config)
+    law = ["scale", *SHAPES[config.model_config.tail]]
+    if models > 1:
+        law = ["scale", *(f"{name}-{k + 1}" for k in range(models) for name in ("close", *law))]
+    return {
+        "seq_len": spec.seq_len,
+        "horizon": spec.horizon,
+        "target": spec.target,
+        "bins": forecasts.bin_columns(task.edges),
+        "law": law if task.output_mode == "distribution" else [],
+        "columns": _lower((*spec.columns, *spec.plain)),
+        "groups": [_lower(spec.prices), *([name] for name in spec.volumes)],
+        "own_prices": spec.own_prices,
+        "plain": _lower(spec.plain),
+        "formulas": {name.lower(): formula for name in spec.indicators if (formula := formula_of(name))},
+        "features": _features(spec),
+        "returns": spec.returns,
+        "log_prices": spec.log_prices,
+    }
+
+
+def _features(spec: WindowSpec) -> list[int]:
+    """Where the features of the network stand among the columns that ``forecast.Export.window`` makes."""
+    own = 6 if spec.returns else spec.own_prices
+    made = [*spec.prices[spec.own_prices :], *spec.volumes, *spec.plain, "span", "position"]
+    kept = list(range(5 + spec.has_path if spec.returns else own))
+    times = [] if spec.time_feature == "none" else [spec.time_feature]
+    return kept + [own + made.index(name) for name in (*spec.volumes, *times, *spec.indicators)]
+
+
+def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tables, dict[str, Any]]:
+    """Made-up bars and what nextbar forecasts from them, computed in float32; and what is to be said of that."""
+    config, preparation = runs[0].config, runs[0].preparation
+    data, task = config.dataset_config, Task.of(config)
+    bars = [made_up_bars(fit, preparation, data, seed) for seed, fit in enumerate(preparation.series)]
+    precise = [_precise(loaded).forwards() for loaded in runs]
+    forwards = [forward for each in precise for forward in each]
+    wanted = golden_forecasts(bars, data, preparation, forwards, task)
+    names = [f"{b.ticker}_{b.resolution}" for b in bars]
+    tables: Tables = {f"bars/{name}": {"time": b.time_N} | b.columns for name, b in zip(names, bars, strict=True)}
+    tables |= {f"forecasts/{name}": table for name, table in zip(names, wanted, strict=True)}
+    if conformal is not None:
+        with suppress(DataError):  # too few windows for the levels
+            corrected = golden_forecasts(bars, data, preparation, forwards, task, conformal)
+            tables |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}
+    rounded = sorted({loaded.config.model_config.precision for loaded in runs})
+    precision: dict[str, Any] = {"runs": rounded, "export": "float32"}
+    if rounded != ["fp32"]:
+        own = golden_forecasts(bars, data, preparation, [f for loaded in runs for f in loaded.forwards()], task)
+        precision["differs_from_the_runs_by"] = largest_difference(own, wanted)
+    return tables, precision
+
+
+def _precise(loaded: LoadedRun) -> LoadedRun:
+    """The run, computed in float32 whatever it was trained in."""
+    model = replace(loaded.config.model_config, precision="fp32")
+    return loaded._replace(config=replace(loaded.config, model_config=model))
+
+
+def _conformal(runs: Sequence[LoadedRun]) -> Conformal | None:
+    """The validation residuals of a single run; None where there are none of its epoch."""
+    if len(runs) > 1 or Task.of(runs[0].config).output_mode != "distribution":
+        return None
+    run = runs[0]
+    try:
+        return Forecaster(run.config, run.preparation, run.params, run_dir=run.path, epoch=run.epoch).conformal()
+    except RunError:
+        return None
+
+
+def _called(calendars: Sequence[Calendar], calendar: Calendar) -> str:
+    """Name of the table of a calendar."""
+    return f"calendar_{calendars.index(calendar)}"
+
+
+def _lower(names: Sequence[str]) -> list[str]:
+    return [name.lower() for name in names]
+
+
+def _npz(tables: Tables) -> bytes:
+    """Arrays as ``<table>/<name>`` of an npz file, the same bytes for the same arrays."""
+    buffer = BytesIO()
+    arrays = {f"{table}/{name}": np.asarray(a) for table, own in tables.items() for name, a in own.items()}
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

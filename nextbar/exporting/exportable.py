@@ -1,0 +1,99 @@
+"""What an export can do of what a run does; the rest is refused by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+from nextbar.bars.calendar import KINDS
+from nextbar.config import ExperimentConfig
+from nextbar.config.choices import NORM_MODES
+from nextbar.data.indicators import BOLLINGER_BARS, BOLLINGER_WIDTH, RSI_BARS, is_computed
+from nextbar.data.preparation import Preparation
+from nextbar.data.scaling import needs_training
+from nextbar.data.window_spec import WindowSpec
+from nextbar.errors import RunError
+from nextbar.model.heads import DistributionHead, GridHead, MeanHead, head_for
+
+Formula = tuple[str, int, float]
+"""kind, bars and width, see ``forecast.indicator``"""
+
+FORMULAS: dict[str, Formula] = {
+    "rsi": ("rsi", RSI_BARS, 0.0),
+    "bb_upper": ("bollinger", BOLLINGER_BARS, BOLLINGER_WIDTH),
+    "bb_middle": ("bollinger", BOLLINGER_BARS, 0.0),
+    "bb_lower": ("bollinger", BOLLINGER_BARS, -BOLLINGER_WIDTH),
+}
+
+NORMS = {
+    "window_minmax": "minmax",
+    "window_meanstd": "meanstd",
+    "window_mean": "mean",
+    "global_minmax": "global_minmax",
+    "global_meanstd": "global_meanstd",
+    "none": "none",
+}
+"""normalisations and what ``forecast.Export.window`` calls them"""
+
+STANDARDISED = {"window_minmax": "window_meanstd", "window_mean": "window_meanstd", "global_minmax": "global_meanstd"}
+"""what is done with the logs of volume and trades where prices enter as returns"""
+
+KNOWN = {
+    "seq_len", "horizon", "target", "edges", "returns", "prices", "own_prices", "volumes", "plain", "indicators",
+    "clock", "time_feature", "layout", "start_width", "regressors",
+}  # fmt: skip
+"""what ``forecast.Export.window`` knows of windows; a run for which something else was asked is refused"""
+
+
+def formula_of(name: str) -> Formula | None:
+    """How an indicator is computed; None where it is a column of its source."""
+    name = name.lower()
+    if form := re.fullmatch(r"ema_([1-9][0-9]{0,8})", name):
+        return "ema", int(form[1]), 0.0
+    return FORMULAS.get(name)
+
+
+def require_exportable(config: ExperimentConfig, preparation: Preparation) -> None:
+    """Refuse a run whose forecasts no export can make.
+
+    Raises:
+        RunError: names what it cannot.
+    """
+    reasons = list(_obstacles(config, preparation))
+    if reasons:
+        raise RunError(f"this run cannot be exported: {'; '.join(reasons)}")
+
+
+def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[str]:
+    data = config.dataset_config
+    head = type(head_for(config))
+    if head not in (MeanHead, DistributionHead, GridHead):
+        yield f"output_mode {data.output_mode!r} has a head of your own ({head.__name__}), which is Python code"
+    if data.norm_mode not in NORMS or NORM_MODES[data.norm_mode] != f"nextbar.data.scaling:{data.norm_mode.upper()}":
+        yield f"norm_mode {data.norm_mode!r} is one of your own, which is Python code"
+    own = [name for name in data.indicators or () if is_computed(name) and formula_of(name) is None]
+    if own:
+        yield f"indicators {', '.join(own)} are your own, which are Python code; put them into the bars as columns"
+    if preparation.spec.layout == 1:
+        yield "its windows have a layout of before (1), that of the first version; train it anew"
+    others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
+    asked = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
+    if asked:
+        yield f"its windows have {', '.join(asked)}, which an export cannot make"
+    kinds = sorted({fit.calendar.kind for fit in preparation.series} - {*KINDS})
+    if kinds:
+        yield f"its calendar ({', '.join(kinds)}) is no weekly template"
+
+
+def norms_of(mode: str, spec: WindowSpec) -> list[str]:
+    """The normalisation of prices, volume and trades."""
+    others = STANDARDISED.get(mode, mode) if spec.returns else mode
+    return [NORMS[mode], *[NORMS[others]] * len(spec.volumes)]
+
+
+def return_unit(mode: str) -> str:
+    """What returns are told in units of: the deviation of the ``window``'s or of ``training``'s, or ``none``."""
+    if needs_training(mode):
+        return "training"
+    return "none" if mode == "none" else "window"

@@ -1,0 +1,348 @@
+"""The script of an export: what it forecasts is what nextbar forecasts, by NumPy alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import make_bars, make_frame, with_columns
+from experiments import GRID
+from made_runs import MadeRun, make_run
+from scipy import stats
+
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.data.indicators import bollinger, ema, rsi
+from nextbar.exporting import export_run, forecast
+from nextbar.exporting.numbers import calendar_numbers
+from nextbar.inference.forecaster import Forecaster
+from nextbar.metrics.standard_laws import located
+from nextbar.types import Forecast
+
+LAW: dict[str, Any] = {"output_mode": "distribution"}
+RUNS: dict[str, dict[str, Any]] = {
+    "mean": {
+        "tickers": ["aaa", "bbb"], "norm_mode": "global_minmax", "indicators": ["rsi", "ema_3", "funding", "bb_lower"],
+        "fe_blocks": 2, "use_resblocks_in_fe": True, "flatten_encoder_output": True, "time_feature": "position",
+    },
+    "ensemble": LAW | {
+        "tail": "skew_t", "start": "range_har_trailing", "target": "log_return", "features": "returns", "horizon": 2,
+        "norm_mode": "window_minmax", "use_time2vec": True, "use_extra_tokens": True, "num_layers": 2, "seeds": 2,
+    },
+    "price": LAW | {
+        "tail": "student_t", "start": "range_har", "norm_mode": "window_mean", "norm_encoder_prev": False,
+        "time_feature": "span", "head_layers": 2, "use_resblocks_in_head": True,
+    },
+    "bins": {
+        "output_mode": "discrete_grid", "discrete_grid_levels": GRID, "start": "range_har_trailing", "horizon": 2,
+        "average_encoder_output": True, "use_extra_tokens": True,
+    },
+    "any numbers": LAW | {"start": "constant", "features": "close", "norm_mode": "none", "clock": False},
+    "strangers": LAW | {
+        "tail": "student_t", "start": "range_har_trailing", "target": "log_return", "resolution": ["1h", "4h"],
+        "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
+    },
+    "bf16": {"norm_mode": "global_meanstd", "features": "returns", "precision": "bf16"},
+}  # fmt: skip
+
+
+def with_funding(run: str) -> list[Any] | None:
+    """Bars with a column of one's own, for the run that has one."""
+    if run != "mean":
+        return None
+    bars = [make_bars(ticker, n=400, seed=i, price=100 * 10**i) for i, ticker in enumerate(("aaa", "bbb"))]
+    return [with_columns(b, funding=np.random.default_rng(i).standard_normal(400)) for i, b in enumerate(bars)]
+
+
+FAST = ("mean", "ensemble", "price", "bins")
+
+
+def arrays(bars: Bars) -> dict[str, np.ndarray]:
+    """Bars as the script takes them."""
+    return {"time": bars.time_N} | bars.columns
+
+
+class Made(dict[str, MadeRun]):
+    """The runs by their names, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, name: str) -> MadeRun:
+        self[name] = make_run(self.folder / name, with_funding(name), n=700, **RUNS[name])
+        return self[name]
+
+
+class Folders(dict[str, Path]):
+    """Their exports, likewise."""
+
+    def __init__(self, made: Made) -> None:
+        self.made = made
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = export_run(self.made[name].run_dir, self.made.folder / f"export of {name}")
+        return self[name]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return Made(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def folders(made: Made) -> Folders:
+    return Folders(made)
+
+
+SOME = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_an_export_forecasts_what_nextbar_does(name: str, folders: Folders) -> None:
+    export = forecast.Export(folders[name])
+    golden = forecast.load(folders[name] / "golden.npz")
+    assert export.check() <= 1e-5
+    moves = golden[next(key for key in golden if key.startswith("forecasts/"))]
+    assert all(len(np.unique(a)) > 3 for column, a in moves.items())  # so that there is something to compare
+
+
+@pytest.mark.parametrize("name", SOME[:-1])  # the last one's own forecasts are rounded
+def test_it_forecasts_from_the_runs_own_bars(name: str, made: Made, folders: Folders) -> None:
+    """As ``predict`` does from a frame, with the numbers of the law."""
+    run = made[name]
+    wanted = run.load().predict(run.frame, law=True)
+    for bars in run.bars:
+        found = forecast.Export(folders[name]).forecast(arrays(bars), bars.name)
+        own = wanted[wanted["ticker"] == bars.ticker]
+        if "resolution" in own:
+            own = own[own["resolution"] == bars.resolution]
+        assert set(found) == set(own.columns) - {"ticker", "resolution"}
+        for column, values in found.items():
+            seconds = column in ("origin", "date")
+            told = own[column].astype("datetime64[s, UTC]").astype("int64") if seconds else own[column]
+            np.testing.assert_allclose(values, told, rtol=0 if seconds else 1e-5)
+
+
+MATRIX = [
+    {"norm_mode": norm_mode, "features": features}
+    for norm_mode in ("window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none")
+    for features in ("ohlcv", "ohlc", "close", "returns")
+] + [
+    LAW | {"tail": tail, "start": start, "target": target}
+    for tail in ("normal", "student_t", "skew_t")
+    for start in ("constant", "range_har", "range_har_trailing")
+    for target in ("close", "log_return")
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", MATRIX, ids=lambda fields: "-".join(map(str, fields.values())))
+def test_every_combination_is_exported(fields: dict[str, Any], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", n=700, **fields)
+    assert forecast.Export(export_run(run.run_dir, tmp_path / "export")).check() <= 1e-5
+
+
+def test_a_file_gives_the_forecast_table(made: Made, folders: Folders, tmp_path: Path) -> None:
+    run = made["ensemble"]
+    file = tmp_path / "made_up_1h.csv"
+    make_frame(*run.bars).drop(columns=["ticker", "resolution"]).to_csv(file, index=False)
+    command = [sys.executable, "-I", folders["ensemble"] / "forecast.py", file, "--levels", "0.9", "--conformal"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = pd.read_csv(io.StringIO(done.stdout), parse_dates=["origin", "date"])
+    wanted = run.load().predict(run.frame, levels=[0.9], conformal=True)
+    assert list(found["date"]) == list(wanted["date"])
+    np.testing.assert_allclose(found["close-hi-90"], wanted["close-hi-90"], rtol=1e-5)
+
+
+def test_it_needs_numpy_alone(folders: Folders) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import forecast; print(forecast.Export().check() < 1e-5);"
+        "print([m for m in sys.modules if m.split('.')[0] in ('jax', 'scipy', 'pandas', 'nextbar', 'flax')])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code, folders["ensemble"]], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["True", "[]"], done.stderr
+
+
+def test_corrected_intervals_are_those_of_the_run(made: Made, folders: Folders) -> None:
+    run = made["price"]
+    golden = forecast.load(folders["price"] / "golden.npz")
+    assert any(key.startswith("conformal/") for key in golden)
+    wanted = run.load().predict(run.frame, levels=[0.8], conformal=True)
+    bars = arrays(run.bars[0])
+    export = forecast.Export(folders["price"])
+    found = export.forecast(bars, levels=(0.8,), conformal=True)
+    for column in ("close-lo-80", "close-hi-80"):
+        np.testing.assert_allclose(found[column], wanted[column], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"no residuals for \{0\.123\}, only for \[0\.01"):
+        export.forecast(bars, levels=(0.123,), conformal=True)
+    with pytest.raises(ValueError, match="should be shares"):
+        export.forecast(bars, levels=(80,))
+
+
+def test_several_runs_are_one_export(made: Made, tmp_path: Path) -> None:
+    run = made["price"]
+    again = make_run(
+        tmp_path / "again", n=700, losses=(0.1,), **RUNS["price"] | {"seed": 7, "norm_mode": "window_minmax"}
+    )
+    export = forecast.Export(export_run([run.run_dir, again.run_dir], tmp_path / "export"))
+    assert export.check() <= 1e-5
+    bars = arrays(run.bars[0])
+    wanted = Forecaster.load([run.run_dir, again.run_dir]).predict(run.frame, law=True)
+    found = export.forecast(bars)
+    assert set(found) == set(wanted.columns) - {"ticker"}
+    for column in ("close", "close-lo-95", "scale", "scale-1", "df-2"):
+        np.testing.assert_allclose(found[column], wanted[column], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_bf16_says_how_far_the_run_rounds(folders: Folders) -> None:
+    precision = json.loads((folders["bf16"] / "manifest.json").read_text())["precision"]
+    assert precision["runs"] == ["bf16"] and 0 < precision["differs_from_the_runs_by"] < 0.1
+    precision = json.loads((folders["price"] / "manifest.json").read_text())["precision"]
+    assert precision == {"runs": ["fp32"], "export": "float32"}
+
+
+def test_a_check_notices_other_weights(folders: Folders, tmp_path: Path) -> None:
+    for file in folders["mean"].iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with np.load(tmp_path / "weights.npz", allow_pickle=False) as content:
+        arrays = dict(content)
+    name = next(key for key in arrays if key.endswith("location/bias"))
+    arrays[name] = arrays[name] + 1e-3
+    np.savez(tmp_path / "weights.npz", allow_pickle=False, **arrays)
+    done = subprocess.run([sys.executable, tmp_path / "forecast.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 1 and "differs" in done.stdout
+
+
+def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str, Any], str]]:
+    """Bars that must be refused, and what is said of them."""
+    bars = arrays(run.bars[0])
+    end = len(bars["time"])
+    gap = np.delete(np.arange(end), end - 3)
+    empty = bars | {"close": np.where(np.arange(end) == end - 2, np.nan, bars["close"])}
+    return {
+        "few": ({k: v[-20:] for k, v in bars.items()}, "found 20 bars, needs"),
+        "backwards": ({k: v[::-1] for k, v in bars.items()}, "not in order"),
+        "double": (bars | {"time": np.sort(np.r_[bars["time"][2:], bars["time"][-4:-2] + 1800])}, "are double"),
+        "hole": ({k: v[gap] for k, v in bars.items()}, "bars are missing"),
+        "empty": (empty, "values in the last"),
+        "zero": (bars | {"low": 0 * bars["low"]}, "not above 0"),
+        "no column": ({k: v for k, v in bars.items() if k != "volume"}, "no column volume"),
+    }
+
+
+@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "no column"])
+def test_bars_that_tell_nothing_are_refused(case: str, made: Made, folders: Folders) -> None:
+    export = forecast.Export(folders["price"])
+    bars, said = refusals(export, made["price"])[case]
+    with pytest.raises(ValueError, match=said):
+        export.forecast(bars)
+
+
+def test_which_series_must_be_said(made: Made, folders: Folders, tmp_path: Path) -> None:
+    export = forecast.Export(folders["mean"])
+    bars = arrays(made["mean"].bars[0])
+    with pytest.raises(ValueError, match="should be one of aaa_1h, bbb_1h"):
+        export.forecast(bars)
+    with pytest.raises(ValueError, match="found 'zzz_1h'"):
+        export.forecast(bars, "zzz_1h")
+    for name, content in {"empty.csv": "", "header.csv": "date,close\n", "text.csv": "date,close\nmonday,x\n"}.items():
+        (tmp_path / name).write_text(content)
+        done = subprocess.run(
+            [sys.executable, folders["mean"] / "forecast.py", tmp_path / name], capture_output=True, text=True
+        )
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_bar_that_has_not_closed_is_none(made: Made, folders: Folders) -> None:
+    export = forecast.Export(folders["price"])
+    bars = arrays(made["price"].bars[0])
+    earlier = export.forecast({name: a[:-1] for name, a in bars.items()})
+    assert export.forecast(bars, now=bars["time"][-1] + 3599)["date"] == earlier["date"]
+    assert export.forecast(bars, now=bars["time"][-1] + 3600)["date"] > earlier["date"]
+
+
+def open_slots(days: int, a_day: int, first: int, end: int) -> tuple[int, ...]:
+    """Slots of a week from ``first`` to ``end`` of each day."""
+    return tuple(a_day * day + slot for day in range(days) for slot in range(first, end))
+
+
+CALENDARS = {
+    "always": Calendar.always(3600),
+    "daily": Calendar("sessions", 86_400, 0, (0, 1, 2, 3, 4)),
+    "new york": Calendar("sessions", 3600, 1800, open_slots(5, 24, 9, 16), "America/New_York"),
+    "berlin, open at night": Calendar("sessions", 1800, 0, open_slots(6, 48, 0, 44), "Europe/Berlin"),
+    "odd": Calendar.always(7 * 60, 60, "Europe/London"),
+    "four hours": Calendar.always(4 * 3600, 0, "America/New_York"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALENDARS)
+@pytest.mark.parametrize("begin", ["2023-03-06", "2023-10-25", "2024-12-20"])
+def test_slots_are_those_of_the_calendar(name: str, begin: str) -> None:
+    """Ranks, holes and dates, over a change of the clocks and with bars left out."""
+    calendar = CALENDARS[name]
+    rng = np.random.default_rng(len(name))
+    first = np.array([np.datetime64(begin, "s").astype(np.int64)])
+    whole_N = calendar.next_times_after(first, 400)[0]
+    numbers = {key: np.asarray(a) for key, a in calendar_numbers(calendar, 4).items()}
+    for kept in (np.ones(400, bool), rng.random(400) > 0.03, rng.random(400) > 0.4):
+        time_N = whole_N[kept]
+        rank_N, hole_N, date_H = forecast.slots(numbers, time_N, 9)
+        np.testing.assert_array_equal(rank_N, calendar.rank(time_N))
+        np.testing.assert_array_equal(hole_N, calendar.hole_before(time_N))
+        np.testing.assert_array_equal(date_H, calendar.next_times_after(time_N[-1:], 9)[0])
+
+
+@pytest.mark.parametrize("n", [5, 20, 21, 80])
+def test_indicators_are_nextbars(n: int) -> None:
+    close_N = make_bars(n=n).columns["close"]
+    np.testing.assert_allclose(forecast.indicator(close_N, "ema", 7, 0.0), ema(close_N, 7), rtol=1e-12)
+    np.testing.assert_allclose(forecast.indicator(close_N, "rsi", 14, 0.0), rsi(close_N), rtol=1e-12)
+    np.testing.assert_allclose(forecast.indicator(close_N, "bollinger", 20, -2.0), bollinger(close_N, -2.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("df", [2.1, 2.5, 4.0, 30.0, 500.0, forecast.NORMAL])
+def test_the_student_t_is_scipys(df: float) -> None:
+    z = np.linspace(-12, 12, 97)
+    below, above, density = forecast.law(z, *forecast.shape(np.full(97, df), np.zeros(97)))
+    unit = np.sqrt((df - 2) / df)
+    law = stats.t(df, scale=unit) if df < forecast.NORMAL else stats.norm()
+    for found, wanted in ((below, law.cdf(z)), (above, law.sf(z)), (density, law.pdf(z))):
+        likely = wanted > 1e-12  # further out a normal law is no Student-t
+        np.testing.assert_allclose(found[likely], wanted[likely], rtol=1e-4 if df == forecast.NORMAL else 1e-8)
+
+
+@pytest.mark.parametrize("skew", [-0.8, 0.0, 0.3])
+def test_the_skewed_one_is_nextbars(skew: float) -> None:
+    z, df = np.linspace(-9, 9, 61)[:, None], np.full((61, 1), 5.0)
+    _, _, law = located(Forecast(0 * z, 1 + 0 * z, df, np.full((61, 1), skew)))
+    below, above, density = forecast.law(z, *forecast.shape(df, np.full((61, 1), skew)))
+    np.testing.assert_allclose(below, law.cdf(z), rtol=1e-8)
+    np.testing.assert_allclose(above, law.sf(z), rtol=1e-8)
+    np.testing.assert_allclose(density, np.exp(-law.nll(z)), rtol=1e-8)
+
+
+def test_quantiles_have_their_shares_below_them() -> None:
+    """Of mixtures that lie apart, of narrow and of wide laws, of many levels."""
+    rng = np.random.default_rng(0)
+    shape = (40, 3)
+    location = rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 3, (40, 1))
+    scale, df, skew = (
+        np.exp(2 * rng.standard_normal(shape)),
+        2.1 + rng.exponential(10, shape),
+        rng.uniform(-0.9, 0.9, shape),
+    )
+    share_Q = [1e-4, 0.025, 0.3, 0.5, 0.9, 0.999]
+    x_QH = forecast.quantiles(share_Q, location, scale, *forecast.shape(df, skew))
+    below, _, _ = forecast.law((x_QH[..., None] - location) / scale, *forecast.shape(df, skew))
+    np.testing.assert_allclose(below.mean(axis=-1), np.tile(share_Q, (40, 1)).T, rtol=1e-6)
