@@ -150,7 +150,7 @@ def _channels(
     """float64 (N + M, C): channels of the bars and of the rows ahead."""
     values, ages = [], []
     for c, known, usual in zip(covariates, own, pooled, strict=True):
-        mean, std = _unit(known, usual)
+        mean, std = unit_of(known, usual)
         value_T = _with_ahead(bars, c.name)
         empty_T = np.isnan(value_T)
         row_T = np.arange(len(value_T))
@@ -165,7 +165,7 @@ def _channels(
     return np.stack([*values, *ages], axis=1) if values else np.empty((len(with_ahead(bars)), 0))
 
 
-def _unit(own: Statistics, pooled: Statistics) -> tuple[float, float]:
+def unit_of(own: Statistics, pooled: Statistics) -> tuple[float, float]:
     """Mean and standard deviation of a covariate in a series: its own; the pooled, or 1, where it has not moved."""
     if np.isnan(own.mean):
         own = pooled

@@ -107,10 +107,10 @@ def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str,
         "target": spec.target,
         "bins": forecasts.bin_columns(task.edges),
         "law": law if task.output_mode == "distribution" else [],
-        "columns": _lower((*spec.columns, *spec.plain)),
+        "columns": _lower((*spec.columns, *spec.singles)),
         "groups": [_lower(spec.prices), *([name] for name in spec.volumes)],
         "own_prices": spec.own_prices,
-        "plain": _lower(spec.plain),
+        "plain": _lower(spec.singles),
         "formulas": {name.lower(): formula for name in spec.indicators if (formula := formula_of(name))},
         "features": _features(spec),
         "returns": spec.returns,
@@ -121,7 +121,7 @@ def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str,
 def _features(spec: WindowSpec) -> list[int]:
     """Where the features of the network stand among the columns that ``forecast.Export.window`` makes."""
     own = 6 if spec.returns else spec.own_prices
-    made = [*spec.prices[spec.own_prices :], *spec.volumes, *spec.plain, "span", "position"]
+    made = [*spec.prices[spec.own_prices :], *spec.volumes, *spec.singles, "span", "position"]
     kept = list(range(5 + spec.has_path if spec.returns else own))
     times = [] if spec.time_feature == "none" else [spec.time_feature]
     return kept + [own + made.index(name) for name in (*spec.volumes, *times, *spec.indicators)]

@@ -41,7 +41,7 @@ STANDARDISED = {"window_minmax": "window_meanstd", "window_mean": "window_meanst
 
 KNOWN = {
     "seq_len", "horizon", "target", "edges", "returns", "prices", "own_prices", "volumes", "plain", "indicators",
-    "clock", "time_feature", "layout", "start_width", "regressors",
+    "clock", "time_feature", "layout", "start_width", "regressors", "covariates", "empty_values",
 }  # fmt: skip
 """what ``forecast.Export.window`` knows of windows; a run for which something else was asked is refused"""
 
@@ -77,10 +77,16 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
         yield f"indicators {', '.join(own)} are your own, which are Python code; put them into the bars as columns"
     if preparation.spec.layout == 1:
         yield "its windows have a layout of before (1), that of the first version; train it anew"
+    for asked, names in {
+        "known ahead": [c.name for c in preparation.spec.covariates if c.ahead],
+        "empty in places": [c.name for c in preparation.spec.covariates if c.aged],
+    }.items():
+        if names:
+            yield f"its columns {', '.join(names)} are {asked}, which an export cannot fill in"
     others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
-    asked = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
-    if asked:
-        yield f"its windows have {', '.join(asked)}, which an export cannot make"
+    unknown = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
+    if unknown:
+        yield f"its windows have {', '.join(unknown)}, which an export cannot make"
     kinds = sorted({fit.calendar.kind for fit in preparation.series} - {*KINDS})
     if kinds:
         yield f"its calendar ({', '.join(kinds)}) is no weekly template"

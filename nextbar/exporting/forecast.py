@@ -219,7 +219,7 @@ class Export:
             before = np.r_[o[0], c[:-1]]
             moves = c - before, h - before, low - before, o - before, h - low, c / math.sqrt(len(c))
             own = np.stack(moves, axis=1) / unit
-        plain = [bars[name] for name in m["plain"]]
+        plain = [(bars[name] - middle) / width for name, (middle, width) in zip(m["plain"], s["plain"], strict=True)]
         columns = np.column_stack([own, others, *groups[1:], *plain, bars["share"], np.linspace(0, 1, len(close))])
         spread_G = np.clip(np.log(np.maximum(spreads / s["spreads"], math.exp(-5))), -5, 5).astype(np.float32)
         tokens_G = (spread_G[:, None] > s["token_edges"]).sum(axis=1)

@@ -16,6 +16,7 @@ from nextbar import forecasts
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import PRICES
 from nextbar.config import DatasetConfig
+from nextbar.data.covariates import unit_of
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
 from nextbar.exporting.exportable import formula_of
@@ -64,6 +65,9 @@ def made_up_bars(fit: SeriesFit, preparation: Preparation, config: DatasetConfig
         if formula_of(name) is None:
             values = close_N * 1.01 if name in spec.prices else rng.standard_normal(n)
             columns.setdefault(name.lower(), values)
+    for c, own, pooled in zip(spec.covariates, fit.covariates, preparation.covariates, strict=True):
+        mean, std = unit_of(own, pooled)
+        columns[c.name.lower()] = mean + std * columns[c.name.lower()]
     return Bars(fit.ticker, fit.resolution, time_N, columns)
 
 
@@ -98,7 +102,7 @@ def golden_forecasts(
     interval = None
     if conformal is not None:
         interval = partial(conformal.interval, series_N=series_N, names=panel.names, forecast=forecast)
-    keys = forecast_keys(inputs, task.horizon, with_resolution=False)
+    keys = forecast_keys(inputs, preparation.spec, with_resolution=False)
     table = forecasts.columns(keys, forecast, task, forecasts.LEVELS, law=True, interval=interval)
     kept = {name: values for name, values in table.items() if name not in ("ticker", "origin", "step")}
     shaped = {name: values.reshape(len(full), ROWS, task.horizon) for name, values in kept.items()}

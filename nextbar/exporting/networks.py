@@ -97,6 +97,7 @@ def _function(model: Transformer, forward: Forward, spec: WindowSpec) -> Functio
             tokens_BG=windows["tokens"],
             spread_BG=windows["spread"],
             clock_BHC=windows["clock_ahead"],
+            ahead_BHA=jnp.zeros((size, spec.horizon, 0), np.float32),
             start_BHX=start[..., : spec.start_width],
             regressors_BK=windows["regressors"],
             range_BH=nothing,

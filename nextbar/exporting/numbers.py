@@ -9,6 +9,7 @@ import numpy as np
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.slots import MONDAY, Slots
 from nextbar.bars.zone import offsets
+from nextbar.data.covariates import unit_of
 from nextbar.data.preparation import Preparation, clock_table
 from nextbar.data.range_har.har import RangeHar
 from nextbar.data.range_har.likelihood import MAX_SKEW, MIN_DF
@@ -65,6 +66,7 @@ def series_numbers(fit: SeriesFit, preparation: Preparation) -> dict[str, Any]:
         "global_meanstd": np.stack([mean, std], axis=1),
         "none": np.tile([0.0, 1.0], (len(mean), 1)),
         "return_unit": fit.return_std,
+        "plain": np.array([(0.0, 1.0)] * len(spec.plain) + _covariate_units(fit, preparation)).reshape(-1, 2),
         "spreads": scale.typical_SG[0],
         "token_edges": scale.edges_GT,
     }
@@ -75,6 +77,12 @@ def series_numbers(fit: SeriesFit, preparation: Preparation) -> dict[str, Any]:
     is_own = (fit.ticker, fit.resolution) in preparation.start.own
     numbers["seen"] = numbers["history"] if is_own else EVERYTHING
     return numbers | _start_numbers(har, preparation.start, spec)
+
+
+def _covariate_units(fit: SeriesFit, preparation: Preparation) -> list[tuple[float, float]]:
+    """What is taken from each own column, and what it is divided by."""
+    each = zip(preparation.spec.covariates, fit.covariates, preparation.covariates, strict=True)
+    return [unit_of(own, pooled) if c.scaled else (0.0, 1.0) for c, own, pooled in each]
 
 
 def conformal_numbers(conformal: Conformal, name: str) -> dict[str, np.ndarray]:

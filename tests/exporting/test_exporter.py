@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from nextbar.checksums import listed_faults
 from nextbar.cli.app import app
 from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, Output
+from nextbar.data.covariates import Covariate
 from nextbar.data.indicators import FORMULAS, Formula
 from nextbar.data.scaling import WINDOW_MEAN
 from nextbar.data.window_spec import WindowSpec
@@ -131,6 +132,15 @@ def test_windows_that_the_script_does_not_know_are_refused(run: MadeRun) -> None
             require_exportable(run.config, later)
     with pytest.raises(RunError, match="layout of before"):
         require_exportable(run.config, replace(later, spec=replace(run.dataset.preparation.spec, layout=1)))
+
+
+def test_columns_that_the_script_cannot_fill_in_are_named(run: MadeRun) -> None:
+    spec = run.dataset.preparation.spec
+    kinds = {"plain": (False, False), "events": (True, False), "rate": (False, True)}
+    own = tuple(Covariate(name, True, ahead, aged) for name, (ahead, aged) in kinds.items())
+    with pytest.raises(RunError, match=r"columns events are known ahead, .*; its columns rate are empty in places, "):
+        require_exportable(run.config, replace(run.dataset.preparation, spec=replace(spec, covariates=own)))
+    require_exportable(run.config, replace(run.dataset.preparation, spec=replace(spec, covariates=own[:1])))
 
 
 def test_the_command_prints_the_folder(run: MadeRun, tmp_path: Path) -> None:
