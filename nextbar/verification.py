@@ -1,4 +1,4 @@
-"""``verify``: whether the files of runs, backtests and studies are as they were written."""
+"""``verify``: whether the files of runs, backtests, studies and exports are as they were written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.checksums import LIST, listed_faults
 from nextbar.errors import NextbarError, RunError
+from nextbar.exporting.folder import is_export
 from nextbar.runs.faults import Fault, run_faults
 from nextbar.runs.kinds import is_backtest, is_run, is_study
 from nextbar.runs.listing import nearby
@@ -22,7 +24,7 @@ class Verified(NamedTuple):
 
     path: Path
     kind: str
-    """``run``, ``backtest`` or ``study``"""
+    """``run``, ``backtest``, ``study`` or ``export``"""
     faults: tuple[Fault, ...]
     """empty where all is as it was written"""
 
@@ -34,27 +36,27 @@ class Verified(NamedTuple):
 
 @strict_arguments
 def verify(path: str | Path) -> list[Verified]:
-    """Compare the files of a run, a backtest or a study, or of all in a folder, with their checksums.
+    """Compare the files of a run, a backtest, a study or an export, or of all in a folder, with their checksums.
 
     Every file is read, none is changed. Of folders that earlier versions wrote without checksums it can only be told
     whether their files can be read.
 
     Raises:
-        RunError: no such folder, or it holds no run, backtest or study.
+        RunError: no such folder, or it holds no run, backtest, study or export.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise RunError(f"no folder {folder}{nearby(folder)}")
     verified = [Verified(found, kind, tuple(_FAULTS[kind](found))) for found, kind in _folders(folder)]
     if not verified:
-        raise RunError(f"{folder} holds no run, backtest or study{nearby(folder)}")
+        raise RunError(f"{folder} holds no run, backtest, study or export{nearby(folder)}")
     return verified
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Folders of runs, backtests and studies, by path, with their kinds."""
-    if is_run(folder):
-        yield folder, "run"
+    """Folders of runs, backtests, studies and exports, by path, with their kinds."""
+    if is_run(folder) or is_export(folder):
+        yield folder, "run" if is_run(folder) else "export"
         return
     if is_backtest(folder):
         yield folder, "backtest"
@@ -110,4 +112,13 @@ def _journal_faults(journal: Path) -> Iterator[Fault]:
         yield Fault(journal, "ends in half a line, left by a process that was killed", harmful=False)
 
 
-_FAULTS = {"run": run_faults, "backtest": _backtest_faults, "study": _study_faults}
+def _export_faults(path: Path) -> Iterator[Fault]:
+    try:
+        faults = listed_faults(path)
+    except OSError as error:
+        faults = [str(error)]
+    for words in [f"{LIST} is missing"] if faults is None else faults:
+        yield Fault(path, words)
+
+
+_FAULTS = {"run": run_faults, "backtest": _backtest_faults, "study": _study_faults, "export": _export_faults}

@@ -17,6 +17,7 @@ from nextbar import verify
 from nextbar.backtesting.folder import BacktestFolder
 from nextbar.cli.app import app
 from nextbar.errors import RunError
+from nextbar.exporting import export_run
 from nextbar.runs.records import write_bars_record
 from nextbar.searching.folder import StudyFolder
 
@@ -98,5 +99,23 @@ def test_a_folder_that_holds_nothing_to_verify_is_refused(tmp_path: Path, logs: 
     with pytest.raises(RunError, match=r"no folder .*nowhere"):
         verify(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"empty holds no run, backtest or study; runs nearby:"):
+    with pytest.raises(RunError, match=r"empty holds no run, backtest, study or export; runs nearby:"):
         verify(tmp_path / "empty")
+
+
+def test_an_export_is_looked_through(whole: Path, tmp_path: Path) -> None:
+    (run,) = [found.path for found in verify(whole) if found.path.is_relative_to(whole / "plain")]
+    folder = export_run(run, tmp_path / "exports" / "one")
+    (found,) = verify(tmp_path)
+    assert (found.path, found.kind, found.faults) == (folder, "export", ())
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("1", "2", 1))
+    (folder / "golden.npz").unlink()
+    (found,) = verify(folder)
+    assert not found.whole
+    assert {fault.text for fault in found.faults} == {
+        "manifest.json was changed since it was written",
+        "golden.npz is missing",
+    }
+    (folder / "checksums.json").unlink()
+    assert [fault.text for fault in verify(folder)[0].faults] == ["checksums.json is missing"]

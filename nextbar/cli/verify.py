@@ -16,7 +16,7 @@ from nextbar.tables import stdout
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run, a backtest, a study, or a folder of several.")],
 ) -> None:
-    """Compare the files of runs, backtests and studies with the checksums that were written with them.
+    """Compare the files of runs, backtests, studies and exports with the checksums that were written with them.
 
     A line for each fault: damaged, missing or foreign files. Exit code 1 where there are any.
     """

@@ -9,13 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nextbar.checksums import list_files, read_json, unlisted, write_json
+from nextbar.checksums import list_files, unlisted, write_json
 from nextbar.errors import Damaged, RunError, listed
+from nextbar.files import LARGEST, json_object, read_bytes
 
 KIND = "nextbar export"
 MANIFEST = "manifest.json"
 CACHE = "__pycache__/"
 """what Python leaves beside a script that is imported"""
+
+
+def is_export(folder: Path) -> bool:
+    """True for a folder whose manifest says that it is an export, whether or not its files are as they were written."""
+    try:
+        return json_object(read_bytes(folder / MANIFEST, LARGEST)).get("kind") == KIND
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_other_folder(folder: Path) -> None:
@@ -29,11 +38,10 @@ def refuse_other_folder(folder: Path) -> None:
     if not folder.is_dir() or folder.is_symlink():
         raise RunError(f"{folder} is no folder; name another")
     try:
-        kind = read_json(folder / MANIFEST).get("kind")
         strange = [name for name in unlisted(folder) if not name.startswith(CACHE)]
     except (OSError, ValueError, LookupError, TypeError, Damaged):
-        kind, strange = None, []
-    if kind != KIND:
+        strange = None
+    if strange is None or not is_export(folder):
         raise RunError(f"{folder} is there and is no export of nextbar, so nothing was written; name another folder")
     if strange:
         raise RunError(
