@@ -51,6 +51,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "features": list(spec.columns),
         "indicators": list(spec.indicators),
         "dropped_features": dataset.dropped,
+        "empty_values": spec.empty_values,
         "until": iso(panel.close_time_R.max()),
         "validation_from": iso(dataset.cuts.validation),
         "test_from": iso(dataset.cuts.test),

@@ -18,7 +18,6 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
         facts: of their dataset, see ``Dataset.describe``.
     """
     log = get_logger()
-    empty_values = runs[0].config.dataset_config.empty_values
     for run in runs:
         log.info("run %s%s", run.path, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
     for series in facts["series"]:
@@ -32,7 +31,9 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
         empty = {name: f"{name} is empty in {n} bars" for name, n in series["empty_bars"].items()}
         filled = [text for name, text in empty.items() if name in series["filled"]]
         if filled:
-            log.info("%s: %s; filled as empty_values says: %s", series["name"], ", ".join(filled), empty_values)
+            log.info(
+                "%s: %s; filled as empty_values says: %s", series["name"], ", ".join(filled), facts["empty_values"]
+            )
         if series["windows_lost"]:
             columns = ", ".join(text for name, text in empty.items() if name not in series["filled"])
             log.warning("%s: %d windows are left out: %s", series["name"], series["windows_lost"], columns)

@@ -42,6 +42,7 @@ def test_a_whole_description() -> None:
         "features": ["open", "high", "low", "close"],
         "indicators": ["rsi", "own"],
         "dropped_features": {"volume": ["b_1h"]},
+        "empty_values": "last",
         "until": "2020-01-14T08:00:00Z",
         "validation_from": "2020-01-11T05:00:00Z",
         "test_from": "2020-01-12T13:00:00Z",
