@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nextbar.engine.optimizer import create_warmup_cosine_schedule
     from nextbar.errors import NextbarError
     from nextbar.exporting import export_run
+    from nextbar.forecasts.formats import forecasts_as, write_forecasts
     from nextbar.inference.evaluation import evaluate
     from nextbar.inference.forecaster import Forecaster
     from nextbar.logger import get_logger
@@ -49,6 +50,7 @@ _HOME = {
     "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
     "evaluate": "nextbar.inference.evaluation",
     "export_run": "nextbar.exporting",
+    "forecasts_as": "nextbar.forecasts.formats",
     "get_logger": "nextbar.logger",
     "list_runs": "nextbar.runs.listing",
     "population_key": "nextbar.train.population",
@@ -59,6 +61,7 @@ _HOME = {
     "update": "nextbar.updating.updater",
     "verify": "nextbar.verification",
     "watch": "nextbar.updating.watching",
+    "write_forecasts": "nextbar.forecasts.formats",
     "write_report": "nextbar.report",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "create_warmup_cosine_schedule",
     "evaluate",
     "export_run",
+    "forecasts_as",
     "get_logger",
     "list_runs",
     "population_key",
@@ -89,6 +93,7 @@ __all__ = [
     "update",
     "verify",
     "watch",
+    "write_forecasts",
     "write_report",
 ]
 

@@ -11,11 +11,12 @@ from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import same_question
 from nextbar.bars.frames import frame_like
 from nextbar.forecasts import columns
+from nextbar.forecasts.table import KEYS, OUTCOMES
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
-FIRST = ("model", "ticker", "resolution", "cutoff", "origin", "step", "date", "last_close", "actual")
+FIRST = (*KEYS, *OUTCOMES)
 LAW = ("close", "scale", "df", "skew")
 
 

@@ -9,7 +9,8 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import Debug, Quiet, set_level, split_settings, watch_nans
+from nextbar.cli.options import As, Debug, Quiet, set_level, split_settings, watch_nans
+from nextbar.errors import ConfigError
 
 FOLDS_KEPT = "interrupted; folds that were trained are kept, and the same command goes on with the others"
 
@@ -29,12 +30,18 @@ def backtest(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Throw an earlier backtest of this experiment away first.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write all forecasts there too: .csv, .parquet, .jsonl, .feather …"),
+    ] = None,
+    as_format: As = "table",
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and score an experiment fold by fold through time, beside every baseline on the same bars.
 
-    Prints the backtest's folder; everything else goes to standard error.
+    Prints the backtest's folder, and the file with its forecasts where one is asked for; everything else goes to
+    standard error.
     """
     with clean_exit(debug, FOLDS_KEPT):
         set_level(quiet)
@@ -43,8 +50,17 @@ def backtest(
             from nextbar.backtesting import BacktestOptions
             from nextbar.backtesting import backtest as run_backtest
             from nextbar.config import ExperimentConfig
+            from nextbar.forecasts.formats import format_called, write_forecasts
 
+        form = format_called(as_format)
+        if out is not None:
+            form.check_out(out, on_terminal=False)
+        elif as_format != "table":
+            raise ConfigError(f"--as {as_format}: where to? Name a file with --out; the folder has them as a table")
         own, overrides = split_settings(settings or [], BacktestOptions, "backtest")
         config = ExperimentConfig.load(experiment, overrides)
         result = run_backtest(config, overwrite=overwrite, show=False if quiet else None, **own)
         answer(result.path)
+        if out is not None:
+            write_forecasts(out, result.forecasts, as_format)
+            answer(out)

@@ -50,6 +50,12 @@ Epoch = Annotated[int | None, typer.Option("--epoch", help="A kept epoch, by its
 Conformal = Annotated[
     bool, typer.Option("--conformal", help="Adjust the intervals by what happened in the validation span.")
 ]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as", metavar="FORMAT", help="What the forecasts are for: table, nixtla, vectorbt, freqtrade, jsonl, parquet."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; show tracebacks. Slower.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]
 

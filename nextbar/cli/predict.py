@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nextbar.cli.answer import answer
+from nextbar.cli.answer import answer, answer_bytes
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
+from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
+from nextbar.errors import ConfigError
 from nextbar.folders import told_as_damage
 
 
@@ -28,8 +30,14 @@ def predict(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to: .csv, .csv.gz, .parquet or .json; else CSV on stdout."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where to: .csv, .csv.gz, .parquet, .json, .jsonl or .feather.",
+            show_default="standard output, as CSV",
+        ),
     ] = None,
+    as_format: As = "table",
     levels: Annotated[
         str | None,
         typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
@@ -48,35 +56,65 @@ def predict(
     fit_scaler: FitScaler = False,
     conformal: Conformal = False,
     law: Annotated[bool, typer.Option("--law", help="Add scale (and df, skew) of a distribution.")] = False,
+    quantiles: Annotated[
+        str | None,
+        typer.Option("--quantiles", metavar="SHARE,…", help="What the close stays below, e.g. 0.1,0.5,0.9."),
+    ] = None,
+    probability: Annotated[
+        str | None,
+        typer.Option(
+            "--probability", metavar="SIDE=PRICE,…", help="Of a close above or below a price: above=5000,below=4800."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", help="Draw N paths over the horizon from a distribution.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the paths.")] = 0,
     epoch: Epoch = None,
 ) -> None:
     """Forecast the bars after the last one of each ticker.
 
-    Prints a table as CSV, or the name of the file it was written to.
+    Prints a table as CSV, or what --as asks for, or the name of the file it was written to.
     """
     with clean_exit(interrupted=NOTHING_WRITTEN):
         with immediate_interrupt(NOTHING_WRITTEN):
             from nextbar.bars.new_bars import read_new_bars
             from nextbar.forecasts import LEVELS, check_levels
-            from nextbar.forecasts.writing import check_target, to_csv, write_table
+            from nextbar.forecasts.formats import encoded_forecasts, format_called, write_forecasts
+            from nextbar.forecasts.writing import BINARY
             from nextbar.inference.forecaster import Forecaster
             from nextbar.machine.interruptible import run_interruptible
 
         texts: Any = LEVELS if levels is None else levels.split(",")
         shares = check_levels(texts)
-        if out is not None:
-            check_target(out)
+        questions: Any = {"samples": samples, "seed": seed, **_sides(probability)}
+        questions["quantiles"] = [] if quantiles is None else quantiles.split(",")
+        form = format_called(as_format)
+        form.check_out(out, sys.stdout.isatty())
         with told_as_damage(", ".join(map(str, path))):
             forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
             bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
+            options: Any = {"now": now, "fit_scaler": fit_scaler, "conformal": conformal, "law": law, **questions}
             table = run_interruptible(
-                lambda: forecaster.predict(
-                    bars, shares, last_only=not every, now=now, fit_scaler=fit_scaler, conformal=conformal, law=law
-                ),
-                lambda: None,
+                lambda: forecaster.predict(bars, shares, last_only=not every, **options), lambda: None
             )
         if out is None:
-            answer(to_csv(table), nl=False)
+            answer_bytes(encoded_forecasts(table, as_format), is_text=form.endings[0] not in BINARY)
         else:
-            write_table(out, table)
+            write_forecasts(out, table, as_format)
             answer(out)
+
+
+def _sides(text: str | None) -> dict[str, list[str]]:
+    """The prices in ``above=5000,below=4800``, by side.
+
+    Raises:
+        ConfigError: a side that is neither.
+    """
+    sides: dict[str, list[str]] = {"above": [], "below": []}
+    for part in text.split(",") if text is not None else ():
+        side, _, level = part.partition("=")
+        if side.strip() not in sides:
+            raise ConfigError(f"probability: found {part!r}, should be above=PRICE or below=PRICE, with commas between")
+        sides[side.strip()].append(level)
+    return sides

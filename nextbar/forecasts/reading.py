@@ -27,7 +27,7 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
     Raises:
         DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
     """
-    table = _as_pandas(frame, source)
+    table = as_pandas(frame, source)
     key_columns = ["ticker", *(["resolution"] if keys.resolution_N is not None else []), "origin", "step"]
     values = _value_columns(task)
     missing = [name for name in (*key_columns, *values) if name not in table.columns]
@@ -97,7 +97,12 @@ def _value_columns(task: Task) -> list[str]:
     return ["close", "scale"] if task.output_mode == "distribution" else ["close"]
 
 
-def _as_pandas(frame: Any, source: str) -> Any:
+def as_pandas(frame: Any, source: str) -> Any:
+    """A frame of any library as one of pandas, its rows numbered from 0.
+
+    Raises:
+        DataError: it is no frame.
+    """
     import narwhals as nw
 
     try:

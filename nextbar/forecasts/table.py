@@ -13,6 +13,12 @@ from nextbar.metrics.density import quantile
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Law
 
+KEYS = ("model", "ticker", "resolution", "cutoff", "origin", "step", "date")
+"""columns that say which forecast of which bar a row is, by whom; ``model`` and ``cutoff`` in backtests alone"""
+
+OUTCOMES = ("last_close", "actual")
+"""columns of backtests that say what the last close was, and what came: nobody knows it when the forecast is made"""
+
 LEVELS = (0.5, 0.8, 0.95)
 """central intervals given unless others are asked for"""
 
@@ -68,27 +74,29 @@ def columns(
         probs = np.exp(forecast.log_probs_NHK.reshape(-1, len(names)).astype(np.float64))
         return table | {name: probs[:, k] for k, name in enumerate(names)}
 
-    def price(change_NH: np.ndarray) -> np.ndarray:
-        change, last_N1 = np.asarray(change_NH, np.float64), keys.last_close_N[:, None]
-        if task.target == "log_return":
-            return (last_N1 * np.exp(np.clip(change, -LARGEST_RETURN, LARGEST_RETURN))).reshape(-1)
-        return (last_N1 + change).reshape(-1)
-
     assert forecast.location_NH is not None
-    table["close"] = price(forecast.location_NH)
+    table["close"] = price(forecast.location_NH, keys, task)
     if forecast.scale_NH is None:
         return table
     for level in levels:
         ends = interval(level) if interval else central(forecast, level)
         for side, end in zip(("lo", "hi"), ends, strict=True):
-            table[interval_column(side, level)] = price(end)
+            table[interval_column(side, level)] = price(end, keys, task)
     if law:
         table |= _law_columns(forecast.own)
         for m, own in enumerate(laws(forecast), start=1):
             assert own.location is not None
-            table[law_column("close", m)] = price(own.location)
+            table[law_column("close", m)] = price(own.location, keys, task)
             table |= {law_column(name, m): values for name, values in _law_columns(own).items()}
     return table
+
+
+def price(change_NH: np.ndarray, keys: Keys, task: Task) -> np.ndarray:
+    """The closes, (N x H), that changes (N, H) from the last ones lead to; finite also where a log return is absurd."""
+    change, last_N1 = np.asarray(change_NH, np.float64), keys.last_close_N[:, None]
+    if task.target == "log_return":
+        return (last_N1 * np.exp(np.clip(change, -LARGEST_RETURN, LARGEST_RETURN))).reshape(-1)
+    return (last_N1 + change).reshape(-1)
 
 
 def central(forecast: Forecast, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -125,28 +133,43 @@ def bin_columns(edges: Sequence[float]) -> list[str]:
     return [f"p_{lower:g}_{upper:g}" for lower, upper in pairwise(edges)]
 
 
+def quantile_column(share: float) -> str:
+    """``close-q-10`` for what the close stays below with probability 0.1."""
+    return f"close-q-{share * 100:g}"
+
+
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """The levels as floats.
+    """The levels of central intervals as floats; see :func:`check_shares`."""
+    return check_shares("levels", levels, lambda level: interval_column("lo", level))
+
+
+def check_shares(what: str, values: Sequence[float], column: Callable[[float], str]) -> tuple[float, ...]:
+    """Shares as floats.
+
+    Args:
+        what: the argument, for messages.
+        values: the shares, or one.
+        column: what the column of a share is called.
 
     Raises:
         ConfigError: one is no share between 0 and 1, or two have the same name in the table.
     """
     try:
-        shares = (levels,) if isinstance(levels, (int, float, str)) else tuple(levels)
+        shares = (values,) if isinstance(values, (int, float, str)) else tuple(values)
     except TypeError:
-        raise ConfigError(f"levels: found {short(levels)}, should be shares such as [0.5, 0.9]; [] for none") from None
+        raise ConfigError(f"{what}: found {short(values)}, should be shares such as [0.5, 0.9]; [] for none") from None
     checked: list[float] = []
-    for level in shares:
+    for value in shares:
         try:
-            share = float(level)
+            share = float(value)
         except (TypeError, ValueError):
             share = np.nan
-        if isinstance(level, bool) or not 0 < share < 1:
+        if isinstance(value, bool) or not 0 < share < 1:
             hint = f"; write {share / 100:g} for {share:g} %" if 1 <= share < 100 else ""
-            raise ConfigError(f"levels: {short(level)} is no share; allowed are numbers above 0 and below 1{hint}")
-        alike = [other for other in checked if interval_column("lo", other) == interval_column("lo", share)]
+            raise ConfigError(f"{what}: {short(value)} is no share; allowed are numbers above 0 and below 1{hint}")
+        alike = [other for other in checked if column(other) == column(share)]
         if alike:
             twice = f"{share:g} is there twice" if share in alike else f"{alike[0]!r} and {share!r} are too close"
-            raise ConfigError(f"levels: {twice}: both would be called {interval_column('lo', share)}")
+            raise ConfigError(f"{what}: {twice}: both would be called {column(share)}")
         checked.append(share)
     return tuple(checked)

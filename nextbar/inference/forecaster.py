@@ -23,6 +23,7 @@ from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import RunError
 from nextbar.forecasts import LEVELS
 from nextbar.forecasts.mixture import mixture
+from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
 from nextbar.inference.model_input import forecast_keys, read_model_inputs
@@ -131,6 +132,11 @@ class Forecaster:
         fit_scaler: bool = False,
         conformal: bool = False,
         law: bool = False,
+        quantiles: Sequence[float] = (),
+        above: Sequence[float] = (),
+        below: Sequence[float] = (),
+        samples: int = 0,
+        seed: int = 0,
         **names: Unpack[FrameNames],
     ) -> Any:
         """Forecast the bars after the last one of each ticker.
@@ -153,6 +159,12 @@ class Forecaster:
             conformal: adjust the intervals by the residuals of the validation span.
             law: give a distribution's ``scale`` (standard deviation of the change, in prices or log returns) and
                 Student-t ``df``, and ``skew`` where it is skewed, as well.
+            quantiles: shares in (0, 1): what the close stays below with each, as ``close-q-10`` ...
+            above: prices: the probability of a close above each, as ``close-above-5000`` ...
+            below: prices: the probability of a close at or below each, as ``close-below-4800`` ...
+            samples: so many paths over the H steps, drawn from a ``distribution``, as ``close-path-1`` ...; a walk with
+                independent increments stands behind each, see :func:`nextbar.forecasts.paths.path_changes`.
+            seed: of the paths; the same seed gives the same ones.
             names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``;
                 the answer has the standard names.
 
@@ -163,12 +175,16 @@ class Forecaster:
             ``p_<lower>_<upper>`` instead, in percent of the last close.
 
         Raises:
-            ConfigError: a level that is no share, or ``now`` is no date.
+            ConfigError: a level or a quantile that is no share, a price or a number of paths that is none, more paths
+                than can be held, or ``now`` is no date.
             DataError: too few bars, a hole in the last L, a column that is missing, another resolution, a ticker
-                without statistics; ``conformal`` for another mode than ``distribution``.
+                without statistics; ``conformal`` for another mode than ``distribution``; quantiles, probabilities or
+                paths of forecasts that do not tell them.
             RunError: ``conformal`` for a run or an epoch without validation residuals.
         """
         levels = forecasts.check_levels(levels)
+        quantities = Quantities.of(quantiles, above, below, samples, seed)
+        quantities.require(self.task, conformal)
         corrected = self.conformal() if conformal else None
         present = Present(now)
         inputs = read_model_inputs(
@@ -187,16 +203,14 @@ class Forecaster:
         forecast = self.forecast(bars, fits, origin_N)
         series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
-        columns = forecasts.columns(
-            forecast_keys(inputs, self.preparation.spec, with_resolution=several),
-            forecast,
-            self.task,
-            levels,
-            law=law,
-            interval=partial(corrected.interval, series_N=series_N, names=self.names(bars), forecast=forecast)
+        keys = forecast_keys(inputs, self.preparation.spec, with_resolution=several)
+        interval = (
+            partial(corrected.interval, series_N=series_N, names=self.names(bars), forecast=forecast)
             if corrected
-            else None,
+            else None
         )
+        columns = forecasts.columns(keys, forecast, self.task, levels, law=law, interval=interval)
+        columns |= quantities.columns(keys, forecast, self.task, interval)
         return frame_like(columns, frame if is_frame(frame) else None, dates=("origin", "date"))
 
     def forecast(self, bars: Sequence[Bars], fits: Sequence[SeriesFit], origin_N: np.ndarray) -> Forecast:

@@ -39,8 +39,8 @@ class StandardLaw(ABC):
         return self.cdf(-z)
 
     @abstractmethod
-    def ppf(self, share: float) -> np.ndarray | float:
-        """Inverse of ``cdf``; of the normal law one number."""
+    def ppf(self, share: float | np.ndarray) -> np.ndarray:
+        """Inverse of ``cdf``, of one share for all laws or of one for each."""
 
     @abstractmethod
     def singularity(self) -> np.ndarray:
@@ -76,10 +76,10 @@ class Normal(StandardLaw):
 
         return np.asarray(ndtr(z))
 
-    def ppf(self, share: float) -> float:
+    def ppf(self, share: float | np.ndarray) -> np.ndarray:
         from scipy.special import ndtri
 
-        return float(ndtri(share))
+        return np.asarray(ndtri(share))
 
     def singularity(self) -> np.ndarray:
         return np.asarray(complex(0, np.inf))
@@ -124,7 +124,7 @@ class StudentT(StandardLaw):
 
         return np.asarray(stdtr(self.df, z))
 
-    def ppf(self, share: float) -> np.ndarray:
+    def ppf(self, share: float | np.ndarray) -> np.ndarray:
         from scipy.special import stdtrit
 
         return np.asarray(stdtrit(self.df, share))
@@ -181,7 +181,7 @@ class SkewT(StandardLaw):
     def sf(self, z: np.ndarray) -> np.ndarray:
         return SkewT(self.df, -self.skew).cdf(-z)
 
-    def ppf(self, share: float) -> np.ndarray:
+    def ppf(self, share: float | np.ndarray) -> np.ndarray:
         from scipy.special import stdtrit
 
         below = share < (1 - self.skew) / 2
