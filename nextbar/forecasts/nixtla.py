@@ -19,9 +19,8 @@ def nixtla_frame(table: pd.DataFrame) -> pd.DataFrame:
     predictors, and ``y`` is what came. Other quantities follow the same rule: ``nextbar-scale``, ``nextbar-p_0_0.5``.
     """
     forecasts = by_forecast(table)
-    forecasts.columns = [
-        model + (name.removeprefix("close") if name.startswith("close") else f"-{name}") for model, name in columns
-    ]
+    models, quantities = map(forecasts.columns.get_level_values, ("model", "quantity"))
+    forecasts.columns = list(map(_column, models, quantities))
     if "actual" in table:
         keys = key_columns(table)
         actual = table.drop_duplicates(keys).set_index(keys)["actual"]
@@ -33,3 +32,7 @@ def nixtla_frame(table: pd.DataFrame) -> pd.DataFrame:
     frame.insert(1, "ds", frame.pop("ds"))
     is_single = (frame.groupby("unique_id")["cutoff"].nunique() == 1).all()
     return frame.drop(columns="cutoff") if is_single else frame
+
+
+def _column(model: str, quantity: str) -> str:
+    return model if quantity == "close" else f"{model}-{quantity.removeprefix('close-')}"

@@ -35,7 +35,7 @@ def checked_table(frame: Any, source: str = "the forecasts") -> pd.DataFrame:
     if not len(table):
         raise DataError(f"{source}: no rows; at least one forecast is needed")
     try:
-        dates = {name: pd.to_datetime(table[name], utc=True) for name in ("origin", "date")}
+        dates = {name: pd.to_datetime(table[name], utc=True, format="ISO8601") for name in ("origin", "date")}
     except (TypeError, ValueError) as error:
         raise DataError(f"{source}: origin and date must hold dates ({first_line(error)})") from None
     return table.assign(**dates)

@@ -24,6 +24,11 @@ TABLE = pd.DataFrame(
 def read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
+    if path.suffix == ".feather":
+        return pd.read_feather(path)
+    if path.suffix == ".jsonl":
+        frame = pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+        return frame.assign(origin=pd.to_datetime(frame["origin"]))
     frame = pd.DataFrame(json.loads(path.read_text())) if path.suffix == ".json" else pd.read_csv(path)
     return frame.assign(origin=pd.to_datetime(frame["origin"]))
 
@@ -46,6 +51,16 @@ def test_dates_are_iso_8601(tmp_path: Path) -> None:
     for ending in (".csv", ".json"):
         write_table(tmp_path / f"f{ending}", TABLE)
         assert "2024-01-01T23:00:00Z" in (tmp_path / f"f{ending}").read_text()
+
+
+def test_dates_without_a_zone_stay_so_and_empty_cells_are_null(tmp_path: Path) -> None:
+    naive = TABLE.assign(origin=TABLE["origin"].dt.tz_localize(None), close=[1.5, float("nan")])
+    for ending in (".csv", ".json", ".jsonl"):
+        write_table(tmp_path / f"f{ending}", naive)
+        text = (tmp_path / f"f{ending}").read_text()
+        assert "2024-01-01T23:00:00" in text and "00Z" not in text and "NaN" not in text
+    lines = (tmp_path / "f.jsonl").read_text().splitlines()
+    assert [json.loads(line)["close"] for line in lines] == [1.5, None]
 
 
 def test_a_kill_in_between_leaves_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
