@@ -6,8 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from builders import make_config
+from made_up_forecasts import table
 from typer.testing import CliRunner
 
 import nextbar.backtesting
@@ -16,6 +18,7 @@ from nextbar.cli.app import app
 from nextbar.cli.options import split_settings
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError
+from nextbar.forecasts.formats import forecasts_as
 
 cli = CliRunner()
 
@@ -101,3 +104,29 @@ def test_the_values_of_settings_are_read_as_in_yaml() -> None:
     assert split_settings(["embargo = 3", "seed=1"], BacktestOptions, "backtest") == ({"embargo": 3}, ["seed=1"])
     with pytest.raises(ConfigError, match="folds"):
         split_settings(["fold=1"], BacktestOptions, "backtest")
+
+
+def test_forecasts_are_written_as_another_program_takes_them(
+    experiment: Path, seen: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = SimpleNamespace(path=Path("runs/test/backtest-1"), forecasts=table("normal").assign(model="own"))
+    monkeypatch.setattr(nextbar.backtesting, "backtest", lambda config, **options: result)
+    out = tmp_path / "f.feather"
+    done = cli.invoke(app, ["backtest", str(experiment), "--as", "freqtrade", "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, f"runs/test/backtest-1\n{out}\n")
+    pd.testing.assert_frame_equal(pd.read_feather(out), forecasts_as(result.forecasts, "freqtrade"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--as", "nixtla"], "--as nixtla: where to? Name a file with --out"),
+        (["--as", "nixtl", "--out", "f.csv"], "did you mean nixtla?"),
+        (["--as", "freqtrade", "--out", "f.csv"], "must be one of .feather"),
+    ],
+)
+def test_where_forecasts_cannot_be_written_is_told_before_the_work(
+    arguments: list[str], said: str, experiment: Path, seen: SimpleNamespace
+) -> None:
+    done = cli.invoke(app, ["backtest", str(experiment), *arguments])
+    assert done.exit_code == 1 and said in done.stderr.replace("\n", " ") and not hasattr(seen, "options")

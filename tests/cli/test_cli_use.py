@@ -21,6 +21,7 @@ from builders import make_bars, make_config, make_frame
 from typer.testing import CliRunner, Result
 
 from nextbar.cli.app import app
+from nextbar.forecasts.formats import FORMATS, forecasts_as
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.info import describe
@@ -123,6 +124,33 @@ def test_the_options_of_predict_reach_the_library(tmp_path: Path) -> None:
     assert found["origin"].max() < pd.Timestamp(now)
 
 
+def test_what_other_programs_take_is_what_the_library_makes_of_it(tmp_path: Path) -> None:
+    options = ["--quantiles", "0.1,0.9", "--probability", "above=100,below=99.5,above=101", "--samples", "2"]
+    command = ["predict", run_dir(), "--data", "long.csv", *options, "--seed", "7"]
+    table_ = Forecaster.load(run_dir()).predict(
+        pd.read_csv("long.csv"), quantiles=[0.1, 0.9], above=[100, 101], below=[99.5], samples=2, seed=7
+    )
+    nixtla = pd.read_csv(io.StringIO(answer(*command, "--as", "nixtla")), parse_dates=["ds"])
+    expected = forecasts_as(table_, "nixtla")
+    pd.testing.assert_frame_equal(nixtla, expected, check_dtype=False, check_exact=True)
+    assert list(nixtla.columns[-7:]) == [
+        "nextbar-q-10", "nextbar-q-90", "nextbar-above-100", "nextbar-above-101", "nextbar-below-99.5",
+        "nextbar-path-1", "nextbar-path-2",
+    ]  # fmt: skip
+    lines = [json.loads(line) for line in answer(*command, "--as", "jsonl").splitlines()]
+    assert [line["close-path-2"] for line in lines] == table_["close-path-2"].tolist()
+    out = tmp_path / "f.feather"
+    assert answer(*command, "--as", "freqtrade", "--out", out) == f"{out}\n"
+    pd.testing.assert_frame_equal(pd.read_feather(out), forecasts_as(table_, "freqtrade"))
+    piped = call("predict", run_dir(), "--data", "long.csv", "--as", "parquet").stdout_bytes
+    assert "close-lo-95" in pd.read_parquet(io.BytesIO(piped))
+
+
+def test_the_help_names_every_format() -> None:
+    for command in ("predict", "backtest"):
+        assert ", ".join(FORMATS) in " ".join(call(command, "--help").stdout.replace("│", " ").split())
+
+
 def test_now_may_be_the_clocks_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextbar.bars.present.clock", lambda: int(pd.Timestamp("2020-01-11T00:00Z").timestamp()))
     command = ["predict", run_dir(), "--data", "bars"]
@@ -151,6 +179,13 @@ def test_predict_without_out_writes_no_file(place: Path) -> None:
         (["--data", "bars", "--levels", "0.5,x"], "levels: 'x' is no share"),
         (["--data", "bars", "--levels", "95"], "write 0.95 for 95 %"),
         (["--data", "bars", "--now", "soon"], "soon"),
+        (["--data", "none", "--as", "excel"], "format: found 'excel', should be one of table, nixtla, vectorbt"),
+        (["--data", "none", "--as", "freqtrade", "--out", "f.csv"], r"must be one of \.feather"),
+        (["--data", "none", "--quantiles", "10"], "write 0.1 for 10 %"),
+        (["--data", "none", "--probability", "over=3"], "found 'over=3', should be above=PRICE or below=PRICE"),
+        (["--data", "bars", "--probability", "above="], "above: '' is no price"),
+        (["--data", "bars", "--samples", "-1"], "samples: found -1"),
+        (["--data", "bars", "--samples", "9", "--conformal"], "samples: they are the law's"),
         (["--data", "bars", "--epoch", "9"], "no checkpoint of epoch 9; epochs kept: 1"),
     ],
 )

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_config, make_frame
+from made_up_forecasts import table
 from pydantic import Field
 from searches import searched
 from trainings import train
 
-from nextbar import ExperimentConfig, Forecaster, ModelConfig, Trainer, backtest, write_report
+from nextbar import ExperimentConfig, Forecaster, ModelConfig, Trainer, backtest, write_forecasts, write_report
 from nextbar.bars import reading
 from nextbar.bars.bars import fingerprint, frame_bars
 from nextbar.bars.layouts import LAYOUTS, NamedLayout
@@ -30,6 +31,7 @@ from nextbar.config.values import Float
 from nextbar.data.indicators import FORMULAS, Formula
 from nextbar.data.scaling import NormMode, Scale
 from nextbar.errors import ConfigError
+from nextbar.forecasts.formats import FORMATS, ForecastFormat
 from nextbar.model.heads import Head, MeanHead
 from nextbar.report.page import Section
 from nextbar.report.run_sections import SECTIONS, RunFacts
@@ -119,6 +121,17 @@ def test_a_layout_of_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = BARS.assign(date=pd.to_datetime(BARS["date"], utc=True).dt.strftime("%d/%m/%y %H:%M"))
     read, ours = (frame_bars(frame, "1h") for frame in (theirs.rename(columns={"date": "when", "close": "last"}), BARS))
     assert fingerprint(read) == fingerprint(ours)
+
+
+def closes_alone(table: pd.DataFrame) -> pd.DataFrame:
+    """Date and close."""
+    return table[["date", "close"]]
+
+
+def test_a_form_of_forecasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, "toy", ForecastFormat(closes_alone, (".csv",)))
+    write_forecasts(tmp_path / "f.csv", table("normal"), "toy")
+    assert pd.read_csv(tmp_path / "f.csv")["close"].tolist() == table("normal")["close"].tolist()
 
 
 class Backwards(Sampler):
