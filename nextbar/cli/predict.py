@@ -81,14 +81,16 @@ def predict(
             from nextbar.bars.new_bars import read_new_bars
             from nextbar.forecasts import LEVELS, check_levels
             from nextbar.forecasts.formats import encoded_forecasts, format_called, write_forecasts
+            from nextbar.forecasts.quantities import Quantities
             from nextbar.forecasts.writing import BINARY
             from nextbar.inference.forecaster import Forecaster
             from nextbar.machine.interruptible import run_interruptible
 
         texts: Any = LEVELS if levels is None else levels.split(",")
         shares = check_levels(texts)
-        questions: Any = {"samples": samples, "seed": seed, **_sides(probability)}
-        questions["quantiles"] = [] if quantiles is None else quantiles.split(",")
+        shares_below = [] if quantiles is None else quantiles.split(",")
+        questions: Any = {"quantiles": shares_below, "samples": samples, "seed": seed, **_sides(probability)}
+        Quantities.of(**questions)
         form = format_called(as_format)
         form.check_out(out, sys.stdout.isatty())
         with told_as_damage(", ".join(map(str, path))):
