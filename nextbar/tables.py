@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nextbar.logger import console, get_logger
@@ -43,8 +43,8 @@ def span_table(span: str, report: Mapping[str, Any]) -> Group:
     table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
     for name in report["model"]:
         _add_metric(table, name, name, report, rivals)
-    leading = next((name for name in LEADING if name in report["model"]), None)
-    if leading is not None and len(report["by_ticker"]) > 1:
+    leading = leading_of(report["model"])
+    if leading and len(report["by_ticker"]) > 1:
         table.add_section()
         for ticker, part in report["by_ticker"].items():
             _add_metric(table, f"{leading} {ticker}", leading, part, rivals)
@@ -63,6 +63,12 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
                 table.add_row(*(_figure(name, value) for name, value in row.items()))
             print_whole(out, table)
         out.print()
+
+
+def leading_of(names: Iterable[str]) -> str:
+    """The metric that leads among metrics, or columns such as ``test/mae``; empty where none of them does."""
+    metrics = {name.rpartition("/")[2] for name in names}
+    return next((name for name in LEADING if name in metrics), "")
 
 
 def rival_note(report: Mapping[str, Any]) -> str:
