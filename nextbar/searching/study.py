@@ -212,7 +212,7 @@ class Study(Shown):
             out: where to; None: standard error, as all of nextbar's messages.
         """
         out = out or console()
-        print_whole(out, leaderboard_table(self.leaderboard, self.space))
+        print_whole(out, leaderboard_table(self.leaderboard, self.space), keys=2)
         for line in self.lines():
             out.print(line, markup=False, highlight=False, soft_wrap=True)
 
