@@ -96,8 +96,10 @@ def packed(values: Any, dtype: str = "f4") -> dict[str, str]:
     return {"dtype": dtype, "bdata": base64.b64encode(raw).decode()}
 
 
-def unpacked(array: Mapping[str, str]) -> np.ndarray:
-    """What ``packed`` was given."""
+def unpacked(array: Any) -> Any:
+    """What ``packed`` was given; a list as it is."""
+    if not isinstance(array, Mapping):
+        return array
     return np.frombuffer(base64.b64decode(array["bdata"]), f"<{array['dtype']}")
 
 

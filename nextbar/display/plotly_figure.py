@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nextbar.display.colours import painted
-from nextbar.display.figure import Figure, text
+from nextbar.display.figure import Figure, text, unpacked
 
 
 def plotly_figure(figure: Figure) -> Any:
@@ -15,7 +15,9 @@ def plotly_figure(figure: Figure) -> Any:
     names = list(figure.drawings)
     of_trace = [name for name, drawing in figure.drawings.items() for _ in drawing.data]
     traces = [
-        {**trace, "visible": name == names[0]} for name, drawing in figure.drawings.items() for trace in drawing.data
+        {**trace, "x": unpacked(trace["x"]), "y": unpacked(trace["y"]), "visible": name == names[0]}
+        for name, drawing in figure.drawings.items()
+        for trace in drawing.data
     ]
     layouts = {name: painted({"shapes": [], **drawing.layout}) for name, drawing in figure.drawings.items()}
     made = PlotlyFigure(painted(traces), layouts[names[0]])

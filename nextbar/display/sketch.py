@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,8 @@ class _Axis:
 
 
 def _values(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    x, y = (unpacked(trace[name]) if isinstance(trace[name], Mapping) else trace[name] for name in "xy")
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+    x_N, y_N = (np.asarray(unpacked(trace[axis]), np.float64) for axis in "xy")
+    return x_N, y_N
 
 
 def _curve(trace: Trace, x_N: np.ndarray, y_N: np.ndarray) -> list[Html]:
