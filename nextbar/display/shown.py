@@ -56,11 +56,9 @@ class Shown(ABC):
     def _repr_html_(self) -> str:
         """For notebooks: the lines, a small table and a small chart, without script, style sheet or network."""
         title = element("div", element("strong", type(self).__name__), f": {self._title()}")
-        parts: list[Child] = [title]
-        for part in map(self._read, (self._headline, self._html_table, self._html_chart)):
-            if part and part not in parts:  # the same reason is said once
-                parts.append(part if isinstance(part, Html) else element("div", part))
-        return element("div", *parts)
+        parts = map(self._read, (self._headline, self._html_table, self._html_chart))
+        seen = dict.fromkeys(part for part in parts if part)  # a reason why there is none is said once
+        return element("div", title, *(part if isinstance(part, Html) else element("div", part) for part in seen))
 
     def _html_table(self) -> Html | None:
         head, rows = self._scores()
