@@ -23,7 +23,7 @@ def sketch(figure: Figure) -> Html | None:
     seen_N = np.isfinite(x_N) & np.isfinite(y_N)
     if not seen_N.any():
         return None
-    x, y = _Axis(x_N[seen_N], LEFT, WIDTH - RIGHT), _Axis(y_N[seen_N], HEIGHT - BOTTOM, TOP)
+    x, y = _Extent(x_N[seen_N], LEFT, WIDTH - RIGHT), _Extent(y_N[seen_N], HEIGHT - BOTTOM, TOP)
     parts = [part for trace, x_N, y_N in curves for part in _curve(trace, x(x_N), y(y_N))]
     frame = f"M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"
     svg = element(
@@ -41,7 +41,7 @@ def sketch(figure: Figure) -> Html | None:
     return element("div", element("div", f"{figure.title}, by {unit}"), svg, element("div", *legend))
 
 
-class _Axis:
+class _Extent:
     """Numbers to places between two ends of a line."""
 
     def __init__(self, value_N: np.ndarray, begin: float, end: float) -> None:
