@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextbar.logger import console, get_logger
 
@@ -43,8 +45,8 @@ def span_table(span: str, report: Mapping[str, Any]) -> Group:
     table = plain_table(("metric", *numbers), right=numbers, title=f"{span}: {report['windows']:,} windows")
     for name in report["model"]:
         _add_metric(table, name, name, report, rivals)
-    leading = next((name for name in LEADING if name in report["model"]), None)
-    if leading is not None and len(report["by_ticker"]) > 1:
+    leading = leading_of(report["model"])
+    if leading and len(report["by_ticker"]) > 1:
         table.add_section()
         for ticker, part in report["by_ticker"].items():
             _add_metric(table, f"{leading} {ticker}", leading, part, rivals)
@@ -63,6 +65,12 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
                 table.add_row(*(_figure(name, value) for name, value in row.items()))
             print_whole(out, table)
         out.print()
+
+
+def leading_of(names: Iterable[str]) -> str:
+    """The metric that leads among metrics, or columns such as ``test/mae``; empty where none of them does."""
+    metrics = {name.rpartition("/")[2] for name in names}
+    return next((name for name in LEADING if name in metrics), "")
 
 
 def rival_note(report: Mapping[str, Any]) -> str:
@@ -126,20 +134,81 @@ def plain_table(names: Sequence[str], right: Sequence[str] = (), title: str | No
     return table
 
 
-def print_whole(out: Console, shown: RenderableType) -> None:
-    """Print tables, and text beside them, with no number and no word cut off.
+def print_whole(out: Console, shown: RenderableType, keys: int = 1) -> None:
+    """Print tables, and text beside them, with no number and no word cut off or broken.
 
-    On a terminal cells of several words are broken between words; where single words are too long, the terminal breaks
-    the lines. Elsewhere a row is one line.
+    On a terminal cells of several words are broken between words. A table that is still too wide comes in blocks of
+    columns, each of which begins with those that say what a row is about; only a block of a single further column may
+    be wider than the terminal, which then breaks its lines. Elsewhere a row is one line.
+
+    Args:
+        out: where to.
+        shown: a table, or a group of tables and texts.
+        keys: how many columns say what a row is about.
     """
     from rich.console import Group
     from rich.table import Table
 
-    parts = shown.renderables if isinstance(shown, Group) else [shown]
-    width = max([out.width, *(_fix_widths(out, part) for part in parts if isinstance(part, Table))])
-    if width > out.width:
-        out = type(out)(file=out.file, width=width)
-    out.print(shown)
+    for part in shown.renderables if isinstance(shown, Group) else [shown]:
+        for i, block in enumerate(_blocks(out, part, keys) if isinstance(part, Table) else [part]):
+            if i:
+                out.print()
+            width = _fix_widths(out, block) if isinstance(block, Table) else 0
+            wide = type(out)(file=out.file, width=width) if width > out.width else out
+            wide.print(block)
+
+
+def _blocks(out: Console, table: Table, keys: int) -> list[Table]:
+    """The table where it fits or where there is no terminal; else tables of some of its columns."""
+    if not out.is_terminal or _widths(out, table).least_table <= out.width:
+        return [table]
+    keyed = list(range(keys))
+    blocks, block = [], keyed
+    for i in range(keys, len(table.columns)):
+        wider = [*block, i]
+        if block != keyed and _widths(out, _part(table, wider)).least_table > out.width:
+            blocks.append(block)
+            wider = [*keyed, i]
+        block = wider
+    parts = [_part(table, columns) for columns in (*blocks, block)]
+    for part in parts[1:]:
+        part.title = None
+    return parts
+
+
+def _part(table: Table, columns: Sequence[int]) -> Table:
+    """A table of some of the columns of another."""
+    part = copy(table)
+    part.columns = [replace(table.columns[i], _index=place) for place, i in enumerate(columns)]
+    return part
+
+
+class _Widths(NamedTuple):
+    """What the columns of a table take."""
+
+    least: list[int]
+    """with every word and every number whole"""
+    most: list[int]
+    """with every cell in one line"""
+    gaps: int
+    """between them, all together"""
+
+    @property
+    def least_table(self) -> int:
+        return sum(self.least) + self.gaps
+
+
+def _widths(out: Console, table: Table) -> _Widths:
+    from rich.measure import Measurement
+
+    unlimited = out.options.update(width=10_000)
+    least, most = [], []
+    for column in table.columns:
+        header, *cells = (Measurement.get(out, unlimited, cell) for cell in (column.header, *column.cells))
+        number = column.justify == "right"
+        most.append(max([header.maximum, *(cell.maximum for cell in cells)]))
+        least.append(max([header.minimum, *(cell.maximum if number else cell.minimum for cell in cells)]))
+    return _Widths(least, most, Measurement.get(out, unlimited, table).maximum - sum(most))
 
 
 def _fix_widths(out: Console, table: Table) -> int:
@@ -148,16 +217,8 @@ def _fix_widths(out: Console, table: Table) -> int:
     Returns:
         The width of the table.
     """
-    from rich.measure import Measurement
-
-    unlimited = out.options.update(width=10_000)
-    least, widths = [], []
-    for column in table.columns:
-        header, *cells = (Measurement.get(out, unlimited, cell) for cell in (column.header, *column.cells))
-        number = column.justify == "right"
-        widths.append(max([header.maximum, *(cell.maximum for cell in cells)]))
-        least.append(max([header.minimum, *(cell.maximum if number else cell.minimum for cell in cells)]))
-    gaps = Measurement.get(out, unlimited, table).maximum - sum(widths)
+    least, most, gaps = _widths(out, table)
+    widths = list(most)
     while out.is_terminal and sum(widths) + gaps > out.width:
         spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
         if not any(spare):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -11,7 +12,11 @@ from nextbar.errors import printable
 
 
 class SafeConsole(Console):
-    """Writes out what names and messages hold of escape sequences; styles and cursor movements are its own."""
+    """Writes out what names and messages hold of escape sequences, square brackets or colons; styles and cursor
+    movements are its own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a table, a text or a progress bar, of which all are made."""

@@ -6,30 +6,42 @@ import io
 import logging
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
+from spaces import make_space
 
+from nextbar.auditing import Audit
+from nextbar.auditing.result import STAGES
 from nextbar.backtesting.result import Backtest
 from nextbar.bars.inventory import Holding
+from nextbar.cli import audit as cli_audit
 from nextbar.cli import data as cli_data
 from nextbar.cli import runs as cli_runs
+from nextbar.cli import update as cli_update
 from nextbar.runs.info import RunInfo
-from nextbar.tables import closing_table, plain_table, print_whole, span_table
+from nextbar.searching.leaderboard import COLUMNS, END, leaderboard_table
+from nextbar.tables import closing_table, plain_table, print_findings, print_whole, span_table
+from nextbar.terminal import SafeConsole
 from nextbar.train.seeds import seeds_table
+from nextbar.updating.watching import RunningScore
 
 TINY, NAME = 7.98123e-05, "a_rather_long_ticker_of_some_exchange"
+SPACE = make_space()
+KEYS = {"leaderboard": 2, "data check": 2, "watched bars": 3}
 METRICS = ("nll", "crps", "mae", "mse_scaled", "coverage_50", "coverage_80", "coverage_90", "coverage_95", "acc_dir")
 
 
 def console(width: int = 80, terminal: bool = True) -> Console:
-    return Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    return SafeConsole(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
 
 
-def printed(shown: Any, **options: Any) -> str:
+def printed(shown: Any, keys: int = 1, **options: Any) -> str:
     out = console(**options)
-    print_whole(out, shown)
+    print_whole(out, shown, keys)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -75,7 +87,30 @@ def runs() -> Any:
     return cli_runs._table([info], Path("runs"), {info.path: "*"})
 
 
+def leaderboard() -> Any:
+    scores = dict.fromkeys((*COLUMNS, *SPACE.fields, *END), -TINY)
+    row = scores | {"rank": 1, "trial": 17, "status": "stopped_early", "best_epoch": 12, "seconds": 1234.5,
+                    "reason": None, "strongest": "gjr_garch_normal"}  # fmt: skip
+    return leaderboard_table([row], SPACE)
+
+
+def watched() -> Any:
+    day = pd.Timestamp("2026-11-26 13:30", tz="UTC")
+    row = {"ticker": NAME, "date": day, "step": 1, "close": TINY, "close-lo-80": 1.23456e11, "close-hi-80": 1e12,
+           "came": TINY, "rival": TINY}  # fmt: skip
+    score = RunningScore(NAME, 12_345, -TINY, -TINY, -TINY, {"50": 50.0, "80": 80.0, "90": 90.0, "95": 95.0})
+    return SimpleNamespace(forecasts=pd.DataFrame([row]), scores=[score], error="nll")
+
+
+def audit() -> Any:
+    return cli_audit._table(Audit((), (0,), (NAME,), (), ()))
+
+
 TABLES: dict[str, tuple[Any, list[str]]] = {
+    "leaderboard": (leaderboard, ["17", "stopped_early", "-7.9812e-05", "1234.5", *COLUMNS[3:4]]),
+    "watched bars": (lambda: cli_update._bars(watched(), 1)[0], [NAME, "7.9812e-05", "1.2346e+11", "1e+12", "13:30"]),
+    "watched scores": (lambda: cli_update._scores(watched()), [NAME, "12,345", "-7.9812e-05"]),
+    "audit": (audit, list(STAGES)),
     "closing": (lambda: span_table("test", span_report()), [*METRICS, f"nll {NAME}", "-7.9812e-05"]),
     "seeds": (lambda: seeds_table("test", seeds_report()), [*METRICS, "-7.9812e-05"]),
     "backtest": (lambda: backtest()._table(), [NAME, "-7.9812e-05*", "+0.0001"]),
@@ -94,6 +129,38 @@ def test_nothing_is_cut(name: str, width: int, terminal: bool) -> None:
     for word in words:
         parts = word.split() if terminal and " kB" not in word else [word]  # a terminal may break between words
         assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_line_is_longer_than_a_terminal_of_80_columns(name: str) -> None:
+    """So that it breaks none, and with it no number and no name; each block says what its rows are about."""
+    make, words = TABLES[name]
+    lines = printed(make(), keys=KEYS.get(name, 1)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [word for word in words if " " not in word and not any(word in line for line in lines)] == []
+    if NAME in words and "closing" not in name:
+        heads = [i for i, line in enumerate(lines) if line.startswith("─")]
+        assert len(heads) == sum(NAME in line for line in lines)
+
+
+def test_only_a_name_as_long_as_the_terminal_makes_a_longer_line() -> None:
+    table = plain_table(("name", "n", "m"), right=("n", "m"))
+    table.add_row("x" * 78, "1.5e-05", "2.5e-05")
+    lines = printed(table).splitlines()
+    assert [line.split() for line in lines if "x" in line] == [["x" * 78, "1.5e-05"], ["x" * 78, "2.5e-05"]]
+
+
+@pytest.mark.parametrize("name", ["[red]", "[/]", ":smile:", "a[eth]b"])
+def test_a_name_is_no_markup(name: str) -> None:
+    """Tickers and columns are called whatever people call them."""
+    finding = {"title": name, "sentence": name, "figures": [{"series": name, "p": 0.5}]}
+    out = console()
+    print_findings(out, {"x": finding})
+    table = plain_table((name,), title=f"t {name}")
+    table.add_row(name)
+    print_whole(out, table)
+    assert isinstance(out.file, io.StringIO)
+    assert out.file.getvalue().count(name) == 6
 
 
 @pytest.mark.parametrize("name", ["closing", "seeds", "backtest"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
 from nextbar.config.choices import OUTPUT_MODES
+from nextbar.display.figure import Figure
+from nextbar.display.folds import fold_figure
+from nextbar.display.markup import Child
+from nextbar.display.shown import Shown
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words
-from nextbar.tables import plain_table, print_whole
+from nextbar.tables import plain_table, print_whole, rounded, signed
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
 
 SHOWN = {
@@ -29,8 +35,8 @@ HIGHER = frozenset({"acc", "acc_dir"})
 
 
 @strict_arguments
-@dataclass(frozen=True)
-class Backtest:
+@dataclass(frozen=True, repr=False)
+class Backtest(Shown):
     """A finished backtest: its folder and what ``summary.json`` says."""
 
     path: Path
@@ -94,16 +100,74 @@ class Backtest:
         """What statistical tests say, see :data:`nextbar.metrics.findings.TESTS`; empty of earlier versions."""
         return self.summary.get("tests", {})
 
+    @property
+    def history(self) -> pd.DataFrame:
+        """Scores by fold as a pandas frame, a row for each fold and predictor.
+
+        ``fold``, ``cutoff``, ``test_from``, ``test_until``, ``windows``, ``predictor``, and its metrics, NaN where they
+        are undefined.
+        """
+        import pandas as pd
+
+        dates = ("fold", "cutoff", "test_from", "test_until", "windows")
+        return pd.DataFrame(
+            {**{name: fold[name] for name in dates}, "predictor": predictor, **node["by_fold"][i]}
+            for i, fold in enumerate(self.folds)
+            for predictor, node in self.scores.items()
+        )
+
+    def by_fold(self, metric: str) -> dict[str, list[float | None]]:
+        """A metric by predictor and fold, the model first; without the predictors that never have it."""
+        model = self.summary["model"]
+        ordered = {model: self.scores[model], **self.scores}
+        values = {name: [fold.get(metric) for fold in node["by_fold"]] for name, node in ordered.items()}
+        return {name: row for name, row in values.items() if name == model or any(value is not None for value in row)}
+
     def show(self) -> None:
         """Print predictors and metrics side by side to standard error, the best of each marked, and the verdicts."""
         print_whole(console(), self._table())
+
+    def _title(self) -> str:
+        windows = sum(fold["windows"] for fold in self.folds)
+        return f"{self.path}, {len(self.folds)} folds, {windows:,} windows"
+
+    def _headline(self) -> str:
+        model, metric, rival = self.summary["model"], self._metrics[0], self.strongest
+        own = f"{model}: {metric} {rounded(self.scores[model]['pooled'].get(metric)) or 'undefined'}"
+        if rival is None:
+            return own
+        node = self.scores[rival]
+        gain = node["skill"].get(metric)
+        skill = "" if gain is None else f", skill {signed(gain)}"
+        return f"{own} beside {rounded(node['pooled'].get(metric)) or 'undefined'} of {rival}{skill}"
+
+    def _scores(self) -> tuple[Sequence[str], Sequence[Sequence[Child]]]:
+        metric = self._metrics[0]
+        rows = [
+            (
+                name,
+                rounded(node["pooled"].get(metric)),
+                signed(node["skill"].get(metric)),
+                f"{test['p_value']:.2g}" if (test := node["diebold_mariano"]) else "",
+            )
+            for name, node in self.scores.items()
+        ]
+        return ("predictor", metric, "skill over it", "p"), rows
+
+    def _chart(self) -> Figure | None:
+        metric = self._metrics[0]
+        return fold_figure("fold-leading", f"By fold: {metric}", metric, self.by_fold(metric), "Lower is better.")
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return SHOWN[OUTPUT_MODES[self.summary["config"]["output_mode"]].kind]
 
     def _table(self) -> Group:
         from rich.console import Group
         from rich.text import Text
 
         windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
-        metrics = SHOWN[OUTPUT_MODES[self.summary["config"]["output_mode"]].kind]
+        metrics = self._metrics
         numbers = (*metrics, "skill", "p")
         title = f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
         table = plain_table(("predictor", *numbers), right=numbers, title=title)
@@ -113,10 +177,10 @@ class Backtest:
             for metric in metrics:
                 value = node["pooled"].get(metric)
                 marked = value is not None and value == best[metric]
-                cells.append(Text(_number(value) + ("*" if marked else ""), style="bold" if marked else ""))
+                cells.append(Text(rounded(value) + ("*" if marked else ""), style="bold" if marked else ""))
             gain, test = node["skill"].get(metrics[0]), node["diebold_mariano"]
             style = "" if not gain else "green" if gain > 0 else "red"
-            cells.append(Text("" if gain is None else f"{gain:+.4f}", style=style))
+            cells.append(Text(signed(gain), style=style))
             table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""))
         lines = [node["verdict"] for name, node in self.scores.items() if name != model]
         lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
@@ -128,10 +192,6 @@ class Backtest:
                 f"Strongest simple rival, chosen on validation before the first fold: {strongest}",
             ]
         return Group(table, *map(Text, lines), Text(self.summary["verdict"], style="bold"), "")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.5g}"
 
 
 def _best(metric: str, values: list[float | None]) -> float | None:

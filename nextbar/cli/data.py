@@ -149,12 +149,12 @@ def resample(
 
 def _show(holdings: list[Holding]) -> None:
     console = stdout()
-    print_whole(console, _table(holdings))
+    print_whole(console, _table(holdings), keys=2)
     for holding in holdings:
         for problem in holding.problems:
-            console.print(f"{holding.path}: {problem}", style="red", markup=False, highlight=False)
+            console.print(f"{holding.path}: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
         for notice in holding.notices:
-            console.print(f"{holding.path}: {notice}", markup=False, highlight=False)
+            console.print(f"{holding.path}: {notice}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(holdings: list[Holding]) -> Table:

@@ -43,7 +43,7 @@ def runs(
         for experiment in {info.path.parent for info in infos}:
             marks |= _marks(experiment, [info for info in infos if info.path.parent == experiment])
         console = stdout()
-        print_whole(console, _table(infos, folder, marks))
+        print_whole(console, _table(infos, folder, marks), keys=2)
         for info in infos:
             if info.problem:
                 console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -119,7 +119,8 @@ def _show(watched: Watched, last: int) -> None:
         say(f"{len(watched.refits):,} refit{'s'[: len(watched.refits) - 1]}; {watched.model} forecasts now")
     say("")
     if last:
-        print_whole(out, _bars(watched, last))
+        bars, keys = _bars(watched, last)
+        print_whole(out, bars, keys)
         say("")
     if watched.scores:
         print_whole(out, _scores(watched))
@@ -131,8 +132,8 @@ def _show(watched: Watched, last: int) -> None:
     say(f"(alarm at {1 / ALPHA:g}: while the forecasts are no worse, its chance is at most {100 * ALPHA:g} %, ever)")
 
 
-def _bars(watched: Watched, last: int) -> Table:
-    """The newest bars that were forecast, beside what came."""
+def _bars(watched: Watched, last: int) -> tuple[Table, int]:
+    """The newest bars that were forecast, beside what came; and how many columns say which bar it is."""
     from nextbar.tables import plain_table, rounded
 
     table = watched.forecasts.tail(last)
@@ -150,7 +151,7 @@ def _bars(watched: Watched, last: int) -> Table:
         cells = [f"{row[name]:{date}}" if name == "date" else str(row[name]) for name in names]
         chances = [f"{100 * row[name]:.0f} %" for name in bins]
         shown.add_row(*cells, *chances, *("" if row[name] != row[name] else rounded(row[name]) for name in numbers))
-    return shown
+    return shown, len(names)
 
 
 def _scores(watched: Watched) -> Table:

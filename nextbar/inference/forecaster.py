@@ -31,11 +31,15 @@ from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_conformal, read_summary
+from nextbar.runs.shown_run import ShownRun
 from nextbar.types import Forecast
+
+FEW = 3
+"""runs that an ensemble names"""
 
 
 @strict_arguments
-class Forecaster:
+class Forecaster(ShownRun):
     """Forecasts of a trained model, or the mixture of several models' (a deep ensemble).
 
     Args:
@@ -48,6 +52,7 @@ class Forecaster:
         epochs: epochs whose parameters are kept.
         others: further models of an ensemble, trained on the same bars for the same task; the arguments above are then
             those of its first model. None: a single model.
+        other_dirs: the folders of their runs.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Forecaster:
         epoch: int | None = None,
         epochs: Sequence[int] = (),
         others: Sequence[Forward] | None = None,
+        other_dirs: Sequence[Path] = (),
     ) -> None:
         self.config = config
         self.preparation = preparation
@@ -69,6 +75,7 @@ class Forecaster:
         self.task = Task.of(config)
         self._forwards = (*forwards_of(config, preparation.spec, params), *(others or ()))
         self._is_several = others is not None
+        self._other_dirs = tuple(other_dirs)
         self._has_told_stale = False
 
     @classmethod
@@ -90,7 +97,7 @@ class Forecaster:
                 damaged or of a later version.
         """
         if isinstance(path, str | Path):
-            first, others = load_run(path, epoch, run), None
+            first, others, further = load_run(path, epoch, run), None, []
         else:
             first, *further = load_runs(path, epoch, run)
             others = [forward for loaded in further for forward in loaded.forwards()]
@@ -103,6 +110,7 @@ class Forecaster:
             epoch=first.epoch,
             epochs=first.epochs,
             others=others,
+            other_dirs=[loaded.path for loaded in further],
         )
 
     @property
@@ -255,6 +263,33 @@ class Forecaster:
                 "load the best epoch (epoch=None), or leave conformal out"
             )
         return conformal
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Out of a pickle, which holds parameters and all that was learnt, and of the run only its path."""
+        self.__dict__.update(state)
+        enable_cache()
+
+    def _title(self) -> str:
+        first, rest = self._run_dirs()[:FEW], self._run_dirs()[FEW:]
+        runs = ", ".join(map(str, first)) + (f" and {len(rest)} more" if rest else "") or "no run folder"
+        epoch = "" if self.epoch is None or self._other_dirs else f", epoch {self.epoch}"
+        models = len(self._forwards)
+        return (f"ensemble of {models} models, " if models > 1 else "") + runs + epoch
+
+    def _headline(self) -> str:
+        task, series = self.task, len(self.preparation.series)
+        ahead = "the next bar" if task.horizon == 1 else f"the next {task.horizon} bars"
+        return super()._headline() or f"{task.output_mode} of {ahead}, trained on {series} series"
+
+    def _run_dirs(self) -> tuple[Path, ...]:
+        return () if self.run_dir is None else (self.run_dir, *self._other_dirs)
+
+    def _reports(self) -> dict[str, Any]:
+        """Those of the run, where it is one, and of its best epoch."""
+        if self.run_dir is None or self._other_dirs:
+            return {}
+        summary = read_summary(self.run_dir)
+        return summary.get("metrics", {}) if summary.get("best_epoch") == self.epoch else {}
 
     def names(self, bars: Sequence[Bars]) -> tuple[str, ...]:
         """What the run's records call these series."""

@@ -49,6 +49,7 @@ class Forward:
     """
 
     def __init__(self, config: ExperimentConfig, spec: WindowSpec, params: Any) -> None:
+        self._config = config
         self.spec = spec
         self.batch = BATCH.get(jax.default_backend(), BATCH["gpu"])
         if jax.tree.map(np.shape, params) != expected_shapes(config, spec):
@@ -59,6 +60,10 @@ class Forward:
         self.params = jax.device_put(params)
         self._norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
         self._call = _compiled(model_of(config, spec), spec, modes())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""
+        return Forward, (self._config, self.spec, jax.device_get(self.params))
 
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
         """Forecasts of one or more windows; a few batches of them are in memory at a time.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nextbar.metrics.reference import BASELINE_NAMES
 from nextbar.metrics.significance import DieboldMariano, least_origins
 from nextbar.metrics.task import Task
+from nextbar.tables import leading_of, rounded, signed
 
 ERRORS = ("mae", "mse", "rmse", "mape", "crps", "log_loss", "brier")
 """never negative, lower is better: skill is a share of the baseline's"""
@@ -116,6 +117,15 @@ def held_against(node: Mapping[str, Any], name: str) -> Any:
     return node.get("strongest", {}).get(name, node["baseline"].get(name))
 
 
+def headline(report: Mapping[str, Any]) -> str:
+    """The leading metric of a report, what it is held against, and the skill."""
+    name = leading_of(report["model"])
+    model, rival = (rounded(value) or "undefined" for value in (report["model"][name], held_against(report, name)))
+    words = f"{name} {model} beside {rival} of {report.get('strongest_name', 'the baseline')}"
+    gain = report["skill"].get(name)
+    return words if gain is None else f"{words}, skill {signed(gain)}"
+
+
 def beats(report: Mapping[str, Any], task: Task) -> bool:
     """Lower leading error than what it is held against, and a loss that is lower by more than luck."""
     gain, test = report["skill"][task.leading], report["diebold_mariano"]
@@ -169,6 +179,11 @@ def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
     return f"{opening} {name}: {numbers}, but the loss that is tested is significantly {against} ({tested})."
 
 
+def neutral_score(output_mode: str) -> float:
+    """The ranking score of the plain baseline itself."""
+    return 0.0 if output_mode == "distribution" else 1.0
+
+
 def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:
     """A validation report as one number to rank runs by; lower is better.
 
@@ -177,8 +192,8 @@ def ranking_score(report: Mapping[str, Any], output_mode: str) -> float:
     ``mean``: mae / baseline's; ``discrete_grid``: log_loss / baseline's; ``distribution``: nll - baseline's. The plain
     baseline's, so that runs of all versions compare.
     Taken per ticker and then averaged, so that the dearest ticker does not decide; a ticker without a baseline, which
-    no run on these bars has, is left out. Infinity where it cannot be computed, which ranks last. 1 (0 for
-    ``distribution``) is the baseline itself.
+    no run on these bars has, is left out. Infinity where it cannot be computed, which ranks last. ``neutral_score`` is
+    the baseline itself.
     """
     error = Task(output_mode=output_mode).leading
     nodes = [node for node in report["by_ticker"].values() if "no_baseline" not in node]

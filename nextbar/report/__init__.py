@@ -2,8 +2,8 @@
 
 - ``write``: chooses the page by the kind of folder; ``run_page``, ``backtest_page``, ``study_page``: what each opens
   with; ``run_sections``, ``backtest_sections``, ``study_sections``: its sections
-- ``page``: sections put together into one document; ``markup``: HTML; ``figure``: charts; ``texts``: standing texts
-- ``experiment``, ``price``, ``learning``, ``scores``, ``breakdown`` (by ``groupings``), ``calibration``, ``folds``,
+- ``page``: sections put together into one document, of the charts of ``nextbar.display``; ``texts``: standing texts
+- ``experiment``, ``price``, ``scores``, ``breakdown`` (by ``groupings``), ``calibration``, ``folds``,
   ``trials``, ``parallel``: the parts of sections
 - ``explorer``: forecasts bar by bar, of ``tracks``, which ``run_tracks`` and ``backtest_tracks`` make
 """

@@ -9,11 +9,11 @@ from nextbar.backtesting import Backtest
 from nextbar.bars.bars import Bars
 from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.config import ExperimentConfig
+from nextbar.display.markup import Child, element
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.report.backtest_sections import SECTIONS, BacktestFacts, verdict_tone
-from nextbar.report.markup import Child, element
 from nextbar.report.page import page
 from nextbar.report.scores import verdict_box
 from nextbar.runs.bars import hold

@@ -9,13 +9,14 @@ from nextbar.backtesting import Backtest
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.config import ExperimentConfig
+from nextbar.display.folds import fold_figure
+from nextbar.display.markup import element, facts, table
 from nextbar.metrics.task import Task
 from nextbar.report.backtest_tracks import backtest_explorer
 from nextbar.report.calibration import calibration_parts
 from nextbar.report.experiment import config_facts
 from nextbar.report.findings import finding_parts
-from nextbar.report.folds import fold_bands, fold_figure, fold_table, ticker_figure
-from nextbar.report.markup import element, facts, table
+from nextbar.report.folds import fold_bands, fold_table, ticker_figure
 from nextbar.report.page import Section
 from nextbar.report.price import price_figure
 from nextbar.report.scores import number, p_value, signed, tone
@@ -48,14 +49,6 @@ class BacktestFacts(NamedTuple):
         """Scores by predictor."""
         return self.backtest.scores
 
-    def by_fold(self, metric: str) -> dict[str, list[float | None]]:
-        """A metric by predictor and fold, the model first; without the predictors that never have it."""
-        ordered = {self.model: self.scores[self.model], **self.scores}
-        values = {name: [fold.get(metric) for fold in node["by_fold"]] for name, node in ordered.items()}
-        return {
-            name: row for name, row in values.items() if name == self.model or any(value is not None for value in row)
-        }
-
 
 def folds(shown: BacktestFacts) -> Section:
     """The experiment in short, the folds over the price, and the best predictors of each fold."""
@@ -65,7 +58,7 @@ def folds(shown: BacktestFacts) -> Section:
         bands = [fold_bands(shown.backtest.folds)] * len(shown.bars)
         price = price_figure(names, shown.bars, bands, FOLDS, "Price and folds")
     leading = shown.task.leading
-    dates = fold_table(shown.backtest.folds, shown.by_fold(leading), leading)
+    dates = fold_table(shown.backtest.folds, shown.backtest.by_fold(leading), leading)
     return Section("folds", "What was forecast when", [facts(config_facts(shown.config)), price, dates])
 
 
@@ -108,8 +101,8 @@ def by_fold(shown: BacktestFacts) -> Section:
     leading = shown.task.leading
     unit = UNITS.get(leading, leading)
     figures = [
-        fold_figure("fold-leading", f"By fold: {leading}", unit, shown.by_fold(leading), "Lower is better."),
-        fold_figure("fold-direction", "By fold: direction", "right, %", shown.by_fold(DIRECTION),
+        fold_figure("fold-leading", f"By fold: {leading}", unit, shown.backtest.by_fold(leading), "Lower is better."),
+        fold_figure("fold-direction", "By fold: direction", "right, %", shown.backtest.by_fold(DIRECTION),
                     "Share of the moves whose direction was right. With n moves guessing comes within 98 / √n of 50."),
         ticker_figure({shown.model: shown.scores[shown.model], **shown.scores}, leading, unit),
     ]  # fmt: skip

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nextbar.display.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.metrics.scorer import Scorer
-from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
 from nextbar.report.groupings import Grouping, groupings
 from nextbar.report.texts import UNITS
 from nextbar.types import Forecast

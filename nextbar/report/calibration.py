@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from nextbar.display.figure import FAINT, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed, text
+from nextbar.display.markup import element
 from nextbar.metrics.calibration import conformal_in_words
 from nextbar.metrics.task import Task
 from nextbar.report.explorer import bin_labels
-from nextbar.report.figure import FAINT, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed, text
-from nextbar.report.markup import element
 
 _PERCENT = [0, 100]
 

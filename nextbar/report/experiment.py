@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig
-from nextbar.report.figure import Figure
-from nextbar.report.markup import Html, element, facts, table
+from nextbar.display.figure import Figure
+from nextbar.display.markup import Html, element, facts, table
 from nextbar.report.price import Band, price_figure, spans
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from nextbar.report.figure import text
-from nextbar.report.markup import Html, element
+from nextbar.display.figure import text
+from nextbar.display.markup import Html, element
 from nextbar.report.tracks import Track
 
 MAX_BARS = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nextbar.report.markup import Html, element, join, table
+from nextbar.display.markup import Html, element, join, table
 from nextbar.report.scores import number
 from nextbar.tables import is_p_value
 

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from nextbar.bars.dates import from_iso
+from nextbar.display.figure import BASELINE, MODEL, Drawing, Figure, packed, text
+from nextbar.display.markup import Html, table
 from nextbar.report.experiment import date
-from nextbar.report.figure import BASELINE, MODEL, Drawing, Figure, packed, text
-from nextbar.report.markup import Html, table
 from nextbar.report.price import Band
 from nextbar.report.scores import number
-
-RIVALS = tuple(f"var(--rival-{i})" for i in range(1, 7))
-DASHES = ("solid", "dash", "dot")
 
 
 def fold_bands(folds: Sequence[Mapping[str, Any]]) -> list[Band]:
@@ -49,31 +46,6 @@ def fold_table(folds: Sequence[Mapping[str, Any]], values: Mapping[str, Sequence
     head = ("fold", "known until", "forecast from", "until", f"lowest {metric} of the others", "windows",
             f"{metric}, model", f"{metric}, that one")  # fmt: skip
     return table(head, rows, caption="Folds (UTC)", text_columns=5)
-
-
-def fold_figure(key: str, title: str, unit: str, values: Mapping[str, Sequence[float | None]], caption: str) -> Figure:
-    """A line for each predictor over the folds, the model's the thickest, in front, and the first in ``values``."""
-    data = []
-    for i, name in enumerate(values, -1):  # the model, and then its rivals from 0
-        own = i < 0
-        colour = MODEL if own else RIVALS[i % len(RIVALS)]
-        y = [np.nan if v is None else v for v in values[name]]
-        data.append(
-            {
-                "type": "scatter", "mode": "lines+markers", "name": text(name),
-                "x": list(range(1, len(y) + 1)), "y": packed(y, "f8"), "hovertemplate": "%{y:.5g}",
-                "line": {"color": colour, "width": 3 if own else 1.3,
-                         "dash": "solid" if own else DASHES[i // len(RIVALS) % len(DASHES)]},
-                "marker": {"size": 8 if own else 5}, "zorder": int(own),
-            }
-        )  # fmt: skip
-    layout = {
-        "xaxis": {"title": {"text": "fold"}, "dtick": 1},
-        "yaxis": {"title": {"text": unit}},
-        "margin": {"t": 24},
-        "showlegend": False,
-    }
-    return Figure(key, title, {"": Drawing(data, layout)}, caption, height=340, wide=True, legend=True)
 
 
 def ticker_figure(scores: Mapping[str, Any], metric: str, unit: str) -> Figure | None:

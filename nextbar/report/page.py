@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
+from nextbar.display.colours import style_sheet
+from nextbar.display.figure import Figure, script_json
+from nextbar.display.markup import Child, Html, element, join
 from nextbar.report.explorer import Explorer
-from nextbar.report.figure import Figure, script_json
-from nextbar.report.markup import Child, Html, element, join
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def page(title: str, opening: Sequence[Child], sections: Sequence[Section], foot
     }
     return Template(_asset("page.html")).substitute(
         title=join((title,)),
-        style=_asset("report.css"),
+        style=style_sheet() + _asset("report.css"),
         body=body,
         data=script_json(data),
         plotly=get_plotlyjs().replace("</script", "<\\/script"),

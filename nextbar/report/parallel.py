@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nextbar.report.figure import MODEL, Drawing, Figure, text
+from nextbar.display.figure import MODEL, Drawing, Figure, text
 from nextbar.report.trials import Row, written
 from nextbar.searching.leaderboard import short_names
 from nextbar.searching.space.dimensions import Categorical, Dimension

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nextbar.bars.bars import Bars
-from nextbar.report.figure import TRUTH, Drawing, Figure, milliseconds, packed, text
+from nextbar.display.figure import TRUTH, Drawing, Figure, milliseconds, packed, text
 
 POINTS = 3_000
 """of a price line at most"""

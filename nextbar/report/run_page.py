@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nextbar.display.markup import Child, Html, element, join
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
-from nextbar.report.markup import Child, Html, element, join
 from nextbar.report.page import page
 from nextbar.report.run_sections import SECTIONS, RunFacts
 from nextbar.report.scores import tiles, tone, verdict_box

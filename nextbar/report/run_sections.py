@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextbar.config import ExperimentConfig
+from nextbar.display.learning import learning_figures
+from nextbar.display.markup import element
 from nextbar.metrics.comparison import held_against
 from nextbar.metrics.task import Task
 from nextbar.report.breakdown import breakdown_figures
 from nextbar.report.calibration import calibration_parts
 from nextbar.report.experiment import trained_parts
 from nextbar.report.findings import finding_parts
-from nextbar.report.learning import learning_figures
-from nextbar.report.markup import element
 from nextbar.report.page import Section
 from nextbar.report.run_tracks import run_explorer
 from nextbar.report.scores import rivals_table, score_table, step_figure, ticker_table

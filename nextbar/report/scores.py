@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nextbar.display.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
+from nextbar.display.markup import Child, Html, element, join, table
 from nextbar.metrics.comparison import SIGNIFICANT, held_against
-from nextbar.report.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
-from nextbar.report.markup import Child, Html, element, join, table
 from nextbar.report.texts import METRICS
 from nextbar.tables import rival_note
 

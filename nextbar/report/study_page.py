@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.bars.new_bars import read_new_bars
+from nextbar.display.markup import Child, Html, element, join
 from nextbar.metrics.task import Task
-from nextbar.report.markup import Child, Html, element, join
 from nextbar.report.page import page
 from nextbar.report.scores import tiles, tone, verdict_box
 from nextbar.report.study_sections import SECTIONS, StudyFacts

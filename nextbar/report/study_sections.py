@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from nextbar.display.markup import facts
+from nextbar.display.trials import history_figure
+from nextbar.metrics.comparison import neutral_score
 from nextbar.metrics.task import Task
-from nextbar.report.markup import facts
 from nextbar.report.page import Section
 from nextbar.report.parallel import parallel_figure
 from nextbar.report.scores import number
 from nextbar.report.texts import how_to_read
-from nextbar.report.trials import history_figure, importance_figure, leaderboard_html, written
+from nextbar.report.trials import importance_figure, leaderboard_html, written
 from nextbar.searching.importance import LEAST_FOR_IMPORTANCE
 from nextbar.searching.study import Study
 
@@ -74,7 +76,7 @@ def drawn(shown: StudyFacts) -> Section:
 
 def mattered(shown: StudyFacts) -> Section:
     """Importance of the fields, and scores in the order drawn."""
-    neutral = 0.0 if shown.task.output_mode == "distribution" else 1.0
+    neutral = neutral_score(shown.task.output_mode)
     importance = importance_figure(shown.study.importance)
     figures = [figure for figure in (importance, history_figure(shown.study.leaderboard, neutral)) if figure]
     without = f"Importances take {LEAST_FOR_IMPORTANCE} finished trials and more than one choice."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nextbar.report.markup import Html, element
+from nextbar.display.markup import Html, element
 
 METRICS = {
     "mae": "mean absolute error, price",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar.report.figure import packed, text
+from nextbar.display.figure import packed, text
 
 _DAY = 86_400
 _SATURDAY, _SUNDAY = 5, 6

@@ -9,12 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nextbar.errors import RunError
 from nextbar.files import LARGEST, read_bytes, write_whole
 from nextbar.runs.records import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KEYS = ("epoch", "step")
 
@@ -76,6 +80,26 @@ def read_metrics(run_dir: Path | str) -> list[dict[str, float]]:
         {name: int(cell) if name in _KEYS else float(cell) for name, cell in row.items() if cell}
         for row in _read(Path(run_dir) / METRICS)[1]
     ]
+
+
+def read_history(run_dirs: Sequence[Path]) -> pd.DataFrame:
+    """``metrics.csv`` as a frame, a row for each epoch; NaN where an epoch lacks a metric.
+
+    Args:
+        run_dirs: of one run; or of several, whose folders then stand in a first column ``run``.
+
+    Raises:
+        RunError: no run, or one without such a file.
+    """
+    import pandas as pd
+
+    if not run_dirs:
+        raise RunError("the model has no run folder, so its epochs are not known; load it from one")
+    frames = [pd.DataFrame(read_metrics(run_dir)) for run_dir in run_dirs]
+    if len(run_dirs) > 1:
+        for run_dir, frame in zip(run_dirs, frames, strict=True):
+            frame.insert(0, "run", str(run_dir))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _csv_text(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:

@@ -16,7 +16,7 @@ from nextbar.files import write_whole
 from nextbar.searching.outcome import best_so_far
 from nextbar.searching.space.space import Space
 from nextbar.searching.trials import FACTS, LEASED
-from nextbar.tables import plain_table
+from nextbar.tables import plain_table, rounded, signed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -110,25 +110,35 @@ def leaderboard_table(rows: Sequence[Row], space: Space, most: int = SHOWN) -> T
     """The table for a terminal, the best first, ``most`` rows at most."""
     from rich.text import Text
 
+    head, cells = leaderboard_cells(rows, space, most)
+    names = {*space.dimensions, *short_names(list(space.dimensions)).values()}
+    table = plain_table(head, right=[name for name in head if name not in (*names, "status", "reason")])
+    for row, texts in zip(rows, cells, strict=False):
+        style = "bold" if row["rank"] == 1 else "red" if row["status"] in ("failed", "diverged") else None
+        table.add_row(*map(Text, texts), style=style)
+    return table
+
+
+def leaderboard_cells(rows: Sequence[Row], space: Space, most: int) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table for people, the best first, ``most`` rows at most."""
     fields = short_names(list(space.dimensions))
     scores = ("ranking_score", "test", "test_baseline", "test_strongest", "test_skill")
     with_reason = any(row["reason"] for row in rows[:most])
     head = ["rank", "trial", "status", scores[0], "best_epoch", *scores[1:], *fields.values(), "seconds",
             *(["reason"] if with_reason else [])]  # fmt: skip
-    table = plain_table(head, right=("rank", "trial", "best_epoch", "seconds", *scores))
+    shown = []
     for row in rows[:most]:
         cells = [row["rank"], row["trial"], row["status"], _rounded(row["ranking_score"]), row["best_epoch"]]
         cells += [_rounded(row[name]) for name in scores[1:4]]
-        cells += ["" if row["test_skill"] is None else f"{row['test_skill']:+.4f}"]
+        cells += [signed(row["test_skill"])]
         cells += [_rounded(row[name]) for name in fields]
         cells += ["" if row["seconds"] is None else f"{row['seconds']:.1f}", *([row["reason"]] if with_reason else [])]
-        style = "bold" if row["rank"] == 1 else "red" if row["status"] in ("failed", "diverged") else None
-        table.add_row(*(Text(_cell(cell)) for cell in cells), style=style)
-    return table
+        shown.append(list(map(_cell, cells)))
+    return head, shown
 
 
 def _rounded(value: Any) -> Any:
-    return f"{value:.5g}" if isinstance(value, float) else value
+    return rounded(value) if isinstance(value, float) else value
 
 
 def _cell(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -13,30 +13,40 @@ from optuna.trial import FrozenTrial, TrialState
 from nextbar.arguments import strict_arguments
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
+from nextbar.display.figure import Figure
+from nextbar.display.markup import Child
+from nextbar.display.shown import Shown
+from nextbar.display.trials import history_figure
 from nextbar.errors import NextbarError, RunError
 from nextbar.folders import told_as_damage
 from nextbar.logger import console
 from nextbar.metrics.bootstrap import SkillInterval, skill_interval
+from nextbar.metrics.comparison import neutral_score
 from nextbar.metrics.luck import Luck
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_summary
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.importance import field_importance
-from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_table
+from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_cells, leaderboard_table, row_of
 from nextbar.searching.optuna_study import load_study
 from nextbar.searching.space.space import Space
 from nextbar.searching.storage import open_storage, storage_failures
 from nextbar.searching.trials import OWNER, counted, run_name
 from nextbar.searching.winner import winner_luck
-from nextbar.tables import print_whole
+from nextbar.tables import print_whole, rounded, signed
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
 
+FEW = 5
+"""trials that a notebook shows"""
+
+
 @strict_arguments
-class Study:
+class Study(Shown):
     """The result of a search.
 
     Args:
@@ -202,7 +212,7 @@ class Study:
             out: where to; None: standard error, as all of nextbar's messages.
         """
         out = out or console()
-        print_whole(out, leaderboard_table(self.leaderboard, self.space))
+        print_whole(out, leaderboard_table(self.leaderboard, self.space), keys=2)
         for line in self.lines():
             out.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -226,5 +236,41 @@ class Study:
         """The experiment of a trial."""
         return self.space.config(trial.params)
 
-    def __repr__(self) -> str:
-        return f"Study({str(self.path)!r}, {len(self.trials)} trials)"
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickles: opened anew in its folder, so that no pickle holds a connection or a database's password."""
+        return Study.load, (self.path, None, self._bars)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The trials in the order drawn as a pandas frame, a row for each, with the columns of ``leaderboard.csv``."""
+        import pandas as pd
+
+        rows: list[Row] = sorted(self.leaderboard, key=lambda row: row["trial"])
+        return pd.DataFrame(rows)
+
+    def _title(self) -> str:
+        return str(self.path)
+
+    def _headline(self) -> str:
+        best = best_of(self.trials)
+        if best is None:
+            return self.tried
+        row = row_of(best, self.space)
+        leading = Task.of(self.config(best)).leading
+        words = f"{len(self.trials)} trials, best is trial {best.number}: ranking score {rounded(row['ranking_score'])}"
+        if row["test"] is None:
+            return words
+        rival = row["strongest"] or "the baseline"
+        held = row["test_strongest" if row["strongest"] else "test_baseline"]
+        skill = "" if row["test_skill"] is None else f", skill {signed(row['test_skill'])}"
+        return (
+            f"{words}; test: {leading} {rounded(row['test'])} beside {rounded(held) or 'undefined'} of {rival}{skill}"
+        )
+
+    def _scores(self) -> tuple[Sequence[str], Sequence[Sequence[Child]]]:
+        return leaderboard_cells(self.leaderboard, self.space, FEW)
+
+    def _chart(self) -> Figure | None:
+        best = best_of(self.trials)
+        mode = None if best is None else Task.of(self.config(best)).output_mode
+        return None if mode is None else history_figure(self.leaderboard, neutral_score(mode))

@@ -9,10 +9,11 @@ from typing import Any
 
 from nextbar.data.splits import Cuts
 from nextbar.data.window_spec import LAYOUT
+from nextbar.runs.shown_run import ShownRun
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(ShownRun):
     """Where a training lies, how it ended, and its scores."""
 
     run_dir: Path
@@ -24,6 +25,19 @@ class Result:
     """by span (``validation``, ``test``): ``model``, ``baseline``, ``strongest``, ``skill``, ``by_ticker``, ..."""
     message: str = ""
     """why it ended, where the status does not say it"""
+
+    def _title(self) -> str:
+        best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
+        return f"{self.run_dir}, {self.status.replace('_', ' ')}{best}"
+
+    def _headline(self) -> str:
+        return super()._headline() or self.message
+
+    def _run_dirs(self) -> tuple[Path, ...]:
+        return (self.run_dir,)
+
+    def _reports(self) -> dict[str, Any]:
+        return self.metrics
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 
 from nextbar.logger import get_logger
 from nextbar.runs.metrics_csv import MetricsCsv
-from nextbar.tables import LEADING, rounded
+from nextbar.tables import leading_of, rounded
 
 
 class Tracker:
@@ -80,7 +80,7 @@ class Tracker:
 
 def _line(title: str, row: Mapping[str, float], extra: Mapping[str, float]) -> str:
     """Return one line: losses and the leading metric, by span, and the pace."""
-    leading = next((name for name in LEADING if any(tag.endswith(f"/{name}") for tag in row)), "")
+    leading = leading_of(row)
     shown = [tag for tag in row if tag.rpartition("/")[2] in ("loss", leading)]
     pace = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in extra.items()]
     return "  ".join([title, *(f"{tag} {rounded(row[tag])}" for tag in shown), *pace])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from backtests import (
 )
 from builders import make_bars, make_frame
 from experiments import GRID
+from page_text import Text
 from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
@@ -42,6 +44,22 @@ def nll(rows: pd.DataFrame) -> np.ndarray:
     """Of the percent log return: the density of the price, times how much the price changes with it."""
     density = norm.logpdf(rows["actual"], rows["close"], rows["scale"])
     return -density - np.log(rows["actual"] / 100)
+
+
+def test_a_backtest_shows_itself_and_can_be_pickled(whole: Backtest) -> None:
+    line, headline = repr(whole).splitlines()
+    nll = whole.scores["transformer"]["pooled"]["nll"]
+    assert line.startswith(f"Backtest: {whole.path}, 2 folds, ")
+    assert headline.startswith(f"  transformer: nll {nll:.5g} beside ") and f"of {whole.strongest}, skill " in headline
+    html = Text(whole._repr_html_())
+    assert all(name in html.said for name in NAMES) and "svg" in html.tags and html.tags.count("tr") == 1 + len(NAMES)
+    history = whole.history
+    assert len(history) == 2 * len(NAMES) and set(history["predictor"]) == set(NAMES)
+    own = history[history["predictor"] == "transformer"]["nll"]
+    np.testing.assert_array_equal(own, [fold["nll"] for fold in whole.scores["transformer"]["by_fold"]])
+    np.testing.assert_array_equal(whole.plot().data[0].y, own)
+    again = pickle.loads(pickle.dumps(whole))
+    assert again.path == whole.path and again.summary == whole.summary and repr(again) == repr(whole)
 
 
 def test_everybody_forecasts_the_same_windows_once(whole: Backtest) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,6 +46,41 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MadeRun]:
 @pytest.fixture(scope="module")
 def forecasters(made: dict[str, MadeRun]) -> dict[str, Forecaster]:
     return {name: run.load() for name, run in made.items()}
+
+
+IN_ANOTHER_PROCESS = """
+import pickle, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+for name in sys.argv[2:]:
+    forecaster, frame = pickle.loads((folder / name).read_bytes())
+    (folder / f"{name} said").write_bytes(pickle.dumps((forecaster.predict(frame, last_only=False), repr(forecaster))))
+"""
+
+
+def test_a_pickled_forecaster_says_the_same_in_another_process(
+    made: dict[str, MadeRun], forecasters: dict[str, Forecaster], tmp_path: Path
+) -> None:
+    """Bit for bit, also of an ensemble."""
+    run = made["distribution"]
+    pickled = {name: (forecaster, made[name].frame) for name, forecaster in forecasters.items()}
+    pickled["ensemble"] = (Forecaster.load([run.run_dir, run.run_dir]), run.frame)
+    for name, content in pickled.items():
+        (tmp_path / name).write_bytes(pickle.dumps(content))
+    subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS, str(tmp_path), *pickled], check=True, timeout=300)
+    for name, (forecaster, frame) in pickled.items():
+        said, shown = pickle.loads((tmp_path / f"{name} said").read_bytes())
+        pd.testing.assert_frame_equal(said, forecaster.predict(frame, last_only=False), check_exact=True)
+        assert shown == repr(forecaster) and "\n  " in shown
+    assert repr(pickled["ensemble"][0]).startswith(f"Forecaster: ensemble of 2 models, {run.run_dir}")
+
+
+def test_a_copy_forecasts_alike_and_is_another(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:
+    forecaster = forecasters["mean"]
+    copied = copy.deepcopy(forecaster)
+    frame = made["mean"].frame
+    pd.testing.assert_frame_equal(copied.predict(frame), forecaster.predict(frame), check_exact=True)
+    assert copied.params is not forecaster.params
 
 
 def history(run: MadeRun, row: int) -> pd.DataFrame:

@@ -21,12 +21,12 @@ from trainings import train
 
 from nextbar.backtesting import backtest
 from nextbar.checksums import write_json, write_text
+from nextbar.display.folds import fold_figure
 from nextbar.errors import DataError, RunError
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.report.explorer import Explorer, bin_labels
-from nextbar.report.folds import fold_figure
 from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
 from nextbar.runs.records import read_summary

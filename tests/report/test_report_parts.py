@@ -16,12 +16,12 @@ from markets import local_clock
 from page_text import KINDS, Text, unpacked
 
 from nextbar.bars.columns import PRICES
+from nextbar.display.figure import packed, script_json
+from nextbar.display.folds import fold_figure
+from nextbar.display.markup import element, join, table
 from nextbar.report.breakdown import parts
 from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
-from nextbar.report.figure import packed, script_json
-from nextbar.report.folds import fold_figure
 from nextbar.report.groupings import Grouping, groupings, quintile, volatility
-from nextbar.report.markup import element, join, table
 from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
 from nextbar.report.scores import number, signed

@@ -10,10 +10,11 @@ import pytest
 from browser import Browser, open_browser
 from searches import BARS, searched
 
+from nextbar.display.trials import history_figure
 from nextbar.errors import RunError
 from nextbar.report import write_report
 from nextbar.report.parallel import parallel_figure
-from nextbar.report.trials import history_figure, importance_figure
+from nextbar.report.trials import importance_figure
 from nextbar.searching import Study
 
 SPACE = {

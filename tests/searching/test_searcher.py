@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import logging
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import make_bars, make_config
 from optuna.trial import TrialState
+from page_text import Text
 from searches import BARS, Pretender, searched
 from spaces import given, make_space
 
@@ -354,7 +357,11 @@ def test_a_study_is_loaded_as_it_was_left(pretender: Pretender, tmp_path: Path) 
     study = searched(tmp_path, SEEDS, 3)
     loaded = Study.load(tmp_path / "test")
     assert loaded.best == study.best and loaded.leaderboard == study.leaderboard and loaded.space == study.space
-    assert "3 trials" in repr(loaded)
+    assert "3 trials" in repr(loaded) and "mae" in repr(loaded) and len(repr(loaded).splitlines()) == 2
+    assert loaded.history["trial"].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(loaded.plot().data[0].y, loaded.history["ranking_score"])
+    html = Text(loaded._repr_html_())
+    assert repr(loaded).splitlines()[1].strip() in html.said and "svg" in html.tags and html.tags.count("tr") == 4
     with pytest.raises(RunError, match=r"is no study: it has no study\.yaml"):
         Study.load(tmp_path)
     (tmp_path / "test" / "study.yaml").write_text("format: 99\nstudy_name: test\n")
@@ -440,6 +447,15 @@ def test_bad_options_are_one_message_before_anything_is_written(
         searched(tmp_path, options.pop("search_", SEEDS), **{"n_trials": 1, **options})
     assert words in str(error.value) and "secret" not in str(error.value)
     assert list(tmp_path.iterdir()) == [] == pretender.configs and Path(__file__).read_bytes() == source
+
+
+def test_a_pickled_study_is_opened_anew_and_holds_no_password(pretender: Pretender, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/study.db"
+    study = searched(tmp_path, SEEDS, 2, storage=storage)
+    again = pickle.loads(pickle.dumps(study))
+    assert again.best == study.best and again.leaderboard == study.leaderboard and repr(again) == repr(study)
+    study.optuna._storage._backend.url = "postgresql://me:hunter2@host/name"
+    assert b"hunter2" in pickle.dumps(study.optuna) and b"hunter2" not in pickle.dumps(study)
 
 
 def test_a_password_is_never_written_down(pretender: Pretender, tmp_path: Path) -> None:

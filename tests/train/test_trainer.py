@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from builders import make_bars, make_frame
 from filelock import FileLock
+from page_text import Text
 from trainings import BARS, assert_same_run, interrupt, make_config, train
 
 from nextbar.config import ExperimentConfig
@@ -27,6 +30,32 @@ from nextbar.train.trainer import Result, Trainer
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """Four epochs without anything in the way."""
     return train(tmp_path_factory.mktemp("undisturbed"), num_epochs=4)
+
+
+def test_a_result_shows_itself_and_can_be_pickled(undisturbed: Result) -> None:
+    report = undisturbed.metrics["test"]
+    mae, held = report["model"]["mae"], report["strongest"]["mae"]
+    line, headline = repr(undisturbed).splitlines()
+    assert line == f"Result: {undisturbed.run_dir}, finished, best epoch {undisturbed.best_epoch}"
+    assert headline.startswith(f"  test: mae {mae:.5g} beside {held:.5g} of {report['strongest_name']}, skill ")
+    html = Text(undisturbed._repr_html_())
+    assert headline.strip() in html.said and {"table", "svg"} <= set(html.tags)
+    history = undisturbed.history
+    assert history["epoch"].tolist() == [1, 2, 3, 4] and history["step"].dtype == int
+    assert history.to_dict("records") == read_metrics(undisturbed.run_dir)
+    curves = {trace.name: trace for trace in undisturbed.plot().data}
+    np.testing.assert_array_equal(curves["validation"].y, history["validation/mae"])
+    assert report["strongest_name"] in curves
+    assert pickle.loads(pickle.dumps(undisturbed)) == undisturbed
+
+
+def test_what_is_no_longer_there_is_said(undisturbed: Result, tmp_path: Path) -> None:
+    moved = replace(undisturbed, run_dir=tmp_path / "gone")
+    assert "has no metrics.csv" in Text(moved._repr_html_()).said
+    with pytest.raises(RunError, match=r"has no metrics\.csv"):
+        _ = moved.history
+    nothing = replace(moved, metrics={}, status="diverged", best_epoch=None, message="the loss is no number")
+    assert repr(nothing) == f"Result: {moved.run_dir}, diverged\n  the loss is no number"
 
 
 def test_a_result_says_what_the_summary_says(undisturbed: Result) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nextbar.report.figure import BASELINE, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed, text
+from nextbar.display.figure import BASELINE, MODEL, TRUTH, VALIDATION, Drawing, Figure, Trace, packed, text
 
 COLOURS = {"train": TRUTH, "validation": VALIDATION, "test": MODEL}
 

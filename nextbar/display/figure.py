@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.report.markup import Html, element
+from nextbar.display.markup import Html, element
 
 Trace = dict[str, Any]
 
@@ -94,6 +94,13 @@ def packed(values: Any, dtype: str = "f4") -> dict[str, str]:
     """
     raw = np.ascontiguousarray(np.asarray(values, dtype=f"<{dtype}")).tobytes()
     return {"dtype": dtype, "bdata": base64.b64encode(raw).decode()}
+
+
+def unpacked(array: Any) -> Any:
+    """What ``packed`` was given; a list as it is."""
+    if not isinstance(array, Mapping):
+        return array
+    return np.frombuffer(base64.b64decode(array["bdata"]), f"<{array['dtype']}")
 
 
 def milliseconds(time_N: np.ndarray) -> dict[str, str]:
