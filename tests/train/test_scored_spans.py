@@ -79,7 +79,7 @@ def test_a_refit_has_a_rival_that_knows_all_bars_too(tmp_path: Path, fits: list[
     chosen, record = read_rival(first.run_dir), read_rival(again.run_dir)
     assert chosen is not None and record is not None and record["fitted"] != chosen["fitted"]
     assert (record["name"], record["validation"]) == (chosen["name"], chosen["validation"])
-    assert fits[1] > fits[0] and read_summary(again.run_dir)["metrics"] == {}
+    assert len(fits) == 1 and read_summary(again.run_dir)["metrics"] == {}
     assert Rival.from_dict(record, Task(output_mode="mean")).baseline is not None
 
 
