@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
-from nextbar.errors import ConfigError, DataError, nearest
+from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts.freqtrade import freqtrade_frame
 from nextbar.forecasts.nixtla import nixtla_frame
 from nextbar.forecasts.shapes import checked_table
@@ -65,7 +66,8 @@ def format_called(name: str) -> ForecastFormat:
         ConfigError: there is none.
     """
     if name not in FORMATS:
-        hint = nearest(name, FORMATS) if isinstance(name, str) else f"; there are {', '.join(FORMATS)}"
+        near = difflib.get_close_matches(str(name), FORMATS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"format: found {name!r}, should be one of {', '.join(FORMATS)}{hint}")
     return FORMATS[name]
 
