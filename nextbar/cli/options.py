@@ -56,6 +56,19 @@ As = Annotated[
         "--as", metavar="FORMAT", help="What the forecasts are for: table, nixtla, vectorbt, freqtrade, jsonl, parquet."
     ),
 ]
+Now = Annotated[
+    str | None,
+    typer.Option(
+        "--now",
+        metavar="DATE|now",
+        help="Leave out bars that close later.",
+        show_default="now, for bars that reach up to it",
+    ),
+]
+Levels = Annotated[
+    str | None,
+    typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; show tracebacks. Slower.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]
 

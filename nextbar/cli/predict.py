@@ -10,7 +10,7 @@ import typer
 
 from nextbar.cli.answer import answer, answer_bytes
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Named, Runs, Tickers, listed
+from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Levels, Named, Now, Runs, Tickers, listed
 from nextbar.errors import ConfigError
 from nextbar.folders import told_as_damage
 
@@ -38,20 +38,9 @@ def predict(
         ),
     ] = None,
     as_format: As = "table",
-    levels: Annotated[
-        str | None,
-        typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
-    ] = None,
+    levels: Levels = None,
     every: Annotated[bool, typer.Option("--all", help="Forecast from every bar, not from the last one alone.")] = False,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            "--now",
-            metavar="DATE|now",
-            help="Leave out bars that close later.",
-            show_default="now, for bars that reach up to it",
-        ),
-    ] = None,
+    now: Now = None,
     tickers: Tickers = None,
     fit_scaler: FitScaler = False,
     conformal: Conformal = False,

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import Data, FitScaler, Named, Quiet, Run, Tickers, listed, set_level
+from nextbar.cli.options import Data, FitScaler, Levels, Named, Now, Quiet, Run, Tickers, listed, set_level
 from nextbar.folders import told_as_damage
 
 if TYPE_CHECKING:
@@ -38,19 +38,8 @@ def update(
         bool, typer.Option("--revised", help="Go on although bars were revised that the log knows; they are named.")
     ] = False,
     fit_scaler: FitScaler = False,
-    now: Annotated[
-        str | None,
-        typer.Option(
-            "--now",
-            metavar="DATE|now",
-            help="Leave out bars that close later.",
-            show_default="now, for bars that reach up to it",
-        ),
-    ] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
-    ] = None,
+    now: Now = None,
+    levels: Levels = None,
     quiet: Quiet = False,
 ) -> None:
     """Bring a run up to date, as a daily job: check the new bars, forecast, score what has come due, refit when told.

@@ -77,12 +77,12 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
         yield f"indicators {', '.join(own)} are your own, which are Python code; put them into the bars as columns"
     if preparation.spec.layout == 1:
         yield "its windows have a layout of before (1), that of the first version; train it anew"
-    for asked, names in {
+    for state, names in {
         "known ahead": [c.name for c in preparation.spec.covariates if c.ahead],
         "empty in places": [c.name for c in preparation.spec.covariates if c.aged],
     }.items():
         if names:
-            yield f"its columns {', '.join(names)} are {asked}, which an export cannot fill in"
+            yield f"its columns {', '.join(names)} are {state}, which an export cannot fill in"
     others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
     unknown = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
     if unknown:
