@@ -42,9 +42,13 @@ class Checked:
 
     @model_validator(mode="after")
     def _consistent(self: T) -> T:
+        self._complete()  # type: ignore[attr-defined]
         if conflicts := list(self._conflicts()):  # type: ignore[attr-defined]
             raise PydanticCustomError("conflicts", "fields at odds", {"conflicts": conflicts})
         return self
+
+    def _complete(self) -> None:
+        """Put what follows from other fields where nothing was given."""
 
     def _conflicts(self) -> Iterator[str]:
         """Problems between fields that are each right on their own."""
