@@ -221,6 +221,8 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _hint(kind: str, annotation: Any, metadata: Sequence[Any], value: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(filter(None, (_hint(kind, *_parts(one), value) for one in get_args(annotation))), "")
     if choices := _choices(metadata):
         return choices.hint(value)
     if kind == "literal_error" and isinstance(value, str):
@@ -235,8 +237,15 @@ def _choices(metadata: Sequence[Any]) -> OneOf | None:
     return next((item for item in metadata if isinstance(item, OneOf)), None)
 
 
+def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type, and what is said of it."""
+    return (
+        (get_args(annotation)[0], get_args(annotation)[1:]) if get_origin(annotation) is Annotated else (annotation, ())
+    )
+
+
 def _bare(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return _parts(annotation)[0]
 
 
 def is_config(annotation: Any) -> bool:
