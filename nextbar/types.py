@@ -7,6 +7,7 @@ Array names end in their axes, one letter each:
     F  input features            D  model width                 R  rows (bars) of all series, end to end
     K  bins                      G  feature groups with statistics and a spread token of their own
     M  laws of a mixture         A  numbers known ahead of a predicted bar
+    Q  quantiles
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class Forecast(NamedTuple):
     scales_NHM: np.ndarray | None = None
     dfs_NHM: np.ndarray | None = None
     skews_NHM: np.ndarray | None = None
+    quantiles_NHQ: np.ndarray | None = None
+    """changes that the outcome stays below with the ``shares`` of a task, where a forecast has them and no law"""
 
     @property
     def own(self) -> Law:

@@ -31,6 +31,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
+from nextbar.rivals import rival_called
 from nextbar.runs.records import write_bars_record
 
 
@@ -45,6 +46,7 @@ def backtest(
     embargo: int = 0,
     predictors: Sequence[Predictor] = (),
     baselines: bool | Sequence[str] = True,
+    rivals: Sequence[str] = (),
     conformal: bool = False,
     levels: Sequence[float] = LEVELS,
     overwrite: bool = False,
@@ -72,6 +74,8 @@ def backtest(
         predictors: objects with ``fit(frame)`` and ``predict(frame)``, see :class:`nextbar.baselines.Predictor`.
         baselines: all that apply, none, or those of these names. The one that was best on the validation span of the
             first fold is what the verdict holds the model against.
+        rivals: forecasters of other libraries by name, such as ``statsforecast:AutoETS(season_length=24)`` or
+            ``chronos:FOLDER``, see :func:`nextbar.rivals.rival_called`; as objects they are ``predictors``.
         conformal: adjust the model's intervals by the validation residuals of each fit.
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
         overwrite: throw an earlier backtest of the same folder away and train anew.
@@ -91,7 +95,7 @@ def backtest(
     require_alone("a backtest")
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
-        levels=levels,
+        levels=levels, rivals=rivals,
     )  # fmt: skip
     config = ExperimentConfig.of(config)
     task = Task.of(config)
@@ -99,6 +103,9 @@ def backtest(
         require_distribution(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
+    own_code = bool(predictors)  # which may have changed
+    if isinstance(predictors, (list, tuple)):
+        predictors = [*map(rival_called, options.rivals), *predictors]
     others = participants(task, options.baselines, predictors, ModelPredictor.name)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
@@ -114,7 +121,7 @@ def backtest(
     }
     with folder.claimed(overwrite):
         former = folder.read()
-        if former.get("status") == "finished" and former.get("options") == plain_options and not predictors:
+        if former.get("status") == "finished" and former.get("options") == plain_options and not own_code:
             get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
         else:
             facts = {

@@ -87,6 +87,12 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
             gap_NH = np.maximum(gap_NH, np.abs(a_NH - b_NH) / size_NH)
         elif a_NH is not b_NH:
             return np.full(gap_NH.shape, np.inf)
+    if first.quantiles_NHQ is not None and second.quantiles_NHQ is not None:
+        last_NH = np.broadcast_to(keys.last_close_N[:, None], gap_NH.shape)
+        parts = [np.moveaxis(quantiles, -1, 0) for quantiles in (first.quantiles_NHQ, second.quantiles_NHQ)]
+        for q_NH, r_NH in zip(*parts, strict=True):
+            size_NH = 1.0 if task.target == "log_return" else np.abs(last_NH)  # as closes are, relative to the price
+            gap_NH = np.maximum(gap_NH, np.abs(q_NH - r_NH) / size_NH)
     if direction_only:
         assert first.location_NH is not None and second.location_NH is not None
         gap_NH[np.sign(first.location_NH) != np.sign(second.location_NH)] = np.inf

@@ -17,6 +17,12 @@ def _names_or_flag(value: Any) -> Any:
     raise ValueError("should be True, False or a list of names, such as [persistence, drift]")
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError("should be a list of names, such as [statsforecast:AutoETS, chronos:FOLDER]")
+    return value
+
+
 def _shares(value: Any) -> tuple[float, ...]:
     if not isinstance(value, tuple):
         raise ValueError("should be a list of shares, such as [0.5, 0.8]")
@@ -41,6 +47,8 @@ class BacktestOptions(Checked):
     """Bars between what is learnt from and what is forecast, and between training and validation."""
     baselines: Annotated[Any, PlainValidator(_names_or_flag)] = True
     """All baselines that apply, none, or those of these names."""
+    rivals: Annotated[Any, PlainValidator(_names)] = ()
+    """Forecasters of other libraries, such as statsforecast:AutoETS or chronos:FOLDER."""
     conformal: Flag = False
     """Adjust the model's intervals by the validation residuals of each fit."""
     levels: Annotated[Any, PlainValidator(_shares)] = LEVELS

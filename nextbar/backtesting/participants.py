@@ -13,6 +13,7 @@ from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
+from nextbar.rivals import LibraryRival
 from nextbar.types import Forecast
 
 Kind = Literal["model", "baseline", "own"]
@@ -36,6 +37,11 @@ class Participant:
         return is_direction_only(self.predictor)
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares whose quantiles it gives instead of a law."""
+        return tuple(getattr(self.predictor, "shares", ()))
+
+    @property
     def words(self) -> str:
         """Its name in a sentence."""
         return str(getattr(self.predictor, "in_words", self.name))
@@ -50,17 +56,31 @@ class Participant:
             self.predictor.fit(self._own_copy(frame))
 
     def ask(self, frame: Any, keys: Keys, task: Task, where: object) -> Forecast:
-        """Its forecasts for ``keys``; a predictor of the direction alone may give closes in every output mode.
+        """Its forecasts for ``keys``, those of a ``distribution`` as a law, quantiles or closes, as the predictor says; one
+        of the direction alone may give closes in every output mode.
 
         Raises:
             RunError: it fails; the message names it.
             DataError: its table lacks rows or columns, or holds impossible values.
         """
         with self._answering("predict", where):
-            table = self.predictor.predict(self._own_copy(frame))
+            # other libraries are slow: they are asked for the origins that are scored, and no others
+            origins = (keys,) if isinstance(self.predictor, LibraryRival) else ()
+            table = self.predictor.predict(self._own_copy(frame), *origins)
         if self.direction_only and "close" in getattr(table, "columns", ()):
             task = replace(task, output_mode="mean", edges=())
+        elif task.output_mode == "distribution" and getattr(self.predictor, "closes_only", False):
+            task = replace(task, output_mode="mean")
+        elif task.output_mode == "distribution" and self.shares:
+            task = replace(task, output_mode="quantiles", shares=self.shares)
         return read(table, keys, task, source=f"{self.name}, {where}")
+
+    def question(self, forecast: Forecast, task: Task) -> Task:
+        """The task that its forecast is scored by: that of the experiment, or of quantiles or closes alone."""
+        if forecast.quantiles_NHQ is not None:
+            return replace(task, output_mode="quantiles", shares=self.shares)
+        bare = forecast.scale_NH is None and forecast.log_probs_NHK is None
+        return replace(task, output_mode="mean", edges=()) if bare else task
 
     def _own_copy(self, frame: Any) -> Any:
         return frame.copy() if self.kind == "own" else frame  # a user's code may change it
@@ -103,7 +123,8 @@ def participants(
             raise ConfigError(
                 f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
             )
-        members.append(Participant(predictor, "own"))
+        asked = getattr(predictor, "for_task", None)
+        members.append(Participant(asked(task) if callable(asked) else predictor, "own"))
     taken = [model]
     for participant in members:
         if participant.name in taken:
@@ -149,9 +170,3 @@ def with_ranges(members: Sequence[Participant], history: Any, where: object) -> 
                 continue
         kept.append(member)
     return kept
-
-
-def same_question(forecast: Forecast, task: Task) -> Task:
-    """The task that a forecast is scored by: its own, or that of ``mean`` for closes alone in another output mode."""
-    bare = forecast.scale_NH is None and forecast.log_probs_NHK is None
-    return replace(task, output_mode="mean", edges=()) if bare else task

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
+from nextbar.backtesting.times import KINDS, read_times, total
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.display.figure import Figure
 from nextbar.display.folds import fold_figure
@@ -30,6 +31,7 @@ SHOWN = {
     "discrete_grid": ("log_loss", "brier", "acc", "acc_dir"),
 }
 """metrics of the printed table, the leading metric first; ``summary.json`` has them all"""
+QUANTILES = "~ crps by the quantile score; skill and p are against the model's own quantiles at the same shares."
 HIGHER = frozenset({"acc", "acc_dir"})
 """metrics of which more is better"""
 
@@ -116,6 +118,15 @@ class Backtest(Shown):
             for predictor, node in self.scores.items()
         )
 
+    @cached_property
+    def seconds(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What each predictor took: ``fit`` and ``predict``, seconds by the fold's number; empty of earlier versions."""
+        return read_times(self.path)
+
+    def seconds_of(self, name: str) -> float | None:
+        """What a predictor took over all folds, to be fitted and to forecast; None where it was not measured."""
+        return total(self.seconds.get(name, {}), *KINDS)
+
     def by_fold(self, metric: str) -> dict[str, list[float | None]]:
         """A metric by predictor and fold, the model first; without the predictors that never have it."""
         model = self.summary["model"]
@@ -168,21 +179,28 @@ class Backtest(Shown):
 
         windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
         metrics = self._metrics
-        numbers = (*metrics, "skill", "p")
+        numbers = (*metrics, "skill", "p", *(("seconds",) if self.seconds else ()))
         title = f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
         table = plain_table(("predictor", *numbers), right=numbers, title=title)
-        best = {name: _best(name, [node["pooled"].get(name) for node in self.scores.values()]) for name in metrics}
+        by_quantiles = {name for name, node in self.scores.items() if node.get("shares")}
+        laws = [node["pooled"] for name, node in self.scores.items() if name not in by_quantiles]
+        everybody = [node["pooled"] for node in self.scores.values()]
+        best = {m: _best(m, [p.get(m) for p in (laws if m == "crps" else everybody)]) for m in metrics}
         for name, node in self.scores.items():
             cells = [Text(name, style="bold" if name == model else "")]
             for metric in metrics:
                 value = node["pooled"].get(metric)
-                marked = value is not None and value == best[metric]
-                cells.append(Text(rounded(value) + ("*" if marked else ""), style="bold" if marked else ""))
-            gain, test = node["skill"].get(metrics[0]), node["diebold_mariano"]
+                other_rule = metric == "crps" and name in by_quantiles
+                marked = value is not None and value == best[metric] and not other_rule
+                sign = "~" if other_rule else "*" if marked else ""
+                cells.append(Text(rounded(value) + sign, style="bold" if marked else ""))
+            gain, test = node["skill"].get(node.get("leading", metrics[0])), node["diebold_mariano"]
             style = "" if not gain else "green" if gain > 0 else "red"
             cells.append(Text(signed(gain), style=style))
-            table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""))
-        lines = [node["verdict"] for name, node in self.scores.items() if name != model]
+            took = (rounded(self.seconds_of(name)),) if self.seconds else ()
+            table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""), *took)
+        lines = [QUANTILES] if by_quantiles else []
+        lines += [node["verdict"] for name, node in self.scores.items() if name != model]
         lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
         lines += [finding["sentence"] for finding in self.tests.values()]
         strongest, own = self.strongest, self.scores[model]

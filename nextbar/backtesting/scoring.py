@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.participants import Participant, same_question
+from nextbar.backtesting.participants import Participant
 from nextbar.data.dataset import Dataset
 from nextbar.errors import DataError
 from nextbar.metrics.calibration import calibration_report
@@ -19,6 +19,7 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import Examined, Finding
 from nextbar.metrics.findings import findings
 from nextbar.metrics.multiplicity import listed
+from nextbar.metrics.quantile_score import with_quantiles
 from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer, Scores
 from nextbar.metrics.task import Task
@@ -78,10 +79,11 @@ class FoldScorer:
         """By name, plain values, the model first.
 
         ``pooled`` {metric: value}, ``by_fold`` a list of such, ``by_ticker`` {name: such}; ``kind``,
-        ``direction_only``; ``diebold_mariano`` of the model against it (None for the model, for directions, where the
-        two are identical), ``skill`` of the model over it, ``beaten`` (by more than luck; None: too few origins to
-        say), ``verdict`` in words. The model's own ``verdict`` is that against the strongest, where there is one, and
-        ``overall`` says whom it beats.
+        ``direction_only``; ``leading`` (the error that the model is compared with it on: that of the experiment, or of
+        closes alone, or ``crps`` of quantiles, of the model's law too by the same ``shares``); ``diebold_mariano`` of the
+        model against it (None for the model, for directions, where the two are identical), ``skill`` of the model over
+        it, ``beaten`` (by more than luck; None: too few origins to say), ``verdict`` in words. The model's own
+        ``verdict`` is that against the strongest, where there is one, and ``overall`` says whom it beats.
 
         Args:
             model: its name.
@@ -89,23 +91,33 @@ class FoldScorer:
             forecasts: of all windows, by name.
             strongest: name of the strongest baseline.
         """
-        whole, node = self._scored(forecasts[model])
+        whole, node = self._scored(forecasts[model], self.task)
         nodes = {model: node | {"kind": "model"}}
+        ours = {self.task: whole}
         for participant in others:
-            scores, node = self._scored(forecasts[participant.name], DIRECTION if participant.direction_only else None)
+            forecast = forecasts[participant.name]
+            question = participant.question(forecast, self.task)
+            if question not in ours and not participant.direction_only:  # the model by the same question
+                answer = forecasts[model]
+                answer = with_quantiles(answer, question.shares) if question.shares else answer
+                ours[question] = self._scorers(question)[0].score(answer)
+            scores, node = self._scored(forecast, question, DIRECTION if participant.direction_only else None)
             node |= {"kind": participant.kind, "direction_only": participant.direction_only}
-            nodes[participant.name] = node | self._beside(whole, participant, scores)
+            held = whole if participant.direction_only else ours[question]
+            nodes[participant.name] = node | self._beside(held, participant, scores, question)
         nodes[model]["overall"] = overall = self._overall(model, nodes)
         nodes[model]["verdict"] = nodes[strongest]["verdict"] if strongest else overall
         return nodes
 
-    def _scored(self, forecast: Forecast, only: str | None = None) -> tuple[Scores, dict[str, Any]]:
-        of_all, *by_fold = self._scorers(same_question(forecast, self.task))
+    def _scored(self, forecast: Forecast, question: Task, only: str | None = None) -> tuple[Scores, dict[str, Any]]:
+        of_all, *by_fold = self._scorers(question)
         scores = of_all.score(forecast)
         parts = [scorer.score(forecast.rows(self.fold_N == k)) for k, scorer in enumerate(by_fold)]
         return scores, {
             "kind": "",
             "direction_only": False,
+            "leading": only or question.leading,
+            "shares": list(question.shares),
             "pooled": _plain(scores.mean, only),
             "by_fold": [_plain(part.mean, only) for part in parts],
             "by_ticker": {name: _plain(score, only) for name, score in scores.by_ticker.items()},
@@ -133,7 +145,7 @@ class FoldScorer:
         """
         rivals = [
             other.name for other in others
-            if not other.direction_only and same_question(forecasts[other.name], self.task) == self.task
+            if not other.direction_only and other.question(forecasts[other.name], self.task) == self.task
         ]  # fmt: skip
         taking_part = {name: forecasts[name] for name in (model, *rivals)}
         benchmark = strongest or next(iter(rivals), model)
@@ -151,15 +163,16 @@ class FoldScorer:
             self._scorers_by_task[task] = [Scorer(self.panel.outcomes(row), self.reference, task) for row in parts]
         return self._scorers_by_task[task]
 
-    def _beside(self, model: Scores, participant: Participant, scores: Scores) -> dict[str, Any]:
+    def _beside(self, model: Scores, participant: Participant, scores: Scores, question: Task) -> dict[str, Any]:
+        """The model beside a participant that answers the same question."""
         if participant.direction_only:
             ours, theirs = (finite(s.mean.pooled[DIRECTION]) for s in (model, scores))
             if ours is None or theirs is None:
                 return {"verdict": "No verdict: no bar moved."}
             text = f"Right about {ours:.1f} % of the moves, {participant.words} about {theirs:.1f} %."
             return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
-        report = self._scorers(self.task)[0].report(model, scores, participant.words)
-        beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, self.task)
+        report = self._scorers(question)[0].report(model, scores, participant.words)
+        beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, question)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 
     def _overall(self, model: str, nodes: Mapping[str, Mapping[str, Any]]) -> str:
@@ -168,10 +181,17 @@ class FoldScorer:
         few = too_few(origins, self.task.horizon)
         if few:
             return f"No verdict, {few}."
-        others = {name: node for name, node in nodes.items() if node["beaten"] is not None}
-        if not others:
+        compared = {name: node for name, node in nodes.items() if node["beaten"] is not None}
+        if not compared:
             return "No verdict: there was nobody to compare the model with."
-        error = self.task.leading
+        errors = dict.fromkeys((self.task.leading, *(node["leading"] for node in compared.values())))
+        by_error = {e: {name: node for name, node in compared.items() if node["leading"] == e} for e in errors}
+        return " ".join(self._over(error, group, model, nodes) for error, group in by_error.items() if group)
+
+    def _over(
+        self, error: str, others: Mapping[str, Mapping[str, Any]], model: str, nodes: Mapping[str, Mapping[str, Any]]
+    ) -> str:
+        """The same of those that are compared on one error."""
         beaten = [name for name, node in others.items() if node["beaten"]]
         if len(beaten) == len(others):
             return f"Beats {listed(beaten)} on {error} by more than luck."
@@ -179,7 +199,7 @@ class FoldScorer:
         text = f"Does not beat {listed(left)} on {error} by more than luck"
         text += f"; beats {listed(beaten)}." if beaten else "."
         gains = {name: gain for name, node in others.items() if (gain := node["skill"][error]) is not None}
-        if gains:  # by skill, in which the dearest ticker does not decide
+        if gains and error == self.task.leading:  # by skill, in which the dearest ticker does not decide
             nearest = min(gains, key=lambda name: gains[name])
             best = nearest if gains[nearest] < 0 else model
             ours = "" if best == model else f" ({model} {nodes[model]['pooled'][error]:.5g})"

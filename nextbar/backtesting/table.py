@@ -8,7 +8,6 @@ import numpy as np
 
 from nextbar.backtesting.folds import Fold
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.participants import same_question
 from nextbar.bars.frames import frame_like
 from nextbar.forecasts import columns
 from nextbar.forecasts.table import KEYS, OUTCOMES
@@ -38,7 +37,7 @@ def fold_table(
         panel: all bars.
         fold: the fold.
         row_N: origins of the windows, rows of the panel.
-        task: what is forecast.
+        task: the question that they answer.
         levels: central intervals of a law.
         conformal: residuals to adjust them by.
     """
@@ -50,7 +49,7 @@ def fold_table(
         def interval(level: float) -> tuple[np.ndarray, np.ndarray]:
             return adjusted.interval(level, outcomes.series_N, panel.names, forecast)
 
-    table = columns(keys, forecast, same_question(forecast, task), levels, law=True, interval=interval)
+    table = columns(keys, forecast, task, levels, law=True, interval=interval)
     size = len(table["step"])
     table |= {
         "model": np.full(size, name, object),

@@ -19,11 +19,14 @@ from nextbar.backtesting.participants import Participant
 from nextbar.backtesting.scoring import FoldScorer, pooled, reference
 from nextbar.backtesting.strongest import strongest_of
 from nextbar.backtesting.table import fold_table, joined
+from nextbar.backtesting.times import Times
 from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.metrics.conformal import Conformal, windows_needed
 from nextbar.metrics.task import Task
+from nextbar.runs.folder import ENDED
+from nextbar.runs.records import SUMMARY, read_summary
 from nextbar.types import Forecast
 
 PROGRAMS = 4
@@ -101,30 +104,39 @@ class WalkForward:
             All forecasts as a pandas frame, and for the summary ``folds``, ``scores``, ``strongest``, ``calibration``,
             ``tests``, ``verdict``.
         """
-        by_fold, model = [], None
+        by_fold, model, times = [], None, Times(self.folder.parent)
         for planned in self.folds:
             get_logger().info("%s of %d, %d windows", planned.fold, len(self.folds), len(planned.row_N))
             if model is None or planned.fold.fits:
                 run = self.folder / str(planned.fold.number)
                 model = ModelPredictor(self.config, run, planned.fold.cuts, self.show)
-            by_fold.append(self._forecasts(planned, model))
+            by_fold.append(self._forecasts(planned, model, times))
             if planned.fold.number % PROGRAMS == 0:
                 jax.clear_caches()
         return self._results(by_fold)
 
-    def _forecasts(self, planned: PlannedFold, model: ModelPredictor) -> FoldForecasts:
+    def _forecasts(self, planned: PlannedFold, model: ModelPredictor, times: Times) -> FoldForecasts:
         panel, fold, task = self.panel, planned.fold, Task.of(self.config)
         history = panel.frame(fold.begin, fold.cutoff) if fold.fits else None
         frame, keys = panel.frame(fold.begin, fold.end), panel.keys(planned.row_N)
         forecasts = {}
         for participant in (*self.others, Participant(model, "model")):  # the model last: others fail sooner
+            name = participant.name
             if fold.fits:
-                participant.fit(history, fold)
-            forecasts[participant.name] = forecast = participant.ask(frame, keys, task, fold)
+                trained = participant.kind == "model" and self._is_trained(fold)
+                with times.measured(name, "fit", fold.number, keep=trained):
+                    participant.fit(history, fold)
+            with times.measured(name, "predict", fold.number):
+                forecasts[name] = forecast = participant.ask(frame, keys, task, fold)
             if participant.kind == "own":
                 require_causal(participant, panel, fold, planned.row_N, forecast, task)
         conformal = model.forecaster.conformal() if self.options.conformal else None
         return FoldForecasts(forecasts, model.result.run_dir, conformal)
+
+    def _is_trained(self, fold: Fold) -> bool:
+        """Whether the model of a fold has been trained before, so that its run is taken as it is."""
+        runs = [path.parent for path in (self.folder / str(fold.number)).glob(f"*/{SUMMARY}")]
+        return any(read_summary(run).get("status") in ENDED for run in runs)
 
     def _results(self, by_fold: Sequence[FoldForecasts]) -> tuple[Any, dict[str, Any]]:
         task, sizes = Task.of(self.config), [len(planned.row_N) for planned in self.folds]
@@ -153,10 +165,12 @@ class WalkForward:
     def _table(self, by_fold: Sequence[FoldForecasts]) -> Any:
         task, levels = Task.of(self.config), self.options.levels
         tables = []
-        for name in (ModelPredictor.name, *(other.name for other in self.others)):
+        for participant in (None, *self.others):  # the model first
+            name = participant.name if participant else ModelPredictor.name
             for planned, fold_forecasts in zip(self.folds, by_fold, strict=True):
-                conformal = fold_forecasts.conformal if name == ModelPredictor.name else None
+                conformal = None if participant else fold_forecasts.conformal
                 forecast = fold_forecasts.forecasts[name]
+                question = participant.question(forecast, task) if participant else task
                 fold, row_N = planned.fold, planned.row_N
-                tables.append(fold_table(name, forecast, self.panel, fold, row_N, task, levels, conformal))
+                tables.append(fold_table(name, forecast, self.panel, fold, row_N, question, levels, conformal))
         return joined(tables)

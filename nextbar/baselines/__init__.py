@@ -28,7 +28,9 @@ class Predictor(Protocol):
     """Anything that can be fitted on bars and asked for forecasts.
 
     Its attribute ``name``, or else its class, is its name in reports. With ``direction_only = True`` nothing but the
-    sign of its predicted moves is scored.
+    sign of its predicted moves is scored. Where a ``distribution`` is asked for it may have quantiles instead of a law
+    (``shares = (0.1, 0.5, 0.9)``), or closes alone (``closes_only = True``). Where it has a method ``for_task(task)``,
+    which gets the question once before the first fit, what that returns takes part.
     """
 
     def fit(self, frame: Any) -> Any:

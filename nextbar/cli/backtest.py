@@ -27,6 +27,16 @@ def backtest(
             metavar="NAME=VALUE",
         ),
     ] = None,
+    rivals: Annotated[
+        str | None,
+        typer.Option(
+            "--rivals",
+            metavar="NAME,…",
+            help="Forecasters of other libraries, e.g. statsforecast:AutoETS, neuralforecast:NHITS(input_size=48), "
+            "darts:LinearRegressionModel(lags=24), chronos:FOLDER, timesfm:FOLDER.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Throw an earlier backtest of this experiment away first.")
     ] = False,
@@ -59,6 +69,10 @@ def backtest(
             raise ConfigError(f"--as {as_format}: where to? Name a file with --out; the folder has them as a table")
         own, overrides = split_settings(settings or [], BacktestOptions, "backtest")
         config = ExperimentConfig.load(experiment, overrides)
+        if rivals is not None:
+            from nextbar.rivals.names import split_rivals
+
+            own["rivals"] = [*own.get("rivals", ()), *split_rivals(rivals)]
         result = run_backtest(config, overwrite=overwrite, show=False if quiet else None, **own)
         answer(result.path)
         if out is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nextbar.errors import DataError, first_line
 from nextbar.forecasts.mixture import of_laws
-from nextbar.forecasts.table import Keys, bin_columns, law_column
+from nextbar.forecasts.table import Keys, bin_columns, law_column, quantile_column
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Law
 
@@ -22,7 +22,7 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
 
     ``scale`` without ``df`` is a normal law, ``skew`` beside ``df`` a skewed Student-t; ``close-1``, ``scale-1`` (and
     ``df-1``, ``skew-1``), ``close-2`` ... are the laws of a mixture, see ``table.columns``. Probabilities of a row are
-    scaled to sum to 1 if they nearly do.
+    scaled to sum to 1 if they nearly do. Of ``quantiles`` there is a column for each share of the task.
 
     Raises:
         DataError: columns or rows are missing, rows are doubled, or a value is impossible; names ``source``.
@@ -64,6 +64,11 @@ def read(frame: Any, keys: Keys, task: Task, source: str = "the forecasts") -> F
         location_NHM = np.stack([location(name) for name in closes], axis=-1)
         others = (np.stack([columns[name] for name in of_all], axis=-1) for of_all in numbers)
         return of_laws(Law(location_NHM, *others))
+    if task.shares:
+        quantiles_NHQ = np.stack([location(quantile_column(share)) for share in task.shares], axis=-1)
+        if (np.diff(quantiles_NHQ, axis=-1) < 0).any():
+            raise DataError(f"{source}: a quantile lies below one of a smaller share; sort those of each row")
+        return Forecast(location("close"), quantiles_NHQ=quantiles_NHQ)
     return Forecast(location("close"), columns.get("scale"), columns.get("df"), columns.get("skew"))
 
 
@@ -94,6 +99,8 @@ def _mixed(table: Any, names: Sequence[str], source: str) -> list[list[str]]:
 def _value_columns(task: Task) -> list[str]:
     if task.output_mode == "discrete_grid":
         return bin_columns(task.edges)
+    if task.output_mode == "quantiles":
+        return ["close", *map(quantile_column, task.shares)]
     return ["close", "scale"] if task.output_mode == "distribution" else ["close"]
 
 

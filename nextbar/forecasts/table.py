@@ -54,7 +54,7 @@ def columns(
     Args:
         keys: what the forecasts are about.
         forecast: N forecasts.
-        task: the question.
+        task: the question; with the shares of quantiles that a forecast has.
         levels: central intervals of a ``distribution``, shares in (0, 1).
         law: with ``scale``, with ``df`` where it is Student-t, with ``skew`` where that is skewed; of a mixture of M
             laws with ``close-1``, ``scale-1`` (and ``df-1``, ``skew-1``) to ``close-M``, ``scale-M``, and no ``df`` or
@@ -76,6 +76,9 @@ def columns(
 
     assert forecast.location_NH is not None
     table["close"] = price(forecast.location_NH, keys, task)
+    if forecast.quantiles_NHQ is not None:
+        quantiles = {quantile_column(share): forecast.quantiles_NHQ[..., q] for q, share in enumerate(task.shares)}
+        return table | {name: price(change_NH, keys, task) for name, change_NH in quantiles.items()}
     if forecast.scale_NH is None:
         return table
     for level in levels:

@@ -25,23 +25,23 @@ def elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarr
     move. Elsewhere both are of the price.
     """
     with np.errstate(all="ignore"):
-        actual_NH, slope = _actual(truth, task), _slope(truth, task)
+        actual_NH, per_unit = actual(truth, task), slope(truth, task)
         if forecast.locations_NHM is not None:
             mixture = Mixture.of(forecast)
             nll_NH, crps_NH, cdf_NH = mixture.losses(actual_NH)
             invalid_NH = ~(np.isfinite(mixture.unit_NHM) & (mixture.unit_NHM > 0)).all(axis=-1)
-            nll_NH, crps_NH = nll_NH + np.log(slope), crps_NH * slope
+            nll_NH, crps_NH = nll_NH + np.log(per_unit), crps_NH * per_unit
         else:
             location_NH, unit_NH, law = located(forecast)
             nll_NH, crps_NH, cdf_NH = law.losses((actual_NH - location_NH) / unit_NH)
             invalid_NH = ~(np.isfinite(unit_NH) & (unit_NH > 0))
-            unit_NH = unit_NH * slope
+            unit_NH = unit_NH * per_unit
             nll_NH, crps_NH = nll_NH + np.log(unit_NH), crps_NH * unit_NH
         covered = {f"covered_{level}": np.abs(cdf_NH - 0.5) <= level / 200 for level in LEVELS}
         return {"invalid_law": invalid_NH, "nll": nll_NH, "crps": crps_NH, **covered}
 
 
-def _actual(truth: Truth, task: Task) -> np.ndarray:
+def actual(truth: Truth, task: Task) -> np.ndarray:
     """What came, in the unit of the target, (N, H)."""
     if task.target != "log_return":
         return truth.change_NH
@@ -49,7 +49,7 @@ def _actual(truth: Truth, task: Task) -> np.ndarray:
     return truth.log_return_NH
 
 
-def _slope(truth: Truth, task: Task) -> np.ndarray | float:
+def slope(truth: Truth, task: Task) -> np.ndarray | float:
     """d(percent log return) / d(target); 1 where prices are not all above zero."""
     if truth.log_return_NH is None:
         return 1.0

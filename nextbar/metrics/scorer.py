@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nextbar.errors import DataError
-from nextbar.metrics import bins, density, point
+from nextbar.metrics import bins, density, point, quantile_score
 from nextbar.metrics.comparison import Compared, Score, beside, ranking_score, verdict
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
@@ -248,6 +248,8 @@ class Scorer:
         elements = point.elements(location_NH, truth, task)
         if task.output_mode == "distribution":
             elements |= density.elements(forecast.rows(row), truth, task)
+        elif task.output_mode == "quantiles":
+            elements |= quantile_score.elements(part(forecast.quantiles_NHQ), truth, task)
         return elements
 
     def _compared(self, elements: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
@@ -264,6 +266,8 @@ class Scorer:
             values = point.read_out(total, spread)
             if self.task.output_mode == "distribution":
                 values |= density.read_out(total)
+            elif self.task.output_mode == "quantiles":
+                values |= quantile_score.read_out(total)
         if np.any(total["invalid"]) or np.any(total.get("invalid_law", 0)):
             return {name: [float("nan")] * len(value) for name, value in values.items()}
         return {name: [None if v != v else v for v in value.tolist()] for name, value in values.items()}
@@ -274,6 +278,8 @@ class Scorer:
         if self.task.output_mode == "distribution":
             shapes["scale_NH"] = shape
             shapes |= {name: shape for name in ("df_NH", "skew_NH") if getattr(forecast, name) is not None}
+        elif self.task.output_mode == "quantiles":
+            shapes["quantiles_NHQ"] = (*shape, len(self.task.shares))
         elif self.task.output_mode == "discrete_grid":
             shapes = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
         for name, expected in shapes.items():

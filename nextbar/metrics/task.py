@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nextbar.config import ExperimentConfig
 
-LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss"}
+LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss", "quantiles": "crps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,16 @@ class Task:
     """
 
     output_mode: str
-    """``mean``, ``distribution`` or ``discrete_grid``: what forecasts of the experiment's mode consist of"""
+    """``mean``, ``distribution`` or ``discrete_grid``: what forecasts of the experiment's mode consist of; ``quantiles``
+    of participants of a backtest that have some and no law"""
     horizon: int = 1
     """H, bars predicted"""
     target: str = "close"
     """``close``: a location is a change in price units; ``log_return``: it is ln(c(t+h)/c(t))"""
     edges: tuple[float, ...] = ()
     """K+1 ascending bin edges of the next move in percent; empty without bins"""
+    shares: tuple[float, ...] = ()
+    """Q ascending shares whose quantiles are forecast; empty without quantiles"""
 
     @classmethod
     def of(cls, config: ExperimentConfig) -> Task:

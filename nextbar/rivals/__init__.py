@@ -1,0 +1,27 @@
+"""Forecasters of other libraries as participants of a backtest, each an optional extra that is imported when it is used.
+
+- ``base``: ``LibraryRival``, what they have in common; ``track``: a series as they are given it
+- ``contexts``: those that forecast from the last bars alone; ``local_folder``: weights on this disk, never a download
+- ``statsforecast``, ``neuralforecast``, ``darts``, ``chronos``, ``timesfm``: one library each
+- ``parameters``, ``names``: models by name; the rival that ``statsforecast:AutoETS`` or ``chronos:FOLDER`` stands for
+
+A further one is a class and its place in ``names.LIBRARIES``.
+"""
+
+from nextbar.rivals.base import LibraryRival
+from nextbar.rivals.chronos import ChronosRival
+from nextbar.rivals.darts import DartsRival
+from nextbar.rivals.names import rival_called
+from nextbar.rivals.neuralforecast import NeuralForecastRival
+from nextbar.rivals.statsforecast import StatsForecastRival
+from nextbar.rivals.timesfm import TimesFMRival
+
+__all__ = [
+    "ChronosRival",
+    "DartsRival",
+    "LibraryRival",
+    "NeuralForecastRival",
+    "StatsForecastRival",
+    "TimesFMRival",
+    "rival_called",
+]
