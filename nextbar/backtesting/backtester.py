@@ -121,7 +121,8 @@ def backtest(
     }
     with folder.claimed(overwrite):
         former = folder.read()
-        if former.get("status") == "finished" and former.get("options") == plain_options and not own_code:
+        options_before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
+        if former.get("status") == "finished" and options_before == plain_options and not own_code:
             get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
         else:
             facts = {

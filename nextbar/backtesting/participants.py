@@ -56,8 +56,9 @@ class Participant:
             self.predictor.fit(self._own_copy(frame))
 
     def ask(self, frame: Any, keys: Keys, task: Task, where: object) -> Forecast:
-        """Its forecasts for ``keys``, those of a ``distribution`` as a law, quantiles or closes, as the predictor says; one
-        of the direction alone may give closes in every output mode.
+        """Its forecasts for ``keys``, of a ``distribution`` laws, quantiles or closes, as the predictor says.
+
+        One of the direction alone may give closes in every output mode.
 
         Raises:
             RunError: it fails; the message names it.

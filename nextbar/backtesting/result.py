@@ -32,6 +32,7 @@ SHOWN = {
 }
 """metrics of the printed table, the leading metric first; ``summary.json`` has them all"""
 QUANTILES = "~ crps by the quantile score; skill and p are against the model's own quantiles at the same shares."
+"""said where a participant has quantiles and no law"""
 HIGHER = frozenset({"acc", "acc_dir"})
 """metrics of which more is better"""
 
@@ -120,7 +121,7 @@ class Backtest(Shown):
 
     @cached_property
     def seconds(self) -> dict[str, dict[str, dict[str, float]]]:
-        """What each predictor took: ``fit`` and ``predict``, seconds by the fold's number; empty of earlier versions."""
+        """What each predictor took: ``fit`` and ``predict``, seconds by fold number; empty of earlier versions."""
         return read_times(self.path)
 
     def seconds_of(self, name: str) -> float | None:
@@ -158,7 +159,7 @@ class Backtest(Shown):
             (
                 name,
                 rounded(node["pooled"].get(metric)),
-                signed(node["skill"].get(metric)),
+                signed(node["skill"].get(node.get("leading", metric))),
                 f"{test['p_value']:.2g}" if (test := node["diebold_mariano"]) else "",
             )
             for name, node in self.scores.items()

@@ -80,7 +80,7 @@ class FoldScorer:
 
         ``pooled`` {metric: value}, ``by_fold`` a list of such, ``by_ticker`` {name: such}; ``kind``,
         ``direction_only``; ``leading`` (the error that the model is compared with it on: that of the experiment, or of
-        closes alone, or ``crps`` of quantiles, of the model's law too by the same ``shares``); ``diebold_mariano`` of the
+        closes alone, or ``crps`` of quantiles, of the model too by the same ``shares``); ``diebold_mariano`` of the
         model against it (None for the model, for directions, where the two are identical), ``skill`` of the model over
         it, ``beaten`` (by more than luck; None: too few origins to say), ``verdict`` in words. The model's own
         ``verdict`` is that against the strongest, where there is one, and ``overall`` says whom it beats.
@@ -116,7 +116,7 @@ class FoldScorer:
         return scores, {
             "kind": "",
             "direction_only": False,
-            "leading": only or question.leading,
+            "leading": question.leading,
             "shares": list(question.shares),
             "pooled": _plain(scores.mean, only),
             "by_fold": [_plain(part.mean, only) for part in parts],

@@ -22,8 +22,8 @@ class Times:
     """Measures the participants of a backtest, fold by fold, and keeps what it measured in the backtest's folder.
 
     Seconds by the clock, of this process: fitting (of a model, its training) and forecasting the fold's origins once.
-    The search for look-aheads, which asks a user's predictors again, is not counted. A fold whose model had been trained
-    before keeps the seconds of then.
+    The search for look-aheads, which asks a user's predictors again, is not counted. A fold whose model had been
+    trained before keeps the seconds of then.
 
     Args:
         folder: of the backtest.
@@ -55,7 +55,7 @@ class Times:
 def read_times(folder: Path) -> Seconds:
     """What is written down in a backtest's folder; nothing where there is none, as in those of earlier versions."""
     try:
-        return {name: kinds for name, kinds in read_json(folder / TIMES).items() if isinstance(kinds, Mapping)}
+        return {name: kinds for name, kinds in read_json(folder / TIMES).items() if isinstance(kinds, dict)}
     except (OSError, ValueError):
         return {}
 

@@ -1,4 +1,4 @@
-"""Losses of forecasts that are quantiles and no law: quantile score, CRPS by it, coverage of the intervals there are."""
+"""Losses of forecasts that are quantiles and no law: CRPS by the quantile score, coverage of intervals."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class Task:
     """
 
     output_mode: str
-    """``mean``, ``distribution`` or ``discrete_grid``: what forecasts of the experiment's mode consist of; ``quantiles``
-    of participants of a backtest that have some and no law"""
+    """``mean``, ``distribution`` or ``discrete_grid``: what forecasts of the experiment's mode consist of;
+    ``quantiles`` of participants of a backtest that have some and no law"""
     horizon: int = 1
     """H, bars predicted"""
     target: str = "close"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nextbar.backtesting import Backtest
+from nextbar.backtesting.result import QUANTILES
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.config import ExperimentConfig
@@ -67,28 +68,41 @@ def scores(shown: BacktestFacts) -> Section:
     model, leading, strongest = shown.model, shown.task.leading, shown.backtest.strongest
     first = (leading, DIRECTION)
     metrics = [*first, *(name for name in shown.scores[model]["pooled"] if name not in first)]
+    timed = bool(shown.backtest.seconds)
     rows = [
         (
             element("strong", name) if name == model else f"{name} (strongest)" if name == strongest else name,
             *(number(node["pooled"].get(metric)) for metric in metrics[:1]),
-            signed(node["skill"].get(leading)),
+            signed(node["skill"].get(node.get("leading", leading))),
             p_value(node["diebold_mariano"]),
-            *(number(node["pooled"].get(metric)) for metric in metrics[1:]),
+            *(_number(node, metric) for metric in metrics[1:]),
+            *([number(shown.backtest.seconds_of(name))] if timed else []),
         )
         for name, node in shown.scores.items()
     ]
-    head = ("predictor", metrics[0], "model's skill over it", "p", *metrics[1:])
+    head = ("predictor", metrics[0], "model's skill over it", "p", *metrics[1:], *(["seconds"] if timed else []))
     sentences = (
-        element("div", element("dt", name, class_=verdict_tone(node, leading)), element("dd", node["verdict"]))
+        element(
+            "div",
+            element("dt", name, class_=verdict_tone(node, node.get("leading", leading))),
+            element("dd", node["verdict"]),
+        )
         for name, node in shown.scores.items() if name != model
     )  # fmt: skip
     meanings = facts((name, METRICS[name]) for name in metrics if name in METRICS)
     return Section("scores", "Everybody on the same bars", [
         table(head, rows, caption="All folds pooled, mean over series"),
+        element("p", QUANTILES) if any(node.get("shares") for node in shown.scores.values()) else None,
         element("details", element("summary", "What the columns are"), meanings),
         element("h3", f"{model} against each"),
         element("dl", *sentences, class_="verdicts"),
     ])  # fmt: skip
+
+
+def _number(node: Mapping[str, Any], metric: str) -> str:
+    """A metric over all folds, with a mark where it is a CRPS of quantiles."""
+    value = number(node["pooled"].get(metric))
+    return f"{value}~" if metric == "crps" and node.get("shares") else value
 
 
 def verdict_tone(node: Mapping[str, Any], leading: str) -> str | None:

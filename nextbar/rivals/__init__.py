@@ -1,4 +1,4 @@
-"""Forecasters of other libraries as participants of a backtest, each an optional extra that is imported when it is used.
+"""Forecasters of other libraries as participants of a backtest, each an optional extra that is imported when used.
 
 - ``base``: ``LibraryRival``, what they have in common; ``track``: a series as they are given it
 - ``contexts``: those that forecast from the last bars alone; ``local_folder``: weights on this disk, never a download

@@ -118,6 +118,7 @@ class LibraryRival(ABC):
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin",))
 
+    @abstractmethod
     def _prepare(self, task: Task) -> None:
         """Make the model ready for the question, before anything is fitted."""
 

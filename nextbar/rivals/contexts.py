@@ -53,7 +53,7 @@ def from_quantiles(quantiles_NHQ: np.ndarray, shares: Sequence[float]) -> Ahead:
     """
     ordered_NHQ = np.sort(np.asarray(quantiles_NHQ, np.float64), axis=-1)
     above = int(np.searchsorted(shares, 0.5))
-    if above < len(shares) and shares[above] == 0.5 or above in (0, len(shares)):
+    if (above < len(shares) and shares[above] == 0.5) or above in (0, len(shares)):
         median_NH = ordered_NHQ[..., min(above, len(shares) - 1)]
     else:
         weight = (0.5 - shares[above - 1]) / (shares[above] - shares[above - 1])

@@ -21,9 +21,9 @@ from nextbar.rivals.track import Track
 class DartsRival(ContextRival):
     """A global model of ``darts.models``, such as ``LinearRegressionModel(lags=24, output_chunk_length=1)``.
 
-    A fresh copy is fitted on the log prices of all series before each cutoff. Each origin is then forecast from the bars
-    that its lags reach, many in one call. Local models, which forecast from the end of what they were fitted on alone,
-    are refused; statsforecast has those that go forward.
+    A fresh copy is fitted on the log prices of all series before each cutoff. Each origin is then forecast from the
+    bars that its lags reach, many in one call. Local models, which forecast from the end of what they were fitted on
+    alone, are refused; statsforecast has those that go forward.
 
     A normal law with a Gaussian likelihood, quantiles with that of quantiles, closes alone without any. No other
     likelihood is asked, since darts draws samples of them, which are others each time.
@@ -69,7 +69,8 @@ class DartsRival(ContextRival):
                 "one, such as LinearRegressionModel, or a model of statsforecast"
             )
         first_lag = self.model.extreme_lags[0]
-        if first_lag is None or self.model.uses_past_covariates or self.model.uses_future_covariates:
+        further = set(getattr(self.model, "lags", None) or ()) - {"target"}  # of regressions, by what they are lags of
+        if first_lag is None or further or self.model.uses_past_covariates or self.model.uses_future_covariates:
             raise ConfigError(f"{self.name}: rivals of darts are given lags of the close alone, so give it lags")
         self.context = self.least = -int(first_lag)
         likelihood = self.model.likelihood

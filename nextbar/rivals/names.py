@@ -26,8 +26,7 @@ LIBRARIES: dict[str, Callable[[str, Mapping[str, Any]], LibraryRival]] = {
 """by what stands before the colon"""
 
 _CALLED = re.compile(r"(?P<library>\w+):(?P<model>.+?)(?:\((?P<parameters>.*)\))?", re.DOTALL)
-_COMMA = re.compile(r",(?![^(\[{]*[)\]}])")
-"""a comma that is not inside brackets"""
+_OPENING, _CLOSING = "([{", ")]}"
 
 
 @strict_arguments
@@ -49,7 +48,7 @@ def rival_called(text: str) -> LibraryRival:
     library, model = called["library"], called["model"].strip()
     if library not in LIBRARIES:
         raise ConfigError(f"rivals: no library {library!r}{nearest(library, tuple(LIBRARIES))}")
-    settings = [part.strip() for part in _COMMA.split(called["parameters"] or "") if part.strip()]
+    settings = split_rivals(called["parameters"] or "")
     names = [setting.partition("=")[0].strip() for setting in settings]
     rival = LIBRARIES[library](model, override({}, settings, names))
     if not hasattr(rival, "folder"):
@@ -58,5 +57,12 @@ def rival_called(text: str) -> LibraryRival:
 
 
 def split_rivals(text: str) -> list[str]:
-    """The names in an option that takes several, with commas between them; those in brackets are parameters'."""
-    return [part.strip() for part in _COMMA.split(text) if part.strip()]
+    """The names in an option that takes several, with commas between them; commas inside brackets divide nothing."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]

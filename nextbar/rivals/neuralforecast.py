@@ -45,7 +45,8 @@ class NeuralForecastRival(ContextRival):
     def __init__(self, model: Any, *, val_size: int = 0, name: str | None = None) -> None:
         if isinstance(model, type) or not hasattr(model, "input_size") or not hasattr(model, "trainer_kwargs"):
             raise ConfigError(
-                f"NeuralForecastRival: found {type(model).__name__}, should be a model such as NHITS(h=1, input_size=48)"
+                f"NeuralForecastRival: found {type(model).__name__}, should be a model such as NHITS(h=1, "
+                "input_size=48)"
             )
         super().__init__(name, type(model).__name__)
         self._of_task: Callable[[Task], Any] = lambda task: model

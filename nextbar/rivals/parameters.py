@@ -24,17 +24,16 @@ def model_class(module: ModuleType, name: str, where: str, method: str) -> Maker
     Raises:
         ConfigError: there is no such class. Called: parameters that it does not take.
     """
-    models = {
-        title: thing
-        for title, thing in vars(module).items()
-        if inspect.isclass(thing) and callable(getattr(thing, method, None)) and not title.startswith("_")
-    }
-    if name not in models:
-        raise ConfigError(f"{where} has no model {name!r}{nearest(name, sorted(models))}")
+    there = sorted({*dir(module), *getattr(module, "__all__", ())})  # darts imports its models when they are named
+    model = getattr(module, name, None) if name in there and not name.startswith("_") else None
+    if not inspect.isclass(model) or not callable(getattr(model, method, None)):
+        raise ConfigError(
+            f"{where} has no model {name!r}{nearest(name, [title for title in there if title[:1].isupper()])}"
+        )
 
     def make(**parameters: Any) -> Any:
         try:
-            return models[name](**parameters)
+            return model(**parameters)
         except Exception as error:  # whatever a library's initialiser raises
             given = written(parameters)
             raise ConfigError(f"{where}.{name}({given}): {type(error).__name__}, {first_line(error)}") from error

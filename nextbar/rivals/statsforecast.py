@@ -36,9 +36,9 @@ LEVEL = 90
 class StatsForecastRival(LibraryRival):
     """A model of ``statsforecast.models``, such as ``AutoETS(season_length=24)``.
 
-    It is fitted on the log prices before each cutoff. A model that can be run forward from its fit (``forward``) is, over
-    the ``context`` bars up to each origin; any other is fitted anew at each origin on those bars, which is more than
-    other participants may learn, and takes its time.
+    It is fitted on the log prices before each cutoff. A model that can be run forward from its fit (``forward``) is,
+    over the ``context`` bars up to each origin; any other is fitted anew at each origin on those bars, which is more
+    than other participants may learn, and takes its time.
 
     A normal law for the models whose intervals are normal; quantiles of models that draw paths, and of conformal
     ``prediction_intervals``; closes alone otherwise.

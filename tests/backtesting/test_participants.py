@@ -11,10 +11,17 @@ import polars as pl
 import pytest
 from backtests import Own, instant, make_market, rows_of, run, seconds, untrained
 from builders import make_bars
+from rivals_of import FakeRival
+from scipy import stats
 
 from nextbar.backtesting.result import Backtest
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
+from nextbar.forecasts.table import quantile_column
+from nextbar.metrics.task import Task
+from nextbar.rivals.base import Ahead
+from nextbar.rivals.names import LIBRARIES
+from nextbar.rivals.track import Track
 
 __all__ = ["untrained"]
 
@@ -277,3 +284,123 @@ def test_baselines_of_ranges_take_part_where_there_are_ranges(tmp_path: Path, ca
         run(tmp_path / "named", bare, overrides, baselines=["range_har_t"])
     whole = run(tmp_path / "whole", make_market(320), {"output_mode": "distribution"}, baselines=["range_har_t"])
     assert whole.scores["range_har_t"]["pooled"]["nll"] < 10
+
+
+class Deciles(Own):
+    """Quantiles about the mean of the last closes, as of a normal law."""
+
+    shares = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        table = super().predict(frame)
+        for share in self.shares:
+            table[quantile_column(share)] = table["close"] + self.scale * float(stats.norm.ppf(share))
+        return table.drop(columns="scale")
+
+
+class ClosesAlone(Own):
+    closes_only = True
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return super().predict(frame).drop(columns="scale")
+
+
+LAW = {"output_mode": "distribution", "target": "close"}
+
+
+def test_quantiles_are_scored_by_the_quantile_score_and_the_model_by_the_same(tmp_path: Path) -> None:
+    result = run(tmp_path, overrides=LAW, predictors=[Deciles("deciles")])
+    node, model = result.scores["deciles"], result.scores["transformer"]
+    assert node["leading"] == "crps" and node["shares"] == list(Deciles.shares)
+    assert {"crps", "mae", "coverage_50", "coverage_80"} <= node["pooled"].keys() and "nll" not in node["pooled"]
+    rows = rows_of(result, "deciles")
+    losses = []
+    for _, own in rows.groupby("ticker"):
+        slope = 100 / own["actual"]
+        gaps = {share: own["actual"] - own[quantile_column(share)] for share in Deciles.shares}
+        widths = [0.125, 0.2, 0.25, 0.2, 0.125]
+        pinball = [np.maximum(share * gap, (share - 1) * gap) for share, gap in gaps.items()]
+        losses.append(float((2 * slope * sum(w * p for w, p in zip(widths, pinball, strict=True))).mean()))
+    assert node["pooled"]["crps"] == pytest.approx(np.mean(losses))
+    # the model, whose law is the same but for its mean's three bars, is held against it by its own quantiles
+    assert node["skill"]["crps"] == pytest.approx(0.0, abs=1e-9) and node["verdict"].startswith("Does not beat deciles")
+    assert model["pooled"]["crps"] != pytest.approx(node["pooled"]["crps"], rel=1e-3)
+    assert "scale" in result.forecasts and rows["scale"].isna().all() and rows["close-q-25"].notna().all()
+    assert "deciles" in model["overall"] and "on crps" in model["overall"]
+    assert not any("deciles" in finding["sentence"] for finding in result.tests.values())
+
+
+def test_closes_alone_are_scored_by_their_errors(tmp_path: Path) -> None:
+    result = run(tmp_path, overrides=LAW, predictors=[ClosesAlone("closes")])
+    node = result.scores["closes"]
+    assert node["leading"] == "mae" and "crps" not in node["pooled"]
+    rows = rows_of(result, "closes")
+    errors = (rows["close"] - rows["actual"]).abs().groupby(rows["ticker"]).mean()
+    assert node["pooled"]["mae"] == pytest.approx(errors.mean()) and node["skill"]["mae"] == pytest.approx(0.0)
+    assert node["verdict"].startswith("Does not beat closes: it forecasts the same")
+
+
+def test_quantiles_that_look_ahead_or_descend_are_refused(tmp_path: Path) -> None:
+    class PeekingDeciles(Deciles):
+        def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+            table = super().predict(frame)
+            table["close-q-90"] += 1e-3 * frame["close"].iloc[-1]
+            return table
+
+    class Falling(Deciles):
+        def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+            return super().predict(frame).assign(**{"close-q-10": 1e6})
+
+    assert refused(tmp_path / "a", DataError, overrides=LAW, predictors=[PeekingDeciles("x")]).startswith(
+        "x looks ahead"
+    )
+    message = refused(tmp_path / "b", DataError, overrides=LAW, predictors=[Falling("x")])
+    assert "a quantile lies below one of a smaller share" in message
+    none = Deciles("x")
+    none.predict = ClosesAlone("x").predict  # type: ignore[method-assign]
+    none.fit = lambda frame: None  # type: ignore[assignment,method-assign]
+    with pytest.raises(RunError, match="has no attribute 'scale'"):
+        run(tmp_path / "c", overrides=LAW, predictors=[none])
+
+
+def test_a_predictor_that_wants_the_question_gets_it_before_anything_is_trained(tmp_path: Path) -> None:
+    asked = []
+
+    class Asking(Own):
+        def for_task(self, task: Task) -> Own:
+            asked.append(task)
+            return Own("another")
+
+    result = run(tmp_path, overrides=LAW | {"horizon": 1}, predictors=[Asking()])
+    assert "another" in result.scores and asked == [Task(output_mode="distribution", horizon=1, target="close")]
+
+
+def test_rivals_of_other_libraries_take_part_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[FakeRival] = []
+
+    def called(model: str, parameters: dict[str, Any]) -> FakeRival:
+        made.append(FakeRival())
+        return made[-1]
+
+    monkeypatch.setitem(LIBRARIES, "fake", called)
+    result = run(tmp_path, overrides=LAW, rivals=["fake:Mean"])
+    assert result.scores["fake:Mean"]["leading"] == "crps" and result.summary["options"]["rivals"] == ["fake:Mean"]
+    assert result.seconds["fake:Mean"].keys() == {"fit", "predict"}
+    (rival,) = made
+    scored = [fold["windows"] for fold in result.folds]
+    looks = sum(rival.asked)  # only origins that are scored are asked for, and early ones again, for the look-ahead
+    assert sum(scored) < looks < 2.7 * sum(scored)
+    again = run(tmp_path, overrides=LAW, rivals=["fake:Mean"])
+    assert again.scores == result.scores and not made[-1].asked  # reported, not done anew
+    for message in (refused(tmp_path, ConfigError, rivals="fake:Mean"), refused(tmp_path, ConfigError, rivals=[1])):
+        assert "should be a list of names, such as [statsforecast:AutoETS, chronos:FOLDER]" in message
+
+
+def test_a_rival_that_looks_ahead_is_found_out(tmp_path: Path) -> None:
+    class PeekingRival(FakeRival):
+        def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
+            ahead = super()._ahead(track, row_M, horizon)
+            return ahead._replace(location_NH=ahead.location_NH + 1e-3 * track.value_N[-1])
+
+    message = refused(tmp_path, DataError, overrides=LAW, predictors=[PeekingRival()])
+    assert message.startswith("fake:Mean looks ahead")

@@ -130,3 +130,17 @@ def test_where_forecasts_cannot_be_written_is_told_before_the_work(
 ) -> None:
     done = cli.invoke(app, ["backtest", str(experiment), *arguments])
     assert done.exit_code == 1 and said in done.stderr.replace("\n", " ") and not hasattr(seen, "options")
+
+
+def test_rivals_are_named_with_commas_between_them(experiment: Path, seen: SimpleNamespace) -> None:
+    names = "statsforecast:ARIMA(order=[1, 0, 1]),chronos:my models/chronos-2"
+    done = cli.invoke(app, ["backtest", str(experiment), "rivals=[darts:LightGBMModel(lags=3)]", "--rivals", names])
+    assert done.exit_code == 0
+    assert seen.options["rivals"] == [
+        "darts:LightGBMModel(lags=3)", "statsforecast:ARIMA(order=[1, 0, 1])", "chronos:my models/chronos-2",
+    ]  # fmt: skip
+
+
+def test_a_folder_that_is_none_is_refused_before_anything_is_trained(experiment: Path, tmp_path: Path) -> None:
+    done = cli.invoke(app, ["backtest", str(experiment), f"log_dir={tmp_path / 'runs'}", "--rivals", "chronos:none"])
+    assert done.exit_code == 2 and "'none' is no folder" in done.stderr and not (tmp_path / "runs").exists()

@@ -13,6 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from nextbar.backtesting.times import TIMES, read_times
 from nextbar.runs.checkpoint_store import CheckpointStore
 from nextbar.runs.kinds import is_study
 from nextbar.searching import Study
@@ -28,8 +29,9 @@ def differences(folder: Path, other: Path) -> Iterator[str]:
     """What is not in a folder as in the other one.
 
     Every file is compared byte by byte, with these exceptions. Checkpoints, which are laid out by chance: the epochs
-    kept, every array bit by bit, every note. A study's journal: its trials. Events for TensorBoard: the steps and
-    values that it shows. ``CLOCK`` is left out of these and of leaderboards. Locks are empty, and not compared.
+    kept, every array bit by bit, every note. The times of a backtest: of whom there are some. A study's journal: its
+    trials. Events for TensorBoard: the steps and values that it shows. ``CLOCK`` is left out of these and of
+    leaderboards. Locks are empty, and not compared.
     """
     yield from _different_files(folder, other)
     for path in _shared(folder, other, "**/checkpoints"):
@@ -69,6 +71,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> Any:
+    if path.name == TIMES:
+        return {
+            name: {kind: sorted(folds) for kind, folds in kinds.items()}
+            for name, kinds in read_times(path.parent).items()
+        }
     if path.name != LEADERBOARD:
         return path.read_bytes()
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
