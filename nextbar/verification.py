@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.backtesting.times import TIMES, read_times
 from nextbar.checksums import LIST, listed_faults
 from nextbar.errors import NextbarError, RunError
 from nextbar.exporting.folder import is_export
@@ -74,9 +75,11 @@ def _backtest_faults(path: Path) -> Iterator[Fault]:
     except NextbarError as error:
         yield Fault(path, str(error))
         return
-    readers = {CONFIG: lambda: read_config(path), BARS: lambda: read_bars_record(path)}
+    readers: dict[str, Callable[[], object]] = {CONFIG: lambda: read_config(path), BARS: lambda: read_bars_record(path)}
     if summary["status"] == "finished":
         readers[FORECASTS] = folder.read_forecasts
+    if (path / TIMES).exists():  # backtests of earlier versions have none
+        readers[TIMES] = lambda: read_times(path)
     for name, read in readers.items():
         try:
             if not (path / name).is_file():

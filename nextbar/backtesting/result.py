@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
-from nextbar.backtesting.times import KINDS, read_times, total
+from nextbar.backtesting.times import KINDS, known_times, total
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.display.figure import Figure
 from nextbar.display.folds import fold_figure
@@ -122,7 +122,7 @@ class Backtest(Shown):
     @cached_property
     def seconds(self) -> dict[str, dict[str, dict[str, float]]]:
         """What each predictor took: ``fit`` and ``predict``, seconds by fold number; empty of earlier versions."""
-        return read_times(self.path)
+        return known_times(self.path)
 
     def seconds_of(self, name: str) -> float | None:
         """What a predictor took over all folds, to be fitted and to forecast; None where it was not measured."""

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from nextbar.checksums import read_json, write_json
+from nextbar.errors import Damaged
 from nextbar.folders import writing
 
 TIMES = "times.json"
@@ -31,7 +32,7 @@ class Times:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.seconds: Seconds = read_times(folder)
+        self.seconds: Seconds = known_times(folder)
 
     @contextmanager
     def measured(self, name: str, kind: str, fold: int, keep: bool = False) -> Iterator[None]:
@@ -53,10 +54,25 @@ class Times:
 
 
 def read_times(folder: Path) -> Seconds:
-    """What is written down in a backtest's folder; nothing where there is none, as in those of earlier versions."""
+    """What is written down in a backtest's folder; nothing where there is none, as in those of earlier versions.
+
+    Raises:
+        Damaged: the file is not as it was written.
+    """
+    path = folder / TIMES
     try:
-        return {name: kinds for name, kinds in read_json(folder / TIMES).items() if isinstance(kinds, dict)}
-    except (OSError, ValueError):
+        return {name: kinds for name, kinds in read_json(path).items() if isinstance(kinds, dict)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read ({error}); was the folder copied whole?") from None
+
+
+def known_times(folder: Path) -> Seconds:
+    """The same, and nothing where it is damaged: no result depends on it."""
+    try:
+        return read_times(folder)
+    except Damaged:
         return {}
 
 

@@ -33,7 +33,7 @@ def backtest(
             "--rivals",
             metavar="NAME,…",
             help="Forecasters of other libraries, e.g. statsforecast:AutoETS, neuralforecast:NHITS(input_size=48), "
-            "darts:LinearRegressionModel(lags=24), chronos:FOLDER, timesfm:FOLDER.",
+            "darts:LinearRegressionModel(lags=24), chronos:FOLDER, timesfm:FOLDER, kronos:FOLDER(tokenizer=FOLDER).",
             show_default=False,
         ),
     ] = None,

@@ -12,6 +12,7 @@ from nextbar.errors import ConfigError, nearest, short
 from nextbar.rivals.base import LibraryRival
 from nextbar.rivals.chronos import ChronosRival
 from nextbar.rivals.darts import DartsRival
+from nextbar.rivals.kronos import KronosRival
 from nextbar.rivals.neuralforecast import NeuralForecastRival
 from nextbar.rivals.statsforecast import StatsForecastRival
 from nextbar.rivals.timesfm import TimesFMRival
@@ -22,6 +23,7 @@ LIBRARIES: dict[str, Callable[[str, Mapping[str, Any]], LibraryRival]] = {
     "darts": DartsRival.called,
     "chronos": ChronosRival.called,
     "timesfm": TimesFMRival.called,
+    "kronos": KronosRival.called,
 }
 """by what stands before the colon"""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 from backtests import Own, run, untrained
 
 from nextbar.backtesting.result import Backtest
-from nextbar.backtesting.times import TIMES, Times, read_times, total
+from nextbar.backtesting.times import TIMES, Times, known_times, read_times, total
+from nextbar.errors import Damaged
 
 __all__ = ["untrained"]
 
@@ -70,7 +70,13 @@ def test_what_was_measured_before_is_kept_where_nothing_is_done_anew(tmp_path: P
 
 
 def test_a_file_that_is_damaged_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / TIMES).write_text("{")
-    assert read_times(tmp_path) == {}
-    (tmp_path / TIMES).write_text(json.dumps({"a": 1}))
+    with Times(tmp_path).measured("model", "fit", 1):
+        pass
+    path = tmp_path / TIMES
+    for text in ("{", path.read_text().replace('"fit"', '"fot"')):
+        path.write_text(text)
+        assert known_times(tmp_path) == {} == Times(tmp_path).seconds
+        with pytest.raises(Damaged):
+            read_times(tmp_path)
+    path.unlink()
     assert read_times(tmp_path) == {}

@@ -62,3 +62,21 @@ def save_timesfm(folder: Path, seed: int = 0) -> Path:
         transformer_config=StackedTransformersConfig(num_layers=1, transformer=transformer),
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+def save_kronos(folder: Path, seed: int = 0) -> Path:
+    """A Kronos of random weights, in ``model`` and ``tokenizer``."""
+    import torch
+    from model import Kronos, KronosTokenizer
+
+    torch.manual_seed(seed)
+    dropout = {"ffn_dropout_p": 0.0, "resid_dropout_p": 0.0}
+    KronosTokenizer(
+        d_in=6, d_model=16, n_heads=2, ff_dim=16, n_enc_layers=2, n_dec_layers=2, attn_dropout_p=0.0, s1_bits=3,
+        s2_bits=3, beta=0.05, gamma0=1.0, gamma=1.1, zeta=0.05, group_size=3, **dropout,
+    ).save_pretrained(folder / "tokenizer")  # fmt: skip
+    Kronos(
+        s1_bits=3, s2_bits=3, n_layers=1, d_model=16, n_heads=2, ff_dim=16, attn_dropout_p=0.0, token_dropout_p=0.0,
+        learn_te=True, **dropout,
+    ).save_pretrained(folder / "model")  # fmt: skip
+    return folder
