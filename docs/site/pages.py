@@ -19,6 +19,7 @@ DOCS = ROOT / "docs"
 LINK = re.compile(r"^```.*?^```$|`[^`\n]+`|(?<=\]\()(?P<target>[^)#:\s]+)(?=[)#])", re.DOTALL | re.MULTILINE)
 """code, which is passed over, or the target of a link into the repository"""
 LANGUAGES = {".py": "python", ".yaml": "yaml"}
+UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n\n"
 GALLERY = "gallery.md"
 REPORTS = re.compile(r"^<!-- reports -->$", re.MULTILINE)
 """where the gallery's page lists the reports"""
@@ -94,7 +95,9 @@ def content(path: Path) -> str:
         names = sorted(p.name for p in path.iterdir() if not p.name.startswith((".", "__")))
         return "\n".join([f"# {name}", "", *(f"- [{name}]({name})" for name in names), ""])
     text = path.read_text(encoding="utf-8")
-    return text if path.suffix == ".md" else f"# {name}\n\n```{LANGUAGES.get(path.suffix, 'text')}\n{text}```\n"
+    if path.suffix == ".md":
+        return text
+    return f"{UNSEARCHED}# {name}\n\n```{LANGUAGES.get(path.suffix, 'text')}\n{text}```\n"
 
 
 def reports(config: Any) -> Iterator[tuple[str, Path]]:
@@ -106,5 +109,5 @@ def reports(config: Any) -> Iterator[tuple[str, Path]]:
 
 def report_list(config: Any) -> str:
     """Links to the reports, or a word on how to have them."""
-    pages = [f"- [{uri.removeprefix('gallery/')}]({uri})" for uri, _ in reports(config)]
+    pages = [f"- [{uri.removeprefix('gallery/')}]({uri})" for uri, _ in reports(config) if uri.count("/") == 1]
     return "\n".join(pages) or "This copy of the site was built without them; `make docs` makes them."
