@@ -1,4 +1,4 @@
-"""Makes the reports of the gallery: of a run, a study and a backtest, whose trainings are short. Ended ones are not trained again.
+"""Makes the reports of the gallery, of a run, a study and a backtest; what has been trained is not trained again.
 
 python docs/site/gallery.py build/gallery
 """

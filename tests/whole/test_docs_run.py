@@ -1,4 +1,4 @@
-"""The tutorial, the quick start and the how-to pages, done as they say: every command and every program, in one folder."""
+"""Tutorial, quick start and how-to pages, done as they say: every command and every program, in one folder."""
 
 from __future__ import annotations
 
