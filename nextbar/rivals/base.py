@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, ClassVar, NamedTuple, Self
@@ -68,7 +70,8 @@ class LibraryRival(ABC):
         """
         self.require_library()
         self.task = task
-        self._prepare(task)
+        with redirect_stdout(sys.stderr):  # libraries print, but standard output is for what a command answers
+            self._prepare(task)
         return self
 
     @classmethod
@@ -100,7 +103,8 @@ class LibraryRival(ABC):
             DataError: too few bars of a series for the model.
         """
         self._tracks = {history.key: Track.learnt(history) for history in histories(frame)}
-        self._fit(list(self._tracks.values()))
+        with redirect_stdout(sys.stderr):
+            self._fit(list(self._tracks.values()))
         return self
 
     def predict(self, frame: Any, keys: Keys | None = None) -> Any:
@@ -114,7 +118,8 @@ class LibraryRival(ABC):
         """
         from nextbar.bars.frames import frame_like
 
-        tables = [self._table(track, row_M) for track, row_M in self._asked(frame, keys)]
+        with redirect_stdout(sys.stderr):
+            tables = [self._table(track, row_M) for track, row_M in self._asked(frame, keys)]
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin",))
 

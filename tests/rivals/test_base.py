@@ -11,7 +11,9 @@ from scipy import stats
 
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts import bin_columns, read
+from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead
+from nextbar.rivals.track import Track
 
 
 class Law(FakeRival):
@@ -158,3 +160,24 @@ def test_prices_that_are_not_above_zero_are_given_as_they_are() -> None:
     returns.fit(lower[0])
     with pytest.raises(DataError, match="no log return"):
         returns.predict(lower[1], keys_between(whole, cutoff, end))
+
+
+def test_what_a_library_prints_is_no_answer_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    class Chatty(FakeRival):
+        def _prepare(self, task: Task) -> None:
+            print("prepared")
+
+        def _fit(self, tracks: Sequence[Track]) -> None:
+            print("fitted")
+
+        def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:
+            print("asked")
+            return super()._forecast(contexts, horizon)
+
+    whole = panel(1)
+    cutoff, end = instants(whole)
+    rival = Chatty().for_task(options(horizon=1))
+    rival.fit(whole.frame(0, cutoff))
+    rival.predict(whole.frame(0, end))
+    out, err = capsys.readouterr()
+    assert out == "" and err.split() == ["prepared", "fitted", "asked", "asked"]
