@@ -1,6 +1,6 @@
 """Forecasters of other libraries as participants of a backtest, each an optional extra that is imported when used.
 
-- ``base``: ``LibraryRival``, what they have in common; ``track``: a series as they are given it
+- ``base``: ``LibraryRival``, what they have in common; ``scaled_series``: a series as they get it
 - ``contexts``: those that forecast from the last bars alone; ``local_folder``: weights on this disk, never a download
 - ``statsforecast``, ``neuralforecast``, ``darts``, ``chronos``, ``timesfm``, ``kronos``: one library each
 - ``parameters``, ``names``: models by name; the rival that ``statsforecast:AutoETS`` or ``chronos:FOLDER`` stands for

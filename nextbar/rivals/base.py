@@ -17,7 +17,7 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.metrics.bins import law_log_probs
 from nextbar.metrics.task import Task
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 from nextbar.types import Forecast
 
 SHARES = tuple(round(0.05 * k, 2) for k in range(1, 20))
@@ -25,7 +25,7 @@ SHARES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 
 
 class Ahead(NamedTuple):
-    """Forecasts from N origins of a track: changes from the origin's value, in its units."""
+    """Forecasts from N origins of a series: changes from the origin's value, in its units."""
 
     location_NH: np.ndarray
     scale_NH: np.ndarray | None = None
@@ -60,7 +60,7 @@ class LibraryRival(ABC):
     def __init__(self, name: str | None, model_name: str) -> None:
         self.name = name or f"{self.extra}:{model_name}"
         self.task: Task | None = None
-        self._tracks: dict[tuple[str, str | None], Track] = {}
+        self._series: dict[tuple[str, str | None], ScaledSeries] = {}
 
     def for_task(self, task: Task) -> Self:
         """Take the question, and look whether the library can answer it.
@@ -102,9 +102,9 @@ class LibraryRival(ABC):
         Raises:
             DataError: too few bars of a series for the model.
         """
-        self._tracks = {history.key: Track.learnt(history) for history in histories(frame)}
+        self._series = {history.key: ScaledSeries.learnt(history) for history in histories(frame)}
         with redirect_stdout(sys.stderr):
-            self._fit(list(self._tracks.values()))
+            self._fit(list(self._series.values()))
         return self
 
     def predict(self, frame: Any, keys: Keys | None = None) -> Any:
@@ -119,7 +119,7 @@ class LibraryRival(ABC):
         from nextbar.bars.frames import frame_like
 
         with redirect_stdout(sys.stderr):
-            tables = [self._table(track, row_M) for track, row_M in self._asked(frame, keys)]
+            tables = [self._table(series, row_M) for series, row_M in self._asked(frame, keys)]
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin",))
 
@@ -128,41 +128,41 @@ class LibraryRival(ABC):
         """Make the model ready for the question, before anything is fitted."""
 
     @abstractmethod
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         """Fit the model on the values of all series."""
 
     @abstractmethod
-    def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
-        """Forecasts from some rows of a track, from no value after them."""
+    def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
+        """Forecasts from some rows of a series, from no value after them."""
 
-    def _asked(self, frame: Any, keys: Keys | None) -> Iterator[tuple[Track, np.ndarray]]:
+    def _asked(self, frame: Any, keys: Keys | None) -> Iterator[tuple[ScaledSeries, np.ndarray]]:
         """Tracks with the rows to forecast from."""
-        if self.task is None or not self._tracks:
+        if self.task is None or not self._series:
             raise DataError(f"{self.name} is asked for forecasts before for_task(task) and fit(frame); call them first")
         for history in histories(frame):
-            if keys is None and history.key not in self._tracks:
+            if keys is None and history.key not in self._series:
                 continue
             row_M = self._rows(history, keys)
             if not len(row_M):
                 continue
-            if history.key not in self._tracks:
+            if history.key not in self._series:
                 raise DataError(f"{history.name} has no bars before the cutoff, so {self.name} cannot be fitted on it")
-            yield self._tracks[history.key].continued(history), row_M
+            yield self._series[history.key].continued(history), row_M
 
     def _rows(self, history: History, keys: Keys | None) -> np.ndarray:
         if keys is None:
-            known = self._tracks[history.key].history.time_N[-1]
+            known = self._series[history.key].history.time_N[-1]
             return np.arange(np.searchsorted(history.time_N, known), len(history.time_N))
         own_N = keys.ticker_N == history.ticker
         if keys.resolution_N is not None:
             own_N &= keys.resolution_N == history.resolution
         return np.searchsorted(history.time_N, np.sort(keys.origin_N[own_N]))
 
-    def _table(self, track: Track, row_M: np.ndarray) -> dict[str, np.ndarray]:
+    def _table(self, series: ScaledSeries, row_M: np.ndarray) -> dict[str, np.ndarray]:
         assert self.task is not None
-        history, task = track.history, self.task
+        history, task = series.history, self.task
         last_M = history.close_N[row_M]
-        forecast = in_target(self._ahead(track, row_M, task.horizon), track, last_M, task)
+        forecast = in_target(self._ahead(series, row_M, task.horizon), series, last_M, task)
         resolution_M = None if history.resolution is None else np.full(len(row_M), history.resolution)
         time_M = history.time_N[row_M]
         unknown_MH = np.zeros((len(row_M), task.horizon), np.int64)  # whoever asks knows which bars follow
@@ -171,8 +171,8 @@ class LibraryRival(ABC):
         return {name: values for name, values in table.items() if name != "date"}
 
 
-def in_target(ahead: Ahead, track: Track, last_M: np.ndarray, task: Task) -> Forecast:
-    """Forecasts of a track in the unit of the target: as the law, its quantiles, or the probabilities of its bins.
+def in_target(ahead: Ahead, series: ScaledSeries, last_M: np.ndarray, task: Task) -> Forecast:
+    """Forecasts of a series in the unit of the target: as the law, its quantiles, or the probabilities of its bins.
 
     In prices the location is that of the log return carried over, c (e^m - 1), as are quantiles, and the scale that of
     the log return times c, its first order; so a normal law keeps its median.
@@ -180,13 +180,13 @@ def in_target(ahead: Ahead, track: Track, last_M: np.ndarray, task: Task) -> For
     Raises:
         DataError: log returns, or bins, of prices that are not above zero.
     """
-    if task.needs_positive_prices and not track.positive:
-        raise DataError(f"{track.history.name}: a close that is not above zero before the cutoff has no log return")
-    location, scale, quantiles = (None if values is None else values * track.unit for values in ahead)
+    if task.needs_positive_prices and not series.positive:
+        raise DataError(f"{series.history.name}: a close that is not above zero before the cutoff has no log return")
+    location, scale, quantiles = (None if values is None else values * series.unit for values in ahead)
     assert location is not None
     if task.output_mode == "discrete_grid" and scale is not None:
         return Forecast(log_probs_NHK=law_log_probs(Forecast(location, scale), task.edges))
-    if task.target == "close" and track.positive:
+    if task.target == "close" and series.positive:
         last_M1 = last_M[:, None]
         location = np.expm1(location) * last_M1
         scale = None if scale is None else scale * last_M1

@@ -14,7 +14,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead
 from nextbar.rivals.contexts import ContextRival, from_quantiles
 from nextbar.rivals.local_folder import model_config, model_folder, offline
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 PIPELINES = ("Chronos2Pipeline", "ChronosBoltPipeline")
 """those that forecast quantiles; the first Chronos draws samples, which are others each time"""
@@ -63,7 +63,7 @@ class ChronosRival(ContextRival):
         self._weight = next(self._pipeline.inner_model.parameters())
         self.shares = tuple(map(float, self._pipeline.quantiles))
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         """Nothing: it is pretrained."""
 
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:

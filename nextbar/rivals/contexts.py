@@ -10,7 +10,7 @@ import numpy as np
 from nextbar.errors import DataError
 from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead, LibraryRival
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 BATCH = 256
 """origins forecast in one call"""
@@ -31,14 +31,14 @@ class ContextRival(LibraryRival):
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:
         """Forecasts from several contexts, each an ascending series of values that ends with 0."""
 
-    def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
+    def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
         if len(row_M) and row_M.min() + 1 < self.least:
             raise DataError(
-                f"{track.history.name}: {self.name} needs {self.least} bars up to an origin, and the first has "
+                f"{series.history.name}: {self.name} needs {self.least} bars up to an origin, and the first has "
                 f"{row_M.min() + 1}; use more bars, or a model that looks back less"
             )
         parts = [
-            self._forecast([track.context(int(row), self.context) for row in row_M[start : start + BATCH]], horizon)
+            self._forecast([series.context(int(row), self.context) for row in row_M[start : start + BATCH]], horizon)
             for start in range(0, len(row_M), BATCH)
         ]
         return Ahead(*(None if of[0] is None else np.concatenate(of) for of in zip(*parts, strict=True)))  # type: ignore[arg-type]

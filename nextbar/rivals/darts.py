@@ -14,7 +14,7 @@ from nextbar.rivals.base import Ahead
 from nextbar.rivals.contexts import ContextRival, from_quantiles
 from nextbar.rivals.local_folder import offline
 from nextbar.rivals.parameters import model_class
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 
 @strict_arguments
@@ -89,21 +89,21 @@ class DartsRival(ContextRival):
                 "reaches no further, so make it as long"
             )
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         self._fitted = self.model.untrained_model()
         with offline():
-            self._fitted.fit([_series(track.value_N - track.value_N[-1]) for track in tracks])
+            self._fitted.fit([_time_series(series.value_N - series.value_N[-1]) for series in all_series])
 
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:
         options: dict[str, Any] = {"predict_likelihood_parameters": True} if self._place else {}
-        answers = self._fitted.predict(n=horizon, series=[_series(y) for y in contexts], verbose=False, **options)
+        answers = self._fitted.predict(n=horizon, series=[_time_series(y) for y in contexts], verbose=False, **options)
         values_NHQ = np.stack([answer.values() for answer in answers]).astype(np.float64)
         if self.is_law:
             return Ahead(values_NHQ[..., self._place["mu"]], values_NHQ[..., self._place["sigma"]])
         return from_quantiles(values_NHQ, self.shares) if self.shares else Ahead(values_NHQ[..., 0])
 
 
-def _series(values: np.ndarray) -> Any:
+def _time_series(values: np.ndarray) -> Any:
     from darts import TimeSeries
 
     return TimeSeries.from_values(values.astype(np.float32))

@@ -17,7 +17,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead, LibraryRival
 from nextbar.rivals.contexts import BATCH
 from nextbar.rivals.local_folder import model_config, model_folder, offline
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 PRICES = ("open", "high", "low", "close")
 
@@ -89,8 +89,8 @@ class KronosRival(LibraryRival):
                 max_context=self.context,
             )
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
-        histories = [track.history for track in tracks]
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
+        histories = [series.history for series in all_series]
         calendars = learn_together([h.time_N for h in histories], [h.step for h in histories])
         self._learnt = {
             h.key: (calendar, min(self.context, len(h.time_N)))
@@ -98,29 +98,31 @@ class KronosRival(LibraryRival):
             if calendar
         }
 
-    def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
-        history = track.history
+    def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
+        history = series.history
         calendar, bars = self._learnt[history.key]
         if history.open_N is None:
             raise DataError(f"{history.name}: {self.name} needs open, high and low in every bar; leave this rival out")
         if row_M.min() + 1 < bars:
             raise DataError(f"{history.name}: {self.name} needs {bars} bars up to an origin, as before the cutoff")
         parts = [
-            self._closes(track, calendar, bars, row_M[k : k + BATCH], horizon) for k in range(0, len(row_M), BATCH)
+            self._closes(series, calendar, bars, row_M[k : k + BATCH], horizon) for k in range(0, len(row_M), BATCH)
         ]
         close_MH, last_M1 = np.concatenate(parts), history.close_N[row_M, None]
-        if not track.positive:
-            return Ahead((close_MH - last_M1) / track.unit)
+        if not series.positive:
+            return Ahead((close_MH - last_M1) / series.unit)
         if not (close_MH > 0).all():
             raise DataError(f"{history.name}: {self.name} forecasts a close of {close_MH.min():g}; leave it out")
-        return Ahead(np.log(close_MH / last_M1) / track.unit)
+        return Ahead(np.log(close_MH / last_M1) / series.unit)
 
-    def _closes(self, track: Track, calendar: Calendar, bars: int, row_B: np.ndarray, horizon: int) -> np.ndarray:
+    def _closes(
+        self, series: ScaledSeries, calendar: Calendar, bars: int, row_B: np.ndarray, horizon: int
+    ) -> np.ndarray:
         """Predicted closes (B, H). Prices are given in units of a bar's move, since 1e-5 is added to their spread."""
         import pandas as pd
 
-        history = track.history
-        unit_B = track.unit * (np.abs(history.close_N[row_B]) if track.positive else np.ones(len(row_B)))
+        history = series.history
+        unit_B = series.unit * (np.abs(history.close_N[row_B]) if series.positive else np.ones(len(row_B)))
         prices_N4 = np.stack(_prices(history), axis=-1)
         next_BH = calendar.next_times_after(history.time_N[row_B], horizon)
         spans = [slice(row + 1 - bars, row + 1) for row in row_B]

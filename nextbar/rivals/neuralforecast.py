@@ -14,7 +14,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals.base import SHARES, Ahead
 from nextbar.rivals.contexts import ContextRival, from_quantiles
 from nextbar.rivals.parameters import model_class
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 """what its trainer would write beside the experiment, or on the terminal"""
@@ -91,13 +91,13 @@ class NeuralForecastRival(ContextRival):
         self.shares = () if quantiles is None else tuple(round(share, 6) for share in sorted(quantiles.tolist()))
         self.context = self.least = int(self.model.input_size)
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         from neuralforecast import NeuralForecast
 
         model = deepcopy(self.model)
         model.trainer_kwargs = QUIET | model.trainer_kwargs
         self._fitted = NeuralForecast(models=[model], freq=1)
-        self._fitted.fit(_long([track.value_N - track.value_N[-1] for track in tracks]), val_size=self.val_size)
+        self._fitted.fit(_long([series.value_N - series.value_N[-1] for series in all_series]), val_size=self.val_size)
 
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:
         answer = self._fitted.predict(_long(contexts))

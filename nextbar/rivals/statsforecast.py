@@ -15,7 +15,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals.base import SHARES, Ahead, LibraryRival
 from nextbar.rivals.contexts import from_quantiles
 from nextbar.rivals.parameters import model_class
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 NORMAL_MODELS = frozenset(
     {"ARIMA", "AutoARIMA", "AutoETS", "AutoRegressive", "HistoricAverage", "Holt", "HoltWinters", "Naive",
@@ -90,24 +90,24 @@ class StatsForecastRival(LibraryRival):
         if task.output_mode == "mean":
             self.shares = ()  # intervals that nobody scores cost time
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         self._fitted: dict[tuple[str, str | None], tuple[Any, float]] = {}
-        for track in tracks if self._goes_forward else ():
+        for series in all_series if self._goes_forward else ():
             # a value of 0 in it keeps ETS from multiplicative errors, whose law is not normal
-            model, level = self.model.new(), float(track.value_N[-1])
-            with self._named(track, "fit"):
-                model.fit(track.value_N - level)
-            self._fitted[track.history.key] = model, level
+            model, level = self.model.new(), float(series.value_N[-1])
+            with self._named(series, "fit"):
+                model.fit(series.value_N - level)
+            self._fitted[series.history.key] = model, level
 
-    def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
+    def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
         answers, levels = [], self._levels
         # a fitted model goes on at the level that it was fitted at; any other is given changes from the origin
-        model, level = self._fitted.get(track.history.key, (None, None))
-        last_M1 = np.zeros((len(row_M), 1)) if level is None else track.value_N[row_M, None] - level
-        with self._named(track, "forecast"):
+        model, level = self._fitted.get(series.history.key, (None, None))
+        last_M1 = np.zeros((len(row_M), 1)) if level is None else series.value_N[row_M, None] - level
+        with self._named(series, "forecast"):
             for row, last in zip(row_M, last_M1[:, 0], strict=True):
                 ask = self.model.new().forecast if model is None else model.forward
-                answers.append(ask(y=track.context(int(row), self.context) + last, h=horizon, level=levels or None))
+                answers.append(ask(y=series.context(int(row), self.context) + last, h=horizon, level=levels or None))
 
         def column(name: str) -> np.ndarray:
             return np.stack([np.asarray(answer[name], float) for answer in answers]) - last_M1
@@ -131,8 +131,8 @@ class StatsForecastRival(LibraryRival):
             return [] if self.task is not None and self.task.output_mode == "mean" else [LEVEL]
         return [round(200 * share - 100, 6) for share in self.shares if share > 0.5]
 
-    def _named(self, track: Track, what: str) -> Any:
-        return _Named(self.name, track.history.name, what)
+    def _named(self, series: ScaledSeries, what: str) -> Any:
+        return _Named(self.name, series.history.name, what)
 
 
 class _Named:

@@ -14,7 +14,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead
 from nextbar.rivals.contexts import ContextRival, from_quantiles
 from nextbar.rivals.local_folder import model_config, model_folder, offline
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 FIELDS = ("input_patch_len", "output_patch_len", "quantiles")
 """of the configuration of a TimesFM 3; that of earlier ones has none of them"""
@@ -67,7 +67,7 @@ class TimesFMRival(ContextRival):
             )
         self.shares = tuple(map(float, self._model.config.quantiles))
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         """Nothing: it is pretrained."""
 
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:

@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 from backtests import Own, instant, make_market, rows_of, run, seconds, untrained
 from builders import make_bars
-from rivals_of import FakeRival
+from rivals_of import FakeRival, instants, keys_between, panel
 from scipy import stats
 
+from nextbar.backtesting.participants import Participant
 from nextbar.backtesting.result import Backtest
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
@@ -21,7 +22,7 @@ from nextbar.forecasts.table import quantile_column
 from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead
 from nextbar.rivals.names import LIBRARIES
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 __all__ = ["untrained"]
 
@@ -398,9 +399,20 @@ def test_rivals_of_other_libraries_take_part_by_name(tmp_path: Path, monkeypatch
 
 def test_a_rival_that_looks_ahead_is_found_out(tmp_path: Path) -> None:
     class PeekingRival(FakeRival):
-        def _ahead(self, track: Track, row_M: np.ndarray, horizon: int) -> Ahead:
-            ahead = super()._ahead(track, row_M, horizon)
-            return ahead._replace(location_NH=ahead.location_NH + 1e-3 * track.value_N[-1])
+        def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
+            ahead = super()._ahead(series, row_M, horizon)
+            return ahead._replace(location_NH=ahead.location_NH + 1e-3 * series.value_N[-1])
 
     message = refused(tmp_path, DataError, overrides=LAW, predictors=[PeekingRival()])
     assert message.startswith("fake:Mean looks ahead")
+
+
+def test_quantiles_are_asked_for_their_direction_where_bins_are_forecast() -> None:
+    task = Task(output_mode="discrete_grid", target="close", edges=(-np.inf, 0.0, np.inf))
+    whole = panel(1)
+    cutoff, end = instants(whole)
+    member = Participant(FakeRival().for_task(task), "own")
+    member.fit(whole.frame(0, cutoff), "here")
+    forecast = member.ask(whole.frame(0, end), keys_between(whole, cutoff, end), task, "here")
+    assert forecast.location_NH is not None and forecast.quantiles_NHQ is None and member.direction_only
+    assert member.question(forecast, task).output_mode == "mean"

@@ -143,4 +143,4 @@ def test_rivals_are_named_with_commas_between_them(experiment: Path, seen: Simpl
 
 def test_a_folder_that_is_none_is_refused_before_anything_is_trained(experiment: Path, tmp_path: Path) -> None:
     done = cli.invoke(app, ["backtest", str(experiment), f"log_dir={tmp_path / 'runs'}", "--rivals", "chronos:none"])
-    assert done.exit_code == 2 and "'none' is no folder" in done.stderr and not (tmp_path / "runs").exists()
+    assert done.exit_code == 1 and "'none' is no folder" in done.stderr and not (tmp_path / "runs").exists()

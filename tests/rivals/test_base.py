@@ -13,7 +13,7 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts import bin_columns, read
 from nextbar.metrics.task import Task
 from nextbar.rivals.base import Ahead
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 
 class Law(FakeRival):
@@ -167,7 +167,7 @@ def test_what_a_library_prints_is_no_answer_of_a_command(capsys: pytest.CaptureF
         def _prepare(self, task: Task) -> None:
             print("prepared")
 
-        def _fit(self, tracks: Sequence[Track]) -> None:
+        def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
             print("fitted")
 
         def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:

@@ -18,7 +18,7 @@ from nextbar.metrics.task import Task
 from nextbar.rivals import LibraryRival
 from nextbar.rivals.base import Ahead
 from nextbar.rivals.contexts import ContextRival, from_quantiles
-from nextbar.rivals.track import Track
+from nextbar.rivals.scaled_series import ScaledSeries
 
 LATER = 1 << 31
 CUT = 200
@@ -41,8 +41,8 @@ class FakeRival(ContextRival):
 
     def _prepare(self, task: Task) -> None: ...
 
-    def _fit(self, tracks: Sequence[Track]) -> None:
-        self.fitted.append([track.value_N for track in tracks])
+    def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
+        self.fitted.append([series.value_N for series in all_series])
 
     def _forecast(self, contexts: Sequence[np.ndarray], horizon: int) -> Ahead:
         self.asked.append(len(contexts))

@@ -12,7 +12,7 @@ from nextbar.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class ScaledSeries:
     """The closes of one series, N bars, on a scale that any library computes well on.
 
     Values are log closes, or closes where one is not above zero before the cutoff, divided by ``unit``. Forecasts are
@@ -26,14 +26,14 @@ class Track:
     """standard deviation of the move of one bar before the cutoff; 1 where it does not move"""
 
     @classmethod
-    def learnt(cls, history: History) -> Track:
-        """The track of a series whose bars are all known at the cutoff."""
+    def learnt(cls, history: History) -> ScaledSeries:
+        """A series whose bars are all known at the cutoff."""
         positive = bool((history.close_N > 0).all())
         moves = history.moves(positive, 0.0)[1:]
         spread = float(moves.std()) if len(moves) else 0.0
         return cls(history, positive, spread if spread > 0 else 1.0)
 
-    def continued(self, history: History) -> Track:
+    def continued(self, history: History) -> ScaledSeries:
         """The same scale for the series with later bars.
 
         Raises:
@@ -45,7 +45,7 @@ class Track:
                 f"{history.name}: a close of {worst:g}, though all before the cutoff are above zero; rivals of other "
                 "libraries are given log prices, so use bars with closes above zero"
             )
-        return Track(history, self.positive, self.unit)
+        return ScaledSeries(history, self.positive, self.unit)
 
     @cached_property
     def value_N(self) -> np.ndarray:
