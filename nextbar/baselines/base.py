@@ -9,7 +9,8 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from nextbar.bars.calendar import Calendar, learn_together, shared_zone
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
