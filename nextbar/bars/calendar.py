@@ -161,6 +161,10 @@ class Calendar:
         """bool (N,): bars that belong to no slot; all belong to one of a template, be it open or closed."""
         return np.zeros(len(time_N), bool)
 
+    def outside_notice(self, time_N: np.ndarray) -> str | None:
+        """A sentence about such bars; None where there are none."""
+        return None
+
     @property
     def known_until(self) -> float:
         """When the market's days off cease to be known, seconds since the epoch; a template goes on for ever."""

@@ -148,6 +148,19 @@ class ExchangeCalendar(Calendar):
         """bool (N,): bars that no slot begins near."""
         return self._around(time_N).outside_N
 
+    def outside_notice(self, time_N: np.ndarray) -> str | None:
+        """A sentence about the bars outside the sessions; None where there are none."""
+        outside_N = self.outside(time_N)
+        n = int(outside_N.sum())
+        if not n:
+            return None
+        bars, them = ("1 bar lies", "it") if n == 1 else (f"{n:,} bars lie", "them")
+        first = "" if n == 1 else "first "
+        return (
+            f"{bars} outside the sessions of {self.kind}, {first}that of {iso(time_N[outside_N][0])}: no window holds "
+            f"what comes into {them}, so leave {them} out"
+        )
+
     def missing(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): open slots without a bar between each bar and the one before it; 0 for the first."""
         return self._around(time_N).missing()
