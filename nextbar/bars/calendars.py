@@ -13,6 +13,7 @@ from nextbar.bars.exchange import ExchangeCalendar
 from nextbar.bars.sessions import sessions_of
 from nextbar.bars.zone import UTC
 from nextbar.config.exchanges import is_exchange, require_calendar
+from nextbar.errors import DataError
 
 
 def learn(time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "auto") -> Calendar:
@@ -30,7 +31,9 @@ def learn(time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "au
         DataError: no bars.
     """
     (calendar,) = learn_together([time_N], [step], kind, timezone)
-    return calendar or Calendar.learn(time_N, step, kind, timezone)  # which says that there are no bars
+    if calendar is None:
+        raise DataError("no bars to learn a calendar from")
+    return calendar
 
 
 def learn_together(

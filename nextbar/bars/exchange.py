@@ -126,15 +126,14 @@ class ExchangeCalendar(Calendar):
         made = cls(sessions.exchange, step, 0, (), zones[0], sessions=sessions, seen=int(time_N[-1]))
         if step < DAY:
             yield made
+        on_clock = []
         for zone in dict.fromkeys(zones):
             begin, counts = np.unique((local_time(time_N, zone) - MONDAY) % step, return_counts=True)
-            yield replace(made, timezone=zone, phase=int(begin[np.argmax(counts)]), grid="clock")
+            on_clock.append(replace(made, timezone=zone, phase=int(begin[np.argmax(counts)]), grid="clock"))
+        yield from on_clock
         if step == DAY:
             yield made
-            for zone in dict.fromkeys(zones):
-                begin, counts = np.unique((local_time(time_N, zone) - MONDAY) % step, return_counts=True)
-                phase = int(begin[np.argmax(counts)])
-                yield replace(made, timezone=zone, phase=phase, grid="clock", evening=True)
+            yield from (replace(clock, evening=True) for clock in on_clock if clock.phase >= DAY // 2)
 
     def exceptions(self, time_N: np.ndarray) -> int:
         """Bars that do not open exactly when a slot does, and open slots without a bar, in the span of ``time_N``."""
