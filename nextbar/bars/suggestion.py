@@ -8,7 +8,7 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.exchange import ExchangeCalendar
-from nextbar.bars.sessions import sessions_of
+from nextbar.bars.sessions import of_years
 from nextbar.bars.slots import DAY
 from nextbar.bars.zone import local_time, offsets
 from nextbar.config.exchanges import is_installed
@@ -19,7 +19,7 @@ LIKELY = (
     "XSTO", "XBOM", "XTAI", "XSES", "XJSE", "CMES",
 )  # fmt: skip
 """exchanges that are tried, the likeliest first"""
-LOOKED_AT = 3 * 366 * DAY
+LOOKED_AT = 2 * 366 * DAY
 """the last years of a series are enough to tell"""
 LEAST_SPAN = 300 * DAY
 LEAST_HOLIDAYS = 4
@@ -45,15 +45,11 @@ def exchange_of(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
     if not _has_holidays(late_N, learnt.timezone):
         return None
     most: float = min(MOST_EXCEPTIONS * len(late_N), learnt.exceptions(late_N) / 2)
-    best = None
     pattern = offsets(learnt.timezone).pattern(int(late_N[0]), int(late_N[-1]))
     for name in LIKELY:
-        exceptions = _exceptions(name, late_N, step, pattern if step < DAY else None)
-        if exceptions < most:
-            best, most = name, exceptions
-        if best and not most:
-            break
-    return best
+        if _exceptions(name, late_N, step, pattern if step < DAY else None) < most:
+            return name  # no two of them are as alike, but for those whose days are the same
+    return None
 
 
 def suggestion(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
@@ -80,7 +76,8 @@ def _has_holidays(time_N: np.ndarray, timezone: str) -> bool:
 def _exceptions(name: str, time_N: np.ndarray, step: int, pattern: tuple[tuple[int, int], ...] | None) -> float:
     """Exceptions of bars in the calendar of an exchange; infinitely many where its clocks are changed otherwise."""
     try:
-        sessions = sessions_of(name, int(time_N[0]), int(time_N[-1]))
+        begin, end = (int(str(np.datetime64(int(time), "s"))[:4]) for time in (time_N[0] - DAY, time_N[-1]))
+        sessions = of_years(name, begin, end)
         if pattern is not None and offsets(sessions.timezone).pattern(int(time_N[0]), int(time_N[-1])) != pattern:
             return math.inf
         calendar = ExchangeCalendar.fit(sessions, time_N, step)

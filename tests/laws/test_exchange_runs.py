@@ -108,7 +108,7 @@ def test_baselines_know_the_calendar_of_the_experiment(run: MadeRun) -> None:
         table = baseline.predict(frame)
         assert f"{table['date'].min():%Y-%m-%d}" == first
         other = frame.assign(ticker="other")
-        assert (baseline.predict(other)["date"].dt.weekday >= 5).any() == (calendar == "auto")
+        assert baseline.predict(other)["date"].dt.day_name().isin(["Saturday", "Sunday"]).any() == (calendar == "auto")
 
 
 def test_bars_outside_are_told_of_before_a_training(caplog: pytest.LogCaptureFixture) -> None:
