@@ -11,16 +11,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from nextbar.bars.calendar import CLOSURE_DAYS, Calendar, Chain
-from nextbar.bars.dates import iso
 from nextbar.bars.sessions import Sessions
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots
 from nextbar.bars.zone import UTC, local_time
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
 
-MOST_OUTSIDE = 0.1
+MOST_OUTSIDE = 0.05
 """share of bars that may lie outside the sessions; with more they are not those of the exchange"""
-FEW_BARS = 10
+FEW_BARS = 20
 """bars too few to say so"""
 KEPT = 16
 """lists of open slots that stay in memory"""
@@ -77,7 +76,7 @@ class ExchangeCalendar(Calendar):
         ``timezone``.
 
         Raises:
-            ConfigError: a tenth of the bars lies outside the sessions, or the bars do not keep the time of
+            ConfigError: more than a twentieth of the bars lies outside the sessions, or the bars do not keep the time of
                 ``timezone``.
             DataError: no bars, or some before the first day of the sessions.
         """
@@ -85,8 +84,8 @@ class ExchangeCalendar(Calendar):
             raise DataError("no bars to fit a calendar on")
         if time_N[0] < sessions.first * DAY:
             raise DataError(
-                f"calendar {sessions.exchange}: its sessions are known from {iso(sessions.first * DAY)[:10]} on, but "
-                f"the first bar is of {iso(time_N[0])}; leave earlier bars out"
+                f"calendar {sessions.exchange}: its sessions are known from {_iso(sessions.first * DAY)[:10]} on, but "
+                f"the first bar is of {_iso(time_N[0])}; leave earlier bars out"
             )
         best = cls._sharpest(sessions, time_N, step, timezone)
         if timezone != "auto" and (off := best.off_grid(time_N)):
@@ -102,7 +101,7 @@ class ExchangeCalendar(Calendar):
         if len(time_N) >= FEW_BARS and n > MOST_OUTSIDE * len(time_N):
             raise ConfigError(
                 f"calendar: found {sessions.exchange!r}, outside whose sessions {n:,} of {len(time_N):,} bars of "
-                f"{span(step)} lie, the first that of {iso(time_N[outside_N][0])}; should be the exchange of the bars, "
+                f"{span(step)} lie, the first that of {_iso(time_N[outside_N][0])}; should be the exchange of the bars, "
                 "or auto, or the bars those of its sessions"
             )
         return best
@@ -156,7 +155,7 @@ class ExchangeCalendar(Calendar):
         bars, them = ("1 bar lies", "it") if n == 1 else (f"{n:,} bars lie", "them")
         first = "" if n == 1 else "first "
         return (
-            f"{bars} outside the sessions of {self.kind}, {first}that of {iso(time_N[outside_N][0])}: no window holds "
+            f"{bars} outside the sessions of {self.kind}, {first}that of {_iso(time_N[outside_N][0])}: no window holds "
             f"what comes into {them}, so leave {them} out"
         )
 
@@ -199,8 +198,8 @@ class ExchangeCalendar(Calendar):
         last = int(next_N.max(initial=-1)) + n
         if last > len(self._begin_M):
             raise DataError(
-                f"calendar {self.kind}: its sessions are known until {iso(self.sessions.end)[:10]}, and {n} bars after "
-                f"{iso(np.max(time_N))} end later; train anew, or ask for fewer"
+                f"calendar {self.kind}: its sessions are known until {_iso(self.sessions.end)[:10]}, and {n} bars after "
+                f"{_iso(np.max(time_N))} end later; train anew, or ask for fewer"
             )
         return self._begin_M[next_N[:, None] + np.arange(n)]
 
@@ -312,6 +311,13 @@ def _slots_of(
     number_M, session_M = np.repeat(first_P, count_P) + _counted(count_P), np.repeat(parts.session_P, count_P)
     new_M = np.diff(number_M, prepend=number_M[0] - 1) > 0
     return slots.begin(number_M[new_M]), session_M[new_M]
+
+
+def _iso(time: int) -> str:
+    """A second since the epoch as ISO 8601 text; only errors and notices need pandas, which dates are read with."""
+    from nextbar.bars.dates import iso
+
+    return iso(time)
 
 
 def _counted(count_P: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from nextbar.bars.dates import iso
 from nextbar.bars.slots import DAY
 from nextbar.config.exchanges import exchange_package
 from nextbar.config.values import LAST_YEAR
@@ -119,7 +118,7 @@ def sessions_of(exchange: str, first: int, last: int) -> Sessions:
     if sessions.first > first // DAY:
         raise ConfigError(
             f"calendar: found {exchange!r}, of which exchange_calendars knows no sessions before "
-            f"{_date(sessions.first)}, but the first bar is of {iso(first)}: set initial_date, or use auto"
+            f"{_date(sessions.first)}, but the first bar is of {_date(first // DAY)}: set initial_date, or use auto"
         )
     return sessions
 

@@ -25,7 +25,7 @@ LEAST_SPAN = 300 * DAY
 LEAST_HOLIDAYS = 4
 """weekdays a year without bars, on average; with fewer there is nothing to tell exchanges by"""
 MOST_EXCEPTIONS = 0.005
-"""share of bars off the grid of an exchange or missing in its sessions; the template must have twice as many exceptions"""
+"""share of bars off the grid of an exchange or missing in its sessions; the template must have twice as many"""
 
 
 def exchange_of(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
