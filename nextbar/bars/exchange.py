@@ -76,8 +76,8 @@ class ExchangeCalendar(Calendar):
         ``timezone``.
 
         Raises:
-            ConfigError: more than a twentieth of the bars lies outside the sessions, or the bars do not keep the time of
-                ``timezone``.
+            ConfigError: more than a twentieth of the bars lies outside the sessions, or the bars do not keep the time
+                of ``timezone``.
             DataError: no bars, or some before the first day of the sessions.
         """
         if not len(time_N):
@@ -101,8 +101,8 @@ class ExchangeCalendar(Calendar):
         if len(time_N) >= FEW_BARS and n > MOST_OUTSIDE * len(time_N):
             raise ConfigError(
                 f"calendar: found {sessions.exchange!r}, outside whose sessions {n:,} of {len(time_N):,} bars of "
-                f"{span(step)} lie, the first that of {_iso(time_N[outside_N][0])}; should be the exchange of the bars, "
-                "or auto, or the bars those of its sessions"
+                f"{span(step)} lie, the first that of {_iso(time_N[outside_N][0])}; should be the exchange of the "
+                "bars, or auto, or the bars those of its sessions"
             )
         return best
 
@@ -198,8 +198,8 @@ class ExchangeCalendar(Calendar):
         last = int(next_N.max(initial=-1)) + n
         if last > len(self._begin_M):
             raise DataError(
-                f"calendar {self.kind}: its sessions are known until {_iso(self.sessions.end)[:10]}, and {n} bars after "
-                f"{_iso(np.max(time_N))} end later; train anew, or ask for fewer"
+                f"calendar {self.kind}: its sessions are known until {_iso(self.sessions.end)[:10]}, and {n} bars "
+                f"after {_iso(np.max(time_N))} end later; train anew, or ask for fewer"
             )
         return self._begin_M[next_N[:, None] + np.arange(n)]
 
