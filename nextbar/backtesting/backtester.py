@@ -142,7 +142,8 @@ def backtest(
                 folder.begin(config, facts)  # finished results stay until there are others
                 folder.finish(forecasts, **results)
         judge = PositionJudge(panel, config, options.positions, tried, planned[0].fold.cutoff)
-        _judge_positions(folder, judge)
+        with folder.failures_noted():
+            _judge_positions(folder, judge)
     result = Backtest.load(folder.path)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()

@@ -162,7 +162,7 @@ class PositionJudge:
         for b in self._series:
             own_N = (rows["ticker"] == b.ticker).to_numpy()
             if "resolution" in rows:
-                own_N &= (rows["resolution"] == b.resolution).to_numpy()
+                own_N = own_N & (rows["resolution"] == b.resolution).to_numpy()
             origins.append((own_N, np.searchsorted(b.time_N, origin_N[own_N])))
         return origins
 
