@@ -18,11 +18,12 @@ BY = {"stated": "as stated", "search": "those of the search"}
 
 
 def figures_by_name(positions: Mapping[str, Any], model: str) -> dict[str, dict[str, float | None]]:
-    """Figures over all series: of the model, of buy and hold, and of the predictors that ever held a position."""
+    """Figures over all series: of the model, of buy and hold, and of predictors that did neither that nor nothing."""
     predictors = {name: node["combined"] for name, node in positions["predictors"].items()}
-    held = {name: node for name, node in predictors.items() if node["exposure"] and name != model}
+    market = positions["buy_and_hold"]["combined"]
+    others = {name: node for name, node in predictors.items() if node["exposure"] and node != market and name != model}
     own = {model: predictors[model]} if model in predictors else {}
-    return own | {BUY_AND_HOLD: positions["buy_and_hold"]["combined"]} | held
+    return own | {BUY_AND_HOLD: market} | others
 
 
 def cells(figures: Mapping[str, float | None]) -> tuple[str, ...]:
@@ -53,15 +54,18 @@ def sentence(positions: Mapping[str, Any], model: str, strongest: str | None) ->
         return f"{model} forecast no law, and so took no position by this rule; {others}."
     own = positions["predictors"][model]["combined"]
     dates = f"from {positions['from'][:10]} to {positions['until'][:10]}"
-    return f"{model} would have made {_made(own)} {dates}; {others}. {_luck(own, positions['tried'])}"
+    return f"{model} would have made {_made(own)} {dates}; {others}. {_luck(model, own, positions['tried'])}"
 
 
 def notes(positions: Mapping[str, Any]) -> list[str]:
     """Who is not in the table, and why; nothing where everybody is."""
     if "left_out" in positions:
         return []
-    never = [name for name, node in positions["predictors"].items() if not node["combined"]["exposure"]]
-    lines = [f"Never in the market: {', '.join(never)}."] if never else []
+    predictors, market = positions["predictors"], positions["buy_and_hold"]["combined"]
+    always = [name for name, node in predictors.items() if node["combined"] == market]
+    never = [name for name, node in predictors.items() if not node["combined"]["exposure"]]
+    lines = [f"The same as buy and hold: {', '.join(always)}."] if always else []
+    lines += [f"Never in the market: {', '.join(never)}."] if never else []
     if positions["without_law"]:
         lines.append(f"Without a standard deviation, which the rule goes by: {', '.join(positions['without_law'])}.")
     return lines
@@ -93,14 +97,15 @@ def _made(figures: Mapping[str, float | None]) -> str:
     return f"{made} (Sharpe ratio {ratio:.2f})" if ratio is not None else made
 
 
-def _luck(figures: Mapping[str, float | None], tried: Mapping[str, Any]) -> str:
+def _luck(model: str, figures: Mapping[str, float | None], tried: Mapping[str, Any]) -> str:
     """The deflated Sharpe ratio in words."""
     count, share = tried["configurations"], figures["deflated"]
     if share is None:
         return "Too few returns, or none that vary, to say what of it is luck."
+    whose = f"The true Sharpe ratio of {model} is above"
     if count == 1:
-        return f"Its true Sharpe ratio is above zero with probability {share:.2f} (one configuration tried)."
+        return f"{whose} zero with probability {share:.2f} (one configuration tried)."
     return (
-        f"Its true Sharpe ratio is above what the best of {count} configurations ({BY[tried['by']]}) shows by luck "
-        f"with probability {share:.2f} (deflated Sharpe ratio)."
+        f"{whose} what the best of {count} configurations ({BY[tried['by']]}) shows by luck with probability "
+        f"{share:.2f} (deflated Sharpe ratio)."
     )

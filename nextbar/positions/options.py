@@ -27,7 +27,7 @@ class PositionOptions(Checked):
 
     rule: Literal["sign", "kelly", "volatility", "none"] = "sign"
     """``sign``: ``cap`` long or short by the sign of the predicted move; ``kelly``: the predicted move over its
-    variance; ``volatility``: the sign, in the size that varies by ``volatility`` a year; ``none``: no positions."""
+    variance; ``volatility``: the sign, scaled to vary by ``volatility`` a year; ``none``: no positions."""
     cost_bps: Annotated[Float, Field(ge=0, lt=10_000)] = 5.0
     """What a trade costs, in basis points of the traded value."""
     cap: Positive = 1.0
@@ -75,8 +75,8 @@ class PositionOptions(Checked):
         rule = {
             "sign": f"{cap}, long or {'short' if self.short else 'none'} by the sign of the predicted move",
             "kelly": f"{share}the predicted move over its variance (Kelly), at most {cap}",
-            "volatility": f"by the sign of the predicted move, in the size that varies by {100 * self.target:g} % a "
-            f"year, at most {cap}",
+            "volatility": f"by the sign of the predicted move, scaled to vary by {100 * self.target:g} % a year, at "
+            f"most {cap}",
             "none": "none",
         }[self.rule]
         short = "" if self.short or self.rule == "sign" else ", never short"

@@ -44,7 +44,7 @@ def position_parts(backtest: Backtest) -> list[Child | Figure]:
     positions, model = backtest.positions, str(backtest.summary["model"])
     if not positions:
         return []
-    parts: list[Child | Figure] = [element("p", element("strong", sentence(positions, model, backtest.strongest)))]
+    parts: list[Child | Figure] = [element("p", sentence(positions, model, backtest.strongest))]
     if "left_out" in positions:
         return parts
     parts += [element("p", rule_in_words(positions), class_="quiet"), _figure(backtest, model)]
@@ -54,7 +54,7 @@ def position_parts(backtest: Backtest) -> list[Child | Figure]:
     ]
     names = ("predictor", *(head for head, _, _ in COLUMNS.values()))
     parts += [
-        table(names, rows, caption="All series, each begun with the same share"),
+        table(names, rows, caption="All series together, each begun with the same share"),
         *(element("p", note, class_="quiet") for note in notes(positions)),
         _by_series(positions, model),
         element("p", MEANINGS, class_="quiet"),

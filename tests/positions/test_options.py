@@ -45,7 +45,10 @@ def test_a_rule_that_goes_by_a_standard_deviation_needs_one(mode: str, rule: Any
         ({}, "1 times the equity, long or short by the sign of the predicted move; a trade costs 5 basis points"),
         ({"short": False, "cap": 0.5}, "0.5 times the equity, long or none by the sign"),
         ({"rule": "kelly", "fraction": 0.5}, "0.5 of the predicted move over its variance (Kelly), at most 1 times"),
-        ({"rule": "volatility", "short": False}, "varies by 15 % a year, at most 1 times the equity, never short;"),
+        (
+            {"rule": "volatility", "short": False},
+            "scaled to vary by 15 % a year, at most 1 times the equity, never short;",
+        ),
     ],
 )
 def test_the_rule_is_told_in_words(fields: dict[str, Any], words: str) -> None:
