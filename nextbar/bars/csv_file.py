@@ -41,6 +41,8 @@ def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
     """
     if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
+    if not data.strip():
+        raise DataError(f"{source}: the file is empty")
     text = _decoded(data, source)
     lines = _first_lines(data)
     dialect = Dialect.of(lines)
@@ -202,8 +204,6 @@ def read_gzip(data: bytes, source: str, decimal: str | None = None) -> Table:
         raise DataError(f"{source}: not a sound gzip file ({error}); fetch it again") from error
     if len(text) > allowed:
         raise too_large(source, f"its {len(data):,} bytes unpack into", allowed)
-    if not text.strip():
-        raise DataError(f"{source}: the file is empty")
     if text[:2] == _GZIP:
         raise DataError(f"{source}: a gzip file inside a gzip file; unpack it once")
     return read_csv(text, source, decimal)

@@ -59,8 +59,8 @@ class ModelConfig(Checked):
     """Hidden width of the feed-forward block."""
     dropout: Annotated[Float, Field(ge=0, lt=1)] = 0.05
     """Rate, everywhere dropout is used."""
-    max_seq_len: Annotated[Int, Field(ge=2)] = 24
-    """Longest context the model accepts, in bars."""
+    max_seq_len: Annotated[Int, Field(ge=2)] | None = None
+    """Longest context the model accepts, in bars; None: the data set's ``seq_len``."""
     flatten_encoder_output: Flag = False
     """Flatten all positions into the vector the head sees."""
     average_encoder_output: Flag = False
@@ -77,8 +77,8 @@ class ModelConfig(Checked):
     """Layer norm before attention and feed-forward (pre-norm) instead of after (post-norm)."""
     use_extra_tokens: Flag = False
     """Tell the model how widely the window varies: tokens in front of the sequence, and numbers for the head."""
-    output_mode: OutputMode = "mean"
-    """What is predicted: a value, a distribution, or the bin of the next move."""
+    output_mode: OutputMode | None = None
+    """What is predicted: a value, a distribution, or the bin of the next move; None: the data set's."""
     tail: Literal["normal", "student_t", "skew_t"] = "normal"
     """Family of the ``distribution`` output: normal, Student-t, or a Student-t whose sides differ (Hansen 1994)."""
     start: Literal["auto", "constant", "range_har", "range_har_trailing"] = "auto"
@@ -116,7 +116,7 @@ class DatasetConfig(Checked):
     norm_mode: NormMode = "window_minmax"
     """Normalisation of prices and volumes."""
     output_mode: OutputMode = "mean"
-    """Must equal the model's."""
+    """What is predicted; the model's equals it."""
     target: Literal["close", "log_return"] = "close"
     """What a label is: the next closes, or their log returns from the last close."""
     discrete_grid_levels: Annotated[Grid | None, NoneIfEmpty] = None
@@ -201,7 +201,7 @@ class ExperimentConfig(Checked):
     weight_decay: Annotated[Float, Field(ge=0)] = 1e-4
     """Weight decay of AdamW."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
-    """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
+    """Schedule of the learning rate: linear to 0, a linear warm-up and then cosine to 0, or constant."""
     warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
     """Warm-up of ``cosine``, in epochs or parts of one; may be longer than the training."""
     range_loss: Annotated[Float, Field(ge=0)] = 0.0
@@ -221,7 +221,7 @@ class ExperimentConfig(Checked):
     """Members trained side by side as one run, with this and the following seeds; it forecasts their mixture."""
     save_weights: Flag = True
     """Keep checkpoints; without them nothing can be continued or loaded."""
-    early_stopper: Natural = 0
+    early_stopper: Natural = 10
     """Epochs without improvement before stopping; 0: never."""
     final_fit: Flag = False
     """Train anew on training and validation, for as many epochs as validation chose; that fit is scored on test and
@@ -245,9 +245,15 @@ class ExperimentConfig(Checked):
         can = OUTPUT_MODES[self.dataset_config.output_mode].from_law and self.dataset_config.features != "close"
         return bool(can) and self.model_config.start != "constant"
 
+    def _complete(self) -> None:
+        model, data = self.model_config, self.dataset_config
+        longest = data.seq_len if model.max_seq_len is None else model.max_seq_len
+        complete = replace(model, max_seq_len=longest, output_mode=model.output_mode or data.output_mode)
+        object.__setattr__(self, "model_config", complete)
+
     def _conflicts(self) -> Iterator[str]:
         model, data = self.model_config, self.dataset_config
-        if data.seq_len > model.max_seq_len:
+        if model.max_seq_len is not None and data.seq_len > model.max_seq_len:
             yield (
                 f"dataset_config.seq_len: found {data.seq_len}, should be at most "
                 f"model_config.max_seq_len ({model.max_seq_len})"
@@ -265,7 +271,7 @@ class ExperimentConfig(Checked):
             yield f"range_loss: found {self.range_loss} with output_mode {data.output_mode!r}, needs a distribution"
         if self.range_loss and not self.may_start_at_ranges:
             yield f"range_loss: found {self.range_loss}, needs a model_config.start at a range HAR and all four prices"
-        if data.output_mode != model.output_mode:
+        if model.output_mode not in (None, data.output_mode):
             yield (
                 f"dataset_config.output_mode: found {data.output_mode!r}, should equal "
                 f"model_config.output_mode ({model.output_mode!r})"

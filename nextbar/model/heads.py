@@ -203,7 +203,7 @@ class GridHead(_LikelihoodHead):
 
 def head_for(config: ExperimentConfig) -> Head:
     """The head of an experiment's output mode."""
-    head: type[Head] = defined(OUTPUT_MODES[config.model_config.output_mode].head)
+    head: type[Head] = defined(OUTPUT_MODES[config.dataset_config.output_mode].head)
     return head.of(config)
 
 

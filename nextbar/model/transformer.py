@@ -69,7 +69,7 @@ class Transformer(nn.Module):
         c = self.config
         dtype = jnp.dtype(jnp.bfloat16 if c.precision == "bf16" else jnp.float32)
         length = batch.x_BLF.shape[1]
-        if length > c.max_seq_len:
+        if c.max_seq_len is not None and length > c.max_seq_len:
             raise ValueError(f"windows of {length} bars, but max_seq_len is {c.max_seq_len}")
         x = self._extract(batch.x_BLF.astype(dtype), rate, dtype)
         if c.use_time2vec:

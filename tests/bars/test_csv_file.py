@@ -112,6 +112,12 @@ def test_a_separator_is_named_only_with_the_name_of_a_date_beside_it() -> None:
         assert list(read_csv(f"{header}\n{fields}\n".encode(), SOURCE).frame.columns) == header.split(",")
 
 
+@pytest.mark.parametrize("data", [b"", b"\n", b"\n\t\n", b" \n\t\n\t\n"])
+def test_a_file_of_blank_lines_is_empty(data: bytes) -> None:
+    with pytest.raises(DataError, match=r"^abc\.csv: the file is empty$"):
+        read_csv(data, SOURCE)
+
+
 def test_a_zipped_file_is_the_file() -> None:
     data = b"date,close\n1,2\n"
     table = read_gzip(gzip.compress(data), SOURCE)

@@ -23,10 +23,10 @@ REQUIRED = object()
 
 # field -> default
 MODEL_FIELDS = dict(
-    d_model=128, num_layers=2, head_layers=2, n_heads=4, dim_feedforward=512, dropout=0.05, max_seq_len=24,
+    d_model=128, num_layers=2, head_layers=2, n_heads=4, dim_feedforward=512, dropout=0.05, max_seq_len=None,
     flatten_encoder_output=False, average_encoder_output=False, fe_blocks=0, use_resblocks_in_fe=False,
     use_resblocks_in_head=False, use_time2vec=False, norm_encoder_prev=True, use_extra_tokens=False,
-    output_mode="mean", tail="normal", start="auto", precision="fp32",
+    output_mode=None, tail="normal", start="auto", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
     datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
@@ -40,7 +40,7 @@ EXPERIMENT_FIELDS = dict(
     num_epochs=50, batch_size=128, learning_rate=5e-4, weight_decay=1e-4, lr_mode="cosine", warmup_epochs=5,
     range_loss=0.0, gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, seeds=1,
     save_weights=True,
-    early_stopper=0, final_fit=False,
+    early_stopper=10, final_fit=False,
 )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ REFUSED: dict[str, list[Any]] = {
     "model.n_heads": [0, 3, *WHOLE],
     "model.dim_feedforward": [0, *WHOLE],
     "model.dropout": [1, 1.0, -0.1, math.nan, math.inf, True, "0.1", None],
-    "model.max_seq_len": [1, *WHOLE],
+    "model.max_seq_len": [1, *(value for value in WHOLE if value is not None)],
     "model.flatten_encoder_output": FLAG,
     "model.average_encoder_output": FLAG,
     "model.fe_blocks": WHOLE,
@@ -126,7 +126,7 @@ REFUSED: dict[str, list[Any]] = {
     "model.use_time2vec": FLAG,
     "model.norm_encoder_prev": FLAG,
     "model.use_extra_tokens": FLAG,
-    "model.output_mode": ["Mean", None, 1],
+    "model.output_mode": ["Mean", 1],
     "model.tail": ["students_t"],
     "model.precision": ["fp16", 32],
     "data.datapath": ["", 1, None, "a\0b", "~\0", "\ud800", "~\ud800"],
@@ -236,6 +236,15 @@ def test_no_default_is_forgotten_and_missing_fields_are_all_told() -> None:
         DatasetConfig(datapath="x", resolution="1h")  # type: ignore[call-arg]
 
 
+def test_what_the_model_is_not_told_follows_from_the_data_set() -> None:
+    law = {"output_mode": "distribution", "seq_len": 48}
+    follows, told = experiment(data=law), experiment(model={"output_mode": "distribution", "max_seq_len": 48}, data=law)
+    assert follows == told
+    assert follows.digest() == told.digest()
+    assert follows.to_dict()["model_config"]["max_seq_len"] == 48
+    assert experiment(model={"max_seq_len": 100}, data=law).model_config.max_seq_len == 100
+
+
 def test_keywords_only() -> None:
     with pytest.raises(ConfigError, match="by keyword"):
         ModelConfig(128)  # type: ignore[misc]
@@ -280,7 +289,10 @@ def test_all_problems_are_in_one_error() -> None:
     [
         (lambda: ModelConfig(d_model=30), "n_heads: found 4, should divide d_model \\(30\\)"),
         (lambda: ModelConfig(flatten_encoder_output=True, average_encoder_output=True), "both are True"),
-        (lambda: experiment(data={"seq_len": 25}), "dataset_config.seq_len: found 25.*max_seq_len \\(24\\)"),
+        (
+            lambda: experiment(model={"max_seq_len": 24}, data={"seq_len": 25}),
+            "dataset_config.seq_len: found 25.*max_seq_len \\(24\\)",
+        ),
         (
             lambda: experiment(model={"output_mode": "distribution"}),
             "dataset_config.output_mode: found 'mean'.*'distribution'",
