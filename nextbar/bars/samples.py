@@ -18,7 +18,7 @@ def write_samples(folder: str | Path, overwrite: bool = False) -> list[Path]:
 
     Raises:
         DataError: a file of another content is there and ``overwrite`` is False, or the folder cannot be
-        written.
+            written.
     """
     target = Path(folder) / "1d"
     return write_files({target / f"{ticker}_1d.csv": sample_csv(ticker).encode() for ticker in SAMPLES}, overwrite)
