@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.backtesting.folder import FORECASTS, POSITIONS, POSITIONS_CHECKSUM, BacktestFolder
 from nextbar.checksums import LIST, listed_faults
 from nextbar.errors import NextbarError, RunError
 from nextbar.exporting.folder import is_export
@@ -77,6 +77,8 @@ def _backtest_faults(path: Path) -> Iterator[Fault]:
     readers = {CONFIG: lambda: read_config(path), BARS: lambda: read_bars_record(path)}
     if summary["status"] == "finished":
         readers[FORECASTS] = folder.read_forecasts
+    if POSITIONS_CHECKSUM in summary:
+        readers[POSITIONS] = folder.read_positions
     for name, read in readers.items():
         try:
             if not (path / name).is_file():

@@ -13,6 +13,7 @@ from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
+from nextbar.positions.rules import BUY_AND_HOLD
 from nextbar.types import Forecast
 
 Kind = Literal["model", "baseline", "own"]
@@ -111,7 +112,7 @@ def participants(
                 f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
             )
         members.append(Participant(predictor, "own"))
-    taken = [model]
+    taken = [model, BUY_AND_HOLD]
     for participant in members:
         if participant.name in taken:
             raise ConfigError(
