@@ -12,7 +12,7 @@ import numpy as np
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.tried import Tried
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import learn_together
+from nextbar.bars.calendars import learn_together
 from nextbar.bars.dates import iso
 from nextbar.bars.frames import frame_like
 from nextbar.config import ExperimentConfig

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots, Tally
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR, Slots, Tally
 from nextbar.bars.zone import MARKET_ZONES, UTC, local_time, offsets
 from nextbar.config.exchanges import KINDS
 from nextbar.errors import ConfigError, DataError
@@ -195,6 +195,12 @@ class Calendar:
     def n_slots(self) -> int:
         """M, open slots of the week that are told from each other."""
         return len(self.open_slots)
+
+    @property
+    def slots_a_year(self) -> float:
+        """Open slots of a mean year."""
+        slots = Slots(self.step)
+        return len(self.open_slots) * YEAR / (slots.cycle * slots.step)
 
     def slot_clock(self) -> np.ndarray:
         """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each open slot."""

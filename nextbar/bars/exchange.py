@@ -12,7 +12,7 @@ import numpy as np
 
 from nextbar.bars.calendar import CLOSURE_DAYS, Calendar, Chain
 from nextbar.bars.sessions import Sessions
-from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR, Slots
 from nextbar.bars.zone import UTC, local_time
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
@@ -223,6 +223,12 @@ class ExchangeCalendar(Calendar):
     def slots_a_day(self) -> float:
         """Median number of open slots of a session; less than 1 for bars longer than a day."""
         return float(np.median(np.bincount(self._session_M))) if self.step <= DAY else DAY / self.step
+
+    @property
+    def slots_a_year(self) -> float:
+        """Open slots of a mean year of those whose sessions are known."""
+        begin_M = self._begin_M
+        return (len(begin_M) - 1) * YEAR / max(float(begin_M[-1] - begin_M[0]), self.step)
 
     @property
     def n_slots(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from nextbar.bars.zone import UTC, Offsets, offsets
 
 WEEK, DAY, HOUR = 604_800, 86_400, 3_600
+YEAR = 365.2425 * DAY
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
 
 

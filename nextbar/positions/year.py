@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
-from nextbar.bars.slots import DAY, Slots
-
-YEAR = 365.2425 * DAY
 
 
 def bars_per_year(time_N: np.ndarray, calendar: Calendar) -> float:
@@ -20,7 +17,5 @@ def bars_per_year(time_N: np.ndarray, calendar: Calendar) -> float:
         time_N: opening times of the bars that count, seconds since the epoch; at least one.
         calendar: learnt from them.
     """
-    template = Slots(calendar.step).cycle * calendar.step
-    slots = len(calendar.open_slots) * YEAR / template
     expected = int(calendar.open_between(time_N[:1], time_N[-1:] + calendar.step)[0])
-    return slots * len(time_N) / max(expected, 1)
+    return calendar.slots_a_year * len(time_N) / max(expected, 1)

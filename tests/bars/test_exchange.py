@@ -15,6 +15,7 @@ from nextbar.bars.dates import iso
 from nextbar.bars.exchange import ExchangeCalendar
 from nextbar.bars.sessions import sessions_of
 from nextbar.errors import ConfigError, DataError
+from nextbar.positions.year import bars_per_year
 
 xcals = package()
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
@@ -226,3 +227,12 @@ def test_a_time_zone_that_the_bars_do_not_keep_is_refused() -> None:
         ConfigError, match=r"timezone: found 'America/New_York', whose time the bars do not keep.*auto or UTC"
     ):
         fitted(day_N, DAY, "XNYS", timezone="America/New_York")
+
+
+def test_slots_of_a_year_are_those_of_its_sessions() -> None:
+    """The New York Stock Exchange has 252 sessions in most years, 251 or 253 in others."""
+    time_N = sessions_between("XNYS", "2014-01-02", "2020-12-30")
+    calendar = fitted(time_N, DAY, "XNYS")
+    years = (time_N[-1] - time_N[0]) / (365.2425 * DAY)
+    assert calendar.slots_a_year == pytest.approx(len(time_N) / years, rel=0.01)
+    assert bars_per_year(time_N, calendar) == pytest.approx(251.7, abs=1.5)
