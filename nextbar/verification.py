@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.folder import FORECASTS, BacktestFolder
+from nextbar.backtesting.folder import FORECASTS, POSITIONS, POSITIONS_CHECKSUM, BacktestFolder
 from nextbar.backtesting.times import TIMES, read_times
 from nextbar.checksums import LIST, listed_faults
 from nextbar.errors import NextbarError, RunError
@@ -78,6 +78,8 @@ def _backtest_faults(path: Path) -> Iterator[Fault]:
     readers: dict[str, Callable[[], object]] = {CONFIG: lambda: read_config(path), BARS: lambda: read_bars_record(path)}
     if summary["status"] == "finished":
         readers[FORECASTS] = folder.read_forecasts
+    if POSITIONS_CHECKSUM in summary:
+        readers[POSITIONS] = folder.read_positions
     if (path / TIMES).exists():  # backtests of earlier versions have none
         readers[TIMES] = lambda: read_times(path)
     for name, read in readers.items():

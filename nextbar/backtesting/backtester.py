@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
@@ -13,7 +13,9 @@ from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.backtesting.participants import participants, with_ranges
+from nextbar.backtesting.positions import PositionJudge
 from nextbar.backtesting.result import Backtest
+from nextbar.backtesting.tried import Tried
 from nextbar.backtesting.walk_forward import WalkForward, plan_folds
 from nextbar.bars.bars import fingerprint
 from nextbar.bars.columns import FrameNames
@@ -31,6 +33,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
+from nextbar.positions.options import PositionOptions
 from nextbar.rivals import rival_called
 from nextbar.runs.records import write_bars_record
 
@@ -49,6 +52,7 @@ def backtest(
     rivals: Sequence[str] = (),
     conformal: bool = False,
     levels: Sequence[float] = LEVELS,
+    positions: PositionOptions | Mapping[str, Any] | None = None,
     overwrite: bool = False,
     show: bool | None = None,
     **names: Unpack[FrameNames],
@@ -62,7 +66,7 @@ def backtest(
 
     The same call once more goes on where it stood; a finished backtest is reported from its folder. With other
     ``baselines``, ``levels`` or ``conformal`` the trained models are taken over and the results written anew; with
-    ``predictors`` too, because their code may have changed.
+    ``predictors`` too, because their code may have changed. With other ``positions`` only those are computed again.
 
     Args:
         config: the experiment, as for ``Trainer``; ``test_split`` says how long the out-of-sample period is.
@@ -78,6 +82,8 @@ def backtest(
             ``chronos:FOLDER``, see :func:`nextbar.rivals.rival_called`; as objects they are ``predictors``.
         conformal: adjust the model's intervals by the validation residuals of each fit.
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
+        positions: rule, costs and tries of the positions that forecasts are judged by, as
+            :class:`nextbar.positions.options.PositionOptions` or a mapping of its fields. No order is ever sent.
         overwrite: throw an earlier backtest of the same folder away and train anew.
         show: progress bars and tables; None: where ``nextbar`` logs at INFO.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
@@ -93,20 +99,23 @@ def backtest(
         TrainingInterrupted: Ctrl-C; trained folds are kept.
     """
     require_alone("a backtest")
+    rule: Any = {} if positions is None else positions  # a mapping is checked as the options are
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
-        levels=levels, rivals=rivals,
+        levels=levels, rivals=rivals, positions=rule,
     )  # fmt: skip
     config = ExperimentConfig.of(config)
     task = Task.of(config)
     if options.conformal:
         require_distribution(task)
+    options.positions.require(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
     own_code = bool(predictors)  # which may have changed
     if isinstance(predictors, (list, tuple)):
         predictors = [*map(rival_called, options.rivals), *predictors]
-    others = participants(task, options.baselines, predictors, ModelPredictor.name)
+    data = config.dataset_config
+    others = participants(task, options.baselines, predictors, ModelPredictor.name, data.calendar, data.timezone)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
@@ -115,7 +124,8 @@ def backtest(
         first = planned[0].fold
         others = with_ranges(others, panel.frame(first.begin, first.cutoff), first)
     folder = BacktestFolder.of(config, options.question, fingerprint(used))
-    plain_options = options.to_dict() | {
+    tried = Tried.of(options.positions, folder.path.parent)
+    plain_options = options.of_forecasts | {
         "baselines": [other.name for other in others if other.kind == "baseline"],
         "predictors": [other.name for other in others if other.kind == "own"],
     }
@@ -140,10 +150,24 @@ def backtest(
                 forecasts, results = walk.run()
                 folder.begin(config, facts)  # finished results stay until there are others
                 folder.finish(forecasts, **results)
+        judge = PositionJudge(panel, config, options.positions, tried, planned[0].fold.cutoff)
+        with folder.failures_noted():
+            _judge_positions(folder, judge)
     result = Backtest.load(folder.path)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _judge_positions(folder: BacktestFolder, judge: PositionJudge) -> None:
+    """Judge the forecasts in the folder by positions, unless that has been done or is not wanted."""
+    former = folder.read().get("positions")
+    if judge.options.rule == "none":
+        if former is not None:
+            folder.set_positions(None)
+    elif former is None or any(former.get(name) != value for name, value in judge.asked.items()):
+        get_logger().info("positions, for judging the forecasts only: %s", judge.options.in_words)
+        folder.set_positions(*judge.judge(folder.read_forecasts(), ModelPredictor.name))
 
 
 def _panel(config: ExperimentConfig, bars: Any, **names: Unpack[FrameNames]) -> BacktestPanel:

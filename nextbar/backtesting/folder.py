@@ -24,17 +24,20 @@ FORMAT = 2
 KIND = "backtest"
 SUMMARY = "summary.json"
 FORECASTS = "forecasts.parquet"
+POSITIONS = "positions.parquet"
 FOLDS = "folds"
 CHECKSUM = "forecasts_sha256"
 """key of the summary: the checksum of the forecasts; backtests of earlier versions have none"""
+POSITIONS_CHECKSUM = "positions_sha256"
+"""the same of positions; none where there are no positions"""
 
 _DIGITS = 10
 
 
 @dataclass(frozen=True)
 class BacktestFolder:
-    """``log_dir/experiment_name/backtest-<digest>``: ``config.yaml``, ``summary.json``, ``forecasts.parquet``, the runs
-    of the folds in ``folds/<number>/``."""
+    """``log_dir/experiment_name/backtest-<digest>``: ``config.yaml``, ``summary.json``, ``forecasts.parquet``,
+    ``positions.parquet``, the runs of the folds in ``folds/<number>/``."""
 
     path: Path
 
@@ -99,7 +102,8 @@ class BacktestFolder:
         with writing(self.path):
             write_config(self.path, config)
             write_json(self.path / SUMMARY, state | {"config": _in_short(config)} | facts)
-            (self.path / FORECASTS).unlink(missing_ok=True)
+            for name in (FORECASTS, POSITIONS):
+                (self.path / name).unlink(missing_ok=True)
 
     @contextmanager
     def failures_noted(self) -> Iterator[None]:
@@ -133,12 +137,20 @@ class BacktestFolder:
 
     def finish(self, forecasts: Any, **values: Any) -> dict[str, Any]:
         """Write the forecasts (a pandas frame), then the summary with ``values`` and status ``finished``."""
-        buffer = BytesIO()
-        forecasts.to_parquet(buffer, index=False, compression="zstd")
-        data = buffer.getvalue()
+        return self.update(status="finished", **values, **{CHECKSUM: self._write(FORECASTS, forecasts)})
+
+    def set_positions(self, positions: dict[str, Any] | None, accounts: Any = None) -> None:
+        """Write the accounts (a pandas frame), then the summary with ``positions``; None: there are none.
+
+        Those of before are taken out first, so that a kill leaves a whole backtest, with positions or without.
+        """
+        summary = {name: v for name, v in self.read().items() if name not in ("positions", POSITIONS_CHECKSUM)}
         with writing(self.path):
-            write_whole(self.path / FORECASTS, data)
-        return self.update(status="finished", **values, **{CHECKSUM: digest(data)})
+            write_json(self.path / SUMMARY, summary)
+            (self.path / POSITIONS).unlink(missing_ok=True)
+        if positions is not None:
+            checksum = {} if accounts is None else {POSITIONS_CHECKSUM: self._write(POSITIONS, accounts)}
+            self.update(positions=positions, **checksum)
 
     def read_forecasts(self) -> Any:
         """The forecasts as a pandas frame.
@@ -146,12 +158,32 @@ class BacktestFolder:
         Raises:
             Damaged: the file is missing or not as it was written.
         """
+        return self._read(FORECASTS, CHECKSUM)
+
+    def read_positions(self) -> Any:
+        """The accounts of all participants as a pandas frame.
+
+        Raises:
+            Damaged: the file is missing or not as it was written.
+        """
+        return self._read(POSITIONS, POSITIONS_CHECKSUM)
+
+    def _write(self, name: str, frame: Any) -> str:
+        """Write a pandas frame; returns its checksum."""
+        buffer = BytesIO()
+        frame.to_parquet(buffer, index=False, compression="zstd")
+        data = buffer.getvalue()
+        with writing(self.path):
+            write_whole(self.path / name, data)
+        return digest(data)
+
+    def _read(self, name: str, checksum: str) -> Any:
         import pandas as pd
 
-        path = self.path / FORECASTS
+        path = self.path / name
         try:
             data = path.read_bytes()
-            require_same(path, data, self.read().get(CHECKSUM, digest(data)))
+            require_same(path, data, self.read().get(checksum, digest(data)))
             return pd.read_parquet(BytesIO(data))
         except (OSError, ValueError) as error:
             raise Damaged(f"{path} cannot be read ({error}); was the folder copied whole?") from None

@@ -9,6 +9,7 @@ from pydantic import PlainValidator
 from nextbar.config.check import Checked, checked
 from nextbar.config.values import Count, Flag, Natural
 from nextbar.forecasts import LEVELS, check_levels
+from nextbar.positions.options import PositionOptions
 
 
 def _names_or_flag(value: Any) -> Any:
@@ -53,8 +54,15 @@ class BacktestOptions(Checked):
     """Adjust the model's intervals by the validation residuals of each fit."""
     levels: Annotated[Any, PlainValidator(_shares)] = LEVELS
     """Central intervals in the forecasts of a ``distribution``."""
+    positions: PositionOptions = PositionOptions()
+    """The rule by which positions are taken, for judging forecasts only, and what trading costs."""
 
     @property
     def question(self) -> dict[str, Any]:
         """The options that decide the fits, which the folder is named by."""
         return {name: getattr(self, name) for name in ("folds", "window", "refit_every", "embargo")}
+
+    @property
+    def of_forecasts(self) -> dict[str, Any]:
+        """The options that forecasts and scores depend on, plain values: all but those of positions."""
+        return {name: value for name, value in self.to_dict().items() if name != "positions"}

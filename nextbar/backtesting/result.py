@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
+from nextbar.backtesting.positions_table import positions_parts
 from nextbar.backtesting.times import KINDS, known_times, total
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.display.figure import Figure
@@ -102,6 +103,29 @@ class Backtest(Shown):
     def tests(self) -> dict[str, Any]:
         """What statistical tests say, see :data:`nextbar.metrics.findings.TESTS`; empty of earlier versions."""
         return self.summary.get("tests", {})
+
+    @property
+    def positions(self) -> dict[str, Any]:
+        """What a simple rule would have made of the forecasts, for judging them only; empty where that was not asked.
+
+        ``rule`` in words, ``tried``, ``from``, ``until``, ``buy_and_hold``, and by predictor ``predictors``: each
+        ``combined`` and ``by_ticker``, figures as in :func:`nextbar.positions.performance.figures`. ``left_out``
+        instead says why no position could be taken.
+        """
+        return self.summary.get("positions", {})
+
+    @cached_property
+    def accounts(self) -> pd.DataFrame:
+        """The accounts behind ``positions`` as a pandas frame, a row for each predictor, series and holding period.
+
+        ``model`` (the predictor, or ``buy and hold``), ``ticker``, (``resolution``,) ``origin`` (the position was
+        decided at its close), ``entry`` and ``exit`` (it was held from open to open of these bars), ``position``,
+        ``traded``, ``return`` (after costs), ``equity``.
+
+        Raises:
+            RunError: the file is missing or damaged; there are none of a backtest without positions.
+        """
+        return BacktestFolder(self.path).read_positions()
 
     @property
     def history(self) -> pd.DataFrame:
@@ -210,7 +234,8 @@ class Backtest(Shown):
                 own["overall"],
                 f"Strongest simple rival, chosen on validation before the first fold: {strongest}",
             ]
-        return Group(table, *map(Text, lines), Text(self.summary["verdict"], style="bold"), "")
+        verdict = Text(self.summary["verdict"], style="bold")
+        return Group(table, *map(Text, lines), verdict, "", *positions_parts(self.positions, model, strongest))
 
 
 def _best(metric: str, values: list[float | None]) -> float | None:

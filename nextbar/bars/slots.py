@@ -11,6 +11,7 @@ import numpy as np
 from nextbar.bars.zone import UTC, Offsets, offsets
 
 WEEK, DAY, HOUR = 604_800, 86_400, 3_600
+YEAR = 365.2425 * DAY
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
 
 
@@ -39,6 +40,12 @@ class Slots:
         part_N = self._offsets.part(time_N)
         local_N = time_N + self._offsets.offset_K[part_N] - MONDAY - self.phase
         return (local_N + self.step // 2) // self.step + self.ahead_K[part_N]
+
+    def holding(self, time_N: np.ndarray) -> np.ndarray:
+        """Number of the slot that begins at or last before these times, seconds since the epoch."""
+        time_N = np.asarray(time_N, np.int64)
+        part_N = self._offsets.part(time_N)
+        return (time_N + self._offsets.offset_K[part_N] - MONDAY - self.phase) // self.step + self.ahead_K[part_N]
 
     def place(self, number_N: np.ndarray) -> np.ndarray:
         """Place of the slots with these numbers."""

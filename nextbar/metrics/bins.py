@@ -51,25 +51,32 @@ def side(edges: Sequence[float]) -> np.ndarray:
     return np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0))
 
 
+def direction(probs_NHK: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """The sign (-1, 0, 1) of the predicted move by probabilities (..., K) of the bins.
+
+    It is that of the larger mass above or below zero, a straddling bin giving half to each, which cancels; equal masses
+    are a flat forecast.
+    """
+    sides = side(edges)
+    lead_NH = probs_NHK[..., sides > 0].sum(axis=-1) - probs_NHK[..., sides < 0].sum(axis=-1)
+    return np.where(np.abs(lead_NH) <= EQUAL_MASS, 0.0, np.sign(lead_NH))
+
+
 def elements(log_probs_NHK: np.ndarray, truth: Truth, edges: Sequence[float]) -> dict[str, np.ndarray]:
     """Summable losses (N, H) of log probabilities of the bins.
 
     ``log_loss``: -ln p of the bin of the outcome. ``brier``: sum over the bins of (p - outcome)^2, the original 0
-    ... 2 (Brier 1950). Direction follows the larger mass above or below zero, a straddling bin giving half to
-    each, which cancels; equal masses are a flat forecast.
+    ... 2 (Brier 1950). For the direction see :func:`direction`.
     """
     bin_NH = bin_index(truth.last_close_N1, truth.close_NH, edges)
     chosen_NH = np.take_along_axis(log_probs_NHK, bin_NH[..., None], axis=-1)[..., 0]
     probs_NHK = np.exp(log_probs_NHK)
-    sides = side(edges)
-    lead_NH = probs_NHK[..., sides > 0].sum(axis=-1) - probs_NHK[..., sides < 0].sum(axis=-1)
-    sign_NH = np.where(np.abs(lead_NH) <= EQUAL_MASS, 0.0, np.sign(lead_NH))
     return {
         "invalid": ~np.isfinite(probs_NHK).all(axis=-1),
         "log_loss": -chosen_NH,
         "brier": (probs_NHK**2).sum(axis=-1) - 2 * np.exp(chosen_NH) + 1,
         "correct": log_probs_NHK.argmax(axis=-1) == bin_NH,
-        **hit(sign_NH, truth.change_NH),
+        **hit(direction(probs_NHK, edges), truth.change_NH),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nextbar.backtesting import Backtest
+from nextbar.backtesting.positions_table import ONLY_FOR_JUDGING
 from nextbar.backtesting.result import QUANTILES
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
@@ -19,6 +20,7 @@ from nextbar.report.experiment import config_facts
 from nextbar.report.findings import finding_parts
 from nextbar.report.folds import fold_bands, fold_table, ticker_figure
 from nextbar.report.page import Section
+from nextbar.report.positions import position_parts
 from nextbar.report.price import price_figure
 from nextbar.report.scores import number, p_value, signed, tone
 from nextbar.report.texts import METRICS, UNITS, how_to_read
@@ -141,10 +143,17 @@ def tests(shown: BacktestFacts) -> Section:
     return Section("tests", "Tests", finding_parts(shown.backtest.tests))
 
 
+def positions(shown: BacktestFacts) -> Section:
+    """What a simple rule would have made of the forecasts; nothing of a backtest without positions."""
+    return Section("positions", ONLY_FOR_JUDGING, position_parts(shown.backtest))
+
+
 def reading(shown: BacktestFacts) -> Section:
     """Advice on reading the page, the same in every one."""
     return Section("reading", "How to read this page", [how_to_read()])
 
 
-SECTIONS: list[Callable[[BacktestFacts], Section]] = [folds, scores, by_fold, forecasts, calibration, tests, reading]
+SECTIONS: list[Callable[[BacktestFacts], Section]] = [
+    folds, scores, by_fold, forecasts, calibration, tests, positions, reading,
+]  # fmt: skip
 """sections in the order of the page; a further one is a function and its place here"""

@@ -49,7 +49,7 @@ _ADVICE = {
     "Validation chose, test reports.": "The best epoch was picked by validation, so its numbers flatter a little.",
     "Parts are small samples.": "An hour or a weekday in which the model loses may be luck; look for a pattern.",
     "Count your tries.": "The p-value knows nothing of the models tried before this one. After twenty, one is below "
-    "0.05 by luck. Costs of trading are in none of these numbers.",
+    "0.05 by luck. Costs of trading are in none of the scores.",
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nextbar.arguments import strict_arguments
-from nextbar.bars.calendar import Calendar, learn_together
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn_together
 from nextbar.baselines.history import History
 from nextbar.errors import ConfigError, DataError
 from nextbar.metrics.task import Task

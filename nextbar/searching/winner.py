@@ -18,11 +18,16 @@ MODEL = "model"
 """what the timelines of runs call the run itself; the last of the others is the benchmark"""
 
 
+def tried_of(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that luck has had: their training came to an end or was pruned."""
+    return [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+
+
 def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck | str:
     """How likely luck alone makes a winner as good as the best of the trials.
 
-    A configuration counts as tried where its training came to an end or was pruned. Pruned ones keep no losses, nor do
-    runs of earlier versions; runs that were trained on another machine and not copied here have none that can be read.
+    Of those that count as tried, pruned ones keep no losses, nor do runs of earlier versions; runs that were trained
+    on another machine and not copied here have none that can be read.
 
     Args:
         path: the study's folder, with the runs in it.
@@ -35,7 +40,7 @@ def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck
     best = best_of(trials)
     if best is None:
         return "no trial has finished"
-    tried = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    tried = tried_of(trials)
     timelines: list[Timeline] = []
     winner = None
     for trial in tried:

@@ -42,7 +42,15 @@ def test_a_backtest_is_opened_from_its_folder(whole: Backtest) -> None:
     again = Backtest.load(whole.path)
     assert again.summary == whole.summary == read_json(whole.path / "summary.json")
     pd.testing.assert_frame_equal(again.forecasts, whole.forecasts)
-    files = {"config.yaml", "summary.json", "bars.json", "forecasts.parquet", "times.json", "folds"}
+    files = {
+        "config.yaml",
+        "summary.json",
+        "bars.json",
+        "forecasts.parquet",
+        "positions.parquet",
+        "times.json",
+        "folds",
+    }
     assert files == {p.name for p in whole.path.iterdir()}
     assert ExperimentConfig.load(whole.path / "config.yaml") == make_experiment(whole.path.parents[1], **FIELDS)
     assert (whole.summary["kind"], whole.summary["format"], whole.summary["status"]) == ("backtest", 2, "finished")

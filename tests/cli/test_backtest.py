@@ -54,6 +54,13 @@ def test_settings_are_told_from_fields_of_the_experiment(experiment: Path, seen:
     assert seen.options == {**given, "overwrite": True, "show": False}
 
 
+def test_positions_are_set_by_fields_of_their_own(experiment: Path, seen: SimpleNamespace) -> None:
+    settings = ["positions.rule=kelly", "positions.cost_bps=2.5", "positions.short=false", "folds=3"]
+    assert cli.invoke(app, ["backtest", str(experiment), *settings]).exit_code == 0
+    rule = {"rule": "kelly", "cost_bps": 2.5, "short": False}
+    assert seen.options == {"positions": rule, "folds": 3, "overwrite": False, "show": None}
+
+
 def test_without_settings_the_library_decides(experiment: Path, seen: SimpleNamespace) -> None:
     assert cli.invoke(app, ["backtest", str(experiment)]).exit_code == 0
     assert seen.options == {"overwrite": False, "show": None}
@@ -67,6 +74,8 @@ def test_without_settings_the_library_decides(experiment: Path, seen: SimpleName
         ("refit=3", "did you mean refit_every?"),
         ("num_epoch=3", "did you mean num_epochs?"),
         ("model_config.d_modl=3", "did you mean model_config.d_model?"),
+        ("positions.rul=sign", "did you mean positions.rule?"),
+        ("cost_bps=3", "did you mean positions.cost_bps?"),
         ("folds", "override 'folds': should be name=value"),
         ("folds=[", "not valid YAML"),
     ],
@@ -79,7 +88,9 @@ def test_what_is_not_understood_is_told_with_what_is_nearest(
     assert message in result.stderr and not hasattr(seen, "config")
 
 
-@pytest.mark.parametrize("setting", ["folds=0", "folds=many", "window=weekly", "refit_every=-1", "conformal=1"])
+@pytest.mark.parametrize(
+    "setting", ["folds=0", "folds=many", "window=weekly", "refit_every=-1", "conformal=1", "positions.cap=0"]
+)
 def test_an_impossible_option_is_told(experiment: Path, setting: str) -> None:
     result = cli.invoke(app, ["backtest", str(experiment), setting])
     name, _, value = setting.partition("=")

@@ -69,3 +69,18 @@ def test_a_forecast_knows_nothing_of_later_bars(whole: Backtest, midway: tuple[B
     assert early.any() and not early.all()
     pd.testing.assert_frame_equal(first.loc[early, said], second.loc[early, said], check_exact=True)
     assert not first.loc[~early, "close"].equals(second.loc[~early, "close"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_position_knows_nothing_of_later_bars(whole: Backtest, midway: tuple[Backtest, int], name: str) -> None:
+    """One that is decided before the bars change is the same; so is all that was made before the next open."""
+    result, middle = midway
+    first, second = (r.accounts[r.accounts["model"] == name].reset_index(drop=True) for r in (whole, result))
+    early = seconds(first["origin"]) + 3600 < middle
+    assert early.any() and not early.all()
+    decided = ["ticker", "origin", "entry", "exit", "position"]
+    pd.testing.assert_frame_equal(first.loc[early, decided], second.loc[early, decided], check_exact=True)
+    made = seconds(first["exit"]) + 3600 < middle
+    pd.testing.assert_frame_equal(first[made], second[made], check_exact=True)
+    if first["position"].any():
+        assert not first.loc[~early, "return"].equals(second.loc[~early, "return"])

@@ -41,7 +41,8 @@ PLOTS = {
              "by-weekday", "by-volatility", "reliability", "by-bin"},
     "line": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
              "by-volatility"},
-    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "coverage", "pit"},
+    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "coverage", "pit",
+                 "equity"},
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ MORE = {"engine/epoch", "engine/optimizer", "engine/order", "searching/ledger", 
 def test_every_module_that_computes_figures_has_its_tests() -> None:
     modules = {
         path.relative_to(ROOT / "nextbar").with_suffix("").as_posix()
-        for folder in ("bars", "data", "metrics", "baselines")
+        for folder in ("bars", "data", "metrics", "positions", "baselines")
         for path in (ROOT / "nextbar" / folder).rglob("*.py")
         if re.search(r"^ *def ", path.read_text(), re.MULTILINE)
     }
