@@ -25,8 +25,9 @@ from nextbar.display.folds import fold_figure
 from nextbar.errors import DataError, RunError
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
+from nextbar.move_bins import bin_labels
 from nextbar.report import write_report
-from nextbar.report.explorer import Explorer, bin_labels
+from nextbar.report.explorer import Explorer
 from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
 from nextbar.runs.records import read_summary
@@ -34,15 +35,14 @@ from nextbar.runs.records import read_summary
 HOSTILE = "a<b>&c"
 """a ticker that must not become markup"""
 KINDS = ("law", "bins", "line", "backtest")
+OF_A_RUN = {"fan", "price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
+            "by-volatility"}  # fmt: skip
 PLOTS = {
-    "law": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-step", "by-ticker", "by-hour",
-            "by-weekday", "by-volatility", "coverage", "pit"},
-    "bins": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "explorer-bins", "by-hour",
-             "by-weekday", "by-volatility", "reliability", "by-bin"},
-    "line": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
-             "by-volatility"},
-    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "coverage", "pit"},
-}  # fmt: skip
+    "law": OF_A_RUN | {"by-step", "by-ticker", "direction", "coverage", "pit"},
+    "bins": OF_A_RUN | {"explorer-bins", "direction", "reliability", "by-bin"},
+    "line": OF_A_RUN,
+    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "direction", "coverage", "pit"},
+}
 
 
 class Made(NamedTuple):

@@ -19,8 +19,9 @@ from nextbar.bars.columns import PRICES
 from nextbar.display.figure import packed, script_json
 from nextbar.display.folds import fold_figure
 from nextbar.display.markup import element, join, table
+from nextbar.move_bins import bin_labels
 from nextbar.report.breakdown import parts
-from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
+from nextbar.report.explorer import MAX_BARS, Explorer, captions
 from nextbar.report.groupings import Grouping, groupings, quintile, volatility
 from nextbar.report.page import Section, page
 from nextbar.report.price import spans, thinned
