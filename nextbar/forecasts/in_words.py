@@ -95,13 +95,8 @@ def move_range(edges: Sequence[float], first: int, last: int) -> str:
         assert high is not None
         return "a fall" if high == 0 else f"a fall of more than {-high:g} %" if high < 0 else f"a move below {high:g} %"
     if high is None:
-        return (
-            "no fall"
-            if low == 0
-            else f"a rise of {low:g} % or more"
-            if low > 0
-            else f"a move of {_signed(low)} % or up"
-        )
+        rise = f"a rise of {low:g} % or more" if low > 0 else f"a move from {_signed(low)} % up"
+        return "no fall" if low == 0 else rise
     return f"a move from {_signed(low)} to {_signed(high)} %"
 
 

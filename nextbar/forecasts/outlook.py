@@ -23,6 +23,8 @@ ALMOST = 0.95
 """nineteen times in twenty"""
 LEAST_PAST, MOST_PAST = 24, 120
 """closes before the forecast that are drawn, four for each step between these"""
+MOST_AHEAD = 200
+"""steps that are drawn at most, the first and the last among them"""
 HALVINGS = 60
 
 
@@ -60,11 +62,21 @@ class Outlook:
 
     def fan(self, words: tuple[str, ...] = ()) -> Fan:
         """What is drawn of it; ``words`` say the same."""
-        past = self.past.last(min(MOST_PAST, max(LEAST_PAST, 4 * len(self.time_H))))
+        horizon = len(self.time_H)
+        past = self.past.last(min(MOST_PAST, max(LEAST_PAST, 4 * horizon)))
+        at = np.unique(np.linspace(0, horizon - 1, min(horizon, MOST_AHEAD)).round().astype(int))
         return Fan(
-            self.name, past.step, past.time_N, past.columns["close"], self.time_H, self.close_H, self.bands,
-            self.probs_HK, words,
-        )  # fmt: skip
+            name=self.name,
+            step=past.step,
+            past_time_N=past.time_N,
+            past_close_N=past.columns["close"],
+            time_H=self.time_H[at],
+            ahead_H=at + 1,
+            close_H=None if self.close_H is None else self.close_H[at],
+            bands={share: (low_H[at], high_H[at]) for share, (low_H, high_H) in self.bands.items()},
+            probs_HK=None if self.probs_HK is None else self.probs_HK[at],
+            words=words,
+        )
 
 
 def outlook(

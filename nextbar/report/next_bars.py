@@ -35,7 +35,7 @@ class NextBars(NamedTuple):
 
     def parts(self) -> list[Child | Figure]:
         """In the order of the page."""
-        return [self.figure, *(element("p", text, class_="note") for text in self.lacking), self.numbers]  # type: ignore[list-item]
+        return [self.figure, *(element("p", text, class_="note") for text in self.lacking), self.numbers]
 
 
 def latest_bars(

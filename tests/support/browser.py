@@ -17,7 +17,8 @@ FLAGS = (
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 DRAWN = "return document.documentElement.dataset.drawn === 'true'"
-ALL_DRAWN = "return [...document.querySelectorAll('section > details')].every((box) => box.open && box.dataset.drawn === 'true')"
+FOLDS = "[...document.querySelectorAll('section > details')]"
+ALL_DRAWN = f"return {FOLDS}.every((box) => box.open && box.dataset.drawn === 'true')"
 
 
 @contextmanager
@@ -56,7 +57,7 @@ class Browser:
         self.driver.get(page.resolve().as_uri())
         self.wait(DRAWN)
         if unfold:
-            self.ask("for (const box of document.querySelectorAll('section > details')) box.open = true")
+            self.ask(f"for (const box of {FOLDS}) box.open = true")
             self.wait(ALL_DRAWN)
 
     def resize(self, width: int, height: int = 1000) -> None:
