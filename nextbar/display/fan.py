@@ -98,7 +98,12 @@ def _of_bins(fan: Fan, bins: Sequence[str]) -> Drawing:
     """A bar for the chance of each bin; over several bars ahead a map of them, the stronger the colour the likelier."""
     assert fan.probs_HK is not None
     percent_HK, labels = 100 * fan.probs_HK, [text(name) for name in bins]
-    moves: dict[str, Any] = {"type": "category", "categoryorder": "array", "categoryarray": labels, "title": {"text": "move"}}
+    moves: dict[str, Any] = {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": labels,
+        "title": {"text": "move"},
+    }
     dates = [moment(t, fan.step) for t in fan.time_H]
     if len(dates) == 1:
         bars = {

@@ -23,7 +23,7 @@ ALMOST = 0.95
 """nineteen times in twenty"""
 LEAST_PAST, MOST_PAST = 24, 120
 """closes before the forecast that are drawn, four for each step between these"""
-MOST_AHEAD = 200
+MOST_AHEAD = 120
 """steps that are drawn at most, the first and the last among them"""
 HALVINGS = 60
 

@@ -17,7 +17,9 @@ TASK = Task(output_mode="distribution")
 ENOUGH = least_origins(1)
 
 
-def report(gain: float | None, statistic: float | None, p: float = 0.5, tickers: int = 1, **more: Any) -> dict[str, Any]:
+def report(
+    gain: float | None, statistic: float | None, p: float = 0.5, tickers: int = 1, **more: Any
+) -> dict[str, Any]:
     test = None if statistic is None else {"statistic": statistic, "p_value": p, "n": 300, "df": 9}
     node = {"model": {"nll": 1.5}, "skill": {"nll": gain}, "baseline": {"nll": 1.25}}
     return {**node, "by_ticker": dict.fromkeys(map(str, range(tickers)), node), "origins": ENOUGH,

@@ -72,7 +72,7 @@ const report = (() => {
 
   /* what lies in a folded section has no width, so it is drawn when that is unfolded */
   const folds = [...document.querySelectorAll("section > details")];
-  const visible = (id) => document.getElementById(id).clientWidth > 0;
+  const visible = (id) => !document.getElementById(id).closest("details:not([open])");
   const drawn = (within) => Promise.all([...charts].filter(([id]) => within.contains(document.getElementById(id)) && visible(id)).map(([, redraw]) => redraw()));
   const mark = (boxes) => boxes.forEach((box) => { box.dataset.drawn = "true"; });
   const unfold = (box) => drawn(box).then(() => { box.querySelectorAll(".plot").forEach((plot) => Plotly.Plots.resize(plot)); mark([box]); });
