@@ -9,15 +9,18 @@
 #              e.g. `make fuzz MINUTES=1 ONLY=csv,space`
 # make kills   training, search, backtest, refit and update killed at random moments and started again, compared with
 #              undisturbed ones; e.g. `make kills KILLS=search-median=5,refit=2`
+# make docs    the pages of docs/ as a site, with a reference and a gallery of reports: site/index.html;
+#              `make docs GALLERY=` without the reports and their trainings
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
+GALLERY ?= build/gallery
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint mutants fuzz kills clean
+.PHONY: demo test slow lint mutants fuzz kills docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -48,6 +51,10 @@ kills: KILLS = training=100,search=30,backtest=10,refit=10,update=10
 kills: $(VENV)/installed-dev
 	@PYTHONPATH=tests/support $(BIN)/python tests/kills.py --kills $(KILLS)
 
+docs: $(VENV)/installed-docs
+	$(if $(GALLERY),$(BIN)/python docs/site/gallery.py $(GALLERY))
+	NEXTBAR_GALLERY=$(GALLERY) $(BIN)/mkdocs build
+
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -58,9 +65,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 $(VENV)/installed-mutants: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

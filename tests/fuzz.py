@@ -219,7 +219,7 @@ def fuzz(name: str, minutes: float, seconds: float, first: int) -> tuple[int, bo
         round_ += 1
 
         @seed(first * 1_000_003 + round_)
-        @settings(max_examples=500, deadline=None, database=None, verbosity=Verbosity.quiet,
+        @settings(max_examples=500, deadline=None, database=None, verbosity=Verbosity.quiet, report_multiple_bugs=False,
                   phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))  # fmt: skip
         @given(mutilated(seeds))
         def attempt(data: bytes) -> None:

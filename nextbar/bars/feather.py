@@ -49,7 +49,9 @@ def read_feather(data: bytes, source: str) -> Table:
         if len(plain) < len(reader.schema):
             odd = next(field for field in reader.schema if not _plain(field.type))
             raise DataError(f"{source}: column {odd.name!r} is of type {odd.type}, should be numbers, text or dates")
-        frame = pyarrow.Table.from_batches(batches, reader.schema).to_pandas()
+        whole = pyarrow.Table.from_batches(batches, reader.schema)
+        whole.validate(full=True)  # text that is not UTF-8 would fail wherever it is looked at
+        frame = whole.to_pandas()
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, struct.error, IndexError) as error:

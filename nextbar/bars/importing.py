@@ -43,6 +43,8 @@ class ImportOptions:
     """``close`` or ``adjusted``, as in ``DatasetConfig``"""
     drop_bad: bool = False
     """leave out rows with a problem, instead of refusing the file"""
+    guess: bool = False
+    """a ticker and resolution that nothing tells are the file's name and the distance of most rows"""
 
 
 @dataclass
@@ -125,15 +127,15 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     if not path.exists():
         raise DataError(f"no file {str(path)!r}")
     whole = read_table(path, options.layout, options.date_format, options.decimal)
-    called = called_elsewhere(path) or (None, None)
-    needs = replace(DEFAULT_NEEDS, price=options.price)
+    called = called_elsewhere(path) or (None, path.name.partition(".")[0] or None if options.guess else None)
+    needs = replace(DEFAULT_NEEDS, price=options.price, features=_features(whole))
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
         if told_dates := further_dates(table):
             raise DataError(f"{table.source}: {told_dates[0]}; {KEEP}")
-        resolution = options.resolution or called[0] or _unsaid(table)
+        resolution = options.resolution or called[0] or (options.guess and _usual_distance(table)) or _unsaid(table)
         table = _on_time(table, resolution, options)
-        notices = list(table.notices)
+        notices = [*table.notices, *([] if needs.features != "close" else ["closes alone: no open, high and low"])]
         if options.drop_bad:
             rows = len(table)
             table, lines = without_bad(table, resolution, seconds(resolution), needs)
@@ -169,13 +171,26 @@ def _by_ticker(table: Table, usual: str | None, asked: str | None) -> list[tuple
     ]
 
 
+def _features(table: Table) -> str:
+    """``close`` where a table has a close and no other price."""
+    names = {plain(name) for name in table.frame.columns}
+    return "close" if "close" in names and not names & {"open", "high", "low"} else DEFAULT_NEEDS.features
+
+
+def _usual_distance(table: Table) -> str:
+    """The resolution as most rows are apart; empty where they are not dated, or all at once."""
+    dates = date_columns(table)
+    if not dates:
+        return ""
+    read = read_dates(table.frame.iloc[:, dates[0]].reset_index(drop=True))
+    gaps = np.diff(np.sort(read.seconds_N[read.good_N]))
+    return span(int(np.median(gaps))) if len(gaps) and np.median(gaps) >= 1 else ""
+
+
 def _unsaid(table: Table) -> str:
     """Raises DataError: the resolution of a file that nothing says; what its dates look like is told."""
-    near = ""
-    if dates := date_columns(table):
-        read = read_dates(table.frame.iloc[:, dates[0]].reset_index(drop=True))
-        gaps = np.diff(np.sort(read.seconds_N[read.good_N]))
-        near = f"; its rows are mostly {span(int(np.median(gaps)))} apart" if len(gaps) and np.median(gaps) >= 1 else ""
+    usual = _usual_distance(table)
+    near = f"; its rows are mostly {usual} apart" if usual else ""
     raise DataError(f"{table.source}: its name does not say the resolution; give --resolution{near}")
 
 

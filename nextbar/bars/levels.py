@@ -18,7 +18,7 @@ def one_level(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     Of two levels the one that has ``close`` names quantities. A column without a ticker, such as a date, is of all.
 
     Raises:
-        DataError: more levels, or none of the two has ``close``.
+        DataError: more levels, none of the two has ``close``, or there is no ticker.
     """
     columns = frame.columns
     levels = [level for level in range(columns.nlevels) if "close" in map(plain, columns.get_level_values(level))]
@@ -30,6 +30,8 @@ def one_level(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     quantity, ticker = levels[0], 1 - levels[0]
     of_all = [at for at, name in enumerate(columns) if not str(name[ticker]) or not str(name[quantity])]
     parts = []
+    if len(of_all) == len(columns):
+        raise DataError(f"{source}: two lines of names, and none of the columns has a quantity and a ticker")
     for symbol in dict.fromkeys(str(name[ticker]) for name in columns if str(name[ticker]) and str(name[quantity])):
         own = [at for at, name in enumerate(columns) if str(name[ticker]) == symbol and at not in of_all]
         part = frame.iloc[:, [*of_all, *own]]

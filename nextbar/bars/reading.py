@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from nextbar.bars.bounds import largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
@@ -77,7 +76,9 @@ def _read_parquet(data: bytes, source: str) -> Table:
         packed = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
         if max(packed, 8 * facts.num_rows * facts.num_columns) > allowed:
             raise too_large(source, f"its {len(data):,} bytes unpack into", allowed)
-        frame = pd.read_parquet(io.BytesIO(data))
+        whole = pyarrow.parquet.read_table(io.BytesIO(data))
+        whole.validate(full=True)  # text that is not UTF-8 would fail wherever it is looked at
+        frame = whole.to_pandas()
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:

@@ -7,12 +7,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
 from nextbar.bars.folder import list_series
+from nextbar.bars.slots import DAY, HOUR
 from nextbar.errors import ConfigError, DataError, listed, nearest
+from nextbar.resolution import seconds
 
 _PACKAGE = Path(__file__).parent.parent
 FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "configs" / "recipes")
 """where they lie in an installed package, and in a checkout"""
+MINUTE = HOUR // 60
 
 
 def recipe_names() -> list[str]:
@@ -22,7 +27,26 @@ def recipe_names() -> list[str]:
 
 def recipe_summary(name: str) -> str:
     """The first line of a recipe's comment: what it is for."""
-    return _text(name).partition("\n")[0].lstrip("# ")
+    return recipe_path(name).read_text().partition("\n")[0].lstrip("# ")
+
+
+def recipe_figures(name: str) -> list[str]:
+    """The lines of a recipe's comment about what it costs and what to expect of it."""
+    lines = recipe_path(name).read_text().splitlines()
+    told = [line[1:].split(maxsplit=1) for line in lines if line.startswith(("# Cost", "# Expect"))]
+    return [f"{name}: {text}" for name, text in told]
+
+
+def recipe_like(bars: Bars) -> str:
+    """Name of the recipe for the market that a series is most like, by its resolution and hours."""
+    step = seconds(bars.resolution)
+    calendar = Calendar.learn(bars.time_N, step)
+    always = calendar.kind == "24/7"
+    if step < 45 * MINUTE:
+        return "intraday_5m"
+    if step > 2 * HOUR:
+        return "crypto_4h" if step < DAY // 2 else "crypto_1d" if always else "index_1d"
+    return "crypto_1h" if always else "fx_1h" if calendar.slots_a_day * step > 20 * HOUR else "equity_1h"
 
 
 def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, resolution: str | None = None) -> str:
@@ -38,7 +62,7 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
         ConfigError: no such recipe.
         DataError: the folder, the resolution or a ticker is not there.
     """
-    text = _text(name)
+    text = recipe_path(name).read_text()
     asked = resolution or re.findall(r"^  resolution: *(\S+)", text, re.MULTILINE)[0]
     series = list_series(datapath)
     existing = sorted({ticker for interval, ticker, _ in series if interval == asked})
@@ -56,9 +80,10 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
     return text
 
 
-def _text(name: str) -> str:
+def recipe_path(name: str) -> Path:
+    """Where a recipe lies; ConfigError where there is none of that name."""
     for folder in FOLDERS:
         path = folder / f"{name}.yaml"
         if path.is_file():
-            return path.read_text()
+            return path
     raise ConfigError(f"recipe: found {name!r}, no such recipe{nearest(name, recipe_names())}")

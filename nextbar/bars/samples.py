@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nextbar.errors import DataError
-from nextbar.files import write_whole
+from nextbar.bars.writing import write_files
 
 SAMPLES = {"spx": "sp500", "nasdaq": "nasdaq"}
 _COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
@@ -19,23 +18,10 @@ def write_samples(folder: str | Path, overwrite: bool = False) -> list[Path]:
 
     Raises:
         DataError: a file of another content is there and ``overwrite`` is False, or the folder cannot be
-        written.
+            written.
     """
     target = Path(folder) / "1d"
-    contents = {target / f"{ticker}_1d.csv": sample_csv(ticker).encode() for ticker in SAMPLES}
-    try:
-        stale = {path: data for path, data in contents.items() if not path.is_file() or path.read_bytes() != data}
-        existing = [str(path) for path in stale if path.exists()]
-        if existing and not overwrite:
-            raise DataError(
-                f"{' and '.join(existing)}: there already, with other content; move it away or overwrite it"
-            )
-        target.mkdir(parents=True, exist_ok=True)
-        for path, data in stale.items():
-            write_whole(path, data)
-    except OSError as error:
-        raise DataError(f"{target}: the samples cannot be written: {error.strerror or error}") from error
-    return list(contents)
+    return write_files({target / f"{ticker}_1d.csv": sample_csv(ticker).encode() for ticker in SAMPLES}, overwrite)
 
 
 def sample_csv(ticker: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,15 @@ def write_series(series: Sequence[Bars], to: str | Path, overwrite: bool = False
     Raises:
         DataError: a file is there with other content, and ``overwrite`` is False; or a folder cannot be written.
     """
-    paths = [Path(to) / bars.resolution / f"{bars.name}.csv" for bars in series]
-    contents = {path: csv_bytes(bars) for path, bars in zip(paths, series, strict=True)}
+    return write_files({Path(to) / bars.resolution / f"{bars.name}.csv": csv_bytes(bars) for bars in series}, overwrite)
+
+
+def write_files(contents: Mapping[Path, bytes], overwrite: bool = False) -> list[Path]:
+    """Write files of bars, or none where one of them may not be; one that is there with the same content stays.
+
+    Raises:
+        DataError: as ``write_series``.
+    """
     try:
         stale = {path: data for path, data in contents.items() if not path.is_file() or path.read_bytes() != data}
         existing = [str(path) for path in stale if path.exists()]
@@ -35,8 +42,9 @@ def write_series(series: Sequence[Bars], to: str | Path, overwrite: bool = False
         for path, data in stale.items():
             write_whole(path, data)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be written: {error.strerror or error}") from error
-    return paths
+        where = error.filename or next(iter(contents)).parent
+        raise DataError(f"{where}: cannot be written: {error.strerror or error}") from error
+    return [*contents]
 
 
 def csv_bytes(bars: Bars) -> bytes:

@@ -21,6 +21,7 @@ from nextbar.cli.runs import runs
 from nextbar.cli.search import search
 from nextbar.cli.settings import SettingsCommand
 from nextbar.cli.train import refit, train
+from nextbar.cli.try_ import try_
 from nextbar.cli.update import update, watch
 from nextbar.cli.verify import verify
 
@@ -32,9 +33,11 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 for _command in (
-    train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, export, verify, recipe,
+    try_, train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, export, verify, recipe,
 ):  # fmt: skip
-    app.command(cls=SettingsCommand if _command in (train, search, backtest, audit) else None)(_command)
+    app.command(
+        _command.__name__.rstrip("_"), cls=SettingsCommand if _command in (train, search, backtest, audit) else None
+    )(_command)
 
 
 def run() -> None:

@@ -24,12 +24,13 @@ data = typer.Typer(help="Bars on disk.", no_args_is_help=True)
 @data.command()
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if need be.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Write daily bars of the S&P 500 and the Nasdaq, 1999 to 2018, which come with a dependency."""
     with clean_exit():
         from nextbar.bars.samples import write_samples
 
-        for path in write_samples(folder):
+        for path in write_samples(folder, overwrite):
             answer(path)
 
 

@@ -103,7 +103,7 @@ def field_names(cls: Any, prefix: str = "") -> tuple[str, ...]:
     names: list[str] = []
     for name, field in cls.__pydantic_fields__.items():
         names.append(prefix + name)
-        if _is_config(field.annotation):
+        if is_config(field.annotation):
             names.extend(field_names(field.annotation, f"{prefix}{name}."))
     return tuple(names)
 
@@ -145,7 +145,7 @@ def _conflicts_of(cls: Any, given: Any, wrong: Sequence[str], prefix: str = "") 
     if prefix.rstrip(".") in wrong:
         return
     for name, field in cls.__pydantic_fields__.items():
-        if _is_config(field.annotation):
+        if is_config(field.annotation):
             yield from _conflicts_of(field.annotation, _inside(given, name), wrong, f"{prefix}{name}.")
     unsure = [name.removeprefix(prefix) for name in wrong if name.startswith(prefix)]
     try:
@@ -161,7 +161,7 @@ def _stand_in(cls: Any, given: Any) -> Any:
     stand_in = object.__new__(cls)
     for name, field in cls.__pydantic_fields__.items():
         value = _inside(given, name)
-        if _is_config(field.annotation):
+        if is_config(field.annotation):
             value = _stand_in(field.annotation, value)
         else:
             try:
@@ -208,7 +208,7 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return f"a list, each item {_allowed(args[0])}"
     if origin is Literal:
         return "one of " + ", ".join(map(repr, args))
-    if _is_config(annotation):
+    if is_config(annotation):
         return f"a mapping of {annotation.__name__}'s fields"
     if choices := _choices(metadata):
         return choices.allowed
@@ -221,6 +221,8 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _hint(kind: str, annotation: Any, metadata: Sequence[Any], value: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(filter(None, (_hint(kind, *_parts(one), value) for one in get_args(annotation))), "")
     if choices := _choices(metadata):
         return choices.hint(value)
     if kind == "literal_error" and isinstance(value, str):
@@ -235,11 +237,18 @@ def _choices(metadata: Sequence[Any]) -> OneOf | None:
     return next((item for item in metadata if isinstance(item, OneOf)), None)
 
 
+def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type, and what is said of it."""
+    return (
+        (get_args(annotation)[0], get_args(annotation)[1:]) if get_origin(annotation) is Annotated else (annotation, ())
+    )
+
+
 def _bare(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return _parts(annotation)[0]
 
 
-def _is_config(annotation: Any) -> bool:
+def is_config(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Checked)
 
 

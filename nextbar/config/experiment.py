@@ -201,7 +201,7 @@ class ExperimentConfig(Checked):
     weight_decay: Annotated[Float, Field(ge=0)] = 1e-4
     """Weight decay of AdamW."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
-    """Schedule: linear to 0; linear warm-up, then cosine to 0; or constant."""
+    """Schedule of the learning rate: linear to 0, a linear warm-up and then cosine to 0, or constant."""
     warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
     """Warm-up of ``cosine``, in epochs or parts of one; may be longer than the training."""
     range_loss: Annotated[Float, Field(ge=0)] = 0.0

@@ -31,6 +31,12 @@ def test_levels_that_mean_something_else_are_refused() -> None:
             one_level(pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples(names)), "a")
 
 
+def test_names_without_a_ticker_are_refused() -> None:
+    names = pd.MultiIndex.from_tuples([("close", ""), ("", "date")])
+    with pytest.raises(DataError, match="a: two lines of names, and none of the columns has a quantity and a ticker"):
+        one_level(pd.DataFrame([[1, 2]], columns=names), "a")
+
+
 def test_a_name_twice_is_refused() -> None:
     columns = pd.MultiIndex.from_tuples([("close", "A"), ("close", "A")])
     with pytest.raises(DataError, match="a: of ticker A two columns have one name"):

@@ -321,6 +321,19 @@ def test_a_parquet_file_keeps_its_index(tmp_path: Path) -> None:
     assert (table.source, table.row_word, table.rows_N.tolist()) == (str(path), "record", [1, 2, 3])
 
 
+@pytest.mark.parametrize("extension", ["parquet", "feather"])
+def test_text_that_is_not_utf8_is_told(tmp_path: Path, extension: str) -> None:
+    table = bars_table(3).assign(date="2024-01-01T00:00:00Z")
+    buffer = io.BytesIO()
+    if extension == "parquet":
+        table.to_parquet(buffer, compression=None, use_dictionary=False)
+    else:
+        table.to_feather(buffer, compression="uncompressed")
+    data = buffer.getvalue().replace(b"2024-01-01", b"\xb2024-01-01"[:10])
+    assert data != buffer.getvalue()
+    assert "Invalid UTF8 sequence" in unreadable(tmp_path / f"a_1h.{extension}", data)
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -344,7 +357,7 @@ def test_what_is_no_parquet_file_is_told_in_a_sentence(
         assert file.read() == buffer.getvalue()
         raise error
 
-    monkeypatch.setattr(pd, "read_parquet", fail)
+    monkeypatch.setattr(parquet, "read_table", fail)
     assert unreadable(tmp_path / "a.parquet", buffer.getvalue()) == text
 
 

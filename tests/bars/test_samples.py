@@ -55,7 +55,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(DataError) as caught:
         samples.write_samples(tmp_path)
-    assert str(caught.value) == f"{tmp_path / '1d'}: the samples cannot be written: No space left on device"
+    assert str(caught.value) == f"{tmp_path / '1d' / 'spx_1d.csv'}: cannot be written: No space left on device"
     assert list((tmp_path / "1d").iterdir()) == []
 
 
@@ -76,7 +76,7 @@ def test_other_content_is_told_with_every_file(tmp_path: Path):
     with pytest.raises(DataError) as caught:
         samples.write_samples(folder)
     assert str(caught.value) == (
-        f"{paths[0]} and {paths[1]}: there already, with other content; move it away or overwrite it"
+        f"{paths[0]}, {paths[1]}: there already, with other content; move it away, or say --overwrite"
     )
     assert samples.write_samples(str(tmp_path)) == [tmp_path / "1d" / path.name for path in paths]
 
@@ -86,7 +86,7 @@ def test_an_error_of_an_odd_kind_is_told_as_it_is(tmp_path: Path, monkeypatch: p
         raise OSError("odd")
 
     monkeypatch.setattr(Path, "mkdir", stop)
-    with pytest.raises(DataError, match=r"1d: the samples cannot be written: odd$"):
+    with pytest.raises(DataError, match=r"1d: cannot be written: odd$"):
         samples.write_samples(tmp_path)
 
 

@@ -289,7 +289,10 @@ def test_all_problems_are_in_one_error() -> None:
     [
         (lambda: ModelConfig(d_model=30), "n_heads: found 4, should divide d_model \\(30\\)"),
         (lambda: ModelConfig(flatten_encoder_output=True, average_encoder_output=True), "both are True"),
-        (lambda: experiment(model={"max_seq_len": 24}, data={"seq_len": 25}), "dataset_config.seq_len: found 25.*max_seq_len \\(24\\)"),
+        (
+            lambda: experiment(model={"max_seq_len": 24}, data={"seq_len": 25}),
+            "dataset_config.seq_len: found 25.*max_seq_len \\(24\\)",
+        ),
         (
             lambda: experiment(model={"output_mode": "distribution"}),
             "dataset_config.output_mode: found 'mean'.*'distribution'",

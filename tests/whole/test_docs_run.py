@@ -1,4 +1,4 @@
-"""The quick start and the how-to pages, done as they say: every command and every program, in one folder."""
+"""Tutorial, quick start and how-to pages, done as they say: every command and every program, in one folder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from doc_pages import QUICKSTART, ROOT, pieces
 
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 MINUTES = 5
 
 
@@ -50,6 +51,15 @@ def follow(page: Path, folder: Path) -> None:
 @pytest.mark.slow
 def test_the_quick_start_leads_to_a_report(folder: Path) -> None:
     assert list(folder.glob("runs/first/*/report.html"))
+
+
+@pytest.mark.slow
+def test_the_tutorial_ends_with_a_daily_job(tmp_path: Path) -> None:
+    follow(TUTORIAL, tmp_path)
+    (log,) = (tmp_path / "runs" / "spx").glob("forecasts-*.jsonl")
+    lines = log.read_text().splitlines()
+    assert [sum(f'"{kind}"' in line for line in lines) for kind in ("forecast", "score")] == [4, 3]  # one is waiting
+    assert (tmp_path / "forecast.csv").read_text().splitlines()[1].startswith("spx,2018-12-31T00:00:00Z,1,")
 
 
 @pytest.mark.slow

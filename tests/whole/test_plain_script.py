@@ -1,4 +1,4 @@
-"""A user's own search loop: NumPy draws from lists of choices, one process, twenty trainings."""
+"""A user's own search loop: NumPy draws from lists of choices, one process, a dozen trainings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import synthetic
 from nextbar import DatasetConfig, ExperimentConfig, ModelConfig, Trainer
 
 BARS = 700
-RUNS = 20
+RUNS = 12
 EARLY = 5
 
 
@@ -94,7 +94,7 @@ def search(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> None:
+def test_a_dozen_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> None:
     write_json_layout(tmp_path / "data")
     path = os.environ | {"PYTHONPATH": str(Path(synthetic.__file__).parent)}
     done = subprocess.run(
