@@ -12,12 +12,12 @@ from nextbar.config import ExperimentConfig
 from nextbar.display.fan import moment
 from nextbar.display.figure import Figure
 from nextbar.display.markup import Child, Html, element, table
-from nextbar.errors import RunError
+from nextbar.errors import DataError, RunError, printable
 from nextbar.forecasts.in_words import amount, chances, distance, move_range
 from nextbar.forecasts.outlook import BANDS, Outlook
+from nextbar.logger import get_logger
 from nextbar.metrics.point_errors import PointErrors
 from nextbar.metrics.task import Task
-from nextbar.runs.bars import hold
 
 if TYPE_CHECKING:
     from nextbar.inference.evaluation import Evaluation
@@ -39,16 +39,29 @@ class NextBars(NamedTuple):
 
 
 def latest_bars(
-    path: Path, config: ExperimentConfig, recorded: str | None, bars: Any, data: str | Path | None, revised: bool
-) -> list[Bars]:
+    config: ExperimentConfig, recorded: str | None, bars: Any, data: str | Path | None
+) -> tuple[list[Bars], str]:
     """The scored series with all bars that there are now, also those that came after the run.
 
+    Args:
+        config: the run's.
+        recorded: where its files lay.
+        bars: a frame instead of them.
+        data: other files instead of them.
+
+    Returns:
+        The series; or none, and why the run's own bars cannot be read.
+
     Raises:
-        DataError: they cannot be read, or were revised and ``revised`` is False.
+        DataError: bars that were handed in cannot be read.
     """
     if bars is not None or data is not None:
-        return read_new_bars(config, bars, data, scored_only=True)
-    return hold(path, own_bars(config, recorded=recorded, later=True), later=True, revised=revised).bars
+        return read_new_bars(config, bars, data, scored_only=True), ""
+    try:
+        return own_bars(config, recorded=recorded, later=True), ""
+    except DataError as error:
+        get_logger().warning("the report is without forecasts: %s", error)
+        return [], printable(str(error))
 
 
 def next_bars(path: Path, series: Sequence[Bars], evaluation: Evaluation | None, gone: str = "") -> NextBars:
@@ -88,33 +101,30 @@ def _numbers(outlooks: Sequence[Outlook]) -> Html | None:
         return None
     horizon = len(outlooks[0].time_H)
     steps = range(horizon) if len(outlooks) == 1 else sorted({0, horizon - 1})
-    rows = [_row(outlook, h) for outlook in outlooks for h in steps][:MOST_ROWS]
-    head = ("series", "bar opens", *_head(outlooks[0]))
+    cells = [_cells(outlook, h) for outlook in outlooks for h in steps][:MOST_ROWS]
+    head = list(dict.fromkeys(name for row in cells for name in row))  # a series may lack some
+    rows = [[row.get(name) for name in head] for row in cells]
     cut = "" if len(rows) == len(steps) * len(outlooks) else f" The first {MOST_ROWS} rows."
     caption = f"The forecast in numbers (UTC).{cut} nextbar predict writes them all."
     title = "The numbers" if len(outlooks) == 1 else "All series in numbers"
     return element("details", element("summary", title), table(head, rows, caption=caption, text_columns=2))
 
 
-def _head(outlook: Outlook) -> list[str]:
+def _cells(outlook: Outlook, h: int) -> dict[str, Child]:
+    """One step by column."""
+    cells: dict[str, Child] = {
+        "series": outlook.name,
+        "bar opens": moment(outlook.time_H[h], outlook.past.step),
+        "last close": amount(outlook.last_close),
+    }
     if outlook.probs_HK is not None:
-        edges = outlook.task.edges
-        return [f"{move_range(edges, k, k)}, chance" for k in range(len(edges) - 1)]
-    bands = [f"{100 * share:g} of 100, {side}" for share in BANDS if share in outlook.bands for side in ("from", "to")]
-    within = [] if outlook.reach_H is None else ["two in three within ±"]
-    rise = [] if outlook.rise_H is None else ["higher than now"]
-    return ["last close", "forecast", *within, *bands, *rise]
-
-
-def _row(outlook: Outlook, h: int) -> tuple[Child, ...]:
-    begin = outlook.name, moment(outlook.time_H[h], outlook.past.step)
-    if outlook.probs_HK is not None:
-        return *begin, *(f"{100 * p:.1f} %" for p in outlook.probs_HK[h])
+        chance_K = (f"{100 * probability:.1f} %" for probability in outlook.probs_HK[h])
+        return cells | {move_range(outlook.task.edges, k, k): chance for k, chance in enumerate(chance_K)}
     assert outlook.close_H is not None
-    cells = [amount(outlook.last_close), amount(outlook.close_H[h])]
-    if outlook.reach_H is not None:
-        cells.append(distance(outlook, outlook.reach_H[h]))
-    cells += [amount(end[h]) for share in BANDS for end in outlook.bands.get(share, ())]
-    if outlook.rise_H is not None:
-        cells.append(chances(outlook.rise_H[h]))
-    return *begin, *cells
+    cells["forecast"] = amount(outlook.close_H[h])
+    cells["two in three within ±"] = None if outlook.reach_H is None else distance(outlook, outlook.reach_H[h])
+    for share in BANDS:
+        for side, end in zip(("from", "to"), outlook.bands.get(share, (None, None)), strict=True):
+            cells[f"{100 * share:g} of 100, {side}"] = None if end is None else amount(end[h])
+    cells["higher than now"] = None if outlook.rise_H is None else chances(outlook.rise_H[h])
+    return {name: value for name, value in cells.items() if value is not None}

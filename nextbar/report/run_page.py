@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nextbar.bars.new_bars import own_bars
-from nextbar.config import ExperimentConfig
 from nextbar.display.figure import Figure
 from nextbar.display.markup import Child, Html, element, join
-from nextbar.errors import DataError, RunError, listed, printable
+from nextbar.errors import DataError, RunError, listed
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.report.next_bars import NextBars, latest_bars, next_bars
@@ -20,6 +18,7 @@ from nextbar.report.page import page
 from nextbar.report.run_sections import SECTIONS, RunFacts
 from nextbar.report.tiles import tiles
 from nextbar.report.verdict import tone, verdict_box
+from nextbar.runs.bars import hold
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import FINAL, read_config, read_conformal, read_summary
 
@@ -51,9 +50,10 @@ def run_page(path: Path, bars: Any = None, data: str | Path | None = None, revis
     if not summary.keys() >= NEEDED:
         raise RunError(f"{path} has no summary.json, or not a whole one; was the run folder copied whole?")
     epochs = _epochs(path, summary)
-    gone = _gone(config, summary, bars, data)
+    latest, gone = latest_bars(config, summary.get("datapath"), bars, data)
     evaluation, note = _evaluate(path, summary, bars, data, revised, gone)
-    latest = [] if gone else latest_bars(path, config, summary.get("datapath"), bars, data, revised)
+    if bars is None and data is None:
+        latest = hold(path, latest, later=True, revised=True).bars  # the evaluation has refused revised ones
     ahead = next_bars(path, latest, evaluation, gone)
     final_epochs = _rows(path / FINAL) if summary.get("final_fit") else []
     run = RunFacts(config, Task.of(config), summary, epochs, evaluation, note, final_epochs)
@@ -75,18 +75,6 @@ def _rows(path: Path) -> list[dict[str, float]]:
         return read_metrics(path)
     except RunError:
         return []
-
-
-def _gone(config: ExperimentConfig, summary: Mapping[str, Any], bars: Any, data: str | Path | None) -> str:
-    """Why the run's own bars cannot be read, where they are to be; else nothing."""
-    if bars is not None or data is not None:
-        return ""
-    try:
-        own_bars(config, recorded=summary.get("datapath"))
-    except DataError as error:
-        get_logger().warning("the report is without forecasts: %s", error)
-        return printable(str(error))
-    return ""
 
 
 def _evaluate(
