@@ -170,7 +170,8 @@ def _hasty_baselines(episode: Episode, names: Sequence[str]) -> Iterator[Leak]:
     fold = Fold(1, int(panel.close_time_R.min()), cuts.test, end, 1, cuts)
     row_N = panel.rows(dataset.bars, dataset.origins["test"])
     history, frame = panel.frame(fold.begin, fold.cutoff), panel.frame(fold.begin, end)
-    for member in participants(task, names or False, (), "the model"):
+    data = config.dataset_config
+    for member in participants(task, names or False, (), "the model", data.calendar, data.timezone):
         try:
             member.fit(history, fold)
             forecast = member.ask(frame, panel.keys(row_N), task, fold)

@@ -99,7 +99,8 @@ def backtest(
         require_distribution(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
-    others = participants(task, options.baselines, predictors, ModelPredictor.name)
+    data = config.dataset_config
+    others = participants(task, options.baselines, predictors, ModelPredictor.name, data.calendar, data.timezone)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))

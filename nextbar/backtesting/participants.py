@@ -78,7 +78,12 @@ class Participant:
 
 
 def participants(
-    task: Task, chosen: bool | Sequence[str], predictors: Sequence[Predictor], model: str
+    task: Task,
+    chosen: bool | Sequence[str],
+    predictors: Sequence[Predictor],
+    model: str,
+    calendar: str = "auto",
+    timezone: str = "auto",
 ) -> list[Participant]:
     """Baselines, then the user's own.
 
@@ -87,11 +92,13 @@ def participants(
         chosen: baselines: all, none, or those of these names.
         predictors: the user's own.
         model: name of the model.
+        calendar: of the bars, as in ``DatasetConfig``, like the next; for the baselines.
+        timezone: of their market.
 
     Raises:
         ConfigError: an unknown baseline; a predictor without ``fit`` or ``predict``; a name given twice.
     """
-    members = [Participant(baseline, "baseline") for baseline in _baselines(task, chosen)]
+    members = [Participant(baseline, "baseline") for baseline in _baselines(task, chosen, calendar, timezone)]
     if not isinstance(predictors, (list, tuple)):
         raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
     for place, predictor in enumerate(predictors, start=1):
@@ -115,10 +122,10 @@ def participants(
     return members
 
 
-def _baselines(task: Task, chosen: bool | Sequence[str]) -> list[Predictor]:
+def _baselines(task: Task, chosen: bool | Sequence[str], calendar: str, timezone: str) -> list[Predictor]:
     if chosen is False:
         return []
-    applicable = baselines.for_task(task)
+    applicable = baselines.for_task(task, calendar, timezone)
     if chosen is True:
         return applicable
     by_name = {name_of(baseline): baseline for baseline in applicable}

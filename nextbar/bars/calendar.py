@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots, Tally
 from nextbar.bars.zone import MARKET_ZONES, UTC, local_time, offsets
+from nextbar.config.exchanges import KINDS
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
 
-KINDS = ("24/7", "sessions")
 CLOSURE_DAYS = 4
 LEAST_GAIN = 0.1
 """share of the exceptions that a zone must be better by; among bars that miss at random chance alone makes up to 1 %"""
+
+
+class Chain(NamedTuple):
+    """Open slots one after the other, as indices into ``Calendar.slot_clock``, and where bars stand in them."""
+
+    rank_N: np.ndarray
+    """int64: position of the first open slot after each bar, at least 1; that of its own, or of the last one before, is
+    one less"""
+    slot_Z: np.ndarray
+    """int64: the open slots"""
+
+    @property
+    def own_N(self) -> np.ndarray:
+        """int64 (N,): the slot of each bar; in a closed one the open one before."""
+        return self.slot_Z[self.rank_N - 1]
+
+    def ahead(self, n: int) -> np.ndarray:
+        """int64 (N, n): the next slots after each bar, no more than the chain was made for."""
+        return self.slot_Z[self.rank_N[:, None] + np.arange(n)]
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ class Calendar:
         if timezone != "auto":
             return cls._learn_in(timezone, time_N, step, kind)._require_its_time(time_N)
         best = cls._learn_in(usual, time_N, step, kind)
-        fewest = best._exceptions(time_N)
+        fewest = best.exceptions(time_N)
         enough = fewest * (1 - LEAST_GAIN)
         patterns = {offsets(usual).pattern(int(time_N[0]), int(time_N[-1]))}
         for zone in MARKET_ZONES:
@@ -86,7 +103,7 @@ class Calendar:
             if fewest and pattern not in patterns:
                 patterns.add(pattern)
                 learnt = cls._learn_in(zone, time_N, step, kind)
-                exceptions = learnt._exceptions(time_N)
+                exceptions = learnt.exceptions(time_N)
                 if exceptions < fewest and exceptions <= enough:
                     best, fewest = learnt, exceptions
         return best
@@ -140,6 +157,19 @@ class Calendar:
         ahead_Nn, _ = self._open.nth(self._open.before(number_N + 1)[:, None] + np.arange(n))
         return self._slots.begin(ahead_Nn) + (time_N - self._slots.begin(number_N))[:, None]
 
+    def outside(self, time_N: np.ndarray) -> np.ndarray:
+        """bool (N,): bars that belong to no slot; all belong to one of a template, be it open or closed."""
+        return np.zeros(len(time_N), bool)
+
+    def outside_notice(self, time_N: np.ndarray) -> str | None:
+        """A sentence about such bars; None where there are none."""
+        return None
+
+    @property
+    def known_until(self) -> float:
+        """When the market's days off cease to be known, seconds since the epoch; a template goes on for ever."""
+        return np.inf
+
     def rank(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): index into ``open_slots`` of the first open slot after each bar.
 
@@ -148,6 +178,11 @@ class Calendar:
         """
         return self._open.nth(self._open.before(self._slots.number(time_N) + 1))[1]
 
+    def chain(self, time_N: np.ndarray, n: int) -> Chain:
+        """The open slots around each of the bars that open at ``time_N``, the next ``n`` among them."""
+        size = len(self.open_slots)
+        return Chain(1 + self.rank(time_N), np.arange(-1, size + n - 1) % size)
+
     @cached_property
     def slots_a_day(self) -> float:
         """Median number of open slots of an open day; 0.5 where every second day has one."""
@@ -155,6 +190,11 @@ class Calendar:
         if self.kind == "24/7":
             return DAY / self.step
         return float(np.median(np.unique(days, return_counts=True)[1]))
+
+    @property
+    def n_slots(self) -> int:
+        """M, open slots of the week that are told from each other."""
+        return len(self.open_slots)
 
     def slot_clock(self) -> np.ndarray:
         """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each open slot."""
@@ -178,7 +218,7 @@ class Calendar:
             plain["kind"], int(plain["step"]), int(plain["phase"]), tuple(map(int, plain["open_slots"])), timezone
         )
 
-    def _exceptions(self, time_N: np.ndarray) -> int:
+    def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
         number_N = self._slots.number(time_N)
         first, last = number_N[:1], number_N[-1:]
@@ -219,34 +259,6 @@ class Calendar:
         is_open = np.zeros(self._slots.cycle, bool)
         is_open[list(self.open_slots)] = True
         return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
-
-
-def learn_together(
-    time_SN: Sequence[np.ndarray], steps: Sequence[int], kind: str = "auto", timezone: str = "auto"
-) -> list[Calendar | None]:
-    """The calendar of each of S series, learnt from its own dates; None for a series without any.
-
-    With ``timezone="auto"`` a series whose dates fit UTC as well as the zone that others have takes that one: it may be
-    too young to have seen its clocks change, and a model that is trained on all of them should know one clock.
-
-    Raises:
-        ConfigError: as ``Calendar.learn``.
-    """
-    series = list(zip(time_SN, steps, strict=True))
-    learnt = [Calendar.learn(time_N, step, kind, timezone) if len(time_N) else None for time_N, step in series]
-    shared = shared_zone([calendar for calendar in learnt if calendar])
-    if timezone != "auto" or shared == UTC:
-        return learnt
-    return [
-        Calendar.learn(time_N, step, kind, usual=shared) if calendar and calendar.timezone == UTC else calendar
-        for (time_N, step), calendar in zip(series, learnt, strict=True)
-    ]
-
-
-def shared_zone(calendars: Sequence[Calendar]) -> str:
-    """The zone other than UTC that most of these have, of several the first; UTC where none has another."""
-    others = Counter(calendar.timezone for calendar in calendars if calendar.timezone != UTC)
-    return others.most_common(1)[0][0] if others else UTC
 
 
 def _is_part_of_week(step: int) -> bool:

@@ -115,7 +115,7 @@ class TableNeeds:
                 continue
             columns[standard] = positions[present[0]][0]
             if len(positions[present[0]]) > 1:
-                problems.append(_doubled(present[0]))
+                problems.append(doubled(present[0]))
 
         if absent:
             existing = listed([cut(str(name)) for name in names]) or "none"
@@ -127,7 +127,7 @@ class TableNeeds:
             if name and name not in taken and name not in unread and name not in columns:
                 columns[name] = places[0]
                 if len(places) > 1 and name in indicators:
-                    problems.append(_doubled(name))
+                    problems.append(doubled(name))
         return columns, problems
 
     @staticmethod
@@ -149,5 +149,6 @@ DEFAULT_NEEDS = TableNeeds()
 """those of an experiment with default fields"""
 
 
-def _doubled(name: str) -> str:
+def doubled(name: str) -> str:
+    """The problem that two columns have one name."""
     return f"two columns are called {short(name)} (upper and lower case are the same): keep one"

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
 from nextbar.bars.file_names import IMPORT, called_elsewhere
 from nextbar.bars.folder import layout, list_series, series_called
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.recognition import single
+from nextbar.bars.suggestion import suggestion
 from nextbar.bars.table import Table
-from nextbar.errors import DataError
+from nextbar.config.exchanges import exchange_package, is_exchange, require_calendar
+from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import seconds
 
 
@@ -43,23 +45,33 @@ class Holding:
     notices: tuple[str, ...] = ()
 
 
-def take_inventory(datapath: str | Path) -> list[Holding]:
+def take_inventory(datapath: str | Path, calendar: str = "auto") -> list[Holding]:
     """Every series under a folder, ordered by resolution and ticker; or the one in a file, which its name tells.
 
+    Args:
+        datapath: the folder, or the file.
+        calendar: as in ``DatasetConfig``.
+
     Raises:
+        ConfigError: no such calendar, or its sessions cannot be had.
         DataError: no such folder, no file of bars in it, or a file whose name does not say ticker and resolution.
     """
+    require_calendar(calendar)
+    if is_exchange(calendar):
+        exchange_package(calendar)
     if Path(datapath).is_file():
         resolution, ticker = _called(Path(datapath))
-        return [_inspect(ticker, resolution, Path(datapath), 1)]
+        return [_inspect(ticker, resolution, Path(datapath), 1, calendar)]
     series = list_series(datapath)
     if not series:
         raise DataError(f"no bars in {str(datapath)!r}; a file is called {layout()}; of other names: {IMPORT}")
     files = Counter((resolution, ticker) for resolution, ticker, _ in series)
-    return [_inspect(ticker, resolution, path, files[resolution, ticker]) for resolution, ticker, path in series]
+    return [
+        _inspect(ticker, resolution, path, files[resolution, ticker], calendar) for resolution, ticker, path in series
+    ]
 
 
-def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
+def _inspect(ticker: str, resolution: str, path: Path, files: int, kind: str) -> Holding:
     """Figures and problems of a file, one of so many for its series."""
     problems = [f"one of {files} files for this series: keep one"] if files > 1 else []
     try:
@@ -75,8 +87,13 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
     if checked is None:
         return Holding(ticker, resolution, path, rows=len(table), problems=tuple(problems))
     time, step = checked.time_N, seconds(resolution)
-    calendar = Calendar.learn(time, step)
+    try:
+        calendar = learn(time, step, kind)
+    except ConfigError as error:
+        problems.append(str(error))
+        calendar = learn(time, step)
     hole = calendar.hole_before(time)
+    about = [calendar.outside_notice(time), suggestion(time, step, calendar) if kind == "auto" else None]
     return Holding(
         ticker,
         resolution,
@@ -89,7 +106,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int) -> Holding:
         calendar.kind,
         calendar.timezone,
         tuple(problems),
-        (*checked.notices, *_empty_columns(checked)),
+        (*checked.notices, *_empty_columns(checked), *filter(None, about)),
     )
 
 

@@ -47,6 +47,7 @@ class Present:
         self.given = now is not None
         self._open: dict[str, int] = {}
         self._stale: dict[str, int] = {}
+        self._unknown: dict[tuple[str, int], list[str]] = {}
 
     def near(self, time_N: np.ndarray, step: int) -> bool:
         """Whether it concerns bars that open at these times, int64 (N,): always, where it was given."""
@@ -89,11 +90,14 @@ class Present:
 
     def note_end(self, name: str, last: int, calendar: Calendar) -> None:
         """Note whether a series whose last bar opens at ``last`` ends long before: by the calendar, more than
-        ``STALE_BARS`` bars should have followed, in a market with sessions beside those of a holiday."""
+        ``STALE_BARS`` bars should have followed, in a market with sessions beside those of a holiday. And whether the
+        days off of its exchange cease to be known about there."""
         holiday = -(-DAY // calendar.step) if calendar.kind == "sessions" else 0
         due = calendar.next_times_after(np.array([last]), STALE_BARS + holiday + 1)[0, -1] + calendar.step
         if due <= self.time:
             self._stale[name] = last + calendar.step
+        if due > calendar.known_until:
+            self._unknown.setdefault((calendar.kind, int(calendar.known_until)), []).append(name)
 
     def tell(self, stale: bool = True) -> bool:
         """Log the notes; returns whether series were called stale.
@@ -105,6 +109,14 @@ class Present:
         if self._open:
             parts = [f"{n} bar{'s' if n > 1 else ''} of {name}" for name, n in self._open.items()]
             log.info("left out, since not closed by %s: %s", iso(self.time), _listed(parts))
+        for (exchange, until), names in self._unknown.items() if stale else ():
+            log.warning(
+                "the days on which %s is closed are known until %s: after that each usual weekday counts as open, so "
+                "forecasts of %s may bear the date of a holiday; train anew with a later exchange_calendars",
+                exchange,
+                iso(until)[:10],
+                _listed(names),
+            )
         if not stale or not self._stale:
             return False
         ends = list(self._stale.items())

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from nextbar.bars.columns import ALIASES, PRICES, plain
+from nextbar.bars.columns import ALIASES, PRICES, doubled, plain
 from nextbar.bars.date_columns import CLOCK, KEEP, clocked, dated, disagreement, further_dates, in_form, joined
 from nextbar.bars.dates import read_dates
 from nextbar.bars.layouts import LAYOUTS, UNNAMED, NamedLayout, UnnamedLayout
@@ -172,10 +172,12 @@ def single(table: Table, ticker: str | None = None) -> Table:
         ticker: the one wanted; None: of several none is chosen.
 
     Raises:
-        DataError: it has several tickers, and not that one.
+        DataError: it has several tickers, and not that one; or two columns of tickers.
     """
     if not table.layout or "ticker" not in table.frame.columns:
         return table
+    if [*table.frame.columns].count("ticker") > 1:
+        raise DataError(f"{table.source}: {doubled('ticker')}")
     tickers = table.frame["ticker"].astype("str")
     existing = tickers.unique()
     if len(existing) > 1 and ticker is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn
 from nextbar.bars.columns import AMOUNTS, PRICES, plain
 from nextbar.bars.dates import iso
 from nextbar.bars.folder import list_series
@@ -122,7 +123,7 @@ def resample(bars: Bars, options: ResampleOptions) -> tuple[Bars, list[str]]:
     notices = [] if bars.ahead is None else [f"{len(bars.ahead)} rows ahead left out: rows without prices are no bars"]
     present = Present("now")
     closed = present.closed_bars(bars)
-    calendar = Calendar.learn(closed.time_N, bars.step, options.calendar, options.timezone)
+    calendar = learn(closed.time_N, bars.step, options.calendar, options.timezone)
     slots = Slots(length, _offset(options) % length, calendar.timezone)
     number_N = _slot(slots, closed.time_N)
     _require_fit(closed, slots, number_N, options)

@@ -40,6 +40,12 @@ class Slots:
         local_N = time_N + self._offsets.offset_K[part_N] - MONDAY - self.phase
         return (local_N + self.step // 2) // self.step + self.ahead_K[part_N]
 
+    def holding(self, time_N: np.ndarray) -> np.ndarray:
+        """Number of the slot that begins at or last before these times, seconds since the epoch."""
+        time_N = np.asarray(time_N, np.int64)
+        part_N = self._offsets.part(time_N)
+        return (time_N + self._offsets.offset_K[part_N] - MONDAY - self.phase) // self.step + self.ahead_K[part_N]
+
     def place(self, number_N: np.ndarray) -> np.ndarray:
         """Place of the slots with these numbers."""
         return number_N - self.ahead_K[self.part(number_N)]

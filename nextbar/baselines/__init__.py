@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Reversal
 from nextbar.baselines.garch import Garch, GjrGarch
@@ -77,12 +78,16 @@ BASELINES: dict[str, Sequence[Callable[[Task], Predictor]]] = {
 """what a forecast consists of: the baselines that give one; those for the direction alone come last"""
 
 
-def for_task(task: Task) -> list[Predictor]:
-    """All baselines that answer a question, not yet fitted.
+def for_task(task: Task, calendar: str = "auto", timezone: str = "auto") -> list[Predictor]:
+    """All baselines that answer a question, not yet fitted; ``calendar`` and ``timezone`` as in ``DatasetConfig``.
 
     For a ``distribution`` those of the point come with the constant spread of training.
 
     Raises:
         ConfigError: the package arch is not installed and a ``distribution`` is asked for.
     """
-    return [baseline(task) for baseline in BASELINES[task.output_mode]]
+    predictors = [baseline(task) for baseline in BASELINES[task.output_mode]]
+    for predictor in predictors:
+        if isinstance(predictor, Baseline):
+            predictor.calendar, predictor.timezone = calendar, timezone
+    return predictors

@@ -9,8 +9,10 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from nextbar.bars.calendar import Calendar, learn_together, shared_zone
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn_beside, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
+from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.machine.blas import one_thread
@@ -72,6 +74,10 @@ class Baseline(ABC, Generic[Learnt]):
     parameters: type[tuple[Any, ...]]
     """what is learnt of a series, a NamedTuple of floats and arrays"""
 
+    calendar: str = "auto"
+    """as in ``DatasetConfig``, like the next; of series that :meth:`fit` gets in a frame"""
+    timezone: str = "auto"
+
     def __init__(self, task: Task) -> None:
         self.task = task
         self._learnt: list[Learnt] = []
@@ -100,7 +106,8 @@ class Baseline(ABC, Generic[Learnt]):
         """
         series = histories(frame)
         self._last = {history.key: int(history.time_N[-1]) for history in series}
-        learnt_together = learn_together([history.time_N for history in series], [history.step for history in series])
+        times, steps = [history.time_N for history in series], [history.step for history in series]
+        learnt_together = learn_together(times, steps, self.calendar, self.timezone)
         self._calendars = [calendar for calendar in learnt_together if calendar]  # every series of a frame has bars
         return self.learn(series, self._calendars)
 
@@ -182,7 +189,7 @@ class Baseline(ABC, Generic[Learnt]):
         row_N = np.arange(
             np.searchsorted(history.time_N, self._last.get(history.key, history.time_N[0])), len(history.time_N)
         )
-        calendar = self._calendars[s] if known else Calendar.always(history.step, int(history.time_N[0]))
+        calendar = self._calendars[s] if known else self._unknown(history)
         timezone = calendar.timezone if known else shared_zone(self._calendars)
         date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
         self._check_spread(history.name, s)
@@ -195,6 +202,12 @@ class Baseline(ABC, Generic[Learnt]):
             np.full(len(row_N), history.ticker), resolution_N, history.time_N[row_N], date_NH, history.close_N[row_N]
         )
         return columns(keys, forecast, self.task, law=True)
+
+    def _unknown(self, history: History) -> Calendar:
+        """The calendar of a series that was not learnt from: always open, or that of the exchange."""
+        if is_exchange(self.calendar):
+            return learn_beside(history.time_N, history.step, self.calendar, self.timezone, self._calendars)
+        return Calendar.always(history.step, int(history.time_N[0]))
 
     def _forecast_in_target(
         self,

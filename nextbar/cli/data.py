@@ -42,12 +42,15 @@ def check(
             metavar="DIR|FILE", help="Holds <resolution>/<ticker>_<resolution>.*; or one such file.", show_default=False
         ),
     ],
+    calendar: Annotated[
+        str, typer.Option("--calendar", metavar="auto|24/7|sessions|XNYS|…", help="When the market is open.")
+    ] = "auto",
 ) -> None:
     """List the series in a folder or a file: rows, span, holes, hours, problems. Exit code 1 where there are any."""
     with clean_exit():
         from nextbar.bars.inventory import take_inventory
 
-        holdings = take_inventory(folder)
+        holdings = take_inventory(folder, calendar)
         _show(holdings)
         bad = [holding for holding in holdings if holding.problems]
         if bad:
@@ -110,7 +113,7 @@ def resample(
     ] = None,
     tickers: Annotated[str | None, typer.Option("--tickers", metavar="A,B,…", show_default="all")] = None,
     calendar: Annotated[
-        str, typer.Option("--calendar", metavar="auto|24/7|sessions", help="When it is open.")
+        str, typer.Option("--calendar", metavar="auto|24/7|sessions|XNYS|…", help="When it is open.")
     ] = "auto",
     timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Whose midnight days begin at.")] = "auto",
     offset: Annotated[

@@ -16,6 +16,7 @@ from pydantic import Field
 from nextbar.config.check import Checked, checked, field_names
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.values import (
+    CalendarName,
     Count,
     Date,
     Flag,
@@ -144,8 +145,9 @@ class DatasetConfig(Checked):
     """Tell the model the hour and weekday of the bar it predicts."""
     time_feature: Literal["none", "position", "span"] = "none"
     """Column of time: the bar's place in the window, or the share of the training span that has passed; both 0 to 1."""
-    calendar: Literal["auto", "24/7", "sessions"] = "auto"
-    """Whether the market closes at nights and weekends; ``auto`` decides from the training dates."""
+    calendar: CalendarName = "auto"
+    """Whether the market closes at nights and weekends: ``24/7``, ``sessions``, ``auto``, which decides from the
+    training dates; or the exchange whose sessions, holidays and half days it keeps, such as ``XNYS``."""
     timezone: TimeZone = "auto"
     """Time zone of the market's hours, an IANA name such as ``Europe/London``; ``auto``: the training dates tell."""
 

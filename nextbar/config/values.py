@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
 
 from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, OneOf
+from nextbar.config.exchanges import calendar_problem
 from nextbar.errors import ConfigError
 from nextbar.resolution import seconds
 
@@ -128,6 +129,12 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _calendar(value: str) -> str:
+    if problem := calendar_problem(value):
+        raise ValueError(problem)
+    return value
+
+
 def instant(text: str, time: dt.time) -> dt.datetime:
     """The instant an ISO date means: without a zone UTC, without a time of day at ``time``."""
     moment = dt.datetime.fromisoformat(text)
@@ -150,6 +157,7 @@ Grid = Annotated[tuple[Edge, ...], Strict(), AfterValidator(_ascending)]
 NoneIfEmpty = BeforeValidator(_none_if_empty)
 Date = Annotated[Text, BeforeValidator(_iso), AfterValidator(_date)]
 TimeZone = Annotated[Text, AfterValidator(_timezone)]
+CalendarName = Annotated[Text, AfterValidator(_calendar)]
 NormMode = Annotated[str, OneOf(NORM_MODES)]
 OutputMode = Annotated[str, OneOf(OUTPUT_MODES)]
 Resolutions = Annotated[str | tuple[str, ...], PlainValidator(_resolution)]

@@ -35,7 +35,8 @@ def describe(dataset: Dataset) -> dict[str, Any]:
                 "trained": trained,
                 "scored": scored,
                 "training_windows": int(windows),
-                "notices": list(b.notices),
+                "notices": [*b.notices, *filter(None, [calendar.outside_notice(b.time_N)])],
+                "outside": int(calendar.outside(b.time_N).sum()),
                 **lost_windows(b, calendar, spec),
             }
             for name, b, calendar, trained, scored, windows in zip(

@@ -65,18 +65,17 @@ class Preparation:
         ).astype(np.float32)
         channels_RC, ahead_RHA = (self._covariates(of, bars, fits) for of in (channels, channels_ahead))
         close = spec.own_prices - 1
-        longest = max(len(f.calendar.open_slots) for f in fits)
+        longest = max(f.calendar.n_slots for f in fits)
+        chains = [f.calendar.chain(b.time_N, spec.horizon) for b, f in zip(bars, fits, strict=True)]
         start_RHX, regressors_RK = self._start(bars, fits)
         return Tape(
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain, channels_RC], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
             series_R=panel.series_R.astype(np.int32),
-            rank_R=np.concatenate([f.calendar.rank(b.time_N) for b, f in zip(bars, fits, strict=True)]).astype(
-                np.int32
-            ),
+            rank_R=np.concatenate([chain.rank_N for chain in chains]).astype(np.int32),
+            chain_SZ=_padded([chain.slot_Z for chain in chains]),
             clock_SMC=np.stack([clock_table(f.calendar, longest, spec.clock) for f in fits]),
-            slots_S=np.array([len(f.calendar.open_slots) for f in fits], np.int32),
             fitted=GlobalScale.stack([list(f.statistics) for f in fits]),
             return_std_S=np.array([f.return_std for f in fits], np.float32),
             spreads=self.spreads.scale([f.spreads for f in fits]),
@@ -153,6 +152,12 @@ def fit_spreads(
     spreads = [spreads_at(b, rows, spec) for b, rows in zip(bars, origins, strict=True)]
     own = [np.tile(f.spreads, (len(rows), 1)) for f, rows in zip(fits, origins, strict=True)]
     return SpreadBins.fit(np.concatenate(spreads), np.concatenate(own))
+
+
+def _padded(chains: Sequence[np.ndarray]) -> np.ndarray:
+    """int32 (S, Z): chains of slots, zeros after their ends."""
+    longest = max(map(len, chains))
+    return np.stack([np.pad(chain, (0, longest - len(chain))) for chain in chains]).astype(np.int32)
 
 
 def clock_table(calendar: Calendar, rows: int, width: int) -> np.ndarray:

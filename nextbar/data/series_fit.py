@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar, learn_together
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import calendar_from, learn, learn_together
 from nextbar.bars.zone import UTC
+from nextbar.config.exchanges import is_exchange
 from nextbar.data.covariates import fit_covariates
 from nextbar.data.scaling import needs_training
 from nextbar.data.splits import whole_windows
@@ -86,7 +88,7 @@ class SeriesFit:
     def from_dict(cls, data: Mapping[str, Any], groups: int) -> SeriesFit:
         """Inverse of ``to_dict``; runs of layout 1 saved no spreads of their ``groups``, and earlier ones no
         covariates."""
-        calendar = Calendar.from_dict(data["calendar"])
+        calendar = calendar_from(data["calendar"])
         ZoneInfo(calendar.timezone)  # a KeyError where there is none of that name
         return cls(
             data["ticker"],
@@ -100,14 +102,24 @@ class SeriesFit:
 
 
 def training_calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, timezone: str) -> tuple[Calendar, ...]:
-    """Calendar of each series from its training dates; of one that begins later, the first of its resolution."""
+    """Calendar of each series from its training dates; of one that begins later, the first of its resolution.
+
+    Raises:
+        ConfigError: as ``learn_together``.
+    """
     times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
     learnt = learn_together(times, [b.step for b in bars], kind, timezone)
     by_step = {b.step: calendar for b, calendar in reversed(list(zip(bars, learnt, strict=True))) if calendar}
     return tuple(
-        calendar or by_step.get(b.step, Calendar.always(b.step, timezone=UTC if timezone == "auto" else timezone))
-        for b, calendar in zip(bars, learnt, strict=True)
+        calendar or by_step.get(b.step) or _alone(b, kind, timezone) for b, calendar in zip(bars, learnt, strict=True)
     )
+
+
+def _alone(bars: Bars, kind: str, timezone: str) -> Calendar:
+    """Calendar of a series of whose resolution no training bar is known: always open, or by its exchange."""
+    if is_exchange(kind):
+        return learn(bars.time_N[:1], bars.step, kind, timezone)
+    return Calendar.always(bars.step, timezone=UTC if timezone == "auto" else timezone)
 
 
 def fit_series(

@@ -29,11 +29,11 @@ class Tape(NamedTuple):
     """bins of the next H moves, int32; (R, 0) without bins"""
     series_R: Array
     rank_R: Array
-    """position of the next open slot in the series' week"""
+    """position of the next open slot in the series' chain, int32"""
+    chain_SZ: Array
+    """open slots one after the other, int32, padded to the longest chain"""
     clock_SMC: Array
     """clock of each open slot of the week, padded to the longest week"""
-    slots_S: Array
-    """open slots a week"""
     fitted: GlobalScale
     """training statistics, (S, G)"""
     return_std_S: Array
@@ -213,13 +213,14 @@ def _own_clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -
     if spec.layout == 1:
         return jnp.zeros((len(origin_B), spec.seq_len, 0), jnp.float32)
     rank_BL = tape.rank_R[origin_B[:, None] + jnp.arange(1 - spec.seq_len, 1)[None]]
-    return tape.clock_SMC[series_B[:, None], (rank_BL - 1) % tape.slots_S[series_B][:, None]]
+    slot_BL = tape.chain_SZ[series_B[:, None], rank_BL - 1]
+    return tape.clock_SMC[series_B[:, None], slot_BL]
 
 
 def _clock(tape: Tape, origin_B: Array, series_B: Array, spec: WindowSpec) -> Array:
     """(B, H, C) clock of the next H open slots, from the calendar alone."""
     import jax.numpy as jnp
 
-    ahead_BH = tape.rank_R[origin_B][:, None] + jnp.arange(spec.horizon)[None]
-    slot_BH = ahead_BH % tape.slots_S[series_B][:, None]
+    rank_BH = tape.rank_R[origin_B][:, None] + jnp.arange(spec.horizon)[None]
+    slot_BH = tape.chain_SZ[series_B[:, None], rank_BH]
     return tape.clock_SMC[series_B[:, None], slot_BH]

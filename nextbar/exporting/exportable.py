@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
-from nextbar.bars.calendar import KINDS
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import NORM_MODES
+from nextbar.config.exchanges import KINDS
 from nextbar.data.indicators import BOLLINGER_BARS, BOLLINGER_WIDTH, RSI_BARS, is_computed
 from nextbar.data.preparation import Preparation
 from nextbar.data.scaling import needs_training
@@ -89,7 +89,10 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
         yield f"its windows have {', '.join(unknown)}, which an export cannot make"
     kinds = sorted({fit.calendar.kind for fit in preparation.series} - {*KINDS})
     if kinds:
-        yield f"its calendar ({', '.join(kinds)}) is no weekly template"
+        yield (
+            f"its calendar ({', '.join(kinds)}) is no weekly template, and an export has no sessions of an exchange: "
+            "train with calendar auto or sessions"
+        )
 
 
 def norms_of(mode: str, spec: WindowSpec) -> list[str]:

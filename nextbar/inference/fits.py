@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar, shared_zone
+from nextbar.bars.calendars import learn_beside
 from nextbar.config import DatasetConfig
 from nextbar.data.indicators import add_indicators
 from nextbar.data.preparation import Preparation
@@ -39,8 +39,8 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     if trained is not None:
         return trained
     spec = preparation.spec
-    usual = shared_zone([s.calendar for s in preparation.series])
-    calendar = Calendar.learn(bars.time_N, bars.step, config.calendar, config.timezone, usual)
+    known = [s.calendar for s in preparation.series]
+    calendar = learn_beside(bars.time_N, bars.step, config.calendar, config.timezone, known)
     fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.without_training(bars, spec, calendar)
     if needs_training(config.norm_mode):
         _require_statistics(fit, bars, config, preparation, n_fit, advice)

@@ -110,10 +110,10 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
     series_B = tape.series_R[origin_B]
     row_BL = origin_B[:, None] + np.arange(1 - spec.seq_len, 1)
     # the slots of the context's bars, then those ahead
-    rank_BM = np.concatenate(
+    rank_BZ = np.concatenate(
         [tape.rank_R[row_BL] - 1, tape.rank_R[origin_B][:, None] + np.arange(spec.horizon)], axis=1
     )
-    slot_BM = rank_BM % tape.slots_S[series_B][:, None]
+    slot_BZ = tape.chain_SZ[series_B[:, None], rank_BZ]
     return Tape(
         rows_RX=tape.rows_RX[row_BL.reshape(-1)],
         # there are no bars after the origins; ``gather`` needs room for them
@@ -121,8 +121,8 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         bin_RH=_no_bins(size * spec.seq_len, spec),
         series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
         rank_R=np.tile(np.arange(1, spec.seq_len + 1, dtype=np.int32), size),
-        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BM],
-        slots_S=np.full(size, spec.seq_len + spec.horizon, np.int32),
+        chain_SZ=np.tile(np.arange(spec.seq_len + spec.horizon, dtype=np.int32), (size, 1)),
+        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BZ],
         fitted=jax.tree.map(lambda fitted_SG: fitted_SG[series_B], tape.fitted),
         return_std_S=tape.return_std_S[series_B],
         spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
@@ -140,7 +140,7 @@ def _no_bins(rows: int, spec: WindowSpec) -> np.ndarray:
 
 def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
     """The batch of a tape that ``_cut`` made."""
-    size = tape.slots_S.shape[0]
+    size = tape.chain_SZ.shape[0]
     origin_B = jax.numpy.arange(1, size + 1) * spec.seq_len - 1
     return gather(tape, origin_B, jax.numpy.ones(size), norm_mode, spec)
 
@@ -169,8 +169,8 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         bin_RH=_no_bins(spec.seq_len, spec),
         series_R=np.zeros(spec.seq_len, np.int32),
         rank_R=np.zeros(spec.seq_len, np.int32),
+        chain_SZ=np.zeros((1, spec.seq_len + spec.horizon), np.int32),
         clock_SMC=np.zeros((1, 1, spec.clock), np.float32),
-        slots_S=np.ones(1, np.int32),
         fitted=GlobalScale(pair, pair, nothing_1G, nothing_1G),
         return_std_S=np.zeros(1, np.float32),
         spreads=SpreadScale(nothing_1G + 1, np.zeros((groups, spec.tokens - 1), np.float32)),

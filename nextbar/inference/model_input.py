@@ -171,7 +171,13 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
     if len(bars) < length:
         raise DataError(f"{bars.name}: {len(bars)} bars, but the model needs the last {length}")
     recent = bars.last(length)
-    holes = fit.calendar.hole_before(recent.time_N)
+    holes, outside = fit.calendar.hole_before(recent.time_N), fit.calendar.outside(recent.time_N)
+    if outside.any():
+        at = iso(recent.time_N[np.argmax(outside)])
+        raise DataError(
+            f"{bars.name}: the bar of {at}, within the last {length}, lies outside the sessions of "
+            f"{fit.calendar.kind}; leave it out"
+        )
     if holes.any():
         at = iso(recent.time_N[np.argmax(holes)])
         raise DataError(f"{bars.name}: bars are missing before {at}, within the last {length}; fill them in")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nextbar.bars.suggestion import suggestion
 from nextbar.config import ExperimentConfig
+from nextbar.data.dataset import Dataset
+from nextbar.errors import listed
 from nextbar.logger import get_logger
 from nextbar.runs.folder import RunFolder
 
@@ -25,6 +28,8 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
             "%s: %d bars, %s to %s, calendar %s in %s, %d holes",
             *(series[k] for k in ("name", "bars", "first", "last", "calendar", "timezone", "holes")),
         )
+        if series["outside"]:
+            log.warning("%s: %s", series["name"], series["notices"][-1])
         if series["trained"] and not series["training_windows"]:
             log.warning("%s has no training window: nothing is learnt from it", series["name"])
     for series in facts["series"]:
@@ -52,6 +57,16 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
         windows["test"],
         facts["test_from"],
     )
+
+
+def suggest_exchanges(dataset: Dataset) -> None:
+    """Log which exchanges' sessions the dates of series are, once for each exchange."""
+    names: dict[str, list[str]] = {}
+    for name, bars, calendar in zip(dataset.names, dataset.bars, dataset.calendars, strict=True):
+        if sentence := suggestion(bars.time_N, bars.step, calendar):
+            names.setdefault(sentence, []).append(name)
+    for sentence, of in names.items():
+        get_logger().info("%s: %s", listed(of), sentence)
 
 
 def announce_final(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:

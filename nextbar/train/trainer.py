@@ -13,6 +13,7 @@ from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
 from nextbar.machine.hosts import leads
 from nextbar.tables import closing_table
+from nextbar.train.announcement import suggest_exchanges
 from nextbar.train.loop import train_together
 from nextbar.train.result import Plan, Result, Watch
 
@@ -63,6 +64,8 @@ class Trainer:
         """
         series = self.read()
         dataset = build_dataset(self.config, series, self._plan.cuts, self._plan.layout)
+        if leads() and self.config.dataset_config.calendar == "auto":
+            suggest_exchanges(dataset)
         (result,) = train_together(
             [self.config], dataset, plan=self._plan, watches=[self._watch], show=self._show, overwrite=overwrite
         )

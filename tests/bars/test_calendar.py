@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from markets import MARKETS, local_clock, opening_times
 
 from nextbar.bars.bars import load_bars
-from nextbar.bars.calendar import Calendar, learn_together, shared_zone
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn_together, shared_zone
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK
 from nextbar.errors import ConfigError, DataError
 
@@ -299,7 +300,7 @@ def test_calendars_learnt_together_are_those_asked_for() -> None:
 def test_exceptions_are_gaps_bars_of_closed_slots_and_bars_off_the_grid() -> None:
     calendar = Calendar("sessions", HOUR, 0, (9, 10, 11))
     time_N = np.sort(np.append(week_times([9, 11, 12, 168 + 10], 1, HOUR), week_times([9], 1, HOUR) + 900))
-    assert calendar._exceptions(time_N) == 2 + 1 + 1
+    assert calendar.exceptions(time_N) == 2 + 1 + 1
 
 
 def test_a_young_series_takes_the_zone_of_the_others_if_none_is_asked_for() -> None:

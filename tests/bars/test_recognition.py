@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from layout_files import FILES, OHLCV, TRUTH, N, csv, js, numbered, ohlcv, prices, records, text
 
 from nextbar.bars.bars import Bars, load_bars
 from nextbar.bars.importing import ImportOptions, import_bars
 from nextbar.bars.reading import read_table
+from nextbar.bars.recognition import single
+from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError
 
 
@@ -116,3 +119,10 @@ def test_a_few_bars_that_move_tell_unless_another_is_broken(tmp_path: Path) -> N
     path.write_text(json.dumps(values.tolist()))
     with pytest.raises(DataError, match="ccxt and coinbase and bitfinex alike"):
         read_table(path)
+
+
+def test_two_columns_of_tickers_are_refused() -> None:
+    names = ["ticker", "date", "ticker", "close"]
+    table = Table("a.csv", pd.DataFrame([["x", 1, "y", 2.0]], columns=names), np.array([2]), layout="polygon")
+    with pytest.raises(DataError, match=r"a\.csv: two columns are called 'ticker'"):
+        single(table, "x")

@@ -89,7 +89,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.features": ["ohlcv", "ohlc", "close", "returns"],
     "data.price": ["close", "adjusted"],
     "data.time_feature": ["none", "position", "span"],
-    "data.calendar": ["auto", "24/7", "sessions"],
+    "data.calendar": ["auto", "24/7", "sessions", "XNYS", "24/5"],
     "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
     "log_dir": [Path("runs")],
     "experiment_name": ["btc 4h, mean", "2018-01-01"],
@@ -150,7 +150,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.clock": FLAG,
     "data.price": ["adj close", None],
     "data.time_feature": ["time", None, True],
-    "data.calendar": ["nyse", None],
+    "data.calendar": ["nyse", "always open", "", 247, None],
     "data.timezone": [
         "", None, 1, "EST5", "New York", "America", "America/Nowhere", "../UTC", "/etc/localtime", "localtime", "a\0b",
         "\ud800",

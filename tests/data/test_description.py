@@ -25,7 +25,7 @@ def test_a_whole_description() -> None:
     dataset = build_dataset(config, bars)
     found = json.loads(json.dumps(dataset.describe(), allow_nan=False))
     windows = {span: len(rows) for span, rows in dataset.origins.items()}
-    shared = {"calendar": "24/7", "timezone": "UTC", "scored": True}
+    shared = {"calendar": "24/7", "timezone": "UTC", "outside": 0, "scored": True}
     assert found == {
         "series": [
             {

@@ -191,7 +191,11 @@ def test_the_tape_holds_every_bar_of_every_series() -> None:
     np.testing.assert_allclose(tape.rows_RX[:, 12], (closing - first) / (last - first), rtol=1e-6)
     assert tape.fitted.std.shape == (2, 2)
     assert tape.return_std_S.shape == (2,)
-    np.testing.assert_array_equal(tape.slots_S, [168, 42])
+    horizon = dataset.preparation.spec.horizon
+    for chain_Z, slots in zip(tape.chain_SZ, (168, 42), strict=True):
+        n = 1 + slots + horizon - 1
+        np.testing.assert_array_equal(chain_Z[:n], np.arange(-1, n - 1) % slots)
+        assert not chain_Z[n:].any()
     assert tape.clock_SMC.shape == (2, 168, 4)
     for time_feature in ("none", "position"):
         other = build_dataset(make_config(**fields, time_feature=time_feature), bars).tape()
@@ -258,11 +262,11 @@ def test_the_clock_of_each_slot_is_the_weekday_and_the_hour_on_circles(
     tape = build_dataset(make_config(**fields, clock=clock), series).tape()
     slots = {"1h": 168, "1d": 7}[resolution]
     assert tape.clock_SMC.shape == (len(series), 7 * 48 if width != 2 else 7, width)
-    assert tape.slots_S.tolist() == ([slots, 7 * 48] if width != 2 else [slots])
+    np.testing.assert_array_equal(tape.chain_SZ[0, : slots + 1], np.arange(-1, slots) % slots)
     for row in (0, 5, 40, 199):
         date = dt.datetime.fromtimestamp(int(bars.time_N[row]), dt.UTC)
         angle = 2 * np.pi * np.array([date.weekday() / 7, (date.hour + date.minute / 60) / 24][: width // 2])
-        slot = (tape.rank_R[row] - 1) % slots
+        slot = tape.chain_SZ[0, tape.rank_R[row] - 1]
         np.testing.assert_allclose(tape.clock_SMC[0, slot], [*np.sin(angle), *np.cos(angle)], atol=1e-6)
     assert not tape.clock_SMC[0, slots:].any()
 
@@ -270,7 +274,7 @@ def test_the_clock_of_each_slot_is_the_weekday_and_the_hour_on_circles(
 def test_the_tape_has_the_types_of_the_device() -> None:
     fields = {"output_mode": "discrete_grid", "discrete_grid_levels": [-np.inf, 0, np.inf]}
     tape = build_dataset(make_config(**fields, target="log_return"), [make_bars(trades=True)]).tape()
-    whole = (tape.bin_RH, tape.series_R, tape.rank_R, tape.slots_S)
+    whole = (tape.bin_RH, tape.series_R, tape.rank_R, tape.chain_SZ)
     assert [part.dtype for part in whole] == [np.int32] * 4
     floats = (tape.rows_RX, tape.close_R2, tape.clock_SMC, tape.return_std_S, *tape.spreads, tape.fitted.range,
               tape.fitted.std, *tape.fitted.mean, *tape.fitted.minimum)  # fmt: skip

@@ -13,7 +13,8 @@ from markets import HOUR, MARKETS, local_clock, opening_times
 from window_reference import MODES, gather_all
 
 from nextbar.bars.bars import Bars, load_bars
-from nextbar.bars.calendar import Calendar, learn_together
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn_together
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.train.announcement import announce

@@ -22,7 +22,7 @@ class Diurnal(NamedTuple):
     @classmethod
     def flat(cls, calendar: Calendar) -> Diurnal:
         """No difference between the slots."""
-        return cls(np.ones(len(calendar.open_slots)))
+        return cls(np.ones(calendar.n_slots))
 
     @classmethod
     def fit(cls, calendar: Calendar, slot_N: np.ndarray, return_N: np.ndarray) -> Diurnal:
@@ -50,13 +50,12 @@ class Diurnal(NamedTuple):
             factor_M = factor_M * _factors(size_N / factor_M[slot_N], group_M[slot_N], group_M.max() + 1)[group_M]
         return cls(factor_M / np.sqrt(np.mean(factor_M[slot_N] ** 2)))
 
-    def ahead(self, rank_N: np.ndarray, horizon: int) -> np.ndarray:
+    def ahead(self, slot_NH: np.ndarray) -> np.ndarray:
         """Factor of the return over the next 1 ... H bars, (N, H): the root of the sum of their squares.
 
-        ``rank_N`` are the slots of the bars that come next, see ``Calendar.rank``.
+        ``slot_NH`` are the slots of the bars that come next, see ``Chain.ahead``.
         """
-        slot_NH = (rank_N[:, None] + np.arange(horizon)) % len(self.factor_M)
-        return np.sqrt(np.cumsum(self.factor_M[slot_NH] ** 2, axis=1))
+        return np.sqrt(np.cumsum(self.factor_M[slot_NH % len(self.factor_M)] ** 2, axis=1))
 
 
 def _factors(size_N: np.ndarray, group_N: np.ndarray, groups: int) -> np.ndarray:

@@ -87,7 +87,8 @@ class RangeHar:
         """
         log_mean_NK = self.units.log_means(bars, calendar)
         log_unit_N1 = np.log(self.units.unit_at(bars))[:, None]
-        log_factor_NH = np.log(self.units.diurnal.ahead(calendar.rank(bars.time_N), len(self.laws)))
+        horizon = len(self.laws)
+        log_factor_NH = np.log(self.units.diurnal.ahead(calendar.chain(bars.time_N, horizon).ahead(horizon)))
         log_scale_NH = np.stack([law.log_scale(log_mean_NK - 2 * log_unit_N1) for law in self.laws], axis=1)
         location_H = np.array([law.location for law in self.laws])
         location_NH = location_H * np.exp(log_factor_NH + log_unit_N1)
@@ -166,7 +167,7 @@ def _rows(bars: Bars, n_train: int, calendar: Calendar, units: RangeUnits, horiz
     training = bars.first(n_train)
     regressors_NK = units.log_means(training, calendar) - 2 * np.log(units.unit_at(training))[:, None]
     log_close_N = np.log(training.columns["close"])
-    factor_NH = units.diurnal.ahead(calendar.rank(training.time_N), horizon)
+    factor_NH = units.diurnal.ahead(calendar.chain(training.time_N, horizon).ahead(horizon))
     return_NH = np.full((n_train, horizon), np.nan)
     for h in range(1, min(horizon, n_train - 1) + 1):
         return_NH[:-h, h - 1] = log_close_N[h:] - log_close_N[:-h]

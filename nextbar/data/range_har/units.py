@@ -41,7 +41,7 @@ class RangeUnits:
         unit = float(return_N.std())
         if not (np.isfinite(unit) and unit > 0 and np.count_nonzero(return_N) >= LEAST_RETURNS):
             return None
-        slot_N = calendar.rank(training.time_N) - 1
+        slot_N = calendar.chain(training.time_N, 1).own_N
         diurnal = Diurnal.fit(calendar, slot_N[1:], return_N / unit)
         scaled_N = range_variances(training.columns) / diurnal.factor_M[slot_N] ** 2
         positive_N = scaled_N[1:][scaled_N[1:] > 0]
@@ -69,7 +69,7 @@ class RangeUnits:
 
     def log_means(self, bars: Bars, calendar: Calendar) -> np.ndarray:
         """Regressors, (N, K): logs of the mean range variance of log returns over each lag, without diurnal factor."""
-        slot_N = (calendar.rank(bars.time_N) - 1) % len(self.diurnal.factor_M)
+        slot_N = calendar.chain(bars.time_N, 1).own_N % len(self.diurnal.factor_M)
         variance_N = range_variances(bars.columns) / self.diurnal.factor_M[slot_N] ** 2
         return log_means(variance_N, self.lags, self.floor)
 

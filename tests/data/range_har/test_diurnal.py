@@ -60,6 +60,6 @@ def test_daily_bars_and_nothing_to_learn_from_are_flat() -> None:
 def test_several_bars_ahead_variances_add_up() -> None:
     slot, returns = _returns(SESSIONS, 35 * 50)
     diurnal = Diurnal.fit(SESSIONS, slot, returns)
-    ahead = diurnal.ahead(np.array([33]), 4)[0]
+    ahead = diurnal.ahead(np.array([[33, 34, 35, 36]]))[0]
     expected = np.sqrt(np.cumsum(diurnal.factor_M[[33, 34, 0, 1]] ** 2))
     np.testing.assert_allclose(ahead, expected, rtol=1e-14)

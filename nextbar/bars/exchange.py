@@ -1,0 +1,331 @@
+"""Calendar of an exchange: the open slots are those of its sessions, holidays and half days included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from nextbar.bars.calendar import CLOSURE_DAYS, Calendar, Chain
+from nextbar.bars.sessions import Sessions
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, Slots
+from nextbar.bars.zone import UTC, local_time
+from nextbar.errors import ConfigError, DataError
+from nextbar.resolution import span
+
+MOST_OUTSIDE = 0.05
+"""share of bars that may lie outside the sessions; with more they are not those of the exchange"""
+FEW_BARS = 20
+"""bars too few to say so"""
+KEPT = 16
+"""lists of open slots that stay in memory"""
+
+
+class Around(NamedTuple):
+    """Where bars stand among the open slots."""
+
+    own_N: np.ndarray
+    """number of the slot of each; of one outside that of the first slot after it"""
+    next_N: np.ndarray
+    """of the first slot after it"""
+    outside_N: np.ndarray
+
+    def missing(self) -> np.ndarray:
+        """int64 (N,): slots between each bar and the one before it; 0 for the first."""
+        missing_N = np.zeros(len(self.own_N), np.int64)
+        missing_N[1:] = np.maximum(self.own_N[1:] - self.next_N[:-1], 0)
+        return missing_N
+
+
+Grid = Literal["session", "clock"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeCalendar(Calendar):
+    """The open slots of one series in the sessions of an exchange; ``kind`` is the name of that.
+
+    Bars shorter than a day begin with the session and again after its break (``grid`` ``session``), the last one cut
+    short by the close; or they lie on the clock of ``timezone``, and those that share a moment with a session are open.
+    A bar of a day is that of one session, and begins with it or at a time of its day, ``phase``. A longer one is open
+    where a session's day lies in it. Hence a session has its bar of a day, and a week without sessions has none.
+
+    A bar belongs to the open slot whose beginning is nearest, less than half a step away; one that has none such lies
+    *outside*. There is a hole before it, so that no window spans it.
+
+    ``phase`` is that of bars on the clock; ``open_slots`` is empty.
+    """
+
+    sessions: Sessions
+    grid: Grid = "session"
+    evening: bool = False
+    """whether the bar of a day begins on the evening before"""
+    seen: int = 0
+    """the last bar that it was fitted on. After it an exchange may close on days that nobody knew of: whole sessions,
+    or the beginning or end of one, may then be missing, up to four days"""
+
+    @classmethod
+    def fit(cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str = "auto") -> ExchangeCalendar:
+        """The grid that bars lie on, by the opening times ``time_N`` (int64, ascending) of a training span.
+
+        Of those that bars may lie on it is the one with the fewest exceptions: bars that do not open exactly when a
+        slot does, and open slots without a bar. The clock is that of the exchange or UTC, whichever the bars keep, or
+        ``timezone``.
+
+        Raises:
+            ConfigError: more than a twentieth of the bars lies outside the sessions, or the bars do not keep the time
+                of ``timezone``.
+            DataError: no bars, or some before the first day of the sessions.
+        """
+        if not len(time_N):
+            raise DataError("no bars to fit a calendar on")
+        if time_N[0] < sessions.first * DAY:
+            raise DataError(
+                f"calendar {sessions.exchange}: its sessions are known from {_iso(sessions.first * DAY)[:10]} on, but "
+                f"the first bar is of {_iso(time_N[0])}; leave earlier bars out"
+            )
+        best = cls._sharpest(sessions, time_N, step, timezone)
+        if timezone != "auto" and (off := best.off_grid(time_N)):
+            free = cls._sharpest(sessions, time_N, step, "auto")
+            if free.off_grid(time_N) < off:
+                raise ConfigError(
+                    f"timezone: found {timezone!r}, whose time the bars do not keep: {off} of {len(time_N)} bars of "
+                    f"{span(step)} open at another hour than the others (in {free.timezone} {free.off_grid(time_N)}); "
+                    f"should be auto or {free.timezone}"
+                )
+        outside_N = best.outside(time_N)
+        n = int(outside_N.sum())
+        if len(time_N) >= FEW_BARS and n > MOST_OUTSIDE * len(time_N):
+            raise ConfigError(
+                f"calendar: found {sessions.exchange!r}, outside whose sessions {n:,} of {len(time_N):,} bars of "
+                f"{span(step)} lie, the first that of {_iso(time_N[outside_N][0])}; should be the exchange of the "
+                "bars, or auto, or the bars those of its sessions"
+            )
+        return best
+
+    @classmethod
+    def _sharpest(cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str) -> ExchangeCalendar:
+        fewest, best = math.inf, None
+        for calendar in cls._candidates(sessions, time_N, step, timezone):
+            if (exceptions := calendar.exceptions(time_N)) < fewest:
+                fewest, best = exceptions, calendar
+            if not fewest:
+                break
+        assert best is not None  # there are candidates, and the first has less than infinitely many
+        return best
+
+    @classmethod
+    def _candidates(
+        cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str
+    ) -> Iterator[ExchangeCalendar]:
+        zones = (sessions.timezone, UTC) if timezone == "auto" else (timezone,)
+        made = cls(sessions.exchange, step, 0, (), zones[0], sessions=sessions, seen=int(time_N[-1]))
+        if step < DAY:
+            yield made
+        on_clock = []
+        for zone in dict.fromkeys(zones):
+            begin, counts = np.unique((local_time(time_N, zone) - MONDAY) % step, return_counts=True)
+            on_clock.append(replace(made, timezone=zone, phase=int(begin[np.argmax(counts)]), grid="clock"))
+        yield from on_clock
+        if step == DAY:
+            yield made
+            yield from (replace(clock, evening=True) for clock in on_clock if clock.phase >= DAY // 2)
+
+    def exceptions(self, time_N: np.ndarray) -> int:
+        """Bars that do not open exactly when a slot does, and open slots without a bar, in the span of ``time_N``."""
+        return self.off_grid(time_N) + int(self.missing(time_N).sum())
+
+    def off_grid(self, time_N: np.ndarray) -> int:
+        """Bars that do not open exactly when a slot does."""
+        return int((self._begin_M[self._nearest(time_N)] != time_N).sum())
+
+    def outside(self, time_N: np.ndarray) -> np.ndarray:
+        """bool (N,): bars that no slot begins near."""
+        return self._around(time_N).outside_N
+
+    def outside_notice(self, time_N: np.ndarray) -> str | None:
+        """A sentence about the bars outside the sessions; None where there are none."""
+        outside_N = self.outside(time_N)
+        n = int(outside_N.sum())
+        if not n:
+            return None
+        bars, them = ("1 bar lies", "it") if n == 1 else (f"{n:,} bars lie", "them")
+        first = "" if n == 1 else "first "
+        return (
+            f"{bars} outside the sessions of {self.kind}, {first}that of {_iso(time_N[outside_N][0])}: no window holds "
+            f"what comes into {them}, so leave {them} out"
+        )
+
+    def missing(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): open slots without a bar between each bar and the one before it; 0 for the first."""
+        return self._around(time_N).missing()
+
+    def hole_before(self, time_N: np.ndarray) -> np.ndarray:
+        """bool (N,): bars are missing before a bar, or it lies outside the sessions; False for the first."""
+        around = self._around(time_N)
+        hole_N = around.outside_N | ((around.missing() > 0) & ~self._decreed(around))
+        hole_N[:1] = False
+        return hole_N
+
+    def _decreed(self, around: Around) -> np.ndarray:
+        """bool (N,): what is missing before a bar may be a closure that was not known when the calendar was fitted."""
+        decreed_N, missing_N = np.zeros(len(around.own_N), bool), around.missing()
+        gap_G = np.flatnonzero(missing_N)
+        if self.step > DAY or not len(gap_G):
+            return decreed_N
+        first_G, after_G = around.next_N[gap_G - 1], around.own_N[gap_G]
+        # a bar after the last session that is known has no session of its own
+        session_M = np.append(self._session_M, -1)
+        whole_G = (session_M[first_G - 1] != session_M[first_G]) | (session_M[after_G - 1] != session_M[after_G])
+        few_G = missing_N[gap_G] <= CLOSURE_DAYS * self.slots_a_day
+        decreed_N[gap_G] = whole_G & few_G & (self._begin_M[first_G] > self.seen)
+        return decreed_N
+
+    def open_between(self, begin_N: np.ndarray, end_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): open slots that begin from ``begin_N`` on and before ``end_N``, seconds since the epoch."""
+        return np.maximum(np.searchsorted(self._begin_M, end_N) - np.searchsorted(self._begin_M, begin_N), 0)
+
+    def next_times_after(self, time_N: np.ndarray, n: int) -> np.ndarray:
+        """int64 (N, n): opening times of the next n open slots after each of the bars that open at ``time_N``.
+
+        Raises:
+            DataError: the sessions that it knows end before.
+        """
+        next_N = self._around(time_N).next_N
+        last = int(next_N.max(initial=-1)) + n
+        if last > len(self._begin_M):
+            raise DataError(
+                f"calendar {self.kind}: its sessions are known until {_iso(self.sessions.end)[:10]}, and {n} bars "
+                f"after {_iso(np.max(time_N))} end later; train anew, or ask for fewer"
+            )
+        return self._begin_M[next_N[:, None] + np.arange(n)]
+
+    @property
+    def known_until(self) -> float:
+        """When the days off cease to be known; from then on there is a session on each usual weekday."""
+        return (self.sessions.until + 1) * DAY if self.sessions.until < self.sessions.last else np.inf
+
+    def rank(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): index into ``slot_clock`` of the first open slot after each bar."""
+        return self._week[1][np.minimum(self._around(time_N).next_N, len(self._begin_M) - 1)]
+
+    def chain(self, time_N: np.ndarray, n: int) -> Chain:
+        """The open slots from the first bar to the last, the next ``n`` after each among them."""
+        next_N = self._around(time_N).next_N
+        first = int(next_N[0]) - 1
+        place_Z = np.arange(first, int(next_N[-1]) + n)
+        return Chain(next_N - first, self._week[1][np.clip(place_Z, 0, len(self._begin_M) - 1)])
+
+    @cached_property
+    def slots_a_day(self) -> float:
+        """Median number of open slots of a session; less than 1 for bars longer than a day."""
+        return float(np.median(np.bincount(self._session_M))) if self.step <= DAY else DAY / self.step
+
+    @property
+    def n_slots(self) -> int:
+        """M, times of the week at which open slots begin."""
+        return len(self._week[0])
+
+    def slot_clock(self) -> np.ndarray:
+        """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each of these times."""
+        begin = self._week[0]
+        return np.stack([begin % DAY / HOUR, begin // DAY % 7], axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, with the sessions: what has been saved needs no package."""
+        return {
+            "kind": self.kind, "step": self.step, "phase": self.phase, "timezone": self.timezone, "grid": self.grid,
+            "evening": self.evening, "seen": self.seen, "sessions": self.sessions.to_dict(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> ExchangeCalendar:
+        """Inverse of ``to_dict``; ValueError where it is no such calendar."""
+        if plain["grid"] not in ("session", "clock"):
+            raise ValueError(f"{plain['grid']!r} is no grid of bars")
+        return cls(
+            str(plain["kind"]), int(plain["step"]), int(plain["phase"]), (), str(plain["timezone"]),
+            sessions=Sessions.from_dict(plain["sessions"]), grid=plain["grid"], evening=bool(plain["evening"]),
+            seen=int(plain["seen"]),
+        )  # fmt: skip
+
+    def _nearest(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): the open slot whose beginning is nearest, of two the later."""
+        after_N = np.searchsorted(self._begin_M, time_N).clip(1, len(self._begin_M) - 1)
+        early_N = time_N - self._begin_M[after_N - 1] < self._begin_M[after_N] - time_N
+        return after_N - early_N
+
+    def _around(self, time_N: np.ndarray) -> Around:
+        time_N = np.asarray(time_N, np.int64)
+        nearest_N = self._nearest(time_N)
+        near_N = self._begin_M[nearest_N]
+        outside_N = 2 * np.abs(near_N - time_N) >= self.step
+        after_N = nearest_N + (near_N <= time_N)
+        return Around(np.where(outside_N, after_N, nearest_N), np.where(outside_N, after_N, nearest_N + 1), outside_N)
+
+    @cached_property
+    def _open_slots(self) -> tuple[np.ndarray, np.ndarray]:
+        return _slots_of(self.sessions, self.step, self.phase, self.timezone, self.grid, self.evening)
+
+    @property
+    def _begin_M(self) -> np.ndarray:
+        """When each open slot begins, ascending."""
+        return self._open_slots[0]
+
+    @property
+    def _session_M(self) -> np.ndarray:
+        """The session of each; of the first, where it lies in two."""
+        return self._open_slots[1]
+
+    @cached_property
+    def _week(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times of the week, seconds after Monday 00:00 by the local clock, and the index of each open slot's."""
+        times, index = np.unique((local_time(self._begin_M, self.timezone) - MONDAY) % WEEK, return_inverse=True)
+        return times, index
+
+
+@lru_cache(maxsize=KEPT)
+def _slots_of(
+    sessions: Sessions, step: int, phase: int, timezone: str, grid: Grid, evening: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Beginning and session of each open slot, see ``ExchangeCalendar``; series of one kind share them."""
+    slots, parts = Slots(step, phase, timezone), sessions.parts
+    if step == DAY and grid == "session":
+        first_D = np.unique(parts.session_P, return_index=True)[1]
+        return parts.open_P[first_D], parts.session_P[first_D]
+    if step >= DAY:
+        # the first place of a week is that of Monday, the fourth day of the epoch
+        wall_D = (sessions.day_D - evening) * DAY + (phase if step == DAY else DAY // 2)
+        number_D = slots.holding(_instant(wall_D, timezone))
+        new_D = np.diff(number_D, prepend=number_D[0] - 1) > 0
+        return slots.begin(number_D[new_D]), np.flatnonzero(new_D)
+    if grid == "session":
+        count_P = -((parts.open_P - parts.close_P) // step)
+        begin_M = np.repeat(parts.open_P, count_P) + _counted(count_P) * step
+        return begin_M, np.repeat(parts.session_P, count_P)
+    first_P = slots.holding(parts.open_P)
+    count_P = slots.holding(parts.close_P - 1) - first_P + 1
+    number_M, session_M = np.repeat(first_P, count_P) + _counted(count_P), np.repeat(parts.session_P, count_P)
+    new_M = np.diff(number_M, prepend=number_M[0] - 1) > 0
+    return slots.begin(number_M[new_M]), session_M[new_M]
+
+
+def _iso(time: int) -> str:
+    """A second since the epoch as ISO 8601 text; only errors and notices need pandas, which dates are read with."""
+    from nextbar.bars.dates import iso
+
+    return iso(time)
+
+
+def _counted(count_P: np.ndarray) -> np.ndarray:
+    """0 ... n - 1 for each of some counts, one after the other."""
+    return np.arange(count_P.sum()) - np.repeat(np.cumsum(count_P) - count_P, count_P)
+
+
+def _instant(wall_N: np.ndarray, timezone: str) -> np.ndarray:
+    """When a clock shows these times, in seconds since 1970-01-01 00:00 on it; the later one of two, or of none."""
+    guess_N = wall_N - (local_time(wall_N, timezone) - wall_N)
+    return guess_N + (wall_N - local_time(guess_N, timezone))
