@@ -1,8 +1,9 @@
-"""Bins of moves: which one a move in percent falls into, the same for labels, metrics and baselines."""
+"""Bins of moves: which one a move in percent falls into, the same for labels, metrics and baselines; their names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,3 +28,12 @@ def bin_index(last_close: np.ndarray, close: np.ndarray, edges: Sequence[float])
     reached = inner - EDGE_TOLERANCE * (100 + np.abs(inner))
     with np.errstate(divide="ignore", invalid="ignore"):  # prices that are not above zero are refused elsewhere
         return np.searchsorted(reached, 100 * (close - last_close) / last_close, side="right")
+
+
+def bin_labels(edges: Sequence[float]) -> list[str]:
+    """``below −1 %``, ``−1 to 1 %``, ``above 1 %``; nothing without bins. The outermost take the moves outside."""
+    inner = [f"{edge:g}".replace("-", "−") for edge in edges[1:-1]]
+    if not inner:
+        return ["any"] if edges else []
+    between = [f"{a} to {b} %" for a, b in pairwise(inner)]
+    return [f"below {inner[0]} %", *between, f"above {inner[-1]} %"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.display.alternative import alternative
 from nextbar.display.markup import Html, element
 
 Trace = dict[str, Any]
@@ -33,6 +34,15 @@ class Drawing:
 
     data: list[Trace]
     layout: dict[str, Any]
+    words: tuple[str, ...] = ()
+    """sentences that say what is drawn; they stand above it"""
+
+    def alternative(self, title: str) -> str:
+        """What is read aloud in the place of the chart: its words, or else what its lines show."""
+        if self.words:
+            return f"{title}. {' '.join(self.words)}"
+        traces = [{**trace, **{axis: unpacked(trace[axis]) for axis in "xy" if axis in trace}} for trace in self.data]
+        return alternative(title, traces, self.layout)
 
 
 @dataclass(frozen=True)
@@ -57,16 +67,29 @@ class Figure:
         if len(self.drawings) > 1:
             options = (element("option", name, value=str(i)) for i, name in enumerate(self.drawings))
             choice = element("label", "Series ", element("select", *options, data_choice=self.key), class_="pick")
+        first = next(iter(self.drawings.values()))
         return element(
             "figure",
             element("h3", self.title),
             choice,
+            self._words(),
             element("div", id=self.key, class_="plot", style=f"height:{self.height}px", role="img",
-                    aria_label=self.title),
+                    aria_label=first.alternative(self.title)),
             self._legend() if self.legend else None,
             element("figcaption", self.caption) if self.caption else None,
             class_="wide" if self.wide else None,
         )  # fmt: skip
+
+    def _words(self) -> Html | None:
+        """The sentences of each drawing; the script shows those of the chosen one."""
+        if not any(drawing.words for drawing in self.drawings.values()):
+            return None
+        each = (
+            element("div", *(element("p", sentence) for sentence in drawing.words), data_drawing=str(i),
+                    hidden="" if i else None)
+            for i, drawing in enumerate(self.drawings.values())
+        )  # fmt: skip
+        return element("div", *each, class_="words", data_words=self.key)
 
     def _legend(self) -> Html:
         """A button for each line of the first drawing, which hides it and shows it again."""
@@ -77,7 +100,11 @@ class Figure:
 
     def plain(self) -> dict[str, Any]:
         """Plain values for the script."""
-        return {"id": self.key, "drawings": [{"data": d.data, "layout": d.layout} for d in self.drawings.values()]}
+        drawings = [{"data": d.data, "layout": d.layout} for d in self.drawings.values()]
+        plain: dict[str, Any] = {"id": self.key, "drawings": drawings}
+        if len(drawings) > 1:
+            plain["alternatives"] = [drawing.alternative(self.title) for drawing in self.drawings.values()]
+        return plain
 
 
 def _sample(line: Mapping[str, Any]) -> Html:

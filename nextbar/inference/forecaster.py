@@ -16,17 +16,21 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.columns import FrameNames
 from nextbar.bars.folder import existing_folder
 from nextbar.bars.frames import frame_like, is_frame
+from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.present import Present
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
-from nextbar.errors import RunError
+from nextbar.display.plotly_figure import plotly_figure
+from nextbar.errors import DataError, RunError
 from nextbar.forecasts import LEVELS
 from nextbar.forecasts.mixture import mixture
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
 from nextbar.inference.model_input import forecast_keys, read_model_inputs
+from nextbar.inference.outlooks import outlooks
+from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
@@ -234,6 +238,32 @@ class Forecaster(ShownRun):
         place_R = self.preparation.panel(bars).per_bar(lambda b: b.time_N // b.step + crc32(b.name.encode()))
         each = [forward(tape, origin_N, place_R[origin_N]) for forward in self._forwards]
         return mixture(each)
+
+    def plot(self, frame: Any = None, *, now: object = None) -> Any:
+        """The fan of the next bars of each series, a ``plotly.graph_objects.Figure`` with a menu of the series.
+
+        Bands hold 50, 80 and 95 % of the law; a point forecast has none. Bins have a bar, or over several bars ahead a
+        colour, for the probability of each.
+
+        Args:
+            frame: bars, see :meth:`predict`; None: the files of the run's scored series, as they are now.
+            now: see :meth:`predict`.
+
+        Raises:
+            DataError: the bars cannot be read, or there is no series that anything can be forecast for.
+        """
+        if frame is None:
+            recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
+            series = own_bars(self.config, recorded=recorded, later=True)
+        else:
+            series = read_new_bars(self.config, frame)
+        found = outlooks(self, series, now=now)
+        for reason in found.left_out:
+            get_logger().warning("no forecast: %s", reason)
+        figure = found.figure()
+        if figure is None:
+            raise DataError("; ".join(found.left_out) or "no bars to forecast from")
+        return plotly_figure(figure)
 
     def conformal(self) -> Conformal:
         """The validation residuals of this epoch, by which intervals are adjusted.

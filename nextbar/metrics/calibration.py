@@ -1,4 +1,4 @@
-"""Calibration: coverage of a law's intervals, its PIT, and the reliability of bin probabilities.
+"""Calibration: coverage of a law's intervals, its PIT, the reliability of bin probabilities and of directions.
 
 Every figure comes with a half-width of 1.96 standard deviations of the binomial law it would follow if the forecasts
 were right, so that a difference can be told from luck. The binomial counts windows that share nothing: overlapping
@@ -13,6 +13,7 @@ import numpy as np
 
 from nextbar.metrics.conformal import Conformal, covered, require_distribution, windows_needed
 from nextbar.metrics.density import LEVELS, mass_below, quantile
+from nextbar.metrics.rises import rise_probability
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import target_change
 from nextbar.move_bins import bin_index
@@ -104,11 +105,31 @@ def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int 
     assert forecast.log_probs_NHK is not None
     prob_NHK = np.exp(np.asarray(forecast.log_probs_NHK, np.float64))
     came_NHK = _bins_that_came(outcomes, task)[..., None] == np.arange(prob_NHK.shape[-1])
-    edges = np.quantile(prob_NHK, np.linspace(0, 1, groups + 1)[1:-1])
-    group = np.searchsorted(edges, prob_NHK.reshape(-1))
-    count = np.bincount(group, minlength=groups)
-    forecast_sum, came_sum = (np.bincount(group, values.reshape(-1), groups) for values in (prob_NHK, came_NHK))
     share = independent(outcomes, task.horizon) / prob_NHK[..., 0].size
+    return _by_probability(prob_NHK.reshape(-1), came_NHK.reshape(-1), share, groups)
+
+
+def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+    """Probabilities of a rise beside how often closes rose, in percent, by tenths of the probability.
+
+    All N x H moves but those of zero, which are neither a rise nor a fall. See :func:`reliability` for what is
+    returned, and :func:`nextbar.metrics.rises.rise_probability`.
+    """
+    change_NH = np.asarray(outcomes.close_NH, np.float64) - np.asarray(outcomes.last_close_N, np.float64)[:, None]
+    moved_NH = change_NH != 0
+    if not moved_NH.any():
+        return []
+    probability_E = rise_probability(forecast, task)[moved_NH]
+    share = independent(outcomes, task.horizon) / change_NH.size
+    return _by_probability(probability_E, change_NH[moved_NH] > 0, share, groups)
+
+
+def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float, groups: int) -> list[dict[str, float]]:
+    """E statements in groups of about equal size by their probability; of them ``share`` count as independent."""
+    edges = np.quantile(prob_E, np.linspace(0, 1, groups + 1)[1:-1])
+    group_E = np.searchsorted(edges, prob_E)
+    count = np.bincount(group_E, minlength=groups)
+    forecast_sum, came_sum = (np.bincount(group_E, values, groups) for values in (prob_E, came_E))
     return [
         {
             "forecast": (percent := min(100 * forecast_sum[g] / count[g], 100.0)),
@@ -142,6 +163,7 @@ def calibration_report(
     - with ``conformal`` also ``conformal`` {"50": {``before``, ``after``, ``half_width``: coverage of the law's and of
       the corrected interval; ``width``: mean corrected width / the law's} or None where validation has too few windows}
     - ``discrete_grid``: ``reliability`` and ``by_bin``
+    - both: ``direction``, see :func:`direction`
     - ``mean``: nothing else, a point has no probability
 
     Raises:
@@ -151,6 +173,8 @@ def calibration_report(
     report: dict[str, Any] = {"windows": len(outcomes.series_N), "independent": n_independent}
     if conformal is not None:
         require_distribution(task)
+    if task.output_mode != "mean":
+        report["direction"] = direction(outcomes, forecast, task)
     if task.output_mode == "discrete_grid":
         report["reliability"] = reliability(outcomes, forecast, task)
         report["by_bin"] = by_bin(outcomes, forecast, task)

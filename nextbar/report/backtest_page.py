@@ -13,11 +13,15 @@ from nextbar.display.markup import Child, element
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
-from nextbar.report.backtest_sections import SECTIONS, BacktestFacts, verdict_tone
+from nextbar.report.backtest_sections import DIRECTION, SECTIONS, BacktestFacts, verdict_tone
 from nextbar.report.page import page
-from nextbar.report.scores import verdict_box
+from nextbar.report.tiles import tiles
+from nextbar.report.verdict import verdict_box
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_config
+
+UP = "always_up"
+"""the baseline that directions are held against"""
 
 
 def backtest_page(path: Path, bars: Any = None, data: str | Path | None = None) -> str:
@@ -57,13 +61,31 @@ def _opening(shown: BacktestFacts) -> list[Child]:
         f"{len(folds)} folds, {options['window']} window, fitted anew every {_folds_of(options['refit_every'])}, "
         f"embargo {options['embargo']} bars: {windows:,} windows forecast."
     )
-    detail = "All folds together. More than luck means a Diebold–Mariano test below 0.05."
     strongest = shown.backtest.strongest
+    figures = ["More than luck means a Diebold–Mariano test below 0.05."]
     if strongest:
         chosen = f"{strongest} is the strongest simple rival, chosen on the validation span of the first fold."
-        detail = f"{chosen} {shown.scores[shown.model]['overall']} {detail}"
-    box = verdict_box(shown.scores[shown.model]["verdict"], detail, _overall_tone(shown))
-    return [element("p", plan, class_="quiet"), box]
+        figures = [chosen, shown.scores[shown.model]["overall"], *figures]
+    verdict, tone = shown.scores[shown.model]["verdict"], _overall_tone(shown)
+    box = verdict_box(verdict, "All folds together.", tone, bool(strongest), figures)
+    scores = tiles(_report(shown, strongest, windows), shown.task.leading) if strongest else None
+    return [element("p", plan, class_="quiet"), box, scores]
+
+
+def _report(shown: BacktestFacts, strongest: str, windows: int) -> dict[str, Any]:
+    """Model and strongest rival over all folds, as the report of a span has them."""
+    scores, node = shown.scores, shown.scores[strongest]
+    up = {DIRECTION: scores[UP]["pooled"][DIRECTION]} if UP in scores else {}
+    rival = {name: value for name, value in node["pooled"].items() if name != DIRECTION} | up
+    return {
+        "model": scores[shown.model]["pooled"],
+        "strongest_name": strongest,
+        "strongest": rival,
+        "baseline": rival,
+        "skill": node["skill"],
+        "diebold_mariano": node["diebold_mariano"],
+        "windows": windows,
+    }
 
 
 def _folds_of(n: int) -> str:

@@ -22,8 +22,9 @@ from nextbar.report.folds import fold_bands, fold_table, ticker_figure
 from nextbar.report.page import Section
 from nextbar.report.positions import position_parts
 from nextbar.report.price import price_figure
-from nextbar.report.scores import number, p_value, signed, tone
+from nextbar.report.scores import number, p_value, signed
 from nextbar.report.texts import METRICS, UNITS, how_to_read
+from nextbar.report.verdict import tone
 
 DIRECTION = "acc_dir"
 FOLDS = (
@@ -140,7 +141,7 @@ def calibration(shown: BacktestFacts) -> Section:
 
 def tests(shown: BacktestFacts) -> Section:
     """What statistical tests say of all that took part, and of the model's forecasts."""
-    return Section("tests", "Tests", finding_parts(shown.backtest.tests))
+    return Section("tests", "Tests", finding_parts(shown.backtest.tests), folded=True)
 
 
 def positions(shown: BacktestFacts) -> Section:
@@ -150,7 +151,7 @@ def positions(shown: BacktestFacts) -> Section:
 
 def reading(shown: BacktestFacts) -> Section:
     """Advice on reading the page, the same in every one."""
-    return Section("reading", "How to read this page", [how_to_read()])
+    return Section("reading", "How to read this page", [how_to_read()], folded=True)
 
 
 SECTIONS: list[Callable[[BacktestFacts], Section]] = [

@@ -12,8 +12,8 @@ from nextbar.bars.columns import PRICES
 from nextbar.config import ExperimentConfig
 from nextbar.forecasts import bin_columns, interval_column
 from nextbar.metrics.task import Task
-from nextbar.move_bins import bin_index
-from nextbar.report.explorer import Explorer, bin_labels, captions
+from nextbar.move_bins import bin_index, bin_labels
+from nextbar.report.explorer import Explorer, captions
 from nextbar.report.run_tracks import LEVEL
 from nextbar.report.tracks import Step, Track, placed
 from nextbar.resolution import seconds

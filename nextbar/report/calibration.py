@@ -1,4 +1,4 @@
-"""Charts of calibration: coverage by level, the PIT histogram, reliability of bin probabilities."""
+"""Charts of calibration: directions, coverage by level, the PIT histogram, reliability of bin probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nextbar.display.figure import FAINT, MODEL, TRUTH, VALIDATION, Drawing, Fig
 from nextbar.display.markup import element
 from nextbar.metrics.calibration import conformal_in_words
 from nextbar.metrics.task import Task
-from nextbar.report.explorer import bin_labels
+from nextbar.move_bins import bin_labels
 
 _PERCENT = [0, 100]
 
@@ -25,7 +25,8 @@ def calibration_parts(report: dict[str, Any], task: Task) -> list[Any]:
     figures = calibration_figures(report, bin_labels(task.edges))
     if not figures:
         return []
-    parts: list[Any] = [element("p", "Do the forecasts mean what they say? All steps together."), figures]
+    told = f" {direction_in_words(report['direction'])}" if report.get("direction") else ""
+    parts: list[Any] = [element("p", f"Do the forecasts mean what they say? All steps together.{told}"), figures]
     if report.get("conformal"):
         lines = (element("li", line) for line in conformal_in_words(report))
         parts += [element("p", "Split conformal intervals, set by what validation saw:"), element("ul", *lines)]
@@ -35,6 +36,8 @@ def calibration_parts(report: dict[str, Any], task: Task) -> list[Any]:
 def calibration_figures(report: Mapping[str, Any], bins: Sequence[str] = ()) -> list[Figure]:
     """A chart for each entry of a :func:`nextbar.metrics.calibration.calibration_report`; none for point forecasts."""
     figures = []
+    if report.get("direction"):
+        figures.append(_direction(report["direction"]))
     if "coverage" in report:
         figures.append(_coverage(report["coverage"], report.get("conformal") or {}))
     if "pit" in report:
@@ -44,6 +47,42 @@ def calibration_figures(report: Mapping[str, Any], bins: Sequence[str] = ()) -> 
     if "by_bin" in report:
         figures.append(_by_bin(report["by_bin"], bins))
     return figures
+
+
+def direction_in_words(groups: Sequence[Mapping[str, float]]) -> str:
+    """How far the chances of a rise reach, and how many groups of them came as often as was said."""
+    low, high = (f"{groups[i]['forecast']:.1f}" for i in (0, -1))
+    reach = f"from {low} to {high}" if low != high else f"of {low}"
+    right = sum(abs(g["frequency"] - g["forecast"]) <= g["half_width"] for g in groups)
+    if len(groups) == 1:
+        rose = f"closes rose {groups[0]['frequency']:.1f} times in 100, {'as' if right else 'not as'} luck explains"
+        return f"A rise was given a chance {reach} in 100: {rose}."
+    return (
+        f"A rise was given chances {reach} in 100; in {right} of {len(groups)} groups of them closes rose as often as "
+        "was said, up to luck."
+    )
+
+
+def _direction(groups: Sequence[Mapping[str, float]]) -> Figure:
+    data = [
+        _diagonal(),
+        _dots("tenths of the chances", MODEL, [group["forecast"] for group in groups],
+              [group["frequency"] for group in groups], [group["half_width"] for group in groups]),
+    ]  # fmt: skip
+    ends = [
+        value
+        for group in groups
+        for value in (group["forecast"], *(group["frequency"] + s * group["half_width"] for s in (-1, 1)))
+    ]
+    low, high = max(0.0, min(ends) - 2), min(100.0, max(ends) + 2)
+    layout = _square("chance given to a rise, %", "closes that rose, %")
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] = {"title": layout[axis]["title"], "range": [low, high]}
+    return Figure(
+        "direction", "Calibration of the direction", {"": Drawing(data, layout)},
+        "On the dotted line closes rose as often as was said; dots in one place left and right: the model hardly tells "
+        "rises from falls. Moves of zero are left out. The bars are what luck explains, 95 times in 100.", height=330,
+    )  # fmt: skip
 
 
 def _coverage(coverage: Mapping[str, Any], conformal: Mapping[str, Any]) -> Figure:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
+from nextbar.display.fan import moment
 from nextbar.display.figure import text
 from nextbar.display.markup import Html, element
+from nextbar.errors import listed
 from nextbar.report.tracks import Track
 
 MAX_BARS = 20_000
@@ -56,17 +57,26 @@ class Explorer:
         bins = None
         if self.bins:
             bins = element("div", id=f"{self.key}-bins", class_="plot", style="height:240px", role="img",
-                           aria_label="Probability of each bin over time")  # fmt: skip
+                           aria_label=f"Probability of each bin over time: {', '.join(self.bins)}")  # fmt: skip
         return element(
             "figure",
             element("h3", "Forecast and truth, bar by bar"),
             element("div", *controls, element("span", class_="state", data_control="state"), class_="controls"),
             element("div", id=self.key, class_="plot", style="height:460px", role="img",
-                    aria_label="Forecast and truth, bar by bar"),
+                    aria_label=self._alternative()),
             bins,
             element("figcaption", self.caption),
             class_="wide",
         )  # fmt: skip
+
+    def _alternative(self) -> str:
+        """Which series, and from when to when."""
+        times = [moment(t, track.width) for track in self.tracks for t in (track.time_N[0], track.time_N[-1])]
+        bars = sum(len(track.time_N) for track in self.tracks)
+        names = listed(track.name for track in self.tracks)
+        return (
+            f"Forecast and truth, bar by bar: {names}, {bars:,} bars from {min(times)} to {max(times)}. {self.caption}"
+        )
 
     def plain(self) -> dict[str, Any]:
         """Plain values for the script."""
@@ -97,15 +107,6 @@ def captions(output_mode: str, level: float, conformal: bool = False) -> str:
     }
     how = "Drag to move; the ends of the slider set how much is seen. Seen from afar, bars are drawn together."
     return f"{seen[output_mode]} {how}"
-
-
-def bin_labels(edges: Sequence[float]) -> list[str]:
-    """``below −1 %``, ``−1 to 1 %``, ``above 1 %``; nothing without bins. The outermost take the moves outside."""
-    inner = [f"{edge:g}".replace("-", "−") for edge in edges[1:-1]]
-    if not inner:
-        return ["any"] if edges else []
-    between = [f"{a} to {b} %" for a, b in pairwise(inner)]
-    return [f"below {inner[0]} %", *between, f"above {inner[-1]} %"]
 
 
 def _select(label: str, control: str, options: Sequence[str]) -> Html:

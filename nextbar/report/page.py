@@ -21,17 +21,13 @@ class Section:
     title: str
     parts: Sequence[Child | Figure | Explorer | Sequence[Figure]]
     """text, tables, figures; a list of figures stands side by side"""
+    folded: bool = False
+    """shown as its heading alone until a click opens it"""
 
     @property
     def figures(self) -> list[Figure]:
         """All charts except the explorer."""
-        figures: list[Figure] = []
-        for part in self.parts:
-            if isinstance(part, Figure):
-                figures.append(part)
-            elif isinstance(part, (list, tuple)):
-                figures += part
-        return figures
+        return _figures(self.parts)
 
     @property
     def explorer(self) -> Explorer | None:
@@ -39,11 +35,14 @@ class Section:
         return next((part for part in self.parts if isinstance(part, Explorer)), None)
 
     def html(self) -> Html:
-        """Heading and parts."""
-        return element("section", element("h2", self.title, id=self.key), *map(_part, self.parts))
+        """Heading, which folds the section and unfolds it, and parts."""
+        heading = element("summary", element("h2", self.title, id=self.key))
+        return element(
+            "section", element("details", heading, *map(_part, self.parts), open=None if self.folded else "")
+        )
 
 
-def page(title: str, opening: Sequence[Child], sections: Sequence[Section], footer: Child) -> str:
+def page(title: str, opening: Sequence[Child | Figure], sections: Sequence[Section], footer: Child) -> str:
     """The whole HTML document.
 
     Args:
@@ -56,10 +55,11 @@ def page(title: str, opening: Sequence[Child], sections: Sequence[Section], foot
 
     sections = [s for s in sections if any(part is not None and part != [] for part in s.parts)]
     links = (element("li", element("a", s.title, href=f"#{s.key}")) for s in sections)
-    nav = element("nav", element("ul", *links), aria_label="Sections")
+    fold = element("button", "unfold all", type="button", data_fold="")
+    nav = element("nav", element("ul", *links, element("li", fold)), aria_label="Sections")
     body = join(
         (
-            element("header", element("h1", title), *opening, nav),
+            element("header", element("h1", title), *map(_part, opening), nav),
             element("main", *(section.html() for section in sections)),
             element("footer", footer),
         ),
@@ -67,7 +67,7 @@ def page(title: str, opening: Sequence[Child], sections: Sequence[Section], foot
     )
     explorer = next((s.explorer for s in sections if s.explorer), None)
     data = {
-        "figures": [figure.plain() for section in sections for figure in section.figures],
+        "figures": [figure.plain() for figure in (*_figures(opening), *(f for s in sections for f in s.figures))],
         "explorer": explorer.plain() if explorer else None,
     }
     return Template(_asset("page.html")).substitute(
@@ -78,6 +78,17 @@ def page(title: str, opening: Sequence[Child], sections: Sequence[Section], foot
         plotly=get_plotlyjs().replace("</script", "<\\/script"),
         script=_asset("charts.js") + _asset("explorer.js"),
     )
+
+
+def _figures(parts: Sequence[Child | Figure | Explorer | Sequence[Figure]]) -> list[Figure]:
+    """The charts among some parts, also those that stand side by side."""
+    figures: list[Figure] = []
+    for part in parts:
+        if isinstance(part, Figure):
+            figures.append(part)
+        elif isinstance(part, (list, tuple)):
+            figures += part
+    return figures
 
 
 def _part(part: Child | Figure | Explorer | Sequence[Figure]) -> Html:

@@ -1,4 +1,4 @@
-"""The sections of a run's report: the data, learning curves, forecasts, scores, errors by part, calibration."""
+"""The sections of a run's report: forecasts, scores, calibration, errors by part, the data, learning curves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class RunFacts(NamedTuple):
 
 def data(run: RunFacts) -> Section:
     """The configuration in short, the series, and the spans over the price."""
-    return Section("data", "What was trained on what", trained_parts(run.config, run.summary, run.evaluation))
+    return Section(
+        "data", "What was trained on what", trained_parts(run.config, run.summary, run.evaluation), folded=True
+    )
 
 
 def learning(run: RunFacts) -> Section:
@@ -72,7 +74,7 @@ def learning(run: RunFacts) -> Section:
     title = "first fit" if run.final_epochs else ""
     figures = learning_figures(run.epochs, leading, best_epoch, rivals, name, title)
     figures += learning_figures(run.final_epochs, leading, None, {}, fit="final fit")
-    return Section("learning", "How it learnt", [figures])
+    return Section("learning", "How it learnt", [figures], folded=True)
 
 
 def forecasts(run: RunFacts) -> Section:
@@ -111,7 +113,7 @@ def where(run: RunFacts) -> Section:
     intro = (
         "Test span, lower is better. Where the full dot lies below the open one, the model beats its baseline there."
     )
-    return Section("where", "Where the errors are", [element("p", intro), figures] if figures else [])
+    return Section("where", "Where the errors are", [element("p", intro), figures] if figures else [], folded=True)
 
 
 def calibration(run: RunFacts) -> Section:
@@ -122,13 +124,13 @@ def calibration(run: RunFacts) -> Section:
 
 def tests(run: RunFacts) -> Section:
     """What statistical tests say of the test span."""
-    return Section("tests", "Tests", finding_parts(run.test.tests) if run.test else [])
+    return Section("tests", "Tests", finding_parts(run.test.tests) if run.test else [], folded=True)
 
 
 def reading(run: RunFacts) -> Section:
     """Advice on reading the page, the same in every one."""
-    return Section("reading", "How to read this page", [how_to_read()])
+    return Section("reading", "How to read this page", [how_to_read()], folded=True)
 
 
-SECTIONS: list[Callable[[RunFacts], Section]] = [data, learning, forecasts, scores, where, calibration, tests, reading]
+SECTIONS: list[Callable[[RunFacts], Section]] = [forecasts, scores, calibration, where, data, learning, tests, reading]
 """sections in the order of the page; a further one is a function and its place here"""

@@ -9,8 +9,8 @@ import numpy as np
 from nextbar.bars.columns import PRICES
 from nextbar.forecasts import central
 from nextbar.metrics.task import Task
-from nextbar.move_bins import bin_index
-from nextbar.report.explorer import Explorer, bin_labels, captions
+from nextbar.move_bins import bin_index, bin_labels
+from nextbar.report.explorer import Explorer, captions
 from nextbar.report.tracks import Step, Track, placed
 
 if TYPE_CHECKING:

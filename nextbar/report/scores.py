@@ -1,4 +1,4 @@
-"""Scores: the verdict, the main figures, tables of model, baseline and strongest simple rival."""
+"""Scores: tables of model, baseline and strongest simple rival."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from nextbar.display.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
 from nextbar.display.markup import Child, Html, element, join, table
-from nextbar.metrics.comparison import SIGNIFICANT, held_against
+from nextbar.metrics.comparison import held_against
 from nextbar.report.texts import METRICS
 from nextbar.tables import rival_note
 
@@ -34,37 +34,6 @@ def signed(value: float | None) -> Html | None:
 def p_value(test: Mapping[str, float] | None) -> str | None:
     """The p-value of a Diebold–Mariano test to two digits."""
     return None if test is None else f"{test['p_value']:.2g}"
-
-
-def tone(report: Mapping[str, Any], leading: str) -> str | None:
-    """``good`` or ``bad`` where the difference on the leading metric is more than luck; else None."""
-    test, gain = report["diebold_mariano"], report["skill"].get(leading)
-    if not test or not gain or test["p_value"] >= SIGNIFICANT or (gain > 0) != (test["statistic"] > 0):
-        return None
-    return "good" if gain > 0 else "bad"
-
-
-def verdict_box(sentence: str, detail: str, tone: str | None) -> Html:
-    """The box a page opens with: the verdict, a detail, and a colour by the tone."""
-    return element("div", element("p", element("strong", sentence)), element("p", detail) if detail else None,
-                   class_=f"verdict {tone or ''}".strip(), role="note")  # fmt: skip
-
-
-def tiles(report: Mapping[str, Any], leading: str) -> Html:
-    """Leading metric, those of rival and baseline, skill, p-value, direction and number of windows, in large print."""
-    rival, up = report.get("strongest_name"), report.get("strongest", {}).get("acc_dir")
-    shown: list[tuple[Child, str]] = [
-        (number(report["model"][leading]), f"{leading}, model"),
-        (number(report["strongest"][leading]) if rival else "", f"{leading}, {rival}"),
-        (number(report["baseline"][leading]), f"{leading}, baseline"),
-        (signed(report["skill"][leading]), f"skill over {rival or 'the baseline'} (above 0 is better)"),
-        (p_value(report["diebold_mariano"]), "p-value, Diebold–Mariano"),
-        (number(report["model"].get("acc_dir")), "direction right, %"),
-        (number(up), "always up right, %"),
-        (f"{report['windows']:,}", "windows scored"),
-    ]
-    items = (element("li", element("strong", value), element("span", name)) for value, name in shown if value)
-    return element("ul", *items, class_="tiles")
 
 
 def score_table(span: str, report: Mapping[str, Any]) -> Html:

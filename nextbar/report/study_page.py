@@ -11,8 +11,9 @@ from nextbar.bars.new_bars import read_new_bars
 from nextbar.display.markup import Child, Html, element, join
 from nextbar.metrics.task import Task
 from nextbar.report.page import page
-from nextbar.report.scores import tiles, tone, verdict_box
 from nextbar.report.study_sections import SECTIONS, StudyFacts
+from nextbar.report.tiles import tiles
+from nextbar.report.verdict import tone, verdict_box
 from nextbar.runs.records import read_summary
 from nextbar.searching.study import Study
 

@@ -16,6 +16,7 @@ from nextbar.metrics.calibration import (
     calibration_report,
     conformal_in_words,
     coverage,
+    direction,
     half_width,
     independent,
     pit,
@@ -125,6 +126,30 @@ def test_reliability_is_scikit_learns_calibration_curve() -> None:
     np.testing.assert_allclose([row["frequency"] for row in rows], 100 * came_NHK.mean((0, 1)))
 
 
+@pytest.mark.parametrize("target", ["close", "log_return"])
+def test_directions_are_scikit_learns_calibration_curve_over_the_moves_that_are_not_zero(target: str) -> None:
+    scorer = make_scorer(2, output_mode="distribution", target=target)
+    forecast, outcomes = random_forecast(scorer, df=True), scorer.outcomes
+    found = direction(outcomes, forecast, scorer.task)
+    location, scale, df = (a.ravel() for a in (forecast.location_NH, forecast.scale_NH, forecast.df_NH))
+    rise = stats.t.sf(0, df, location, scale * np.sqrt((df - 2) / df))
+    move = (outcomes.close_NH - outcomes.last_close_N[:, None]).ravel()
+    frequency, said = calibration_curve(move[move != 0] > 0, rise[move != 0], n_bins=10, strategy="quantile")
+    np.testing.assert_allclose([group["forecast"] for group in found], 100 * said)
+    np.testing.assert_allclose([group["frequency"] for group in found], 100 * frequency)
+    assert 0 < (move == 0).sum() == move.size - sum(group["count"] for group in found)
+    share = independent(outcomes, 2) / move.size
+    for group in found:
+        assert group["half_width"] == half_width(group["forecast"], group["count"] * share)
+    assert calibration_report(outcomes, forecast, scorer.task)["direction"] == found
+
+
+def test_where_nothing_moves_no_direction_can_be_right() -> None:
+    outcomes, forecast = drawn(50)
+    still = outcomes._replace(close_NH=outcomes.last_close_N[:, None])
+    assert direction(still, forecast, TASK) == []
+
+
 def test_constant_probabilities_make_one_group_each() -> None:
     scorer = make_scorer(1, output_mode="discrete_grid", edges=EDGES)
     probs_K = np.array([0.1, 0.2, 0.2, 0.2, 0.3])
@@ -163,7 +188,7 @@ def test_each_mode_has_its_own_report() -> None:
     assert set(calibration_report(mean.outcomes, point, mean.task)) == {"windows", "independent"}
     bins = make_scorer(1, output_mode="discrete_grid", edges=EDGES)
     report = calibration_report(bins.outcomes, random_bins(bins), bins.task)
-    assert set(report) == {"windows", "independent", "reliability", "by_bin"}
+    assert set(report) == {"windows", "independent", "direction", "reliability", "by_bin"}
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     with pytest.raises(DataError, match="'discrete_grid'"):
         calibration_report(bins.outcomes, random_bins(bins), bins.task, Conformal.fit(*drawn(20), TASK))

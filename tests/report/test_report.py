@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from browser import Browser, open_browser
+from browser import ALL_DRAWN, Browser, open_browser
 from builders import make_bars, make_config, make_frame, with_columns
+from contrast import colour, contrast, over
 from experiments import GRID
 from page_text import Text, unpacked
 from trainings import train
@@ -25,8 +26,9 @@ from nextbar.display.folds import fold_figure
 from nextbar.errors import DataError, RunError
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
+from nextbar.move_bins import bin_labels
 from nextbar.report import write_report
-from nextbar.report.explorer import Explorer, bin_labels
+from nextbar.report.explorer import Explorer
 from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
 from nextbar.runs.records import read_summary
@@ -34,14 +36,13 @@ from nextbar.runs.records import read_summary
 HOSTILE = "a<b>&c"
 """a ticker that must not become markup"""
 KINDS = ("law", "bins", "line", "backtest")
+OF_A_RUN = {"fan", "price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
+            "by-volatility"}  # fmt: skip
 PLOTS = {
-    "law": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-step", "by-ticker", "by-hour",
-            "by-weekday", "by-volatility", "coverage", "pit"},
-    "bins": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "explorer-bins", "by-hour",
-             "by-weekday", "by-volatility", "reliability", "by-bin"},
-    "line": {"price", "learning-loss", "learning-metric", "learning-rate", "explorer", "by-hour", "by-weekday",
-             "by-volatility"},
-    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "coverage", "pit",
+    "law": OF_A_RUN | {"by-step", "by-ticker", "direction", "coverage", "pit"},
+    "bins": OF_A_RUN | {"explorer-bins", "direction", "reliability", "by-bin"},
+    "line": OF_A_RUN,
+    "backtest": {"price", "fold-leading", "fold-direction", "by-ticker", "explorer", "direction", "coverage", "pit",
                  "equity"},
 }  # fmt: skip
 
@@ -407,6 +408,101 @@ def test_charts_change_colour_with_the_readers_system(made, browser):
     light = browser.ask(ink)
     browser.scheme("dark")
     browser.wait(f"{ink} !== '{light}'")
+    assert browser.complaints() == []
+
+
+def test_sections_are_folded_until_they_are_asked_for(made, browser, tmp_path):
+    page = Path(shutil.copy(made["law"].page, tmp_path / "moved.html"))  # it needs nothing that lay beside it
+    browser.open(page, 390, unfold=False)
+    is_open = "return Object.fromEntries([...document.querySelectorAll('section > details')].map("
+    is_open += "(box) => [box.querySelector('h2').id, box.open]))"
+    drawn = "return [...document.querySelectorAll('.plot')].filter((plot) => plot.querySelector('svg.main-svg')).length"
+    folds = browser.ask(is_open)
+    assert folds["forecasts"] and folds["scores"] and not folds["learning"] and not folds["reading"]
+    assert 0 < browser.ask(drawn) < len(PLOTS["law"])
+    browser.ask("document.querySelector('nav a[href=\"#learning\"]').click()")
+    browser.wait("return document.getElementById('learning-loss').querySelectorAll('.trace').length > 0")
+    assert browser.ask("return document.getElementById('learning-loss').clientWidth") > 200
+    button = "document.querySelector('[data-fold]')"
+    browser.ask(f"{button}.click()")
+    browser.wait(ALL_DRAWN)
+    assert browser.ask(drawn) == len(PLOTS["law"])
+    browser.wait(f"return {button}.textContent === 'fold all'")
+    browser.ask(f"{button}.click()")
+    browser.wait(f"return {button}.textContent === 'unfold all'")
+    assert not any(browser.ask(is_open).values())
+    assert browser.ask("return document.documentElement.scrollHeight") < 5000 and browser.complaints() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_chart_has_words_in_its_place(made, kind):
+    text = re.sub(r"<script.*?</script>", "", made[kind].html, flags=re.DOTALL)
+    labels = dict(re.findall(r'<div id="([\w-]+)" class="plot"[^>]*role="img" aria-label="([^"]*)"', text))
+    assert set(labels) == PLOTS[kind] and text.count('class="plot"') == len(labels)
+    for key, label in labels.items():
+        assert len(label) > 25 and len(label.split()) > 4, key
+        assert key in ("explorer", "explorer-bins") or re.search(r"\d", label), key
+    assert not re.search(r"<(svg|img)(?![^>]*aria-)", text)
+
+
+def test_words_and_their_stand_in_follow_the_choice_of_a_series(made, browser):
+    browser.open(made["law"].page, 390)
+    words = "return [...document.querySelectorAll('[data-words=fan] > div')].filter((d) => d.offsetHeight)"
+    words += ".map((d) => d.textContent)"
+    label = "return document.getElementById('fan').getAttribute('aria-label')"
+    for i, name in ((0, HOSTILE), (1, "calm")):
+        browser.ask("const box = document.querySelector('select[data-choice=fan]'); box.value = String(arguments[0]);"
+                    "box.dispatchEvent(new Event('change'));", i)  # fmt: skip
+        (said,) = browser.ask(words)
+        assert said.startswith(f"{name} stood at ") and "Two times in three the close after 2 bars lies within" in said
+        assert browser.ask(label).startswith(f"The next 2 bars. {name} stood at ")
+        wide = browser.ask("return document.getElementById('fan').data.find((t) => t.name === 'forecast').x.length")
+        assert wide == 3
+
+
+TEXT_ON_GROUND = """
+const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walk.nextNode()) {
+  const node = walk.currentNode.parentElement;
+  if (!walk.currentNode.data.trim() || !node.getClientRects().length || node.closest('script, style, option')) continue;
+  const style = getComputedStyle(node), grounds = [];
+  for (let at = node; at; at = at.parentElement) {
+    const ground = getComputedStyle(at).backgroundColor;
+    if (ground !== 'rgba(0, 0, 0, 0)') grounds.push(ground);
+  }
+  if (style.visibility === 'hidden' || Number(style.opacity) === 0) continue;
+  found.push([walk.currentNode.data.trim().slice(0, 30), node.closest('svg') ? style.fill : style.color, grounds]);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_text_is_told_from_its_ground(made, browser, kind, scheme):
+    browser.open(made[kind].page, 1280, scheme)
+    browser.ask("for (const box of document.querySelectorAll('details')) box.open = true")
+    seen = browser.ask(TEXT_ON_GROUND)
+    assert len(seen) > 100
+    for text, ink, grounds in seen:
+        below = colour("#ffffff" if scheme == "light" else "#121212")
+        for ground in reversed(grounds):
+            below = over(colour(ground), below)
+        assert contrast(colour(ink), below) >= 4.5, (text, ink, grounds)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_paper_all_is_unfolded_light_and_no_wider_than_the_sheet(made, browser, scheme):
+    browser.open(made["law"].page, 1280, scheme, unfold=False)
+    before = browser.ask("return [...document.querySelectorAll('details')].map((box) => box.open)")
+    browser.ask("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.ask("return document.querySelectorAll('section > details:not([open])').length") == 0
+    shown_whole(browser, "law", 1280, "light")
+    right = "return Math.max(...[...document.querySelectorAll('.plot svg.main-svg')].map((svg) => svg.clientWidth))"
+    assert 400 < browser.ask(right) <= 640
+    browser.ask("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.ask("return [...document.querySelectorAll('details')].map((box) => box.open)") == before
+    browser.wait(f"{right} > 1000")
     assert browser.complaints() == []
 
 

@@ -16,16 +16,23 @@ from markets import local_clock
 from page_text import KINDS, Text, unpacked
 
 from nextbar.bars.columns import PRICES
+from nextbar.display.fan import fan_figure
 from nextbar.display.figure import packed, script_json
 from nextbar.display.folds import fold_figure
 from nextbar.display.markup import element, join, table
+from nextbar.forecasts.in_words import in_words
+from nextbar.forecasts.outlook import outlook
+from nextbar.forecasts.table import Keys
+from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_labels
 from nextbar.report.breakdown import parts
-from nextbar.report.explorer import MAX_BARS, Explorer, bin_labels, captions
+from nextbar.report.explorer import MAX_BARS, Explorer, captions
 from nextbar.report.groupings import Grouping, groupings, quintile, volatility
 from nextbar.report.page import Section, page
-from nextbar.report.price import spans, thinned
+from nextbar.report.price import price_figure, spans, thinned
 from nextbar.report.scores import number, signed
 from nextbar.report.tracks import Step, Track, placed
+from nextbar.types import Forecast
 
 HOSTILE = '<img src=x onerror=alert(1)> & "quoted" </script> ${title} é'
 
@@ -207,6 +214,29 @@ def test_twenty_thousand_bars_stay_below_six_megabytes(ahead, n_series):
         assert kept == 20_000 // n_series * n_series and "of 20,000 bars" not in explorer.caption
     else:
         assert "The latest" in explorer.caption
+
+
+@pytest.mark.parametrize("horizon", [1, 96, 1000])
+def test_a_page_of_fifty_series_stays_below_eight_megabytes(horizon):
+    """Of everything that grows with the series as much as a page has at most."""
+    names = [f"ticker_{i:02d}" for i in range(50)]
+    bars = [make_bars(name, n=1000) for name in names]
+    task = Task(output_mode="distribution", horizon=horizon)
+    law = Forecast(np.zeros((1, horizon)), np.ones((1, horizon)))
+    tracks = [_track(60 * np.arange(3000), (1, horizon) if horizon > 1 else (1,), PRICES, b.name) for b in bars]
+    fans = []
+    for b in bars:
+        keys = Keys(np.array([b.ticker]), None, b.time_N[-1:], b.time_N[-1] + 3600 * np.arange(1, horizon + 1)[None],
+                    b.columns["close"][-1:])  # fmt: skip
+        found = outlook(b.name, b, keys, law, task)
+        fans.append(found.fan(in_words(found)))
+    bands = [spans(b, int(b.time_N[600]), int(b.time_N[800]), True) for b in bars]
+    rows = [(name, *["1.2345678"] * 8) for name in names * 2]
+    made = page("a", [fan_figure(fans), table(["n"] * 9, rows)], [
+        Section("e", "e", [Explorer.of(tracks, 0.8)]), Section("p", "p", [price_figure(names, bars, bands, "")]),
+        Section("t", "t", [table(["n"] * 9, rows), table(["n"] * 9, rows)]),
+    ], "")  # fmt: skip
+    assert 4_000_000 < len(made.encode()) < 8_000_000 - 400_000  # learning curves, parts and calibration take less
 
 
 def test_of_more_bars_the_latest_are_kept_and_that_is_said():

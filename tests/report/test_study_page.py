@@ -72,7 +72,8 @@ def test_links_start_from_where_the_page_lies(study: Study, tmp_path: Path) -> N
 
 def test_without_its_bars_the_page_says_what_is_missing(study: Study, tmp_path: Path) -> None:
     text = write_report(study.path, tmp_path / "page.html").read_text()
-    assert "its own page could not be written" in text and "No interval" in text
+    assert "No interval" in text and "The winner's own page" in text
+    assert "No forecast of the next bars: the run's own bars" in (study.best / "report.html").read_text()
 
 
 def test_the_lines_go_through_what_was_drawn(study: Study) -> None:

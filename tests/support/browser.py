@@ -17,6 +17,8 @@ FLAGS = (
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 DRAWN = "return document.documentElement.dataset.drawn === 'true'"
+FOLDS = "[...document.querySelectorAll('section > details')]"
+ALL_DRAWN = f"return {FOLDS}.every((box) => box.open && box.dataset.drawn === 'true')"
 
 
 @contextmanager
@@ -46,14 +48,17 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, page: Path, width: int = 1280, scheme: str = "light") -> None:
-        """Open a page from the disk in a window that wide, and wait until its charts are drawn."""
+    def open(self, page: Path, width: int = 1280, scheme: str = "light", unfold: bool = True) -> None:
+        """Open a page from the disk in a window that wide, unfold its sections, and wait until all charts are drawn."""
         self.resize(width)
         self.scheme(scheme)
         for kind in ("browser", "performance"):
             self.driver.get_log(kind)  # of the page before
         self.driver.get(page.resolve().as_uri())
         self.wait(DRAWN)
+        if unfold:
+            self.ask(f"for (const box of {FOLDS}) box.open = true")
+            self.wait(ALL_DRAWN)
 
     def resize(self, width: int, height: int = 1000) -> None:
         """Give the page exactly that much room."""

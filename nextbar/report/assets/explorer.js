@@ -1,7 +1,7 @@
 "use strict";
 /* Forecast against truth: all bars are in the page, a few hundred candles are drawn. */
 (() => {
-  const { draw, widest, redraws, page } = report;
+  const { draw, widest, charts, page } = report;
   const CANDLES = 400;
   const KINDS = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u1: Uint8Array };
   const decoded = ({ dtype, bdata }) => new KINDS[dtype](Uint8Array.from(atob(bdata), (c) => c.charCodeAt(0)).buffer);
@@ -143,7 +143,7 @@
       button.addEventListener("click", again(() => lastBars(Number(button.dataset.bars))));
     }
     const instant = (value) => (typeof value === "number" ? value : Date.parse(`${value.replace(" ", "T").slice(0, 23)}${value.length > 10 ? "Z" : ""}`));
-    redraws.push(() => redraw().then(() => {
+    charts.set(spec.id, () => redraw().then(() => {
       const plot = document.getElementById(spec.id);
       if (plot.dataset.listening) return;
       plot.dataset.listening = "true";
