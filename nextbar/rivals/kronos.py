@@ -21,6 +21,8 @@ from nextbar.rivals.local_folder import model_config, model_folder, offline
 from nextbar.rivals.scaled_series import ScaledSeries
 
 PRICES = ("open", "high", "low", "close")
+WHERE = "put its authors' code on PYTHONPATH"
+"""no extra installs it: what is published under its name is not known to be theirs"""
 
 
 @strict_arguments
@@ -77,7 +79,7 @@ class KronosRival(LibraryRival):
         places = [] if found is None else found.submodule_search_locations or []
         if not any((Path(place) / "kronos.py").is_file() for place in places):
             other = f", which is another here ({found.origin})" if found else ""
-            raise ConfigError(f"rivals of kronos need its module model{other}: pip install 'nextbar[kronos]'")
+            raise ConfigError(f"rivals of kronos need its module model{other}: {WHERE}")
 
     def _prepare(self, task: Task) -> None:
         with offline():

@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         KronosRival.require_library()
     except ConfigError:
-        pytest.skip("kronos-model-arch is not installed")
+        pytest.skip("the code of Kronos is not on the path")
     return save_kronos(tmp_path_factory.mktemp("weights"))
 
 
@@ -87,6 +87,6 @@ def test_another_module_of_that_name_is_not_taken_for_it(tmp_path: Path, monkeyp
     (tmp_path / "model" / "__init__.py").write_text("raise SystemExit('run')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(
-        ConfigError, match=r"need its module model, which is another here .*: pip install 'nextbar\[kronos\]'"
+        ConfigError, match=r"need its module model, which is another here .*: put its authors' code on PYTHONPATH"
     ):
         KronosRival.require_library()
