@@ -112,7 +112,7 @@ def measure(config: ExperimentConfig, repetitions: int) -> list[dict[str, Any]]:
             began = time.perf_counter()
             result = Trainer(own, bars, show=False).train_and_evaluate()
             seconds.append(time.perf_counter() - began)
-            spans = evaluate(result.run_dir, bars).spans
+            spans = evaluate(result.run_dir, bars, tickers=config.scored_tickers).spans
             model.append(spans["test"].scorer.leading_errors(spans["test"].forecast))
             coverage.append(
                 {name: node["model"]["coverage_90"] for name, node in spans["test"].report["by_ticker"].items()}
@@ -125,10 +125,9 @@ def measure(config: ExperimentConfig, repetitions: int) -> list[dict[str, Any]]:
     loss_RN = np.stack(model)
     mixture_N = -np.log(np.mean(np.exp(-loss_RN), axis=0))  # the density of the equal-weight mixture
     cells = []
-    for s, name in enumerate(dataset.names):
-        row_N = np.flatnonzero(outcomes.series_N == s)
-        if not len(row_N):
-            continue  # of a network that is to be scored on another
+    scored = [s for s, one in enumerate(dataset.bars) if one.ticker in config.scored_tickers]
+    for place, s in enumerate(scored):  # those that were evaluated, which the network may not have been trained on
+        name, row_N = dataset.names[s], np.flatnonzero(outcomes.series_N == place)
         rival = rivals["range_har_t"][0][row_N]
         cells.append(
             {
