@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, Literal, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nextbar.bars.calendar import CLOSURE_DAYS, Calendar, Chain
+from nextbar.bars.exchange_slots import Grid, slots_of
 from nextbar.bars.sessions import Sessions
-from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR, Slots
+from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR
 from nextbar.bars.zone import UTC, local_time
 from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
@@ -21,8 +22,6 @@ MOST_OUTSIDE = 0.05
 """share of bars that may lie outside the sessions; with more they are not those of the exchange"""
 FEW_BARS = 20
 """bars too few to say so"""
-KEPT = 16
-"""lists of open slots that stay in memory"""
 
 
 class Around(NamedTuple):
@@ -39,9 +38,6 @@ class Around(NamedTuple):
         missing_N = np.zeros(len(self.own_N), np.int64)
         missing_N[1:] = np.maximum(self.own_N[1:] - self.next_N[:-1], 0)
         return missing_N
-
-
-Grid = Literal["session", "clock"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +270,7 @@ class ExchangeCalendar(Calendar):
 
     @cached_property
     def _open_slots(self) -> tuple[np.ndarray, np.ndarray]:
-        return _slots_of(self.sessions, self.step, self.phase, self.timezone, self.grid, self.evening)
+        return slots_of(self.sessions, self.step, self.phase, self.timezone, self.grid, self.evening)
 
     @property
     def _begin_M(self) -> np.ndarray:
@@ -293,45 +289,8 @@ class ExchangeCalendar(Calendar):
         return times, index
 
 
-@lru_cache(maxsize=KEPT)
-def _slots_of(
-    sessions: Sessions, step: int, phase: int, timezone: str, grid: Grid, evening: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Beginning and session of each open slot, see ``ExchangeCalendar``; series of one kind share them."""
-    slots, parts = Slots(step, phase, timezone), sessions.parts
-    if step == DAY and grid == "session":
-        first_D = np.unique(parts.session_P, return_index=True)[1]
-        return parts.open_P[first_D], parts.session_P[first_D]
-    if step >= DAY:
-        # the first place of a week is that of Monday, the fourth day of the epoch
-        wall_D = (sessions.day_D - evening) * DAY + (phase if step == DAY else DAY // 2)
-        number_D = slots.holding(_instant(wall_D, timezone))
-        new_D = np.diff(number_D, prepend=number_D[0] - 1) > 0
-        return slots.begin(number_D[new_D]), np.flatnonzero(new_D)
-    if grid == "session":
-        count_P = -((parts.open_P - parts.close_P) // step)
-        begin_M = np.repeat(parts.open_P, count_P) + _counted(count_P) * step
-        return begin_M, np.repeat(parts.session_P, count_P)
-    first_P = slots.holding(parts.open_P)
-    count_P = slots.holding(parts.close_P - 1) - first_P + 1
-    number_M, session_M = np.repeat(first_P, count_P) + _counted(count_P), np.repeat(parts.session_P, count_P)
-    new_M = np.diff(number_M, prepend=number_M[0] - 1) > 0
-    return slots.begin(number_M[new_M]), session_M[new_M]
-
-
 def _iso(time: int) -> str:
     """A second since the epoch as ISO 8601 text; only errors and notices need pandas, which dates are read with."""
     from nextbar.bars.dates import iso
 
     return iso(time)
-
-
-def _counted(count_P: np.ndarray) -> np.ndarray:
-    """0 ... n - 1 for each of some counts, one after the other."""
-    return np.arange(count_P.sum()) - np.repeat(np.cumsum(count_P) - count_P, count_P)
-
-
-def _instant(wall_N: np.ndarray, timezone: str) -> np.ndarray:
-    """When a clock shows these times, in seconds since 1970-01-01 00:00 on it; the later one of two, or of none."""
-    guess_N = wall_N - (local_time(wall_N, timezone) - wall_N)
-    return guess_N + (wall_N - local_time(guess_N, timezone))
