@@ -149,7 +149,8 @@ def test_sample_and_check(tmp_path: Path) -> None:
     assert checked.exit_code == 0
     lines = [line.split() for line in checked.stdout.splitlines()]
     spx = "spx 1d 5,031 1999-01-04 00:00 2018-12-31 00:00 0 0 sessions UTC none"
-    assert spx.split() in lines and len(lines) == 4
+    # which exchange the dates are of is told where the package that knows is installed
+    assert spx.split() in lines and len([line for line in lines if not line[0].startswith(str(tmp_path))]) == 4
 
 
 def test_check_shows_every_problem_and_exits_with_1(tmp_path: Path) -> None:
