@@ -19,7 +19,7 @@ from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.reading import read_table
 from nextbar.bars.table import Table
 from nextbar.bars.writing import write_series
-from nextbar.errors import ConfigError, DataError, listed
+from nextbar.errors import ConfigError, DataError, cut, listed
 from nextbar.resolution import seconds, span
 
 MONTHS = ("1mo", "1mon", "1month", "monthly", "mn1", "mn", "month", "1m0", "3mo")
@@ -189,6 +189,9 @@ def _usual_distance(table: Table) -> str:
 
 def _unsaid(table: Table) -> str:
     """Raises DataError: the resolution of a file that nothing says; what its dates look like is told."""
+    if not date_columns(table):
+        names = listed([cut(str(name)) for name in table.frame.columns]) or "none"
+        raise DataError(f"{table.source}: no column of dates; the columns are {names}")
     usual = _usual_distance(table)
     near = f"; its rows are mostly {usual} apart" if usual else ""
     raise DataError(f"{table.source}: its name does not say the resolution; give --resolution{near}")

@@ -71,6 +71,12 @@ def test_one_resolution_at_a_time(tmp_path: Path) -> None:
         first_try(tmp_path / "in", to=tmp_path / "out", resolution="4h")
 
 
+def test_a_file_without_dates_is_told_by_its_columns(tmp_path: Path) -> None:
+    file = save(tmp_path / "mine.csv", pd.DataFrame({"a": [1], "b": [2]}))
+    with pytest.raises(DataError, match=r"mine\.csv: no column of dates; the columns are a, b"):
+        first_try(file, to=tmp_path / "out")
+
+
 def test_only_the_last_bars_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drafting, "MOST_BARS", 100)
     draft = first_try(save(tmp_path / "a_1h.csv", bars_table(400)), to=tmp_path / "out")
