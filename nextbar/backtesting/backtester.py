@@ -111,9 +111,11 @@ def backtest(
     options.positions.require(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
-    own_code = bool(predictors)  # which may have changed
+    of_libraries = [rival_called(name) for name in options.rivals]
+    # own code may have changed since, and so may the weights in a folder
+    may_differ = bool(predictors) or any(hasattr(rival, "folder") for rival in of_libraries)
     if isinstance(predictors, (list, tuple)):
-        predictors = [*map(rival_called, options.rivals), *predictors]
+        predictors = [*of_libraries, *predictors]
     data = config.dataset_config
     others = participants(task, options.baselines, predictors, ModelPredictor.name, data.calendar, data.timezone)
     panel = _panel(config, bars, **names)
@@ -132,7 +134,7 @@ def backtest(
     with folder.claimed(overwrite):
         former = folder.read()
         options_before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
-        if former.get("status") == "finished" and options_before == plain_options and not own_code:
+        if former.get("status") == "finished" and options_before == plain_options and not may_differ:
             get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
         else:
             facts = {

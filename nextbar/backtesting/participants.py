@@ -11,6 +11,7 @@ from nextbar import baselines
 from nextbar.baselines import Predictor, is_direction_only, name_of
 from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
+from nextbar.forecasts.table import check_shares, quantile_column
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.positions.rules import BUY_AND_HOLD
@@ -40,7 +41,12 @@ class Participant:
     @property
     def shares(self) -> tuple[float, ...]:
         """The shares whose quantiles it gives instead of a law."""
-        return tuple(getattr(self.predictor, "shares", ()))
+        shares = getattr(self.predictor, "shares", ())
+        return tuple(sorted(check_shares(f"predictors: {self.name}.shares", shares, quantile_column)))
+
+    def require_shares(self) -> None:
+        """Raises ConfigError: its shares are none."""
+        _ = self.shares
 
     @property
     def words(self) -> str:
@@ -136,6 +142,7 @@ def participants(
         members.append(Participant(asked(task) if callable(asked) else predictor, "own"))
     taken = [model, BUY_AND_HOLD]
     for participant in members:
+        participant.require_shares()
         if participant.name in taken:
             raise ConfigError(
                 f"predictors: two are called {participant.name!r}; give each a name of its own (its attribute name, or "

@@ -176,9 +176,12 @@ class PositionJudge:
         return accounts
 
     def _periods_per_year(self, accounts: Mapping[int, Account]) -> float:
-        """Holding periods a year of accounts side by side."""
-        years = max(len(one.exit_T) / self._per_year[s] for s, one in accounts.items())
-        return len(combined(list(accounts.values())).exit_T) / years
+        """Holding periods a year of accounts side by side: years are those of the longest, times how much more of the
+        clock all of them cover."""
+        years, longest = max((len(one.exit_T) / self._per_year[s], s) for s, one in accounts.items())
+        joined = combined(list(accounts.values()))
+        more = _covered(list(accounts.values())) / _covered([accounts[longest]])
+        return len(joined.exit_T) / (years * more)
 
     def _node(self, accounts: Mapping[int, Account], free: Mapping[int, Account], chosen: bool) -> dict[str, Any]:
         """Figures of all series together, and of each."""
@@ -220,3 +223,13 @@ class PositionJudge:
                 }
                 tables.append(frame_like(table, dates=("origin", "entry", "exit")))
         return pd.concat(tables, ignore_index=True)
+
+
+def _covered(accounts: Sequence[Account]) -> float:
+    """Seconds in which at least one of the accounts has a holding period."""
+    entry_P = np.concatenate([one.entry_T for one in accounts])
+    exit_P = np.concatenate([one.exit_T for one in accounts])
+    order = np.argsort(entry_P, kind="stable")
+    reached_P = np.maximum.accumulate(exit_P[order])
+    before_P = np.concatenate([entry_P[order][:1], reached_P[:-1]])
+    return float(np.maximum(reached_P - np.maximum(before_P, entry_P[order]), 0).sum())

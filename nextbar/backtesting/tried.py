@@ -30,9 +30,10 @@ class Tried(NamedTuple):
         if options.trials is not None:
             return cls(options.trials, "stated")
         count = _in_study(experiment) if is_study(experiment) else 0
-        if not count and options.sharpe_variance is not None:
+        if count < 2 and options.sharpe_variance is not None:
+            held = "a search of one trial" if count else "no search"
             raise ConfigError(
-                f"positions.sharpe_variance: found {options.sharpe_variance}, but {experiment} holds no search, so "
+                f"positions.sharpe_variance: found {options.sharpe_variance}, but {experiment} holds {held}, so "
                 "that one configuration was tried; say with positions.trials how many were"
             )
         return cls(count, "search") if count else cls(1, "alone")

@@ -37,13 +37,18 @@ def learn(time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "au
 
 
 def learn_together(
-    time_SN: Sequence[np.ndarray], steps: Sequence[int], kind: str = "auto", timezone: str = "auto"
+    time_SN: Sequence[np.ndarray],
+    steps: Sequence[int],
+    kind: str = "auto",
+    timezone: str = "auto",
+    until: int | None = None,
 ) -> list[Calendar | None]:
     """The calendar of each of S series, learnt from its own dates; None for a series without any.
 
     With ``timezone="auto"`` a series whose dates fit UTC as well as the zone that others have takes that one: it may be
     too young to have seen its clocks change, and a model that is trained on all of them should know one clock. Of an
-    exchange all have the same sessions.
+    exchange all have the same sessions, which are listed for ten years from ``until`` on, the last bar that there is;
+    None: from the last one given.
 
     Raises:
         ConfigError: as ``learn``.
@@ -51,7 +56,7 @@ def learn_together(
     series = list(zip(time_SN, steps, strict=True))
     require_calendar(kind)
     if is_exchange(kind):
-        return _of_exchange(series, kind, timezone)
+        return _of_exchange(series, kind, timezone, until)
     learnt = [Calendar.learn(time_N, step, kind, timezone) if len(time_N) else None for time_N, step in series]
     shared = shared_zone([calendar for calendar in learnt if calendar])
     if timezone != "auto" or shared == UTC:
@@ -89,9 +94,12 @@ def calendar_from(plain: Mapping[str, Any]) -> Calendar:
     return ExchangeCalendar.from_dict(plain) if "sessions" in plain else Calendar.from_dict(dict(plain))
 
 
-def _of_exchange(series: Sequence[tuple[np.ndarray, int]], kind: str, timezone: str) -> list[Calendar | None]:
+def _of_exchange(
+    series: Sequence[tuple[np.ndarray, int]], kind: str, timezone: str, until: int | None
+) -> list[Calendar | None]:
     spans = [(int(time_N[0]), int(time_N[-1])) for time_N, _ in series if len(time_N)]
     if not spans:
         return [None] * len(series)
-    sessions = sessions_of(kind, min(first for first, _ in spans), max(last for _, last in spans))
+    last = max(last for _, last in spans)
+    sessions = sessions_of(kind, min(first for first, _ in spans), max(last, until or last))
     return [ExchangeCalendar.fit(sessions, time_N, step, timezone) if len(time_N) else None for time_N, step in series]

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,9 @@ class Draft:
     notices: tuple[str, ...]
 
 
-def draft_experiment(sources: Sequence[str | Path], to: str | Path | None, options: ImportOptions) -> Draft:
+def draft_experiment(
+    sources: Sequence[str | Path], to: str | Path | None, options: ImportOptions, *, overwrite: bool = False
+) -> Draft:
     """Write ``<to>/bars`` and ``<to>/experiment.yaml`` for files of bars.
 
     A configuration that is there already is read, not written: it may have been changed.
@@ -46,6 +47,7 @@ def draft_experiment(sources: Sequence[str | Path], to: str | Path | None, optio
         sources: files in any layout, or folders of them.
         to: the folder; None: named by ticker and resolution, in the working directory.
         options: how the files are read; of folders with several resolutions ``resolution`` is the one to take.
+        overwrite: replace bars that are there; an experiment is kept all the same.
 
     Raises:
         DataError: bars that cannot be read, of several resolutions, or other ones than those already there.
@@ -58,17 +60,18 @@ def draft_experiment(sources: Sequence[str | Path], to: str | Path | None, optio
     if len(resolutions) > 1:
         raise DataError(f"bars of {listed(resolutions)}: one at a time; name it with --resolution, or its files alone")
     folder = Path(f"try-{_names(series)}-{resolutions[0]}") if to is None else Path(to)
-    import_bars(files, folder / "bars", options)
-    notices = [f"{bars.name}: {line}" for bars, lines in read for line in (*lines, f"{len(bars):,} bars")]
     path = folder / FILE
-    if path.exists():
-        config = _kept(path, series)
-        notices.append(f"{path}: kept as it is")
-    else:
-        text = draft(series, folder)
-        write_whole(path, text)
-        config = ExperimentConfig.load(path)
-    return Draft(path, config, tuple(notices))
+    kept = _kept(path, series) if path.exists() else None
+    import_bars(files, folder / "bars", options, overwrite=overwrite)
+    notices = [f"{bars.name}: {line}" for bars, lines in read for line in (*lines, f"{len(bars):,} bars")]
+    if kept is not None:
+        return Draft(path, kept, (*notices, f"{path}: kept as it is"))
+    late = [bars for bars in series if bars.time_N[-1] >= _first_time(series)]
+    notices += [
+        f"{bars.name}: left out, it ends before the others begin to count" for bars in series if bars not in late
+    ]
+    write_whole(path, draft(late, folder))
+    return Draft(path, ExperimentConfig.load(path), tuple(notices))
 
 
 def draft(series: Sequence[Bars], folder: Path) -> str:
@@ -85,9 +88,9 @@ def draft(series: Sequence[Bars], folder: Path) -> str:
         data["initial_date"] = cut
     if not all(name in bars.columns for bars in series for name in PRICES):
         data["features"], model["start"] = "close", "constant"
+        fields.pop("range_loss", None)
     if any((bars.columns["close"] <= 0).any() for bars in series):
-        data |= {"features": "close", "target": "close"}
-        model["start"] = "constant"
+        data["target"] = "close"
     fields |= {"log_dir": str(folder / "runs"), "experiment_name": "first", "early_stopper": PATIENCE}
     return _about(series, recipe, cut, folder / FILE) + commented_yaml(fields)
 
@@ -109,10 +112,15 @@ def _about(series: Sequence[Bars], recipe: str, cut: str | None, path: Path) -> 
     return "".join(f"# {line}\n" for line in wrapped)
 
 
+def _first_time(series: Sequence[Bars]) -> int:
+    """Opening time of the first bar of the last ``MOST_BARS``."""
+    time = np.sort(np.concatenate([bars.time_N for bars in series]))
+    return int(time[-min(len(time), MOST_BARS)])
+
+
 def _first_date(series: Sequence[Bars]) -> str | None:
     """The day from which on there are at most ``MOST_BARS``; None where there are no more anyway."""
-    time = np.sort(np.concatenate([bars.time_N for bars in series]))
-    return None if len(time) <= MOST_BARS else iso(int(time[-MOST_BARS]))[:10]
+    return None if sum(map(len, series)) <= MOST_BARS else iso(_first_time(series))[:10]
 
 
 def _files(source: Path, resolution: str | None) -> list[Path]:
@@ -132,10 +140,11 @@ def _names(series: Sequence[Bars]) -> str:
 def _kept(path: Path, series: Sequence[Bars]) -> ExperimentConfig:
     """The experiment that was drafted before, if it is about these series."""
     config = ExperimentConfig.load(path)
-    tickers: Any = [bars.ticker for bars in series]
-    if sorted(config.dataset_config.tickers) != sorted(tickers):
+    names = {bars.name for bars in series}
+    trained = {f"{t}_{r}" for r in config.dataset_config.resolutions for t in config.dataset_config.tickers}
+    if not trained <= names or not names:
         raise ConfigError(
-            f"{path} is there already and trains {listed(config.dataset_config.tickers)}, not {listed(tickers)}: name "
-            "another folder with --to"
+            f"{path} is there already and trains {listed(sorted(trained))}, not {listed(sorted(names))}: name another "
+            "folder with --to"
         )
     return config

@@ -150,15 +150,12 @@ def _calendar(exchange: str, first: int, last: int) -> tuple[Any, int, int]:
     package = exchange_package(exchange)
     try:
         return package.get_calendar(exchange, start=_date(first), end=_date(last)), first, last
-    except ValueError:
-        pass  # its years are bounded
+    except Exception:  # its years are bounded, or it is one of those that the package itself cannot list
+        pass
     try:
         kind = package.get_calendar(exchange)  # which has years within the bounds
-    except ValueError as error:
-        raise ConfigError(
-            f"calendar: found {exchange!r}, whose sessions the installed exchange_calendars cannot list "
-            f"({cut(first_line(error))}): use auto, or another version of it"
-        ) from None
+    except Exception as error:
+        raise _unlisted(exchange, error) from None
     bounds = [kind.bound_min(), kind.bound_max()]
     begin, end = (None if bound is None else int(_seconds(bound.to_datetime64())) // DAY for bound in bounds)
     first, until = max(first, begin or first), min(last, end or last)
@@ -167,7 +164,18 @@ def _calendar(exchange: str, first: int, last: int) -> tuple[Any, int, int]:
             f"calendar: found {exchange!r}, of which exchange_calendars knows the sessions from "
             f"{_date(begin or first)} to {_date(end or last)}, and the bars lie outside: use auto"
         )
-    return package.get_calendar(exchange, start=_date(first), end=_date(until)), first, until
+    try:
+        return package.get_calendar(exchange, start=_date(first), end=_date(until)), first, until
+    except Exception as error:
+        raise _unlisted(exchange, error) from None
+
+
+def _unlisted(exchange: str, error: Exception) -> ConfigError:
+    """The error about an exchange whose sessions the package cannot list, whatever it raises then."""
+    return ConfigError(
+        f"calendar: found {exchange!r}, whose sessions the installed exchange_calendars cannot list "
+        f"({cut(first_line(error))}): use auto, or another version of it"
+    )
 
 
 def _made_up(sessions: Mapping[int, Hours], zone: str, until: int, last: int) -> dict[int, Hours]:

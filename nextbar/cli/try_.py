@@ -29,6 +29,9 @@ def try_(
         str | None, typer.Option("--resolution", metavar="1h|1d|…", show_default="by name, or by the dates")
     ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with a problem, and say which.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace bars that an earlier try wrote, with those of a newer file.")
+    ] = False,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,7 +49,7 @@ def try_(
             from nextbar.train.trainer import Trainer
 
         options = ImportOptions(ticker=ticker, resolution=resolution, drop_bad=drop_bad, guess=True)
-        draft = draft_experiment(sources, to, options)
+        draft = draft_experiment(sources, to, options, overwrite=overwrite)
         log = get_logger()
         for line in draft.notices:
             log.info(line)

@@ -108,7 +108,8 @@ def training_calendars(bars: Sequence[Bars], n_train: Sequence[int], kind: str, 
         ConfigError: as ``learn_together``.
     """
     times = [b.time_N[:n] for b, n in zip(bars, n_train, strict=True)]
-    learnt = learn_together(times, [b.step for b in bars], kind, timezone)
+    until = max(int(b.time_N[-1]) for b in bars)  # sessions are asked for as far as bars go, never learnt
+    learnt = learn_together(times, [b.step for b in bars], kind, timezone, until)
     by_step = {b.step: calendar for b, calendar in reversed(list(zip(bars, learnt, strict=True))) if calendar}
     return tuple(
         calendar or by_step.get(b.step) or _alone(b, kind, timezone) for b, calendar in zip(bars, learnt, strict=True)

@@ -11,7 +11,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.present import Present
 from nextbar.display.fan import fan_figure
 from nextbar.display.figure import Figure
-from nextbar.errors import DataError, first_line
+from nextbar.errors import ConfigError, DataError, first_line
 from nextbar.forecasts.in_words import in_words
 from nextbar.forecasts.outlook import Outlook, outlook
 from nextbar.inference.model_input import ModelInput, forecast_keys, read_model_inputs
@@ -56,7 +56,7 @@ def outlooks(
             past = present.closed_bars(bars)
             inputs += read_model_inputs([past], config, preparation, present=present)
             pasts.append(past)
-        except DataError as error:
+        except (DataError, ConfigError) as error:
             left_out.append(first_line(error))
     present.tell(stale=False)
     if not inputs:

@@ -116,10 +116,11 @@ def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 
     returned, and :func:`nextbar.metrics.rises.rise_probability`.
     """
     change_NH = np.asarray(outcomes.close_NH, np.float64) - np.asarray(outcomes.last_close_N, np.float64)[:, None]
-    moved_NH = change_NH != 0
+    probability_NH = rise_probability(forecast, task)
+    moved_NH = (change_NH != 0) & np.isfinite(probability_NH)
     if not moved_NH.any():
         return []
-    probability_E = rise_probability(forecast, task)[moved_NH]
+    probability_E = probability_NH[moved_NH]
     share = independent(outcomes, task.horizon) / change_NH.size
     return _by_probability(probability_E, change_NH[moved_NH] > 0, share, groups)
 

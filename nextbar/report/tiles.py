@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from nextbar.display.markup import Html, element
+from nextbar.forecasts.in_words import amount
 from nextbar.metrics.comparison import held_against
 
 STRONGEST = "the strongest simple rival"
+LARGEST_LOG = 700.0
+"""of a ratio that is a number"""
 
 
 class Tile(NamedTuple):
@@ -43,14 +46,16 @@ def scores_of(report: Mapping[str, Any], leading: str) -> Iterator[Tile]:
     if model is not None and theirs is not None and gain is not None:
         figures = f"{leading}: model {model:.5g}, {rival or 'baseline'} {theirs:.5g}, skill {gain:+.4f}."
         if leading == "nll":
-            yield Tile(_factor(math.exp(gain)), f"probability given to what came, compared with {whom}",
+            ratio = math.exp(min(gain, LARGEST_LOG))
+            yield Tile(_factor(ratio), f"probability given to what came, compared with {whom}",
                        f"{figures} Geometric mean of the ratio of densities, exp(skill).")  # fmt: skip
         elif leading == "log_loss":
             yield Tile(f"{100 * math.exp(-model):.3g} of 100", "chance given to the move that came",
                        f"{figures} Geometric mean, the exponential of minus the log loss.")  # fmt: skip
             yield Tile(f"{100 * math.exp(-theirs):.3g} of 100", f"the same by {whom}", figures)
         else:
-            yield Tile(f"{100 * abs(gain):.2g} %", f"{'smaller' if gain > 0 else 'larger'} error than {whom}", figures)
+            how = "smaller" if gain > 0 else "larger" if gain < 0 else "more or less"
+            yield Tile(f"{amount(100 * abs(gain), 2)} %", f"{how} error than {whom}", figures)
     if test := report["diebold_mariano"]:
         yield Tile(_odds(test["p_value"]), "how often luck alone makes such a difference",
                    f"p-value {test['p_value']:.2g} of a two-sided Diebold–Mariano test, statistic "
@@ -70,8 +75,8 @@ def scores_of(report: Mapping[str, Any], leading: str) -> Iterator[Tile]:
 def _factor(ratio: float) -> str:
     """A ratio as a percentage more or less; far from 1 as a factor."""
     if 0.5 < ratio < 2:
-        return f"{'−' if ratio < 1 else '+'}{100 * abs(ratio - 1):.2g} %"
-    return f"× {ratio:.2g}"
+        return f"{'−' if ratio < 1 else '+'}{amount(100 * abs(ratio - 1), 2)} %"
+    return f"× {amount(ratio, 2)}"
 
 
 def _odds(p: float) -> str:

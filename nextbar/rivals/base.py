@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from nextbar.baselines.history import History, histories
-from nextbar.errors import ConfigError, DataError
+from nextbar.errors import ConfigError, DataError, NextbarError, first_line
 from nextbar.forecasts import Keys, columns
 from nextbar.metrics.bins import law_log_probs
 from nextbar.metrics.task import Task
@@ -70,8 +70,17 @@ class LibraryRival(ABC):
         """
         self.require_library()
         self.task = task
+        if getattr(self, "context", 1) < 1:
+            raise ConfigError(f"{self.name}: context: found {self.context}, should be a number of bars")  # type: ignore[attr-defined]
         with redirect_stdout(sys.stderr):  # libraries print, but standard output is for what a command answers
-            self._prepare(task)
+            try:
+                self._prepare(task)
+            except NextbarError:
+                raise
+            except Exception as error:  # whatever a library or a damaged file raises
+                raise ConfigError(
+                    f"{self.name}: it cannot be opened: {type(error).__name__}: {first_line(error)}"
+                ) from error
         return self
 
     @classmethod

@@ -57,13 +57,15 @@ class NeuralForecastRival(ContextRival):
         """The rival that a name and its parameters stand for, with ``h`` and the loss ``MQLoss`` given by nextbar.
 
         Raises:
-            ConfigError: the library is not installed, or has no such model.
+            ConfigError: the library is not installed, has no such model, or a parameter is nextbar's to give.
         """
         cls.require_library()
         from neuralforecast import models
         from neuralforecast.losses.pytorch import MQLoss
 
         make = model_class(models, model, "neuralforecast.models", "fit")
+        if given := sorted({"h", "loss"} & parameters.keys()):
+            raise ConfigError(f"neuralforecast:{model}: {' and '.join(given)} follow from the backtest; leave them out")
 
         def of_task(task: Task) -> Any:
             return make(h=task.horizon, loss=MQLoss(quantiles=list(SHARES)), **dict(parameters))

@@ -65,7 +65,7 @@ class StatsForecastRival(LibraryRival):
         self.model, self.context = model, context
         conformal = getattr(model, "prediction_intervals", None) is not None
         self.is_law = kind in NORMAL_MODELS and not conformal
-        self.shares = SHARES if conformal or kind in SIMULATED_MODELS else ()
+        self.shares = self._own_shares = SHARES if conformal or kind in SIMULATED_MODELS else ()
         self._goes_forward = callable(getattr(model, "forward", None))
 
     @classmethod
@@ -87,8 +87,7 @@ class StatsForecastRival(LibraryRival):
                 f"{self.name}: its prediction_intervals are for h={intervals.h}, and the experiment's horizon is "
                 f"{task.horizon}; give them that h"
             )
-        if task.output_mode == "mean":
-            self.shares = ()  # intervals that nobody scores cost time
+        self.shares = () if task.output_mode == "mean" else self._own_shares  # intervals that nobody scores cost time
 
     def _fit(self, all_series: Sequence[ScaledSeries]) -> None:
         self._fitted: dict[tuple[str, str | None], tuple[Any, float]] = {}

@@ -14,7 +14,7 @@ from builders import make_bars
 from rivals_of import FakeRival, instants, keys_between, panel
 from scipy import stats
 
-from nextbar.backtesting.participants import Participant
+from nextbar.backtesting.participants import Participant, participants
 from nextbar.backtesting.result import Backtest
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, NextbarError, RunError
@@ -416,3 +416,25 @@ def test_quantiles_are_asked_for_their_direction_where_bins_are_forecast() -> No
     forecast = member.ask(whole.frame(0, end), keys_between(whole, cutoff, end), task, "here")
     assert forecast.location_NH is not None and forecast.quantiles_NHQ is None and member.direction_only
     assert member.question(forecast, task).output_mode == "mean"
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ((0.5, 2.0), "own.shares: 2.0 is no share"),
+        (object(), "own.shares: found "),
+        (("x",), "own.shares: 'x' is no share"),
+    ],
+)
+def test_shares_that_are_none_are_told_before_anything_is_trained(shares: Any, told: str) -> None:
+    own = Own()
+    own.shares = shares  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=f"predictors: {told}"):
+        participants(Task(output_mode="distribution"), False, [own], "transformer")
+
+
+def test_shares_are_numbers_in_order() -> None:
+    own = Own()
+    own.shares = np.array([0.75, 0.25], np.float32)  # type: ignore[attr-defined]
+    assert Participant(own, "own").shares == (0.25, 0.75)
+    assert all(type(share) is float for share in Participant(own, "own").shares)

@@ -17,11 +17,13 @@ from experiments import GRID
 
 from nextbar.backtesting import Backtest
 from nextbar.backtesting.folder import POSITIONS, BacktestFolder
+from nextbar.backtesting.positions import _covered
 from nextbar.backtesting.walk_forward import WalkForward
 from nextbar.bars.bars import Bars
 from nextbar.checksums import read_json, write_json
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, RunError
+from nextbar.positions.account import Account
 from nextbar.positions.rules import BUY_AND_HOLD
 from nextbar.verification import verify
 
@@ -351,3 +353,18 @@ def test_asking_again_with_predictors_gives_the_same_accounts(whole: Backtest, t
     same = run_whole(tmp_path / "copy")
     assert same.positions == whole.positions
     assert (same.path / POSITIONS).read_bytes() == (whole.path / POSITIONS).read_bytes()
+
+
+def test_what_accounts_cover_together() -> None:
+    """Two that lie on one another cover what one does, two apart the sum, two in part the hours of either."""
+    one, same, apart, partly = (held(range(a, b)) for a, b in ((0, 10), (0, 10), (20, 25), (5, 15)))
+    assert _covered([one]) == _covered([one, same]) == 10 * 3600
+    assert _covered([one, apart]) == _covered([apart, one]) == 15 * 3600
+    assert _covered([partly, one]) == 15 * 3600
+
+
+def held(hours: range) -> Account:
+    """An account that holds for these hours."""
+    entry_T = 3600 * np.array(hours, np.int64)
+    none_T = np.zeros(len(hours))
+    return Account(entry_T, entry_T + 3600, none_T, none_T, none_T, none_T + 1)

@@ -31,6 +31,13 @@ def test_a_variance_of_one_configuration_is_refused(tmp_path: Path) -> None:
     assert Tried.of(PositionOptions(sharpe_variance=0.5, trials=3), tmp_path) == (3, "stated")
 
 
+def test_a_variance_beside_a_search_of_one_trial_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Pretender(monkeypatch)
+    study = searched(tmp_path, n_trials=1)
+    with pytest.raises(ConfigError, match="holds a search of one trial"):
+        Tried.of(PositionOptions(sharpe_variance=0.5), study.path)
+
+
 def test_a_search_that_cannot_be_read_is_told_and_counts_for_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,8 +56,38 @@ def test_a_changed_experiment_is_kept_and_one_about_others_is_not_used(tmp_path:
     again = first_try(file, to=tmp_path / "out")
     assert again.config.model_config.d_model == 8
     assert again.notices[-1] == f"{path}: kept as it is"
-    with pytest.raises(ConfigError, match="trains a, not b: name another folder with --to"):
+    with pytest.raises(ConfigError, match="trains a_1h, not b_1h: name another folder with --to"):
         first_try(save(tmp_path / "b_1h.csv", bars_table(50)), to=tmp_path / "out")
+
+
+def test_what_is_refused_writes_nothing_and_another_resolution_is_another_experiment(tmp_path: Path) -> None:
+    first_try(save(tmp_path / "a_1h.csv", bars_table(50)), to=tmp_path / "out")
+    before = sorted((tmp_path / "out").rglob("*"))
+    for file in (save(tmp_path / "b_1h.csv", bars_table(50)), save(tmp_path / "a_1d.csv", bars_table(50, DAY))):
+        with pytest.raises(ConfigError, match="trains a_1h, not "):
+            first_try(file, to=tmp_path / "out")
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+def test_a_grown_file_replaces_the_bars_where_that_is_said(tmp_path: Path) -> None:
+    first_try(save(tmp_path / "a_1h.csv", bars_table(50)), to=tmp_path / "out")
+    grown = save(tmp_path / "a_1h.csv", bars_table(60))
+    with pytest.raises(DataError, match="say --overwrite"):
+        first_try(grown, to=tmp_path / "out")
+    draft_experiment([grown], tmp_path / "out", ImportOptions(guess=True), overwrite=True)
+    assert len((tmp_path / "out/bars/1h/a_1h.csv").read_text().splitlines()) == 61
+
+
+def test_a_series_that_ends_before_the_others_count_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafting, "MOST_BARS", 100)
+    table = bars_table(400)
+    save(tmp_path / "in" / "old_1h.csv", table[:100])
+    save(tmp_path / "in" / "new_1h.csv", table)
+    draft = first_try(tmp_path / "in", to=tmp_path / "out")
+    assert draft.config.dataset_config.tickers == ("new",)
+    assert "old_1h: left out, it ends before the others begin to count" in draft.notices
 
 
 def test_one_resolution_at_a_time(tmp_path: Path) -> None:
@@ -91,6 +121,9 @@ def test_closes_alone_and_values_below_zero(tmp_path: Path) -> None:
     config = first_try(save(tmp_path / "a_1h.csv", closes), to=tmp_path / "closes").config
     assert (config.dataset_config.features, config.dataset_config.target) == ("close", "log_return")
     assert config.model_config.start == "constant"
+    weekdays = closes[pd.to_datetime(closes["date"]).dt.day_of_week < 5]  # of a market whose recipe has a loss of ranges
+    config = first_try(save(tmp_path / "a_1h.csv", weekdays), to=tmp_path / "weekdays").config
+    assert (config.range_loss, config.dataset_config.features) == (0, "close")
     closes["close"] -= closes["close"].mean()
     config = first_try(save(tmp_path / "a_1h.csv", closes), to=tmp_path / "below").config
     assert (config.dataset_config.features, config.dataset_config.target) == ("close", "close")

@@ -10,7 +10,7 @@ from exchange_bars import at, bars_between, package, seconds_of, sessions_betwee
 from markets import local_clock
 
 from nextbar.bars.calendar import Calendar
-from nextbar.bars.calendars import calendar_from, learn
+from nextbar.bars.calendars import calendar_from, learn, learn_together
 from nextbar.bars.dates import iso
 from nextbar.bars.exchange import ExchangeCalendar
 from nextbar.bars.sessions import sessions_of
@@ -236,3 +236,12 @@ def test_slots_of_a_year_are_those_of_its_sessions() -> None:
     years = (time_N[-1] - time_N[0]) / (365.2425 * DAY)
     assert calendar.slots_a_year == pytest.approx(len(time_N) / years, rel=0.01)
     assert bars_per_year(time_N, calendar) == pytest.approx(251.7, abs=1.5)
+
+
+def test_sessions_reach_ten_years_beyond_the_last_bar_not_the_last_in_training() -> None:
+    time_N = sessions_between("XNYS", "1990-01-02", "2020-12-30")
+    trained_N = time_N[time_N < at("2005-01-01")]
+    (calendar,) = learn_together([trained_N], [DAY], "XNYS", until=int(time_N[-1]))
+    assert isinstance(calendar, ExchangeCalendar) and calendar.seen == trained_N[-1]
+    assert not calendar.outside(time_N).any() and not calendar.hole_before(time_N).any()
+    assert calendar.next_times_after(time_N[-1:], 1)[0, 0] == at("2020-12-31")

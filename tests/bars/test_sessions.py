@@ -85,3 +85,12 @@ def test_a_calendar_that_the_package_cannot_make_is_said(monkeypatch: pytest.Mon
     monkeypatch.setattr(xcals, "get_calendar", fails)
     with pytest.raises(ConfigError, match=r"cannot list \(special dates\): use auto, or another version"):
         of_years("XLON", 1995, 1997)
+
+
+@pytest.mark.parametrize("exchange", ["ASEX", "XBEL"])
+def test_an_exchange_that_the_package_cannot_list_is_told_in_a_sentence(exchange: str) -> None:
+    package()
+    try:
+        of_years(exchange, 2018, 2036)
+    except ConfigError as error:
+        assert "cannot list" in str(error)  # a later version of the package may

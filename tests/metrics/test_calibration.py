@@ -144,6 +144,14 @@ def test_directions_are_scikit_learns_calibration_curve_over_the_moves_that_are_
     assert calibration_report(outcomes, forecast, scorer.task)["direction"] == found
 
 
+def test_a_forecast_that_is_no_number_has_no_direction() -> None:
+    outcomes, forecast = drawn(60)
+    holed = forecast._replace(location_NH=np.where(np.arange(60)[:, None] == 7, np.nan, forecast.location_NH))
+    found = direction(outcomes, holed, TASK)
+    assert sum(group["count"] for group in found) == sum(g["count"] for g in direction(outcomes, forecast, TASK)) - 1
+    assert all(np.isfinite(list(group.values())).all() for group in found)
+
+
 def test_where_nothing_moves_no_direction_can_be_right() -> None:
     outcomes, forecast = drawn(50)
     still = outcomes._replace(close_NH=outcomes.last_close_N[:, None])

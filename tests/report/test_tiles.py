@@ -68,3 +68,32 @@ def test_a_small_probability_is_told_in_thousands(p: float, said: str) -> None:
     report = {"model": {"nll": 1.0}, "baseline": {"nll": 1.2}, "skill": {"nll": 0.2}, "windows": 9,
               "diebold_mariano": {"p_value": p, "statistic": 1.0}}  # fmt: skip
     assert [tile.value for tile in scores_of(report, "nll")] == ["+22 %", said, "9"]
+
+
+@pytest.mark.parametrize(
+    ("leading", "gain", "value"),
+    [
+        ("nll", 0.02, "+2.0 %"), ("nll", np.log(1.996), "+100 %"), ("nll", np.log(150), "× 150"),
+        ("mae", -1.0, "100 %"), ("mae", -2.5, "250 %"), ("mae", 0.0, "0.0 %"),
+    ],
+)  # fmt: skip
+def test_a_figure_has_no_exponent(leading: str, gain: float, value: str) -> None:
+    first = next(iter(scores_of(of_gain(leading, gain), leading)))
+    assert first.value == value
+
+
+def test_no_gain_is_too_large_to_be_shown() -> None:
+    first = next(iter(scores_of(of_gain("nll", 1000.0), "nll")))
+    assert first.value.startswith("× 1") and "e" not in first.value
+
+
+def of_gain(leading: str, gain: float) -> dict[str, Any]:
+    """A report of one score alone."""
+    model = {leading: 1.0}
+    return {
+        "model": model,
+        "baseline": {leading: 1.0 + gain},
+        "skill": {leading: gain},
+        "diebold_mariano": None,
+        "windows": 9,
+    }

@@ -123,6 +123,19 @@ def test_a_library_that_is_not_there_is_named_with_what_installs_it() -> None:
         Absent().for_task(options())
 
 
+def test_what_a_library_raises_when_it_is_opened_is_told_in_a_sentence() -> None:
+    class Damaged(FakeRival):
+        def _prepare(self, task: Task) -> None:
+            raise RuntimeError("header too large\nand more")
+
+    with pytest.raises(ConfigError, match=r": it cannot be opened: RuntimeError: header too large$"):
+        Damaged().for_task(options())
+    short = FakeRival()
+    short.context = 0  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="context: found 0"):
+        short.for_task(options())
+
+
 def test_what_cannot_be_forecast_is_said() -> None:
     whole = panel(1)
     cutoff, end = instants(whole)
