@@ -30,6 +30,9 @@ from nextbar.config.values import (
 from nextbar.config.yaml_file import override, read_yaml, write_yaml
 from nextbar.errors import ConfigError, short
 
+FOLLOWS = {"max_seq_len": "seq_len", "output_mode": "output_mode"}
+"""fields of the model that are those of the data set where they are not given"""
+
 
 @checked
 class ExperimentConfig(Checked):
@@ -102,9 +105,9 @@ class ExperimentConfig(Checked):
 
     def _complete(self) -> None:
         model, data = self.model_config, self.dataset_config
-        longest = data.seq_len if model.max_seq_len is None else model.max_seq_len
-        complete = replace(model, max_seq_len=longest, output_mode=model.output_mode or data.output_mode)
-        object.__setattr__(self, "model_config", complete)
+        missing: Any = {own: getattr(data, of) for own, of in FOLLOWS.items() if getattr(model, own) is None}
+        if missing:
+            object.__setattr__(self, "model_config", replace(model, **missing))
 
     def _conflicts(self) -> Iterator[str]:
         model, data = self.model_config, self.dataset_config

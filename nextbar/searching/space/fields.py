@@ -8,10 +8,14 @@ from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config.check import field_names
+from nextbar.config.experiment import FOLLOWS
 from nextbar.errors import ConfigError, nearest, short
 
 SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}
 NAMES = tuple(name for name in field_names(ExperimentConfig) if name not in SECTIONS)
+
+FOLLOWERS = {f"model_config.{own}": f"dataset_config.{of}" for own, of in FOLLOWS.items()}
+"""fields that have another's value where they are not given"""
 
 PLACES = ("log_dir", "experiment_name", "dataset_config.datapath")
 """fields that name folders; they change no result"""

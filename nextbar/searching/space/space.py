@@ -16,7 +16,7 @@ from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
 from nextbar.searching.space.dimensions import Dimension
 from nextbar.searching.space.expression import Expression
-from nextbar.searching.space.fields import MISSING, NAMES, PLACES, default_of, field_of
+from nextbar.searching.space.fields import FOLLOWERS, MISSING, NAMES, PLACES, default_of, field_of
 from nextbar.searching.space.reading import quoted, read_base, read_search
 
 Params = dict[str, Any]
@@ -117,6 +117,8 @@ class Space:
                 return self.expressions[name].value(
                     lambda other: value(field_of(other), (*above, name)), drawn.get(name)
                 )
+            if (told := self._told(name)) != name:
+                return value(told, (*above, name))
             return drawn[name] if name in drawn else self._fixed(name)
 
         return {name: value(name) for name in self.fields}
@@ -153,16 +155,25 @@ class Space:
 
     def _fixed(self, name: str, *default: Any) -> Any:
         """The value of a field in the base, or else the configuration's default."""
+        name = self._told(name)
         section, _, leaf = name.rpartition(".")
-        inside = self.base.get(section, {}) if section else self.base
-        if isinstance(inside, Mapping) and leaf in inside:
-            return plain(inside[leaf])
+        if self._in_base(name):
+            return plain((self.base[section] if section else self.base)[leaf])
         value = default_of(name)
         if value is not MISSING:
             return value
         if default:
             return default[0]
         raise ConfigError(f"search: {name} is needed, but the base does not have it")
+
+    def _in_base(self, name: str) -> bool:
+        section, _, leaf = name.rpartition(".")
+        inside = self.base.get(section, {}) if section else self.base
+        return isinstance(inside, Mapping) and leaf in inside
+
+    def _told(self, name: str) -> str:
+        """The field whose value a field has: another one's, where it follows that and nobody says otherwise."""
+        return name if name in self.fields or self._in_base(name) else FOLLOWERS.get(name, name)
 
     def _refuse_scoring_by_ticker(self) -> None:
         if "dataset_config.tickers" in self.dimensions and self._fixed("test_tickers") is None:

@@ -264,3 +264,14 @@ def test_the_longest_training_is_known() -> None:
     assert most_epochs(make_space({"num_epochs": [3, 9, 4]})) == 9
     assert most_epochs(make_space({"num_epochs": {"low": 2, "high": 700, "log": True}, **WIDE})) == 700
     assert most_epochs(make_space({"num_epochs": "[2, 5] * seq_len"})) == 30
+
+
+def test_a_length_that_is_not_given_is_that_of_the_context() -> None:
+    """``max_seq_len`` follows ``seq_len``: where that is drawn too, and in the identity of a study."""
+    space = make_space({"dataset_config.seq_len": [8, 16], "num_epochs": "max_seq_len * 2"})
+    space.base["model_config"].pop("max_seq_len", None)
+    assert space.values({"dataset_config.seq_len": 16})["num_epochs"] == 32
+    fixed = make_space({"num_epochs": "max_seq_len * 2"}, seq_len=12)
+    fixed.base["model_config"].pop("max_seq_len", None)
+    assert fixed.values({})["num_epochs"] == 24
+    assert fixed.identity()["base model_config.max_seq_len"] == 12
