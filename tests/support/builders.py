@@ -76,7 +76,7 @@ def make_frame(*series: Bars) -> pd.DataFrame:
 
 
 def make_config(**overrides: Any) -> ExperimentConfig:
-    """A small experiment: d_model 8, one layer, ``seq_len`` 6, one ticker ``made_up`` at ``1h``.
+    """A small experiment that trains to its end: d_model 8, one layer, ``seq_len`` 6, one ticker ``made_up`` at ``1h``.
 
     Overrides are fields of any of the three configs by their plain names; one that two configs share
     (``output_mode``) goes to both, and ``max_seq_len`` follows ``seq_len``. ``tickers`` may be one name.
@@ -91,6 +91,7 @@ def make_config(**overrides: Any) -> ExperimentConfig:
     run: dict[str, Any] = {
         "log_dir": "runs", "experiment_name": "test", "num_epochs": 2, "batch_size": 16,
         "learning_rate": 1e-3, "warmup_epochs": 1, "test_split": 0.2, "validation_split": 0.2,
+        "early_stopper": 0,
     }  # fmt: skip
     unknown = set(overrides)
     for config, values in ((ModelConfig, model), (DatasetConfig, data), (ExperimentConfig, run)):
