@@ -65,11 +65,13 @@ def draft_experiment(
     import_bars(files, folder / "bars", options, overwrite=overwrite)
     notices = [f"{bars.name}: {line}" for bars, lines in read for line in (*lines, f"{len(bars):,} bars")]
     if kept is not None:
-        return Draft(path, kept, (*notices, f"{path}: kept as it is"))
-    late = [bars for bars in series if bars.time_N[-1] >= _first_time(series)]
-    notices += [
-        f"{bars.name}: left out, it ends before the others begin to count" for bars in series if bars not in late
-    ]
+        idle = [bars.name for bars in series if bars.ticker not in kept.dataset_config.tickers]
+        notices += [f"{path}: kept as it is" + (f"; it does not train {listed(idle)}" if idle else "")]
+        return Draft(path, kept, tuple(notices))
+    first = _first_time(series)
+    late = [bars for bars in series if bars.time_N[-1] >= first]
+    early = [bars.name for bars in series if bars.time_N[-1] < first]
+    notices += [f"{name}: left out, it ends before the others begin to count" for name in early]
     write_whole(path, draft(late, folder))
     return Draft(path, ExperimentConfig.load(path), tuple(notices))
 
@@ -142,7 +144,7 @@ def _kept(path: Path, series: Sequence[Bars]) -> ExperimentConfig:
     config = ExperimentConfig.load(path)
     names = {bars.name for bars in series}
     trained = {f"{t}_{r}" for r in config.dataset_config.resolutions for t in config.dataset_config.tickers}
-    if not trained <= names or not names:
+    if not trained <= names:
         raise ConfigError(
             f"{path} is there already and trains {listed(sorted(trained))}, not {listed(sorted(names))}: name another "
             "folder with --to"

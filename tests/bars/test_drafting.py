@@ -90,6 +90,13 @@ def test_a_series_that_ends_before_the_others_count_is_left_out(
     assert "old_1h: left out, it ends before the others begin to count" in draft.notices
 
 
+def test_a_series_that_a_kept_experiment_does_not_train_is_named(tmp_path: Path) -> None:
+    first_try(save(tmp_path / "in" / "a_1h.csv", bars_table(50)), to=tmp_path / "out")
+    save(tmp_path / "in" / "b_1h.csv", bars_table(50))
+    again = first_try(tmp_path / "in", to=tmp_path / "out")
+    assert again.notices[-1].endswith("experiment.yaml: kept as it is; it does not train b_1h")
+
+
 def test_one_resolution_at_a_time(tmp_path: Path) -> None:
     for resolution, step in (("1h", 3600), ("1d", DAY)):
         save(tmp_path / "in" / resolution / f"a_{resolution}.csv", bars_table(50, step))
