@@ -11,6 +11,7 @@ from nextbar.auditing.futures import FUTURES, keeping
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
+from nextbar.data.contexts import reach
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.splits import Cuts
@@ -87,6 +88,8 @@ def _episode(config: ExperimentConfig, bars: Sequence[Bars], cut: int, rng: np.r
     dataset = config.dataset_config
     window = dataset.seq_len + dataset.horizon
     before, after = max(BEFORE, 4 * window), max(AFTER, 8 * dataset.horizon)
+    contexts = [reach(c, r, dataset.context_len) for c in dataset.context_resolutions for r in dataset.resolutions]
+    before = max(before, *contexts, 0)
     known = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
     tickers = _tickers(config, known, rng)
     parts = []

@@ -18,6 +18,7 @@ from nextbar.config.values import (
     FolderPath,
     Grid,
     Int,
+    Lengths,
     Names,
     NoneIfEmpty,
     NormMode,
@@ -26,6 +27,7 @@ from nextbar.config.values import (
     TimeZone,
     instant,
 )
+from nextbar.resolution import seconds
 
 
 @checked
@@ -44,6 +46,11 @@ class DatasetConfig(Checked):
     """Bar interval, such as ``4h``; or a list, all trained together."""
     seq_len: Annotated[Int, Field(ge=2)] = 24
     """L, bars of context; at most the model's ``max_seq_len``."""
+    context_resolutions: Lengths = ()
+    """Longer intervals, such as ``[1d]``: the model also gets the last closed bars of each, made from the series' own
+    bars; multiples of ``resolution``."""
+    context_len: Count = 20
+    """Closed bars of each of ``context_resolutions``."""
     horizon: Count = 1
     """H, bars predicted."""
     norm_mode: NormMode = "window_minmax"
@@ -104,6 +111,13 @@ class DatasetConfig(Checked):
         for field in ("unscaled", "known_ahead"):
             if others := [name for name in getattr(self, field) or () if name.lower() not in own]:
                 yield f"{field}: found {', '.join(map(repr, others))}, should be among indicators"
+        shorter = {resolution: seconds(resolution) for resolution in self.resolutions}
+        for longer in self.context_resolutions:
+            if unfit := [r for r, step in shorter.items() if seconds(longer) <= step or seconds(longer) % step]:
+                yield (
+                    f"context_resolutions: found {longer!r} beside resolution {', '.join(unfit)}, should be a multiple "
+                    "of it, and longer"
+                )
         if self.initial_date and self.final_date:
             first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
             if first > last:

@@ -11,6 +11,7 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
+from nextbar.data.contexts import ContextTape, reach
 from nextbar.data.covariates import channels, channels_ahead
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import (
@@ -83,6 +84,7 @@ class Preparation:
             regressors_RK=regressors_RK.astype(np.float32),
             ahead_RHA=np.nan_to_num(ahead_RHA),
             range_RH=np.empty((len(regressors_RK), 0), np.float32),
+            contexts=tuple(ContextTape.of(bars, fits, resolution, spec) for resolution in spec.contexts),
         )
 
     def _covariates(self, of: Callable[..., np.ndarray], bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> np.ndarray:
@@ -101,7 +103,8 @@ class Preparation:
 
     def history(self, ticker: str, resolution: str) -> int:
         """Bars up to and with the origin that a forecast of a series looks at, where there are as many."""
-        return max(self.spec.seq_len, self.start.history(ticker, resolution) if self.start else 0)
+        contexts = (reach(longer, resolution, self.spec.context_len) for longer in self.spec.contexts)
+        return max(self.spec.seq_len, *contexts, self.start.history(ticker, resolution) if self.start else 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -45,6 +45,9 @@ KNOWN = {
 }  # fmt: skip
 """what ``forecast.Export.window`` knows of windows; a run for which something else was asked is refused"""
 
+CONTEXTS = {"contexts", "context_len"}
+"""fields of windows with longer bars beside them"""
+
 
 def formula_of(name: str) -> Formula | None:
     """How an indicator is computed; None where it is a column of its source."""
@@ -83,7 +86,12 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
     }.items():
         if names:
             yield f"its columns {', '.join(names)} are {state}, which an export cannot fill in"
-    others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
+    if preparation.spec.contexts:
+        yield (
+            f"its context_resolutions ({', '.join(preparation.spec.contexts)}) are longer bars, which an export does "
+            "not make of the others: train without them"
+        )
+    others = [field for field in fields(preparation.spec) if field.name not in KNOWN | CONTEXTS]
     unknown = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
     if unknown:
         yield f"its windows have {', '.join(unknown)}, which an export cannot make"
