@@ -21,6 +21,8 @@ BEFORE, AFTER = 1200, 400
 """bars of a series before the cut and after it, at most, with windows up to some hundred bars"""
 MOST_SERIES = 4
 """of an episode, since all of them are trained on"""
+MOST_CONTEXT = 4
+"""longer bars beside its windows, so that there are as many"""
 EARLIEST, LATEST = 0.35, 0.9
 """share of the scored bars before a cut that is drawn"""
 
@@ -139,9 +141,11 @@ def _small(config: ExperimentConfig) -> ExperimentConfig:
         fe_blocks=min(config.model_config.fe_blocks, 1),
         precision="fp32",
     )
+    dataset = config.dataset_config
     return replace(
         config,
         model_config=model,
+        dataset_config=replace(dataset, context_len=min(dataset.context_len, MOST_CONTEXT)),
         experiment_name="audit",
         num_epochs=2,
         batch_size=64,
