@@ -111,6 +111,10 @@ class DatasetConfig(Checked):
         for field in ("unscaled", "known_ahead"):
             if others := [name for name in getattr(self, field) or () if name.lower() not in own]:
                 yield f"{field}: found {', '.join(map(repr, others))}, should be among indicators"
+        if self.initial_date and self.final_date:
+            first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
+            if first > last:
+                yield f"initial_date: found {self.initial_date}, is after final_date ({self.final_date})"
         shorter = {resolution: seconds(resolution) for resolution in self.resolutions}
         for longer in self.context_resolutions:
             if unfit := [r for r, step in shorter.items() if seconds(longer) <= step or seconds(longer) % step]:
@@ -118,7 +122,3 @@ class DatasetConfig(Checked):
                     f"context_resolutions: found {longer!r} beside resolution {', '.join(unfit)}, should be a multiple "
                     "of it, and longer"
                 )
-        if self.initial_date and self.final_date:
-            first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
-            if first > last:
-                yield f"initial_date: found {self.initial_date}, is after final_date ({self.final_date})"
