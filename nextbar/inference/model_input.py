@@ -214,13 +214,13 @@ def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> Non
         known = int(closed_bars(bars, fit.calendar, longer, spec).known_N[-1])
         if known < spec.context_len:
             get_logger().warning(
-                "%s: %d bars, which make %d closed ones of %s, but the model looks at the last %d; the others are left "
-                "out, which is another forecast: give more history (%d bars are always enough)",
+                "%s: %d bars, which make up %d of the last %d closed bars of %s that the model looks at; the others "
+                "are left out, which is another forecast: give more history (%d bars are always enough)",
                 bars.name,
                 len(bars),
                 known,
-                longer,
                 spec.context_len,
+                longer,
                 needed,
             )
 

@@ -29,7 +29,8 @@ MODEL_FIELDS = dict(
     output_mode=None, tail="normal", start="auto", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
-    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, context_resolutions=(), context_len=20, horizon=1,
+    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, context_resolutions=(), context_len=20,
+    horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
     initial_date=None, final_date=None, indicators=None, unscaled=None, known_ahead=None, empty_values="last",
     features="ohlcv", price="close", clock=True,
