@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_config, with_columns
+from exchange_bars import at as at_date
+from exchange_bars import bars_between, series_at, sessions_between
 from markets import MARKETS, opening_times
 from window_reference import MODES, gather_all, normalise
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn
 from nextbar.config.choices import NORM_MODES
 from nextbar.data.contexts import SPARE, ClosedBars, ContextTape, closed_bars, reach
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
@@ -205,6 +208,18 @@ def test_a_context_knows_nothing_later_and_no_more_history_than_its_reach(
         time_N = np.where(np.arange(len(bars)) > i, bars.time_N + int(rng.integers(1, 9)) * bars.step, bars.time_N)
         assert_same(at(closed_bars(replace(bars, time_N=time_N, columns=others), calendar, longer, spec), i), here)
     assert {1, 2, 3} <= counts
+
+
+def test_a_half_day_of_an_exchange_is_a_whole_one() -> None:
+    """The Friday after Thanksgiving closes at 13:00, and is seen with Monday's first bar."""
+    time_N = bars_between("XNYS", "2018-11-01", "2018-12-07", "1h")
+    bars, spec = series_at(time_N, "1h"), spec_of("1d")
+    found = closed_bars(bars, learn(time_N, 3_600, "XNYS"), "1d", spec)
+    friday, monday = (int(np.searchsorted(time_N, at_date(day))) for day in ("2018-11-23", "2018-11-26"))
+    half = int(np.flatnonzero(found.closed_U == monday)[0])
+    assert found.rows_UX[half, -1] == 4 and found.rows_UX[half, 0] == bars.columns["open"][friday]
+    days = len(sessions_between("XNYS", "2018-11-01", "2018-12-07"))
+    assert len(found.closed_U) == days - 2  # not the first, and not the last, whose midnight has not been
 
 
 def test_only_bars_that_have_closed_count_and_they_do() -> None:
