@@ -22,7 +22,7 @@ BEFORE, AFTER = 1200, 400
 MOST_SERIES = 4
 """of an episode, since all of them are trained on"""
 MOST_CONTEXT = 4
-"""longer bars beside its windows, so that there are as many"""
+"""longer bars of each context resolution beside its windows"""
 EARLIEST, LATEST = 0.35, 0.9
 """share of the scored bars before a cut that is drawn"""
 
@@ -89,9 +89,8 @@ def _episode(config: ExperimentConfig, bars: Sequence[Bars], cut: int, rng: np.r
     """The episode whose validation begins at a date."""
     dataset = config.dataset_config
     window = dataset.seq_len + dataset.horizon
-    before, after = max(BEFORE, 4 * window), max(AFTER, 8 * dataset.horizon)
     contexts = [reach(c, r, dataset.context_len) for c in dataset.context_resolutions for r in dataset.resolutions]
-    before = max(before, *contexts, 0)
+    before, after = max(BEFORE, 4 * window, *contexts), max(AFTER, 8 * dataset.horizon)
     known = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
     tickers = _tickers(config, known, rng)
     parts = []
