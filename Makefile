@@ -11,6 +11,8 @@
 #              undisturbed ones; e.g. `make kills KILLS=search-median=5,refit=2`
 # make docs    the pages of docs/ as a site, with a reference and a gallery of reports: site/index.html;
 #              `make docs GALLERY=` without the reports and their trainings
+# make gpu-acceptance  on a machine with an NVIDIA GPU: the laws that must hold there and the measurements, 25 minutes
+#              at most with what it installs; writes gpu.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,9 +20,10 @@ DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
 GALLERY ?= build/gallery
+GPU_MINUTES ?= 20
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint mutants fuzz kills docs clean
+.PHONY: demo test slow lint mutants fuzz kills docs gpu-acceptance clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -55,6 +58,9 @@ docs: $(VENV)/installed-docs
 	$(if $(GALLERY),$(BIN)/python docs/site/gallery.py $(GALLERY))
 	NEXTBAR_GALLERY=$(GALLERY) $(BIN)/mkdocs build
 
+gpu-acceptance: $(VENV)/installed-gpu
+	$(BIN)/python bench/gpu.py --minutes $(GPU_MINUTES) --out gpu.md
+
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +73,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+$(VENV)/installed-gpu: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cuda]'
 	touch $@
 
 $(VENV)/installed-mutants: $(VENV)/installed-dev
