@@ -52,6 +52,7 @@ MODEL_OPTIONS: dict[str, list[Any]] = {
     "norm_mode": ["window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none"],
     "indicators": [None, ["rsi", "ema_3", "bb_upper"]],
     "gradient_clip": [None, 1.0],
+    "contexts": [{}, {"context_resolutions": ["4h", "12h"], "context_len": 2}],
 }
 
 
