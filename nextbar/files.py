@@ -92,16 +92,17 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def _write_and_rename(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_PART, delete=False) as part:
-        try:
+    part = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_PART, delete=False)
+    try:
+        with part:  # Windows renames no file that is open
             part.write(data)
             part.flush()
             os.fsync(part.fileno())
-            os.chmod(part.name, 0o666 & ~_umask())  # a temporary file is its owner's alone
-            os.replace(part.name, path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
+        os.chmod(part.name, 0o666 & ~_umask())  # a temporary file is its owner's alone
+        os.replace(part.name, path)
+    except BaseException:
+        Path(part.name).unlink(missing_ok=True)
+        raise
 
 
 def sweep(folder: Path, everywhere: bool = False) -> None:

@@ -24,7 +24,7 @@ from nextbar.exporting.folder import KIND, MANIFEST
 from nextbar.exporting.golden import golden_forecasts, largest_difference, made_up_bars, sizes
 from nextbar.exporting.model import record_model
 from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, series_numbers
-from nextbar.exporting.program import Program, Step
+from nextbar.exporting.program import Recording, Step
 from nextbar.exporting.starts import record_start, record_start_in_units
 from nextbar.exporting.windows import looks_at_spreads, record_indicator, record_window
 from nextbar.inference.forecaster import Forecaster
@@ -80,17 +80,17 @@ def _members(runs: Sequence[LoadedRun]) -> Iterator[tuple[ExperimentConfig, Any]
             yield loaded.config, jax.device_get(forward.params)
 
 
-def _start(preparation: Preparation) -> Program:
+def _start(preparation: Preparation) -> Recording:
     """What all models start from; no step where they start at a constant."""
-    program = Program()
+    program = Recording()
     if preparation.start is not None:
         record_start(program, preparation.spec, next(iter(preparation.start.pooled.values())).trail)
     return program
 
 
-def _model(config: ExperimentConfig, params: Any, spec: WindowSpec, with_spreads: bool) -> Program:
+def _model(config: ExperimentConfig, params: Any, spec: WindowSpec, with_spreads: bool) -> Recording:
     """From bars to the forecast of one model."""
-    program = Program()
+    program = Recording()
     record_window(program, config.dataset_config.norm_mode, spec, with_spreads)
     if spec.start_width:
         record_start_in_units(program, spec)
@@ -100,7 +100,7 @@ def _model(config: ExperimentConfig, params: Any, spec: WindowSpec, with_spreads
 
 def _formula(name: str) -> list[Step]:
     """How an indicator comes from the closes; no step where it is a column of its source."""
-    program, formula = Program(), formula_of(name)
+    program, formula = Recording(), formula_of(name)
     if formula is not None:
         record_indicator(program, *formula)
     return program.steps

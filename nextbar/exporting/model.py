@@ -9,7 +9,7 @@ import numpy as np
 from nextbar.config import ModelConfig
 from nextbar.data.range_har.likelihood import MAX_SKEW, MIN_DF
 from nextbar.data.window_spec import WindowSpec
-from nextbar.exporting.program import Program, join, stack
+from nextbar.exporting.program import Recording, join, stack
 from nextbar.model.heads import LOG_SCALES
 from nextbar.model.layers import sinusoidal_encoding
 from nextbar.types import Array
@@ -20,7 +20,7 @@ NORMAL = 1e7
 """degrees of freedom from which a Student-t is normal, to seven digits"""
 
 
-def record_model(p: Program, config: ModelConfig, spec: WindowSpec, params: Any) -> None:
+def record_model(p: Recording, config: ModelConfig, spec: WindowSpec, params: Any) -> None:
     """The model of a window that ``windows.record_window`` has recorded.
 
     Args:
@@ -85,7 +85,7 @@ def _block(x: Array, layer: Any) -> Array:
     return _norm(skip + inner, layer["LayerNorm_0"])
 
 
-def _placed(p: Program, x: Array, config: ModelConfig, spec: WindowSpec, layers: Any) -> Array:
+def _placed(p: Recording, x: Array, config: ModelConfig, spec: WindowSpec, layers: Any) -> Array:
     """With the encoding of each bar's place: a table, or the angles of Time2Vec, which its clock shifts."""
     if not config.use_time2vec:
         return x + p.constant("place", sinusoidal_encoding(spec.seq_len, config.d_model))
@@ -121,7 +121,7 @@ def _attention(x: Array, layer: Any, config: ModelConfig, last_only: bool) -> Ar
     return mixed @ layer["output"]["kernel"]
 
 
-def _read(p: Program, vector: Array, spec: WindowSpec, head: Any) -> None:
+def _read(p: Recording, vector: Array, spec: WindowSpec, head: Any) -> None:
     """The output layers as one, and the forecast that their numbers, added to the start, are."""
     names = [name for name in LAW if name in head] or ["logits"]
     width = np.shape(head[names[0]]["kernel"])[0]

@@ -18,8 +18,8 @@ from nextbar.types import Array
 Step = list[Any]
 
 
-class Program:
-    """A list of steps, and the arrays that are constants in it."""
+class Recording:
+    """A program while it is recorded: its steps, and the arrays that are constants in it."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -68,7 +68,7 @@ class Program:
 class Value(NDArrayOperatorsMixin):
     """An array of a program, by its name."""
 
-    def __init__(self, program: Program, name: str) -> None:
+    def __init__(self, program: Recording, name: str) -> None:
         self.program, self.name = program, name
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *given: Any, **options: Any) -> Any:

@@ -11,11 +11,11 @@ from nextbar.bars.columns import PRICES
 from nextbar.data.range_har.level import LARGEST_SCORE
 from nextbar.data.range_har.ranges import RANGE
 from nextbar.data.window_spec import WindowSpec
-from nextbar.exporting.program import Program, float32, join, stack
+from nextbar.exporting.program import Recording, float32, join, stack
 from nextbar.types import Array
 
 
-def record_start(p: Program, spec: WindowSpec, trail: int) -> None:
+def record_start(p: Recording, spec: WindowSpec, trail: int) -> None:
     """Names the law of the log return by a range HAR as the head has it, ``start_law`` (H, X), and ``behind``, the
     numbers that it comes from.
 
@@ -62,7 +62,7 @@ def record_start(p: Program, spec: WindowSpec, trail: int) -> None:
     p.call("start_law", np.transpose(np.log(mass_KH / np.sum(mass_KH, 0))))
 
 
-def _level(p: Program, return_N: Array, location_N: Array, log_scale_N: Array, trail: int) -> Array:
+def _level(p: Recording, return_N: Array, location_N: Array, log_scale_N: Array, trail: int) -> Array:
     """What the last returns say of their laws, see ``nextbar.data.range_har.level``."""
     df, skew, mean, spread = (p.given("first_shape")[i] for i in range(4))
     z = (return_N - location_N) * np.exp(-log_scale_N)
@@ -73,7 +73,7 @@ def _level(p: Program, return_N: Array, location_N: Array, log_scale_N: Array, t
     return np.sum(np.clip(score_N, -LARGEST_SCORE, LARGEST_SCORE)[-trail:]) / p.given("information") / (known + trail)
 
 
-def record_start_in_units(p: Program, spec: WindowSpec) -> None:
+def record_start_in_units(p: Recording, spec: WindowSpec) -> None:
     """Names ``start`` (H, X) in units of the label and ``regressors``, see ``nextbar.data.start.start_in_units``."""
     start, behind = p.given("start_law"), p.given("behind")
     if spec.edges is None:

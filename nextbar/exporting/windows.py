@@ -15,7 +15,7 @@ from nextbar.bars.columns import PRICES
 from nextbar.data.scaling import needs_training
 from nextbar.data.spreads import LIMIT
 from nextbar.data.window_spec import WindowSpec
-from nextbar.exporting.program import Program, float32, join, stack
+from nextbar.exporting.program import Recording, float32, join, stack
 from nextbar.inference.loading import LoadedRun
 from nextbar.types import Array
 
@@ -39,7 +39,7 @@ def looks_at_spreads(runs: Sequence[LoadedRun]) -> bool:
     return any(loaded.config.model_config.use_extra_tokens for loaded in runs)
 
 
-def record_window(p: Program, mode: str, spec: WindowSpec, with_spreads: bool) -> None:
+def record_window(p: Recording, mode: str, spec: WindowSpec, with_spreads: bool) -> None:
     """Names ``x`` (L, F), ``clock`` (L, C), ``clock_ahead`` (H, C), ``unit`` of the label; ``spread``, ``tokens`` (G,).
 
     Args:
@@ -106,7 +106,7 @@ def _returns(logs: Array, spec: WindowSpec) -> Array:
     return stack([c - before, high - before, low - before, o - before, high - low, *path])
 
 
-def record_indicator(p: Program, kind: str, bars: int, width: float) -> None:
+def record_indicator(p: Recording, kind: str, bars: int, width: float) -> None:
     """Names ``result`` (N,) what an indicator is at each bar, from ``close``; see ``nextbar.data.indicators``."""
     close_N = p.given("close")
     if kind == "ema":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nextbar.exporting import forecast
-from nextbar.exporting.program import Program, float32, join, stack
+from nextbar.exporting.program import Recording, float32, join, stack
 
 CODE: dict[str, Callable[[Any, Any], Any]] = {
     "operators": lambda x, y: 2.0 * x - y / (x + 3) ** 2,
@@ -25,7 +25,7 @@ CODE: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("name", CODE)
 def test_going_through_the_steps_is_running_the_code(name: str) -> None:
     x, y = np.random.default_rng(0).standard_normal((2, 3, 4))
-    p = Program()
+    p = Recording()
     p.call("result", CODE[name](p.given("x"), p.given("y")))
     steps = json.loads(json.dumps(p.steps))
     found = forecast.run(steps, {"x": x, "y": y} | p.constants)["result"]
@@ -34,7 +34,7 @@ def test_going_through_the_steps_is_running_the_code(name: str) -> None:
 
 def test_what_numpy_takes_as_a_list() -> None:
     x, y = np.random.default_rng(0).standard_normal((2, 3, 4))
-    p = Program()
+    p = Recording()
     both = p.given("x"), p.given("y")
     for name, value in {"stacked": stack(both, axis=1), "joined": float32(join([*both, np.zeros((1, 4))]))}.items():
         p.call(name, value)
@@ -44,7 +44,7 @@ def test_what_numpy_takes_as_a_list() -> None:
 
 
 def test_a_name_is_that_of_the_step_itself_where_it_can_be() -> None:
-    p = Program()
+    p = Recording()
     first = p.given("x") + 1.0
     p.call("last", np.log(first))
     p.call("first", first)
@@ -52,7 +52,7 @@ def test_a_name_is_that_of_the_step_itself_where_it_can_be() -> None:
 
 
 def test_what_cannot_be_a_step_is_refused() -> None:
-    x = Program().given("x")
+    x = Recording().given("x")
     for refused in (lambda: np.add.reduce(x), lambda: np.sum(x, axis=0), lambda: np.add(x, 1.0, dtype=np.float32)):
         with pytest.raises(TypeError):
             refused()
