@@ -58,7 +58,7 @@ def smoothed(value_N: Array, bars: int, weight: float) -> Array:
     return np.r_[np.full(bars - 1, np.nan), smooth_N][: len(value_N)]
 
 
-class Laws:
+class Mixtures:
     """Equal-weight mixtures of M laws: Hansen's skewed Student-t (1994) of a location, scale, shape; (H, M) each."""
 
     def __init__(self, location: Array, scale: Array, df: Array, skew: Array) -> None:
@@ -114,7 +114,7 @@ FUNCTIONS: dict[str, Any] = {name: getattr(np, name) for name in NUMPY.split()} 
     "windows": lambda x, bars: np.lib.stride_tricks.sliding_window_view(x, bars),
     "smoothed": smoothed,
     "first_not_0": lambda *numbers: next(filter(None, numbers), 1.0),
-    "below": lambda x, *law: Laws(*(a[:, None] for a in law)).at(x)[0],
+    "below": lambda x, *law: Mixtures(*(a[:, None] for a in law)).at(x)[0],
 }
 
 
@@ -189,7 +189,7 @@ class Export:
             reach = [sign * reach_LH[known.index(level)] for level in levels for sign in (-1, 1)]
             end_QH = center.T + np.reshape(reach, (-1, m["horizon"])) * whole.T
         else:
-            end_QH = Laws(location, scale, df, skew).quantiles(0.5 + np.outer(levels, (-0.5, 0.5)).ravel())
+            end_QH = Mixtures(location, scale, df, skew).quantiles(0.5 + np.outer(levels, (-0.5, 0.5)).ravel())
         change_HX = np.c_[center, location, end_QH.T]
         close_HX = last + change_HX if m["target"] == "close" else last * np.exp(np.clip(change_HX, -500, 500))
         table |= {"close": close_HX[:, 0]} | dict(zip(names, close_HX.T[1 + len(models) :], strict=True))

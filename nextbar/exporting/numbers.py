@@ -20,7 +20,7 @@ from nextbar.data.series_fit import SeriesFit
 from nextbar.data.start import RangeStart
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
-from nextbar.exporting.forecast import Laws
+from nextbar.exporting.forecast import Mixtures
 from nextbar.exporting.model import NORMAL
 from nextbar.metrics.conformal import Conformal
 
@@ -163,7 +163,7 @@ def _start_numbers(har: RangeHar, start: RangeStart, spec: WindowSpec, n_slots: 
     # have more of are 0, as the longest less itself is
     missing = [lags - 1] * (start.lags - lags)
     behind = [*range(lags - 1), *missing, *range(lags, lags + 1 + start.has_level + widths)]
-    first = Laws(np.zeros(1), np.ones(1), df_H[:1], skew_H[:1])
+    first = Mixtures(np.zeros(1), np.ones(1), df_H[:1], skew_H[:1])
     over_H = df_H - MIN_DF
     return {
         "lags": np.array(units.lags),

@@ -356,7 +356,7 @@ def test_indicators_are_nextbars(n: int) -> None:
 @pytest.mark.parametrize("df", [2.1, 2.5, 4.0, 30.0, 500.0, NORMAL])
 def test_the_student_t_is_scipys(df: float) -> None:
     z = np.linspace(-12, 12, 97)
-    below, density = forecast.Laws(*(np.full((1, 1), number) for number in (0.0, 1.0, df, 0.0))).at(z[:, None])
+    below, density = forecast.Mixtures(*(np.full((1, 1), number) for number in (0.0, 1.0, df, 0.0))).at(z[:, None])
     unit = np.sqrt((df - 2) / df)
     law = stats.t(df, scale=unit) if df < NORMAL else stats.norm()
     for found, wanted in ((below[:, 0], law.cdf(z)), (density[:, 0], law.pdf(z))):
@@ -368,7 +368,7 @@ def test_the_student_t_is_scipys(df: float) -> None:
 def test_the_skewed_one_is_nextbars(skew: float) -> None:
     z, df = np.linspace(-9, 9, 61)[:, None], np.full((61, 1), 5.0)
     _, _, law = located(Forecast(0 * z, 1 + 0 * z, df, np.full((61, 1), skew)))
-    below, density = forecast.Laws(*(np.full((1, 1), number) for number in (0.0, 1.0, 5.0, skew))).at(z)
+    below, density = forecast.Mixtures(*(np.full((1, 1), number) for number in (0.0, 1.0, 5.0, skew))).at(z)
     np.testing.assert_allclose(below, law.cdf(z), rtol=1e-8)
     np.testing.assert_allclose(density, np.exp(-law.nll(z)), rtol=1e-8)
 
@@ -383,6 +383,6 @@ def test_quantiles_have_their_shares_below_them() -> None:
         2.1 + rng.exponential(10, shape),
         rng.uniform(-0.9, 0.9, shape),
     )
-    share_Q, law = np.array([1e-4, 0.025, 0.3, 0.5, 0.9, 0.999]), forecast.Laws(location, scale, df, skew)
+    share_Q, law = np.array([1e-4, 0.025, 0.3, 0.5, 0.9, 0.999]), forecast.Mixtures(location, scale, df, skew)
     below, _ = law.at(law.quantiles(share_Q))
     np.testing.assert_allclose(below, np.tile(share_Q, (40, 1)).T, rtol=1e-6)
