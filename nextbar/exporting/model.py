@@ -137,7 +137,10 @@ def _read(p: Recording, vector: Array, spec: WindowSpec, head: Any) -> None:
     unit = p.given("unit")
     location, *others = (numbers[:, i] for i in range(len(names)))
     scale, df, skew = np.ones(spec.horizon), np.full(spec.horizon, NORMAL), np.zeros(spec.horizon)
-    law = [location * unit, *(p.constant(name, a) for name, a in (("scale", scale), ("df", df), ("skew", skew)))]
+    law = [
+        location * unit,
+        *(p.constant(f"law.{name}", a) for name, a in (("scale", scale), ("df", df), ("skew", skew))),
+    ]
     read = (
         lambda raw: np.exp(np.clip(raw, *LOG_SCALES)) * unit,
         lambda raw: MIN_DF + np.logaddexp(0.0, raw),

@@ -88,13 +88,13 @@ class Value(NDArrayOperatorsMixin):
 
 
 def stack(values: Sequence[Array], axis: int = 0) -> Array:
-    """Values of one shape along a new axis; one at least is no array that is there."""
+    """Values of one shape along a new axis; arrays may be among them."""
     program = next(value.program for value in values if isinstance(value, Value))
     return program.step("stack", axis, *values)
 
 
 def join(values: Sequence[Array]) -> Array:
-    """Values end to end along their first axis; one at least is no array that is there."""
+    """Values end to end along their first axis; arrays may be among them."""
     program = next(value.program for value in values if isinstance(value, Value))
     return program.step("join", *values)
 

@@ -25,22 +25,24 @@ def record_start(p: Recording, spec: WindowSpec, trail: int) -> None:
         trail: bars of the trailing level; 0: there is none.
     """
     o, high, low, c = (np.log(p.given(f"bars/{name}")) for name in PRICES)
-    gap = join([np.zeros(1), o[1:] - c[:-1]])
-    variance_N = gap * gap + 0.5 * (high - low) ** 2 - (2 * float(np.log(2)) - 1) * (c - o) ** 2
+    gap_N = p.call("gap", join([np.zeros(1), o[1:] - c[:-1]]))
+    variance_N = gap_N**2 + 0.5 * (high - low) ** 2 - (2 * float(np.log(2)) - 1) * (c - o) ** 2
     p.call("variance", variance_N)
     count_N1 = p.given("counted")[:, None]
     mean_N1 = np.cumsum(variance_N)[:, None] / count_N1
     # of a series that was not trained the mean variance so far, at least the floor; else that of training
     log_unit_N1 = 0.5 * np.log(np.maximum(p.given("follows") * mean_N1, p.given("least_variance")))
+    p.call("log_unit", log_unit_N1)
     floor, factor_M, slots = p.given("floor"), p.given("factor"), p.given("slots")
     scaled_N = np.clip(variance_N / factor_M[slots[:, 0]] ** 2, floor, floor * 2.0**RANGE)
     sum_N = np.cumsum(join([np.zeros(1), scaled_N]))
     begin_NK = np.maximum(count_N1 - p.given("lags"), 0)
     log_mean_NK = np.log((sum_N[count_N1] - sum_N[begin_NK]) / (count_N1 - begin_NK))
+    p.call("log_means", log_mean_NK)
     shift_NH = 0.5 * np.log(np.cumsum(factor_M[slots[:, 1:]] ** 2, 1)) + log_unit_N1
     log_variance_NH = p.given("constant") + (log_mean_NK - 2.0 * log_unit_N1) @ p.given("coefficients")
-    log_scale_NH = 0.5 * np.clip(log_variance_NH, -20.0, 20.0) + shift_NH
-    location_NH = p.given("location") * np.exp(shift_NH)
+    log_scale_NH = p.call("log_scales", 0.5 * np.clip(log_variance_NH, -20.0, 20.0) + shift_NH)
+    location_NH = p.call("locations", p.given("location") * np.exp(shift_NH))
     location_H, log_scale_H, log_unit_1 = location_NH[-1], log_scale_NH[-1], log_unit_N1[-1]
     longest = log_mean_NK[-1, -1]
     behind = [log_mean_NK[-1] - longest, longest - 2.0 * log_unit_1]
