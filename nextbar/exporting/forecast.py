@@ -96,7 +96,7 @@ class Mixtures:
         return x
 
 
-NUMPY = (
+NUMPY = (  # what the steps of a program may do: these functions of NumPy, and those below
     "absolute add asarray clip cumsum diff divide equal exp expm1 float32 float64 greater less log log1p logaddexp "
     "matmul maximum mean min minimum multiply negative power ptp sin std subtract sum swapaxes tanh transpose where"
 )
@@ -105,7 +105,7 @@ FUNCTIONS: dict[str, Any] = {name: getattr(np, name) for name in NUMPY.split()} 
     "reshape": lambda x, *shape: x.reshape(shape),
     "stack": lambda axis, *arrays: np.stack(arrays, axis),
     "join": lambda *arrays: np.concatenate(arrays),
-    "gelu": lambda x: 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))),
+    "gelu": lambda x: 0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x))),
     "centered": lambda x: x - x.sum(axis=-1, keepdims=True) / x.shape[-1],
     "scaled": lambda x: x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / x.shape[-1] + 1e-6),
     "exp_below_max": lambda x: np.exp(x - x.max(axis=-1, keepdims=True)),
