@@ -43,7 +43,7 @@ def slots(c: Table, time_N: Array, horizon: int) -> tuple[Array, Array, Array]:
     decreed, usual = (after > before).any(axis=0), (after[1] > before[0]) | (missing >= c["day"])
     closure = (decreed if c["exchange"] else usual) & (missing <= 4 * c["day"]) & (time_N[:-1] >= c["seen"])
     outside_N = c["exchange"] & ((own_N == c["number"][run_N + 1]) | (off_N == 0))
-    hole_N = outside_N | np.r_[False, (missing > 0) & ~closure]
+    hole_N = outside_N | np.concatenate([[False], (missing > 0) & ~closure])
     run_ND = np.searchsorted(c["number"], ahead_ND, side="right") - 1
     inside_ND = ahead_ND - c["number"][run_ND]
     date_H = (c["begin"][run_ND] + inside_ND * c["step"])[-1, 1:]
@@ -190,10 +190,10 @@ class Export:
             end_QH = center.T + np.reshape(reach, (-1, m["horizon"])) * whole.T
         else:
             end_QH = Mixtures(location, scale, df, skew).quantiles(0.5 + np.outer(levels, (-0.5, 0.5)).ravel())
-        change_HX = np.c_[center, location, end_QH.T]
+        change_HX = np.hstack([center, location, end_QH.T])
         close_HX = last + change_HX if m["target"] == "close" else last * np.exp(np.clip(change_HX, -500, 500))
         table |= {"close": close_HX[:, 0]} | dict(zip(names, close_HX.T[1 + len(models) :], strict=True))
-        parts = close_HX, np.c_[whole, scale], df, skew
+        parts = close_HX, np.hstack([whole, scale]), df, skew
         return table | {name: parts[part][:, k] for name, part, k in m["law"]}
 
     def check(self) -> float:
