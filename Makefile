@@ -13,6 +13,8 @@
 # make docs    the pages of docs/ as a site, with a reference and a gallery of reports: site/index.html;
 #              `make docs GALLERY=` without the reports and their trainings
 # make wheel   the wheel and the source archive, installed where the sources are not, and used there
+# make gpu-acceptance  on a machine with an NVIDIA GPU: the laws that must hold there and the measurements, 25 minutes
+#              at most with what it installs; writes gpu.md
 PYTHON ?= python3
 PYTHONS ?= python3.11 python3.13
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -23,9 +25,10 @@ DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
 GALLERY ?= build/gallery
+GPU_MINUTES ?= 20
 
 .DEFAULT_GOAL := test
-.PHONY: demo test fast test-all slow lint wheel mutants fuzz kills docs clean
+.PHONY: demo test fast test-all slow lint wheel mutants fuzz kills docs gpu-acceptance clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
@@ -72,6 +75,9 @@ docs: $(VENV)/installed-docs
 	$(if $(GALLERY),$(BIN)/python docs/site/gallery.py $(GALLERY))
 	NEXTBAR_GALLERY=$(GALLERY) $(BIN)/mkdocs build
 
+gpu-acceptance: $(VENV)/installed-gpu
+	$(BIN)/python bench/gpu.py --minutes $(GPU_MINUTES) --out gpu.md
+
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -84,6 +90,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[docs]'
+	touch $@
+
+$(VENV)/installed-gpu: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cuda]'
 	touch $@
 
 $(VENV)/installed-mutants: $(VENV)/installed-dev
