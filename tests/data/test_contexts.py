@@ -259,9 +259,12 @@ def test_a_day_that_lacks_a_bar_or_a_volume_is_left_out() -> None:
 def test_a_context_looks_back_no_further_than_its_reach() -> None:
     """After long gaps there are fewer than asked for."""
     assert reach("1d", "1h", J) == (J + SPARE) * 24 == 120
-    bars, spec = make_bars(n=400, holes=range(240, 264)), spec_of("1d")
-    found = closed_bars(bars, Calendar.always(3_600), "1d", spec)
+    bars, spec = make_bars(n=400), spec_of("1d")
+    volume = bars.columns["volume"].copy()
+    volume[[150, 170]] = np.nan  # two days are left out; at their end the bar before the third one back is the 121st
+    found = closed_bars(with_columns(bars, volume=volume), Calendar.always(3_600), "1d", spec)
     assert found.known_N[[23, 47, 71, 95]].tolist() == [0, 1, 2, 3]
+    assert found.known_N[[190, 191]].tolist() == [3, 2] and found.until_N[190:192].tolist() == [5, 5]
     gaps = make_bars(n=400, holes=[n for n in range(100, 300) if n % 24 == 5])
     poor = closed_bars(gaps, Calendar.always(3_600), "1d", spec)
     assert poor.known_N.min() == 0 and poor.known_N[250] == 0 and poor.until_N[250] == 3
