@@ -13,7 +13,7 @@ from builders import make_config as builders_config
 from made_runs import MadeRun, make_run
 from trainings import assert_same_run, interrupt, make_config
 
-from nextbar import audit, evaluate, refit
+from nextbar import evaluate, refit
 from nextbar.backtesting import backtest
 from nextbar.bars.bars import Bars
 from nextbar.data.contexts import reach
@@ -140,12 +140,6 @@ def test_an_export_is_refused_by_name(run: MadeRun, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"context_resolutions \(4h, 12h\) are longer bars.*train without them") as error:
         export_run(run.run_dir, tmp_path / "out")
     assert "context_len" not in str(error.value)
-
-
-def test_an_audit_finds_nothing() -> None:
-    """Trained twice with other bars after the cut, among others."""
-    found = audit(builders_config(**CONTEXT), [make_bars(n=400, seed=3)], cuts=1)
-    assert found.clean, [leak.text for leak in found.leaks]
 
 
 def test_how_many_windows_have_fewer_is_said(log: pytest.LogCaptureFixture) -> None:

@@ -191,9 +191,10 @@ def test_a_training_with_own_columns_is_continued_shared_refitted_and_backtested
 
 
 def test_an_audit_takes_what_is_declared_to_be_known_ahead_for_known() -> None:
+    """And finds nothing in longer bars beside the windows."""
     bars = with_columns(
         make_bars(n=400, seed=3), event=(np.random.default_rng(0).random(400) < 0.2).astype(float),
         gaps=np.where(np.arange(400) % 5 == 0, np.nan, np.random.default_rng(1).normal(size=400)),
     )  # fmt: skip
-    found = audit(builders_config(**OWN), [bars], cuts=1)
+    found = audit(builders_config(**OWN, context_resolutions=["4h"]), [bars], cuts=1)
     assert found.clean, [leak.text for leak in found.leaks]
