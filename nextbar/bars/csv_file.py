@@ -41,7 +41,7 @@ def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
     """
     if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{source}: the file is empty")
     text = _decoded(data, source)
     lines = _first_lines(data)

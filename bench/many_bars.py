@@ -1,0 +1,239 @@
+"""Many bars: how fast files become checked bars, and what `data check` and a training hold of them in memory.
+
+    python bench/many_bars.py --tickers 4 --bars 2000000
+    python bench/many_bars.py --tickers 1000 --bars 20000 --parts read,check
+
+Files of one-minute bars are made up first, with sessions (every third ticker each: around the clock, 23 hours on five
+days in Chicago, 6.5 hours in New York), days off, and holes; or taken from ``--data``. Each part runs in processes of
+its own, reading with nextbar and with pyarrow alone in turn.
+
+- ``read``: bars a second from Parquet and CSV to checked ``Bars``, and of pyarrow's own reader to float64 columns
+- ``check``: seconds and most memory of ``nextbar data check``, of all tickers and of the first alone
+- ``train``: most memory of a training up to its first step, beside what the device is given, and seconds until then
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from common import hardware, peak_mb, show, spread
+
+from nextbar.bars.zone import local_time
+
+MINUTE, DAY = 60, 86_400
+END = int(np.datetime64("2026-11-01", "s").astype(np.int64))
+HOURS = (("UTC", 0, 1440, 7), ("America/Chicago", -7 * 60, 16 * 60, 5), ("America/New_York", 9 * 60 + 30, 16 * 60, 5))
+"""zone, first and last minute of a session by the local clock, sessions a week"""
+DAYS_OFF = 9
+"""a year, at random"""
+HOLES, LONGEST = 40, 300
+"""stretches of bars that are missing of a million, and the most bars of one"""
+
+
+def times_of(kind: int, bars: int, rng: np.random.Generator) -> np.ndarray:
+    """Opening times of the last bars before ``END``, seconds since the epoch."""
+    zone, begin, end, days = HOURS[kind]
+    span = int(bars * 1.1 * 1440 * 7 / ((end - begin) * days)) + 20_000
+    time_N = END - MINUTE * np.arange(span, 0, -1)
+    local_N = local_time(time_N, zone)
+    day_N = (local_N - begin * MINUTE) // DAY
+    minute_N = (local_N - begin * MINUTE) % DAY // MINUTE
+    open_N = (minute_N < end - begin) & ((day_N + 3) % 7 < days)
+    if days < 7:
+        off = rng.choice(np.arange(day_N[0], day_N[-1] + 1), int((day_N[-1] - day_N[0]) * DAYS_OFF / 365))
+        open_N &= ~np.isin(day_N, off)
+    time_N = time_N[open_N]
+    kept_N = np.ones(len(time_N), bool)
+    for first in rng.integers(0, len(time_N), int(HOLES * len(time_N) / 1e6)):
+        kept_N[first : first + rng.integers(1, LONGEST)] = False
+    return time_N[kept_N][-bars:]
+
+
+def table_of(ticker: int, bars: int) -> pa.Table:
+    """One ticker's bars: a random walk in cents whose variance follows the hour."""
+    rng = np.random.default_rng(ticker)
+    time_N = times_of(ticker % len(HOURS), bars, rng)
+    size_N = 4e-4 * (1 + 0.5 * np.sin(2 * np.pi * (time_N % DAY) / DAY))
+    log_N = np.cumsum(rng.standard_normal(len(time_N)) * size_N)
+    close_N = 300 * np.exp(log_N - np.linspace(0, log_N[-1], len(log_N)))
+    open_N = np.concatenate([close_N[:1], close_N[:-1]])
+    wick_2N = np.abs(rng.standard_normal((2, len(time_N)))) * size_N
+    columns = {
+        "open": open_N,
+        "high": np.maximum(open_N, close_N) * (1 + wick_2N[0]),
+        "low": np.minimum(open_N, close_N) * (1 - wick_2N[1]),
+        "close": close_N,
+    }
+    cents = {name: np.round(value_N, 2) for name, value_N in columns.items()}
+    volume_N = np.round(np.exp(rng.standard_normal(len(time_N)) + 6))
+    return pa.table({"date": pa.array(time_N, pa.timestamp("s", "UTC")), **cents, "volume": volume_N})
+
+
+def make(folder: Path, tickers: int, bars: int, formats: list[str]) -> None:
+    """Write the bars of all tickers, a folder for each format."""
+    for name in formats:
+        (folder / name / "1m").mkdir(parents=True, exist_ok=True)
+    for i in range(tickers):
+        table = table_of(i, bars)
+        for name in formats:
+            path = folder / name / "1m" / f"t{i:04d}_1m.{name}"
+            if name == "parquet":
+                pyarrow.parquet.write_table(table, path)
+            else:
+                pyarrow.csv.write_csv(table, path)
+        print(f"made {i + 1} of {tickers}", end="\r", file=sys.stderr, flush=True)
+
+
+def experiment(data: Path, log_dir: str) -> Any:
+    """A small model on all tickers, an epoch of which is never ended here."""
+    from nextbar import ExperimentConfig
+
+    tickers = sorted(path.name.split("_")[0] for path in (data / "1m").iterdir())
+    return ExperimentConfig.from_dict(
+        {
+            "model_config": {"d_model": 8, "num_layers": 1, "n_heads": 2, "dim_feedforward": 16, "max_seq_len": 24},
+            "dataset_config": {"datapath": str(data), "tickers": tickers, "resolution": "1m", "seq_len": 24},
+            "log_dir": log_dir,
+            "experiment_name": "many_bars",
+            "batch_size": 4096,
+            "num_epochs": 1,
+            "save_weights": False,
+        }
+    )
+
+
+def read(data: Path, rounds: int) -> dict[str, Any]:
+    """Bars a second to ``Bars``, and of pyarrow alone."""
+    from nextbar.bars.bars import load_bars
+
+    paths = sorted((data / "1m").iterdir())
+    tickers = [path.name.split("_")[0] for path in paths]
+    bars = 0
+
+    def alone() -> None:
+        for path in paths:
+            table = (pyarrow.parquet.read_table if path.suffix == ".parquet" else pyarrow.csv.read_csv)(path)
+            for column in table.columns:
+                column.to_numpy()
+
+    def ours() -> None:
+        nonlocal bars
+        bars = sum(map(len, load_bars(data, tickers, ["1m"])))
+
+    seconds: dict[str, list[float]] = {"pyarrow": [], "nextbar": []}
+    for _ in range(rounds):
+        for name, run in (("pyarrow", alone), ("nextbar", ours)):
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    ratios = [ours / alone for ours, alone in zip(seconds["nextbar"], seconds["pyarrow"], strict=True)]
+    rates = {f"{name} bars a second": spread([bars / s for s in runs]) for name, runs in seconds.items()}
+    return {"bars": bars, **rates, "seconds over pyarrow's": spread(ratios), "peak_mb": peak_mb()}
+
+
+def check(data: Path, rounds: int) -> dict[str, Any]:
+    """Seconds and most memory of taking the inventory."""
+    from nextbar.bars.inventory import take_inventory
+
+    before, began = peak_mb(), time.perf_counter()
+    holdings = take_inventory(data)
+    return {
+        "seconds": time.perf_counter() - began,
+        "peak_mb": peak_mb(),
+        "peak_mb before": before,
+        "bars": sum(holding.rows or 0 for holding in holdings),
+        "holes": sum(holding.holes or 0 for holding in holdings),
+        "problems": sum(len(holding.problems) for holding in holdings),
+    }
+
+
+def first(data: Path, rounds: int) -> dict[str, Any]:
+    """``check`` of the first ticker alone."""
+    return check(sorted((data / "1m").iterdir())[0], rounds)
+
+
+def train(data: Path, rounds: int) -> dict[str, Any]:
+    """Memory and seconds until the first step is done; the process ends there."""
+    import jax
+
+    from nextbar import Trainer
+    from nextbar.engine.engine import Engine
+
+    marks: dict[str, Any] = {}
+    began = time.perf_counter()
+    before = peak_mb()
+
+    class Enough(Exception):
+        """The first call is done."""
+
+    original = Engine.train_each
+
+    def once(self: Any, *args: Any, **kwargs: Any) -> Any:
+        steps = original(self, *args, **kwargs)
+        next(iter(steps))
+        raise Enough
+
+    Engine.train_each = once  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
+        trainer = Trainer(experiment(data, folder), show=False)
+        try:
+            trainer.train_and_evaluate()
+        except Enough:
+            marks["seconds to the first step"] = time.perf_counter() - began
+    device = sum(array.nbytes for array in jax.live_arrays())
+    return {**marks, "peak_mb": peak_mb(), "peak_mb before": before, "device_mb": device / 2**20}
+
+
+PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "read": read, "check": check, "first": first, "train": train
+}  # fmt: skip
+
+
+def in_process(part: str, data: Path, rounds: int) -> dict[str, Any]:
+    """The figures of a part in a process of its own."""
+    command = [sys.executable, __file__, "--one", part, "--data", str(data), "--rounds", str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tickers", type=int, default=4)
+    parser.add_argument("--bars", type=int, default=2_000_000, help="of each ticker")
+    parser.add_argument("--parts", default="read,check,first,train")
+    parser.add_argument("--formats", default="parquet,csv")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--data", type=Path, help="folder with a folder for each format; made there if need be")
+    parser.add_argument("--one", choices=PARTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        show(PARTS[options.one](options.data, options.rounds))
+        return
+    formats = options.formats.split(",")
+    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as temporary:
+        folder = options.data or Path(temporary)
+        make(folder, options.tickers, options.bars, [name for name in formats if not (folder / name).is_dir()])
+        figures = {
+            part: {name: in_process(part, folder / name, options.rounds) for name in formats}
+            for part in options.parts.split(",")
+        }
+        show({"tickers": options.tickers, "bars": options.bars, **figures, "hardware": hardware()})
+
+
+if __name__ == "__main__":
+    main()
