@@ -7,9 +7,14 @@ Files of one-minute bars are made up first, with sessions (every third ticker ea
 days in Chicago, 6.5 hours in New York), days off, and holes; or taken from ``--data``. Each part runs in processes of
 its own, reading with nextbar and with pyarrow alone in turn.
 
-- ``read``: bars a second from Parquet and CSV to checked ``Bars``, and of pyarrow's own reader to float64 columns
-- ``check``: seconds and most memory of ``nextbar data check``, of all tickers and of the first alone
-- ``train``: most memory of a training up to its first step, beside what the device is given, and seconds until then
+- ``read``: bars a second from Parquet and CSV to checked ``Bars``, of pyarrow's own reader to NumPy columns, and of a
+  second start, which maps what the first one kept
+- ``check``: seconds and most memory of ``nextbar data check`` of all tickers; ``first``: of the first alone
+- ``prepare``: most memory of the host from files to what a device is given, beside the bytes of that; without and with
+  kept series
+- ``train``: the same up to the first step of a training, whose device is here, and seconds until then
+
+Memory is what the process alone holds (anonymous pages): mapped files can be dropped at any time.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from common import hardware, peak_mb, show, spread
+from common import hardware, show, spread
 
 from nextbar.bars.zone import local_time
 
@@ -40,6 +46,28 @@ DAYS_OFF = 9
 """a year, at random"""
 HOLES, LONGEST = 40, 300
 """stretches of bars that are missing of a million, and the most bars of one"""
+
+
+class Memory:
+    """The most memory that this process holds alone beside what it held at first, in bytes; looked at all the time."""
+
+    def __init__(self) -> None:
+        self._before = self._most = self._now()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @property
+    def most(self) -> int:
+        return max(self._most, self._now()) - self._before
+
+    def _watch(self) -> None:
+        while True:
+            self._most = max(self._most, self._now())
+            time.sleep(0.005)
+
+    @staticmethod
+    def _now() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024
 
 
 def times_of(kind: int, bars: int, rng: np.random.Generator) -> np.ndarray:
@@ -121,6 +149,7 @@ def read(data: Path, rounds: int) -> dict[str, Any]:
     paths = sorted((data / "1m").iterdir())
     tickers = [path.name.split("_")[0] for path in paths]
     bars = 0
+    kept = tempfile.TemporaryDirectory(prefix="nextbar-many-bars-")
 
     def alone() -> None:
         for path in paths:
@@ -132,27 +161,38 @@ def read(data: Path, rounds: int) -> dict[str, Any]:
         nonlocal bars
         bars = sum(map(len, load_bars(data, tickers, ["1m"])))
 
-    seconds: dict[str, list[float]] = {"pyarrow": [], "nextbar": []}
-    for _ in range(rounds):
-        for name, run in (("pyarrow", alone), ("nextbar", ours)):
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
+    def again() -> None:
+        load_bars(data, tickers, ["1m"], log_dir=kept.name)
+
+    runs = {"pyarrow": alone, "nextbar": ours, "second start": again}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    processor: dict[str, list[float]] = {name: [] for name in runs}
+    with kept:
+        again()
+        for _ in range(rounds):
+            for name, run in runs.items():
+                began, used = time.perf_counter(), time.process_time()
+                run()
+                seconds[name].append(time.perf_counter() - began)
+                processor[name].append(time.process_time() - used)
     ratios = [ours / alone for ours, alone in zip(seconds["nextbar"], seconds["pyarrow"], strict=True)]
-    rates = {f"{name} bars a second": spread([bars / s for s in runs]) for name, runs in seconds.items()}
-    return {"bars": bars, **rates, "seconds over pyarrow's": spread(ratios), "peak_mb": peak_mb()}
+    return {
+        "bars": bars,
+        "bars a second": {name: spread([bars / s for s in taken]) for name, taken in seconds.items()},
+        "bars a second of a processor": {name: spread([bars / s for s in taken]) for name, taken in processor.items()},
+        "nextbar's seconds over pyarrow's": spread(ratios),
+    }
 
 
 def check(data: Path, rounds: int) -> dict[str, Any]:
     """Seconds and most memory of taking the inventory."""
     from nextbar.bars.inventory import take_inventory
 
-    before, began = peak_mb(), time.perf_counter()
+    memory, began = Memory(), time.perf_counter()
     holdings = take_inventory(data)
     return {
         "seconds": time.perf_counter() - began,
-        "peak_mb": peak_mb(),
-        "peak_mb before": before,
+        "most_mb": memory.most / 2**20,
         "bars": sum(holding.rows or 0 for holding in holdings),
         "holes": sum(holding.holes or 0 for holding in holdings),
         "problems": sum(len(holding.problems) for holding in holdings),
@@ -164,6 +204,32 @@ def first(data: Path, rounds: int) -> dict[str, Any]:
     return check(sorted((data / "1m").iterdir())[0], rounds)
 
 
+def prepare(data: Path, rounds: int) -> dict[str, Any]:
+    """Memory from files to the arrays for a device, of a first start and of a second one."""
+    import jax
+
+    from nextbar.bars.series import series_of
+    from nextbar.data.dataset import build_dataset
+
+    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
+        config = experiment(data, folder)
+        if rounds == 0:
+            series_of(config)
+        memory, began = Memory(), time.perf_counter()
+        dataset = build_dataset(config, series_of(config))
+        tape = dataset.tape()
+        seconds = time.perf_counter() - began
+    bars = sum(map(len, dataset.bars))
+    device = sum(array.nbytes for array in jax.tree.leaves(tape))
+    figures = {"bars": bars, "seconds": seconds, "bytes a bar": memory.most / bars, "of the device": device / bars}
+    return {**figures, "ratio": memory.most / device}
+
+
+def again(data: Path, rounds: int) -> dict[str, Any]:
+    """``prepare`` of a second start."""
+    return prepare(data, 0)
+
+
 def train(data: Path, rounds: int) -> dict[str, Any]:
     """Memory and seconds until the first step is done; the process ends there."""
     import jax
@@ -172,8 +238,7 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
     from nextbar.engine.engine import Engine
 
     marks: dict[str, Any] = {}
-    began = time.perf_counter()
-    before = peak_mb()
+    memory, began = Memory(), time.perf_counter()
 
     class Enough(Exception):
         """The first call is done."""
@@ -193,11 +258,11 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
         except Enough:
             marks["seconds to the first step"] = time.perf_counter() - began
     device = sum(array.nbytes for array in jax.live_arrays())
-    return {**marks, "peak_mb": peak_mb(), "peak_mb before": before, "device_mb": device / 2**20}
+    return {**marks, "most_mb": memory.most / 2**20, "device_mb": device / 2**20}
 
 
 PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    "read": read, "check": check, "first": first, "train": train
+    "read": read, "check": check, "first": first, "prepare": prepare, "again": again, "train": train
 }  # fmt: skip
 
 
@@ -215,7 +280,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickers", type=int, default=4)
     parser.add_argument("--bars", type=int, default=2_000_000, help="of each ticker")
-    parser.add_argument("--parts", default="read,check,first,train")
+    parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--formats", default="parquet,csv")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", type=Path, help="folder with a folder for each format; made there if need be")

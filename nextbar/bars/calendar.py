@@ -274,7 +274,8 @@ def _is_part_of_week(step: int) -> bool:
 def _between(tally: Tally, number_N: np.ndarray) -> np.ndarray:
     """int64 (N,): slots of a tally that lie between each bar's slot and that of the bar before it; 0 for the first."""
     between_N = np.zeros(len(number_N), np.int64)
-    between_N[1:] = np.maximum(tally.before(number_N[1:]) - tally.before(number_N[:-1] + 1), 0)
+    after = 1 + np.flatnonzero(number_N[1:] - number_N[:-1] > 1)  # few: elsewhere nothing lies between
+    between_N[after] = tally.before(number_N[after]) - tally.before(number_N[after - 1] + 1)
     return between_N
 
 

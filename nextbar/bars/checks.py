@@ -179,7 +179,7 @@ def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
 
 
 def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tuple[np.ndarray | slice, np.ndarray]:
-    """Order that sorts the rows with a good date, all of them where a slice, and their times without the repeated ones."""
+    """Order that sorts the rows with a good date, a slice where all stay as they are, and their times."""
     dates = read_dates(table.frame.iloc[:, at])
     for bad, reason in dates.mistakes:
         for p in problems.at(bad):

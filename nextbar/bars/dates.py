@@ -58,7 +58,9 @@ def read_dates(column: pd.Series) -> Dates:
     numbers of eight digits that are all calendar days (20240131) are days.
     """
     dates, micros = _read(column)
-    dates.refuse(dates.seconds_N * 1_000_000 != micros, "has a fraction of a second; it should be the time the bar opens")
+    dates.refuse(
+        dates.seconds_N * 1_000_000 != micros, "has a fraction of a second; it should be the time the bar opens"
+    )
     return dates
 
 
@@ -115,7 +117,7 @@ def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
 
 
 def _plain_iso(text: pd.Series) -> tuple[np.ndarray, bool] | None:
-    """Microseconds of texts that Arrow itself takes for ISO 8601, and whether they are local: none or all have a zone."""
+    """Microseconds of texts that Arrow itself takes for ISO 8601, and whether none has a zone; else all have."""
     array = pa.array(text, pa.string(), from_pandas=True)
     for zone in ("UTC", None):
         with suppress(pa.ArrowInvalid):

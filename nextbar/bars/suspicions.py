@@ -138,7 +138,7 @@ def _repeated(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator
 
 
 def _any_twice(bar_N: np.ndarray) -> bool:
-    """Whether two stretches of ``BLOCK`` bars may be the same, which sorting alone tells; hashes of hashes, doubled up."""
+    """Whether two stretches of ``BLOCK`` bars may be the same, by hashes of hashes; sorting alone tells."""
     block_N, length = bar_N, 1
     while length < BLOCK:
         further = min(length, BLOCK - length)

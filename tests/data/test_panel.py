@@ -28,7 +28,7 @@ def test_rows_of_each_series_are_joined_and_found_again() -> None:
     np.testing.assert_array_equal(joined, [1, 4, 5])
     np.testing.assert_array_equal(PANEL.within(joined, 0), [1, 4])
     np.testing.assert_array_equal(PANEL.within(joined, 1), [0])
-    assert PANEL.join([np.empty(0, np.int64)] * 2).dtype == np.int64
+    assert PANEL.join([np.empty(0, np.int64)] * 2).dtype == np.int32
 
 
 def test_outcomes_are_the_next_closes() -> None:
