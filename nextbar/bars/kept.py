@@ -111,20 +111,20 @@ def _text(value: Any) -> str:
 
 
 def _laid_out(series: CheckedColumns, key: dict[str, str]) -> Iterator[bytes | memoryview]:
-    """A line that says what follows, then the arrays, 8 bytes a number."""
+    """A line with the hash of all that comes after it and with what that is, then the arrays, 8 bytes a number."""
     ahead = series.ahead
     arrays = [series.time_N, *series.columns.values(), *([ahead.time_N, *ahead.columns.values()] if ahead else [])]
     head = {
         "key": key,
-        "digest": _digest(arrays),
         "bars": len(series.time_N),
         "columns": [*series.columns],
         "ahead": len(ahead) if ahead else 0,
         "columns_ahead": [*ahead.columns] if ahead else [],
         "notices": series.notices,
     }
-    line = json.dumps(head).encode()
-    yield line + b" " * (-len(line) % 8 + 7) + b"\n"
+    text = json.dumps(head).encode()
+    text += b" " * ((-len(text) - 2) % 8) + b"\n"
+    yield _digest(text, arrays).encode() + b" " + text
     yield from map(_bytes, arrays)
 
 
@@ -137,15 +137,15 @@ def _load(place: Path, key: dict[str, str]) -> CheckedColumns | None:
     if not place.is_file():
         return None
     with place.open("rb") as file:
-        line = file.readline(_LONGEST)
+        digest, _, text = file.readline(_LONGEST).partition(b" ")
     with suppress(ValueError, KeyError, TypeError):
-        head = json_object(line)
+        head = json_object(text)
         if head["key"] != key:
             return None
         n, names, n_ahead, names_ahead = (head[name] for name in ("bars", "columns", "ahead", "columns_ahead"))
         sizes = [n] * (1 + len(names)) + [n_ahead] * (1 + len(names_ahead))
-        number_X = np.asarray(np.memmap(place, np.int64, "r", len(line)))
-        if len(number_X) != sum(sizes) or _digest([number_X]) != head["digest"]:
+        number_X = np.asarray(np.memmap(place, np.int64, "r", len(digest) + 1 + len(text)))
+        if len(number_X) != sum(sizes) or _digest(text, [number_X]).encode() != digest:
             return None
         time_N, *rest = np.split(number_X, np.cumsum(sizes[:-1]))
         values = [part.view(np.float64) for part in rest]
@@ -155,8 +155,8 @@ def _load(place: Path, key: dict[str, str]) -> CheckedColumns | None:
     return None
 
 
-def _digest(arrays: Sequence[np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(text: bytes, arrays: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256(text)
     for array in arrays:
         digest.update(_bytes(array))
     return digest.hexdigest()

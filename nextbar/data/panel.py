@@ -60,7 +60,7 @@ class Panel:
         """(R, ...): values of the bars of each series, one after the other."""
         return self.end_to_end(values(b) for b in self.bars)
 
-    def end_to_end(self, parts: Iterable[np.ndarray], dtype: DTypeLike = None) -> np.ndarray:
+    def end_to_end(self, parts: Iterable[np.ndarray], dtype: DTypeLike | None = None) -> np.ndarray:
         """(R, ...): the part of each series, one after the other; of those that an iterator makes, one at a time.
 
         Their type is that of the first where none is given.
@@ -73,7 +73,7 @@ class Panel:
         assert whole is not None  # there is no panel without series
         return whole
 
-    def per_series(self, value_S: Sequence[int]) -> np.ndarray:
+    def per_series(self, value_S: Sequence[int] | np.ndarray) -> np.ndarray:
         """(R,): one value of each series, for all its rows."""
         return np.repeat(np.asarray(value_S), [len(b) for b in self.bars])
 

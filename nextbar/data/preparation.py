@@ -99,7 +99,7 @@ class Preparation:
         yield from enumerate(singles, 2 * n + spec.spans_time)
 
     def _chains(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
-        """Position of the next open slot after each bar, int32 (R,), and the slots one after the other, int32 (S, Z)."""
+        """Position of the next open slot after each bar, int32 (R,), and all slots, int32 (S, Z); see ``Tape``."""
         slots: list[np.ndarray] = []
 
         def ranks() -> Iterator[np.ndarray]:
