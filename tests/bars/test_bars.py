@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builders import make_bars
 from bar_files import START, bars_table, load, write
+from builders import make_bars
 from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars, fingerprint, is_bars, list_series, load_bars, table_bars
