@@ -227,13 +227,14 @@ class Calendar:
     def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
         number_N = self._slots.number(time_N)
+        off_grid = int((self._slots.begin(number_N) != time_N).sum())
         first, last = number_N[:1], number_N[-1:]
         number_N = number_N[np.diff(number_N, prepend=first - 1) > 0]
         is_open = np.zeros(self._slots.cycle, bool)
         is_open[list(self.open_slots)] = True
         in_open = int(is_open[self._slots.place(number_N) % self._slots.cycle].sum())
         expected = int((self._open.before(last + 1) - self._open.before(first))[0])
-        return expected - in_open + len(number_N) - in_open + self._off_grid(time_N)
+        return expected - in_open + len(number_N) - in_open + off_grid
 
     def _off_grid(self, time_N: np.ndarray) -> int:
         """Bars that do not open exactly when their slot does."""

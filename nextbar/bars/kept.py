@@ -67,8 +67,9 @@ def kept(folder: Path, path: Path, of: Sequence[Any], read: Callable[[], Checked
         DataError: what ``read`` raises.
     """
     extension = extension_of(path.name)
-    if extension is None or not READERS[extension].__module__.startswith("nextbar.bars."):
-        return read()  # nobody knows when a reader from elsewhere is another
+    own = extension is not None and READERS[extension].__module__.startswith("nextbar.bars.")
+    if not (own and path.is_file()):
+        return read()  # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
     place = folder / hashlib.sha256(_text([str(path.absolute()), *of]).encode()).hexdigest()[:24]
     try:
         key = {"file": _content(path), "reader": _reader()}

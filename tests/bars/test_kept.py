@@ -150,6 +150,9 @@ def test_dates_to_come_readers_from_elsewhere_and_folders_that_cannot_be_written
     assert (late.times, read.times) == (2, 4) and not (tmp_path / "k").exists()
     with pytest.raises(DataError, match="cannot be read"):
         kept(tmp_path / "k", tmp_path / "none_1h.csv", [NEEDS], Reader(tmp_path / "none_1h.csv"))
+    os.mkfifo(tmp_path / "pipe_1h.csv")
+    with pytest.raises(DataError, match="it is a pipe"):  # and is not waited for
+        kept(tmp_path / "k", tmp_path / "pipe_1h.csv", [NEEDS], Reader(tmp_path / "pipe_1h.csv"))
 
 
 def test_only_large_files_are_kept_beside_the_runs_or_where_one_says(
