@@ -48,6 +48,7 @@ def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
     dialect = Dialect.of(lines)
     header = next((line for before, line in lines if before == dialect.skipped), "")
     _refuse_others(text, header, source)
+    del text  # as large as the file
     names = _names(header, dialect.separator, source) if dialect.names == 1 else None
     frame = _parsed(data, dialect, header, source, as_text=decimal == ",")
     if names is None:

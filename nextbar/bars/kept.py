@@ -31,7 +31,7 @@ VARIABLE = "NEXTBAR_KEPT_BARS"
 """environment variable: folder that series are kept in, instead of the one beside the runs; empty: none are kept"""
 FOLDER = ".bars"
 """in the folder of the runs"""
-SMALLEST = 2**26
+SMALLEST = 2**25
 """bytes that the files of an experiment have together, from which on they are kept; fewer are soon read"""
 _LONGEST = 2**20
 """bytes of the line before the arrays"""
@@ -95,13 +95,13 @@ def _content(path: Path) -> str:
 
 def _reader() -> str:
     """Hash of all that decides what is read from given bytes: code, libraries, layouts that were added, bounds."""
-    versions = [version(name) for name in _LIBRARIES]
-    return hashlib.sha256(_text([_code(), versions, LAYOUTS, UNNAMED, largest()]).encode()).hexdigest()
+    return hashlib.sha256(_text([_code(), LAYOUTS, UNNAMED, largest()]).encode()).hexdigest()
 
 
 @cache
 def _code() -> str:
-    digest = hashlib.sha256()
+    """Hash of the modules here, and of the versions of what they call."""
+    digest = hashlib.sha256(_text([version(name) for name in _LIBRARIES]).encode())
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.read_bytes())
     return digest.hexdigest()
