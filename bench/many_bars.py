@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -205,16 +206,16 @@ def first(data: Path, rounds: int) -> dict[str, Any]:
 
 
 def prepare(data: Path, rounds: int) -> dict[str, Any]:
-    """Memory from files to the arrays for a device, of a first start and of a second one."""
+    """Memory from files to the arrays for a device."""
     import jax
 
     from nextbar.bars.series import series_of
     from nextbar.data.dataset import build_dataset
+    from nextbar.machine.compilation import bound_arenas
 
     with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
         config = experiment(data, folder)
-        if rounds == 0:
-            series_of(config)
+        bound_arenas()  # as a training does
         memory, began = Memory(), time.perf_counter()
         dataset = build_dataset(config, series_of(config))
         tape = dataset.tape()
@@ -226,8 +227,10 @@ def prepare(data: Path, rounds: int) -> dict[str, Any]:
 
 
 def again(data: Path, rounds: int) -> dict[str, Any]:
-    """``prepare`` of a second start."""
-    return prepare(data, 0)
+    """``prepare`` of a second start, where a first one has kept the series."""
+    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
+        os.environ["NEXTBAR_KEPT_BARS"] = folder
+        return [in_process("prepare", data, rounds) for _ in range(2)][1]
 
 
 def train(data: Path, rounds: int) -> dict[str, Any]:
