@@ -93,8 +93,10 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
     n = len(time) - int(ahead_N[order].sum())
-    bars = {name: np.array(values[order][:n]) for name, values in columns.items()}  # no part of the frame any more
-    ahead = RowsAhead.of(time[n:], {name: values[order][n:] for name, values in columns.items()})
+    bars, rest = (  # copies, no part of the frame any more
+        {name: np.array(values[order][part]) for name, values in columns.items()} for part in (slice(n), slice(n, None))
+    )
+    ahead = RowsAhead.of(time[n:], rest)
     return problems, CheckedColumns(time[:n], bars, tuple(notices), ahead if len(ahead) else None)
 
 
@@ -171,7 +173,8 @@ def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
     prices = {name: columns[name] for name in PRICES if name in columns}
     for edge, word, beyond in (("high", "below", np.less), ("low", "above", np.greater)):
         others = [name for name in prices if name != edge and (edge, name) != ("low", "high")]
-        bad = reduce(np.logical_or, (beyond(prices[edge], prices[name]) for name in others))
+        none_N = np.zeros(len(prices[edge]), bool)
+        bad = reduce(np.logical_or, (beyond(prices[edge], prices[name]) for name in others), none_N)
         for p in problems.at(bad):
             value = prices[edge][p]
             beaten = [f"{name} {prices[name][p]}" for name in others if beyond(value, prices[name][p])]
