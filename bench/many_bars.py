@@ -50,7 +50,7 @@ HOLES, LONGEST = 40, 300
 
 
 class Memory:
-    """The most memory that this process holds alone beside what it held at first, in bytes; looked at all the time."""
+    """The most memory that this process holds alone beside what it held at first, in bytes; looked at 50 times a second."""
 
     def __init__(self) -> None:
         self._before = self._most = self._now()
@@ -63,7 +63,7 @@ class Memory:
     def _watch(self) -> None:
         while True:
             self._most = max(self._most, self._now())
-            time.sleep(0.005)
+            time.sleep(0.02)
 
     @staticmethod
     def _now() -> int:
@@ -216,14 +216,14 @@ def prepare(data: Path, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
         config = experiment(data, folder)
         bound_arenas()  # as a training does
-        memory, began = Memory(), time.perf_counter()
+        memory, began, used = Memory(), time.perf_counter(), time.process_time()
         dataset = build_dataset(config, series_of(config))
         tape = dataset.tape()
-        seconds = time.perf_counter() - began
+        seconds = {"seconds": time.perf_counter() - began, "of the processor": time.process_time() - used}
     bars = sum(map(len, dataset.bars))
     device = sum(array.nbytes for array in jax.tree.leaves(tape))
-    figures = {"bars": bars, "seconds": seconds, "bytes a bar": memory.most / bars, "of the device": device / bars}
-    return {**figures, "ratio": memory.most / device}
+    figures = {"bytes a bar": memory.most / bars, "of the device": device / bars, "ratio": memory.most / device}
+    return {"bars": bars, **seconds, **figures}
 
 
 def again(data: Path, rounds: int) -> dict[str, Any]:
@@ -240,8 +240,8 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
     from nextbar import Trainer
     from nextbar.engine.engine import Engine
 
-    marks: dict[str, Any] = {}
-    memory, began = Memory(), time.perf_counter()
+    marks: dict[str, float] = {}
+    memory, began, used = Memory(), time.perf_counter(), time.process_time()
 
     class Enough(Exception):
         """The first call is done."""
@@ -257,7 +257,7 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
         try:
             trainer.train_and_evaluate()
         except Enough:
-            marks["seconds to the first step"] = time.perf_counter() - began
+            marks = {"seconds": time.perf_counter() - began, "of the processor": time.process_time() - used}
     device = sum(array.nbytes for array in jax.live_arrays())
     return {**marks, "most_mb": memory.most / 2**20, "device_mb": device / 2**20}
 
