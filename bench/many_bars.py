@@ -50,7 +50,7 @@ HOLES, LONGEST = 40, 300
 
 
 class Memory:
-    """The most memory that this process holds alone beside what it held at first, in bytes; looked at 50 times a second."""
+    """The most memory that this process holds alone beside what it held at first, in bytes; seen 50 times a second."""
 
     def __init__(self) -> None:
         self._before = self._most = self._now()
