@@ -46,7 +46,7 @@ def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
         paths: the files of one experiment.
     """
     named = os.environ.get(VARIABLE)
-    if named == "" or sum(path.stat().st_size for path in paths if path.is_file()) < SMALLEST:
+    if named == "" or sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) < SMALLEST:
         return None
     return Path(log_dir) / FOLDER if named is None else Path(named)
 
@@ -68,7 +68,7 @@ def kept(folder: Path, path: Path, of: Sequence[Any], read: Callable[[], Checked
     """
     extension = extension_of(path.name)
     own = extension is not None and READERS[extension].__module__.startswith("nextbar.bars.")
-    if not (own and path.is_file()):
+    if not (own and os.path.isfile(path)):
         return read()  # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
     place = folder / hashlib.sha256(_text([str(path.absolute()), *of]).encode()).hexdigest()[:24]
     try:
@@ -135,7 +135,7 @@ def _load(place: Path, key: dict[str, str]) -> CheckedColumns | None:
     Raises:
         OSError: it cannot be read.
     """
-    if not place.is_file():
+    if not os.path.isfile(place):
         return None
     with place.open("rb") as file:
         digest, _, text = file.readline(_LONGEST).partition(b" ")
