@@ -101,4 +101,4 @@ $(VENV)/installed-mutants: $(VENV)/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

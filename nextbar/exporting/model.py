@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,18 @@ from nextbar.model.heads import LOG_SCALES
 from nextbar.model.layers import sinusoidal_encoding
 from nextbar.types import Array
 
-LAW = ("location", "log_scale", "df", "skew")
-"""output layers of a law, in the order of their numbers in a start"""
 NORMAL = 1e7
 """degrees of freedom from which a Student-t is normal, to seven digits"""
+
+LAW: dict[str, Callable[[Array, Array], Array]] = {
+    "location": lambda raw, unit: raw * unit,
+    "log_scale": lambda raw, unit: np.exp(np.clip(raw, *LOG_SCALES)) * unit,
+    "df": lambda raw, unit: MIN_DF + np.logaddexp(0.0, raw),
+    "skew": lambda raw, unit: MAX_SKEW * np.tanh(raw),
+}
+"""output layers of a law, and what is read off them, in the order of their numbers in a start"""
+ABSENT = {"log_scale": 1.0, "df": NORMAL, "skew": 0.0}
+"""what is read where a head has no such layer"""
 
 
 def record_model(p: Recording, config: ModelConfig, spec: WindowSpec, params: Any) -> None:
@@ -30,7 +39,7 @@ def record_model(p: Recording, config: ModelConfig, spec: WindowSpec, params: An
         spec: its windows.
         params: its parameters, nested dicts of arrays.
     """
-    layers = p.layers(params)
+    layers = p.layers({name: layer for name, layer in params.items() if name != "head"})
     x = p.given("x")
     if config.fe_blocks == 0:
         x = _dense(x, layers["extract"])
@@ -134,17 +143,9 @@ def _read(p: Recording, vector: Array, spec: WindowSpec, head: Any) -> None:
     if spec.edges is not None:
         p.call("shares", _softmax(numbers))
         return
-    unit = p.given("unit")
-    location, *others = (numbers[:, i] for i in range(len(names)))
-    scale, df, skew = np.ones(spec.horizon), np.full(spec.horizon, NORMAL), np.zeros(spec.horizon)
+    raw, unit = {name: numbers[:, i] for i, name in enumerate(names)}, p.given("unit")
     law = [
-        location * unit,
-        *(p.constant(f"law.{name}", a) for name, a in (("scale", scale), ("df", df), ("skew", skew))),
+        read(raw[name], unit) if name in raw else p.constant(f"absent.{name}", np.full(spec.horizon, ABSENT[name]))
+        for name, read in LAW.items()
     ]
-    read = (
-        lambda raw: np.exp(np.clip(raw, *LOG_SCALES)) * unit,
-        lambda raw: MIN_DF + np.logaddexp(0.0, raw),
-        lambda raw: MAX_SKEW * np.tanh(raw),
-    )
-    law[1 : len(names)] = [function(raw) for function, raw in zip(read, others, strict=False)]
     p.call("law", stack(law))
