@@ -69,6 +69,7 @@ class Preparation:
         chains = [f.calendar.chain(b.time_N, spec.horizon) for b, f in zip(bars, fits, strict=True)]
         start_RHX, regressors_RK = self._start(bars, fits)
         return Tape(
+            stride=np.int32(1),
             rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain, channels_RC], axis=1)),
             close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
