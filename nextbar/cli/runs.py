@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.errors import RunError
-from nextbar.tables import plain_table, print_whole, stdout
+from nextbar.tables import byte_size, plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,6 +33,9 @@ from nextbar.errors import ConfigError, short
 FOLLOWS = {"max_seq_len": "seq_len", "output_mode": "output_mode"}
 """fields of the model that are those of the data set where they are not given"""
 
+PLACES = ("log_dir", "experiment_name", "dataset_config.datapath", "max_device_bytes")
+"""fields that say where things lie; they change no result"""
+
 
 @checked
 class ExperimentConfig(Checked):
@@ -192,7 +195,9 @@ class ExperimentConfig(Checked):
         """Hex SHA-256 of all that decides the result: not ``log_dir``, ``experiment_name``, ``datapath``,
         ``max_device_bytes``."""
         data = self.to_dict()
-        del data["log_dir"], data["experiment_name"], data["dataset_config"]["datapath"], data["max_device_bytes"]
+        for name in PLACES:
+            section, _, leaf = name.rpartition(".")
+            del (data[section] if section else data)[leaf]
         data["dataset_config"]["resolution"] = list(self.dataset_config.resolutions)
         text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,8 @@
-"""Where compiled code has its bars from: the whole tape on the device or, where that does not fit, call by call an
-excerpt of one on the host, copied while the call before computes."""
+"""Where compiled code has its bars from: the device, or call by call the host.
+
+The whole tape lies on the device or, where that has no room, on the host; then each call gets an excerpt, which is cut
+and copied while the call before computes.
+"""
 
 from __future__ import annotations
 
