@@ -90,7 +90,7 @@ class Excerpts:
         if not self.most_steps(least):
             raise ConfigError(
                 f"max_device_bytes: bars may take {self.most:,} bytes of the device, should be at least "
-                f"{AT_ONCE * self.bytes(least):,}, {AT_ONCE} times those of the {least} windows that are computed at "
+                f"{AT_ONCE * self.size(least):,}, {AT_ONCE} times those of the {least} windows that are computed at "
                 "once, since the next ones are copied meanwhile; or use a smaller batch_size"
             )
         return program.in_shorter_calls(self.most_steps(step), steps)
@@ -99,8 +99,8 @@ class Excerpts:
         """Steps that a call may have; 0: there is no room for one."""
         return max(0, self.most // AT_ONCE - self._sizes[0]) // (batch * self._sizes[1])
 
-    def bytes(self, windows: int) -> int:
-        """Size of an excerpt."""
+    def size(self, windows: int) -> int:
+        """Bytes of an excerpt."""
         same, each = self._sizes
         return same + windows * each
 

@@ -76,7 +76,7 @@ def announce_bars(engine: Engine) -> None:
     """Log how much stays on the host, where the device does not have all bars."""
     if isinstance(engine.tapes, Excerpts):
         windows = len(engine.configs) * engine.program.batch_size * engine.program.steps_a_call
-        whole, each = byte_size(tape_bytes(engine.tape)), byte_size(engine.tapes.bytes(windows))
+        whole, each = byte_size(tape_bytes(engine.tape)), byte_size(engine.tapes.size(windows))
         get_logger().info("bars: %s stay on the host; %s a call", whole, each)
 
 

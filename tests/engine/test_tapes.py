@@ -117,7 +117,7 @@ def test_fewer_members_have_longer_calls() -> None:
     """As after some of them have ended; the bars are taken over as they are."""
     former = engine(1, least(1))
     assert isinstance(former.tapes, Excerpts)
-    room = replace(former.tapes, most=2 * former.tapes.bytes(6 * former.program.batch_size))
+    room = replace(former.tapes, most=2 * former.tapes.size(6 * former.program.batch_size))
     steps = []
     for members in (1, 2, 3):
         taken = Engine([make_config(**FIELDS, seed=i) for i in range(members)], dataset(), room)
