@@ -42,6 +42,7 @@ def excerpt(tape: Tape, origin_N: np.ndarray, spec: WindowSpec, ahead: int) -> T
         regressors_RK=tape.regressors_RK[origin_N],
         ahead_RHA=tape.ahead_RHA[origin_N],
         range_RH=tape.range_RH[origin_N],
+        contexts=tuple(context.cut(origin_N, origins_in(n, spec, ahead), spec) for context in tape.contexts),
     )
 
 

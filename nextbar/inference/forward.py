@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from nextbar.config import ExperimentConfig
+from nextbar.data.contexts import ContextTape
 from nextbar.data.excerpt import excerpt, origins_in
 from nextbar.data.scaling import NormMode, mode_number, modes
 from nextbar.data.spreads import SpreadScale
@@ -158,6 +159,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         regressors_RK=np.zeros((spec.seq_len, spec.regressors), np.float32),
         ahead_RHA=np.zeros((spec.seq_len, spec.horizon, spec.ahead_width), np.float32),
         range_RH=np.zeros((spec.seq_len, 0), np.float32),
+        contexts=(ContextTape.blank(spec.seq_len, spec),) * len(spec.contexts),
     )
     tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
 

@@ -22,7 +22,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "law": {
         "output_mode": "distribution", "tail": "student_t", "target": "log_return", "features": "returns", "horizon": 3,
         "time_feature": "span", "range_loss": 1.0, "norm_mode": "global_meanstd",
-        "indicators": ["rsi", "event"], "known_ahead": ["event"],
+        "indicators": ["rsi", "event"], "known_ahead": ["event"], "context_resolutions": ["1w"], "context_len": 2,
     },
     "bins": {"output_mode": "discrete_grid", "discrete_grid_levels": [-1.0, 0.0, 1.0], "indicators": ["bb_upper"]},
     "change": {"horizon": 2, "features": "ohlc"},
@@ -60,9 +60,9 @@ def test_windows_of_an_excerpt_are_those_of_the_tape(name: str) -> None:
     part = excerpt(tape, rows, spec, spec.horizon)
     wanted = GATHER(tape, rows, weight, MODES[0], spec)
     found = GATHER(part, origins_in(SOME, spec, spec.horizon), weight, MODES[0], spec)
-    for field, one, other in zip(wanted._fields, wanted, found, strict=True):
-        np.testing.assert_array_equal(one, other, err_msg=field)
-    assert np.ptp(wanted.y_BH) > 0
+    for (path, one), other in zip(jax.tree.leaves_with_path(wanted), jax.tree.leaves(found), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=str(path))
+    assert np.ptp(wanted.y_BH) > 0 and all(known.any() for _, known in wanted.contexts)
 
 
 @pytest.mark.parametrize("ahead", [0, 3])
