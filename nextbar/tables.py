@@ -113,6 +113,15 @@ def rounded(value: float | None) -> str:
     return "" if value is None else f"{value:.5g}"
 
 
+def byte_size(size: float) -> str:
+    """Bytes in the largest unit that they fill."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
 def stdout() -> Console:
     """The console on standard output, for what a command answers."""
     from nextbar.terminal import SafeConsole

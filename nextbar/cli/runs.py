@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.errors import RunError
-from nextbar.tables import plain_table, print_whole, stdout
+from nextbar.tables import byte_size, plain_table, print_whole, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,15 +77,6 @@ def _table(infos: list[RunInfo], folder: Path, marks: Mapping[Path, str]) -> Tab
         skill = "" if info.skill is None else f"{info.skill:+.4f}"
         mark = marks.get(info.path, "")
         cells = [experiment, info.path.name, status, epochs, best_epoch, info.output_mode, skill]
-        cells += [_size(info.bytes), mark]
+        cells += [byte_size(info.bytes), mark]
         table.add_row(*map(Text, cells), style="red" if info.problem else "bold" if "*" in mark else None)
     return table
-
-
-def _size(size: float) -> str:
-    """Bytes in the largest unit that they fill."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -33,6 +33,9 @@ from nextbar.errors import ConfigError, short
 FOLLOWS = {"max_seq_len": "seq_len", "output_mode": "output_mode"}
 """fields of the model that are those of the data set where they are not given"""
 
+PLACES = ("log_dir", "experiment_name", "dataset_config.datapath", "max_device_bytes")
+"""fields that say where things lie; they change no result"""
+
 
 @checked
 class ExperimentConfig(Checked):
@@ -84,6 +87,9 @@ class ExperimentConfig(Checked):
     final_fit: Flag = False
     """Train anew on training and validation, for as many epochs as validation chose; that fit is scored on test and
     forecasts."""
+    max_device_bytes: Natural = 0
+    """Most bytes of bars on the device; where they are more, they stay on the host, each call of the compiled code gets
+    those of its windows, and the result is the same; 0: half of the device's free memory, where that is known."""
 
     @property
     def scored_tickers(self) -> tuple[str, ...]:
@@ -186,9 +192,12 @@ class ExperimentConfig(Checked):
         write_yaml(path, self.to_dict())
 
     def digest(self) -> str:
-        """Hex SHA-256 of all that decides the result: not ``log_dir``, ``experiment_name``, ``datapath``."""
+        """Hex SHA-256 of all that decides the result: not ``log_dir``, ``experiment_name``, ``datapath``,
+        ``max_device_bytes``."""
         data = self.to_dict()
-        del data["log_dir"], data["experiment_name"], data["dataset_config"]["datapath"]
+        for name in PLACES:
+            section, _, leaf = name.rpartition(".")
+            del (data[section] if section else data)[leaf]
         data["dataset_config"]["resolution"] = list(self.dataset_config.resolutions)
         text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -75,18 +75,16 @@ class ContextTape(NamedTuple):
             np.zeros(rows, np.int32),
         )
 
-    def cut(self, origin_B: np.ndarray, spec: WindowSpec) -> ContextTape:
-        """That of the windows that end at the origins alone, each a series of L bars; on the host."""
-        size, length = len(origin_B), spec.seq_len
+    def cut(self, origin_B: np.ndarray, own_B: np.ndarray, spec: WindowSpec) -> ContextTape:
+        """That of the windows that end at the origins alone, on an excerpt where they end at rows ``own_B``; on the
+        host."""
         row_BJ = self.last_R[origin_B][:, None] + np.arange(1 - spec.context_len, 1)
-        age_BJ = origin_B[:, None] - self.closed_U[row_BJ]
-        closed_BJ = (np.arange(1, size + 1) * length - 1)[:, None] - age_BJ
-        last_B = np.arange(1, size + 1) * spec.context_len - 1
+        closed_BJ = own_B[:, None] - (origin_B[:, None] - self.closed_U[row_BJ])
         return ContextTape(
             self.rows_UX[row_BJ.reshape(-1)],
             closed_BJ.reshape(-1).astype(np.int32),
-            np.repeat(last_B, length).astype(np.int32),
-            np.repeat(self.known_R[origin_B], length),
+            np.arange(1, len(origin_B) + 1, dtype=np.int32) * spec.context_len - 1,
+            self.known_R[origin_B],
         )
 
     def beside_R(self) -> np.ndarray:
@@ -152,7 +150,7 @@ def closed_bars(bars: Bars, calendar: Calendar, resolution: str, spec: WindowSpe
     return ClosedBars(rows_UX[kept_M], closed_U, until_N, known_N)
 
 
-def context_of(context: ContextTape, origin_B: Array, terms: Terms, spec: WindowSpec) -> Context:
+def context_of(context: ContextTape, origin_B: Array, entry_B: Array, terms: Terms, spec: WindowSpec) -> Context:
     """The context of the windows that end at the origins, inside compiled code.
 
     Prices, volume and trades go through the maps of their window, so they are told in its terms. Returns are told in
@@ -166,11 +164,11 @@ def context_of(context: ContextTape, origin_B: Array, terms: Terms, spec: Window
     n = len(columns)
 
     def last(array_U: Array) -> Array:
-        first_B = context.last_R[origin_B] - (size - 1)
+        first_B = context.last_R[entry_B] - (size - 1)
         return jax.vmap(lambda first: jax.lax.dynamic_slice_in_dim(array_U, first, size))(first_B)
 
     rows_BJX = last(context.rows_UX)
-    known_BJ = jnp.arange(size)[None] >= size - context.known_R[origin_B][:, None]
+    known_BJ = jnp.arange(size)[None] >= size - context.known_R[entry_B][:, None]
     bars_BJ = jnp.where(known_BJ, rows_BJX[..., -1], 1.0)
     pair = Pair(rows_BJX[..., :n], rows_BJX[..., n : 2 * n])
     prices = n - len(spec.volumes)

@@ -63,6 +63,7 @@ class Preparation:
         rank_R, chain_SZ = self._chains(panel, fits)
         start_RHX, regressors_RK = self._start(panel, fits)
         return Tape(
+            stride=np.int32(1),
             rows_RX=self._rows(panel, fits),
             close_R2=panel.per_bar(lambda b: np.stack(Pair.split(b.columns["close"]), axis=1)),
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),

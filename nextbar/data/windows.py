@@ -19,8 +19,11 @@ from nextbar.types import Array, Batch
 
 
 class Tape(NamedTuple):
-    """All bars of all series, end to end, on the device."""
+    """All bars of all series, end to end, on the device; or an excerpt, see ``excerpt``."""
 
+    stride: Array
+    """rows from one origin to the next, int32: 1 where each row may be one. Of what is asked at origins alone
+    (bins, series, starts, ...) there is an entry for each of those"""
     rows_RX: Array
     """high parts of the columns, low parts, the share of the training span (``time_feature`` span), other
     indicators, ages of covariates; float32"""
@@ -65,11 +68,12 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     import jax.numpy as jnp
 
     n = len(spec.columns)
+    entry_B = origin_B // tape.stride
     rows_BLX = _slices(tape.rows_RX, origin_B - spec.seq_len + 1, spec.seq_len)
     pair = Pair(rows_BLX[..., :n], rows_BLX[..., n : 2 * n])
     single_BLE = rows_BLX[..., 2 * n + spec.spans_time :]
     time_BL = rows_BLX[..., 2 * n] if spec.spans_time else _positions(rows_BLX)
-    series_B = tape.series_R[origin_B]
+    series_B = tape.series_R[entry_B]
 
     scaled, scales, references, deviation_BG = _normalise(tape, pair, series_B, norm_mode, spec)
     close = spec.own_prices - 1
@@ -93,7 +97,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         deviation_BG = [moved_B, *deviation_BG[1:]]
     tokens_BG, spread_BG = _spreads(tape.spreads, groups, deviation_BG, series_B, spec)
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
-    start_BHX, regressors_BK = _start(tape, origin_B, unit_B, last, spec)
+    start_BHX, regressors_BK = _start(tape, entry_B, unit_B, last, spec)
     terms = Terms(scales, references, deviation_B)
     return Batch(
         x_BLF=jnp.concatenate([*groups, *times, *indicators], axis=-1),
@@ -102,33 +106,33 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         tokens_BG=tokens_BG,
         spread_BG=spread_BG,
         clock_BHC=_clock(tape, origin_B, series_B, spec),
-        ahead_BHA=tape.ahead_RHA[origin_B],
+        ahead_BHA=tape.ahead_RHA[entry_B],
         start_BHX=start_BHX,
         regressors_BK=regressors_BK,
-        range_BH=tape.range_RH[origin_B],
-        y_BH=_labels(tape, origin_B, last, unit_B, spec),
+        range_BH=tape.range_RH[entry_B],
+        y_BH=_labels(tape, origin_B, entry_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,
-        contexts=tuple(context_of(context, origin_B, terms, spec) for context in tape.contexts),
+        contexts=tuple(context_of(context, origin_B, entry_B, terms, spec) for context in tape.contexts),
     )
 
 
-def _labels(tape: Tape, origin_B: Array, last: Pair, unit_B: Array, spec: WindowSpec) -> Array:
+def _labels(tape: Tape, origin_B: Array, entry_B: Array, last: Pair, unit_B: Array, spec: WindowSpec) -> Array:
     """Labels of the batch: bins, or changes in units."""
     if spec.edges is not None:
-        return tape.bin_RH[origin_B]
+        return tape.bin_RH[entry_B]
     future = _slices(tape.close_R2, origin_B + 1, spec.horizon)
     return label(last, Pair(future[..., 0], future[..., 1]), unit_B, spec.target)
 
 
-def _start(tape: Tape, origin_B: Array, unit_B: Array, last: Pair, spec: WindowSpec) -> tuple[Array, Array]:
+def _start(tape: Tape, entry_B: Array, unit_B: Array, last: Pair, spec: WindowSpec) -> tuple[Array, Array]:
     """(B, H, X): where an untrained model starts, in units of the label; (B, K): what that comes from, for the head.
 
     A law's log scale in those units is among the latter.
     """
     import jax.numpy as jnp
 
-    start_BHX, regressors_BK = tape.start_RHX[origin_B], tape.regressors_RK[origin_B]
+    start_BHX, regressors_BK = tape.start_RHX[entry_B], tape.regressors_RK[entry_B]
     if not spec.start_width or spec.edges is not None:
         return start_BHX, regressors_BK
     start_BHX = start_in_units(start_BHX, unit_B, last.high, spec)

@@ -107,3 +107,9 @@ class Devices:
 
 ONE = Devices()
 """a single device"""
+
+
+def free_memory() -> int | None:
+    """Bytes that are left on each device; None: not known, as of CPUs."""
+    stats = jax.local_devices()[0].memory_stats()
+    return int(stats["bytes_limit"] - stats["bytes_in_use"]) if stats and "bytes_limit" in stats else None

@@ -1,4 +1,4 @@
-"""Host side of the compiled epoch: puts the bars on the device, calls it, fetches the results."""
+"""Host side of the compiled epoch: hands it its bars, calls it, fetches the results."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from nextbar.engine.functions import functions_of
 from nextbar.engine.order import Layout, collect, lay_out
 from nextbar.engine.program import Program
 from nextbar.engine.state import HyperParameters
+from nextbar.engine.tapes import Tapes, tapes_of
 from nextbar.types import Forecast
 
 EVALUATION_STEPS = 64
@@ -77,7 +78,7 @@ class Engine:
     Args:
         config: the experiment; or those of a population, at least one, which differ in ``HyperParameters`` alone.
         dataset: its windows, shared by all.
-        tape: its bars, where they are on the device already.
+        tapes: its bars, where an engine on the same dataset has them already.
         with_outputs: evaluations hand back the head's outputs and the labels too.
     """
 
@@ -85,7 +86,7 @@ class Engine:
         self,
         config: ExperimentConfig | Sequence[ExperimentConfig],
         dataset: Dataset,
-        tape: Tape | None = None,
+        tapes: Tapes | None = None,
         with_outputs: bool = False,
     ) -> None:
         self.configs = (config,) if isinstance(config, ExperimentConfig) else tuple(config)
@@ -98,20 +99,24 @@ class Engine:
             each=self.population,
         )
         self.n_windows = len(dataset.origins["training"])
-        program = Program.of(self.configs[0], dataset.preparation.spec, self.n_windows, self.devices)
+        spec = dataset.preparation.spec
+        if tapes is None:
+            tapes = tapes_of(dataset.tape(), self.devices, spec, self.configs[0].max_device_bytes)
+        self.tapes = tapes.on(self.devices)
+        program = Program.of(self.configs[0], spec, self.n_windows, self.devices)
+        self.steps_per_epoch = -(-self.n_windows // program.batch_size)
+        program = self.tapes.fit(program, len(self.configs), self.steps_per_epoch)
         self.functions = functions_of(program, len(self.configs) if self.population else None, with_outputs)
         self.program = self.functions.program
-        self.steps_per_epoch = -(-self.n_windows // self.program.batch_size)
-        self.tape = self.devices.place(dataset.tape() if tape is None else tape)
         self._training_rows = self.devices.place(dataset.origins["training"].astype(np.int32))
         self.cancelled = threading.Event()
 
     def start(self, frequencies_HK: np.ndarray | None, member: int = 0) -> TrainState:
         """The untrained state of a member: random inside, a baseline at its output (spec of the head)."""
         biases = {k: v.astype(np.float32) for k, v in self._biases(frequencies_HK, member).items()}
-        rows = self.dataset.origins["training"][: self.program.batch_size].astype(np.int32)
         place = self.devices.place
-        return self.functions.initialise(self.tape, place(self._hyper_P[member]), place(rows), place(biases))
+        tape, rows = self.tapes.of_rows(self.dataset.origins["training"][: self.program.batch_size].astype(np.int32))
+        return self.functions.initialise(tape, place(self._hyper_P[member]), rows, place(biases))
 
     def _biases(self, frequencies_HK: np.ndarray | None, member: int) -> dict[str, np.ndarray]:
         """Of the output layers that begin at a constant; none where windows bring a start of their own."""
@@ -125,7 +130,7 @@ class Engine:
         """Labels of all training windows as a member sees them, (N, H)."""
         norm_mode = self.devices.place(self._hyper_P[member].norm_mode)
         layout, parts = self._by_parts(
-            self.dataset.origins["training"], lambda part: self.functions.label(self.tape, norm_mode, part)
+            self.dataset.origins["training"], lambda tape, part: self.functions.label(tape, norm_mode, part)
         )
         return collect(parts, layout.position_TB, layout.weight_TB)
 
@@ -142,6 +147,11 @@ class Engine:
     def split(self, joined: Any) -> list[Any]:
         """The members' trees; a population's are on the host."""
         return list(_members(jax.device_get(joined), len(self.configs))) if self.population else [joined]
+
+    @property
+    def tape(self) -> Tape:
+        """The bars, wherever they are."""
+        return self.tapes.tape
 
     def order(self, epochs: Sequence[int]) -> Layout:
         """The order of each member's windows in its epoch, joined."""
@@ -172,16 +182,14 @@ class Engine:
         order = self.order(epochs)
         parts: list[Any] = []
         pending: Any = None
-        for first in range(0, self.steps_per_epoch, self.program.steps_a_call):
+        for tape, rows, first in self.tapes.calls(order, self.program.steps_a_call):
             if self.cancelled.is_set():
                 raise Cancelled
-            state, results = self.functions.train(
-                state, self.tape, self.hyper, order, self.devices.place(np.int32(first))
-            )
+            state, results = self.functions.train(state, tape, self.hyper, rows, first)
             done, pending = pending, results
             if done is not None:  # one call ahead, so that the device never waits for the host
                 parts.append(jax.device_get(done))
-                progress(first)
+                progress(len(parts) * self.program.steps_a_call)
                 if not np.isfinite(parts[-1]["loss"]).all(axis=-1).any():  # of no member
                     break
         parts.append(jax.device_get(pending))
@@ -200,7 +208,7 @@ class Engine:
     def evaluate_each(self, params: Any, origin_N: np.ndarray) -> list[SpanOutput]:
         """Every member's losses and forecasts at the given rows, with its joined parameters."""
         layout, parts = self._by_parts(
-            origin_N, lambda part: self.functions.evaluate(params, self.tape, self.hyper.norm_mode, part)
+            origin_N, lambda tape, part: self.functions.evaluate(params, tape, self.hyper.norm_mode, part)
         )
         spans = [
             collect(own_parts, layout.position_TB, layout.weight_TB)
@@ -211,20 +219,26 @@ class Engine:
             for span in spans
         ]
 
-    def _by_parts(self, origin_N: np.ndarray, call: Callable[[Layout], Any]) -> tuple[Layout, list[Any]]:
+    def _by_parts(self, origin_N: np.ndarray, call: Callable[[Tape, Layout], Any]) -> tuple[Layout, list[Any]]:
         """Lay rows out in steps and call the device for equal parts of them; returns the layout and the results."""
         n = len(origin_N)
         batch = min(self.program.evaluation_batch, n)
         layout = lay_out(origin_N.astype(np.int32), np.arange(n, dtype=np.int32), batch)
         steps = len(layout.row_TB)
-        part = -(-steps // -(-steps // EVALUATION_STEPS))
-        parts = []
+        part = -(-steps // -(-steps // min(EVALUATION_STEPS, self.tapes.most_steps(batch))))
+        parts: list[Any] = []
+        pending: Any = None
         for first in range(0, steps, part):
             if self.cancelled.is_set():
                 raise Cancelled
-            rows = [min(first + i, steps - 1) for i in range(part)]  # the last part repeats its last step
-            parts.append(call(self.devices.place(Layout(*(a[rows] for a in layout)))))
-        return layout, jax.device_get(parts)
+            of_part = np.minimum(first + np.arange(part), steps - 1)  # the last part repeats its last step
+            tape, row_TB = self.tapes.of_rows(layout.row_TB[of_part])
+            rest = self.devices.place((layout.position_TB[of_part], layout.weight_TB[of_part]))
+            done, pending = pending, call(tape, Layout(rest[0], row_TB, rest[1]))
+            if done is not None:
+                parts.append(jax.device_get(done))
+        parts.append(jax.device_get(pending))
+        return layout, parts
 
 
 def _members(tree: Any, count: int) -> Iterator[Any]:

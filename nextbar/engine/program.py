@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 
@@ -58,6 +58,18 @@ class Program:
         steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
         slices = _slices(batch_size, _positions(model.config, spec))
         return cls(model, spec, batch_size, config.gradient_clip is not None, steps_a_call, slices, devices)
+
+    def in_shorter_calls(self, most: int, steps: int) -> Program:
+        """The same in calls of at most ``most`` steps, where its own are longer.
+
+        Args:
+            most: steps of a call, at least 1.
+            steps: of an epoch; a divisor of them is taken if there is one within a factor of two.
+        """
+        if self.steps_a_call <= most:
+            return self
+        exact = [n for n in range(most // 2 + 1, most + 1) if steps % n == 0]
+        return replace(self, steps_a_call=max(exact, default=most))
 
     @property
     def evaluation_batch(self) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.contexts import ContextTape
+from nextbar.data.excerpt import excerpt, origins_in
 from nextbar.data.scaling import NormMode, mode_number, modes
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.statistics import GlobalScale, Pair
@@ -106,32 +107,10 @@ def _turns(place_N: np.ndarray) -> np.ndarray:
 
 
 def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
-    """The windows that end at the origins, each a series of its own."""
+    """The windows that end at the origins, and no bar after them; ``gather`` needs room for these."""
     size = len(origin_B)
-    series_B = tape.series_R[origin_B]
-    row_BL = origin_B[:, None] + np.arange(1 - spec.seq_len, 1)
-    # the slots of the context's bars, then those ahead
-    rank_BZ = np.concatenate(
-        [tape.rank_R[row_BL] - 1, tape.rank_R[origin_B][:, None] + np.arange(spec.horizon)], axis=1
-    )
-    slot_BZ = tape.chain_SZ[series_B[:, None], rank_BZ]
-    return Tape(
-        rows_RX=tape.rows_RX[row_BL.reshape(-1)],
-        # there are no bars after the origins; ``gather`` needs room for them
-        close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32),
-        bin_RH=_no_bins(size * spec.seq_len, spec),
-        series_R=np.repeat(np.arange(size, dtype=np.int32), spec.seq_len),
-        rank_R=np.tile(np.arange(1, spec.seq_len + 1, dtype=np.int32), size),
-        chain_SZ=np.tile(np.arange(spec.seq_len + spec.horizon, dtype=np.int32), (size, 1)),
-        clock_SMC=tape.clock_SMC[series_B[:, None], slot_BZ],
-        fitted=jax.tree.map(lambda fitted_SG: fitted_SG[series_B], tape.fitted),
-        return_std_S=tape.return_std_S[series_B],
-        spreads=tape.spreads._replace(typical_SG=tape.spreads.typical_SG[series_B]),
-        start_RHX=tape.start_RHX[row_BL.reshape(-1)],
-        regressors_RK=tape.regressors_RK[row_BL.reshape(-1)],
-        ahead_RHA=tape.ahead_RHA[row_BL.reshape(-1)],
-        range_RH=tape.range_RH[row_BL.reshape(-1)],
-        contexts=tuple(context.cut(origin_B, spec) for context in tape.contexts),
+    return excerpt(tape, origin_B, spec, ahead=0)._replace(
+        close_R2=np.zeros((size * spec.seq_len + spec.horizon, 2), np.float32), bin_RH=_no_bins(size, spec)
     )
 
 
@@ -142,9 +121,8 @@ def _no_bins(rows: int, spec: WindowSpec) -> np.ndarray:
 
 def _uncut(tape: Tape, norm_mode: Array, spec: WindowSpec) -> Batch:
     """The batch of a tape that ``_cut`` made."""
-    size = tape.chain_SZ.shape[0]
-    origin_B = jax.numpy.arange(1, size + 1) * spec.seq_len - 1
-    return gather(tape, origin_B, jax.numpy.ones(size), norm_mode, spec)
+    size = len(tape.series_R)
+    return gather(tape, origins_in(size, spec, ahead=0), jax.numpy.ones(size), norm_mode, spec)
 
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
@@ -166,6 +144,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
     nothing_1G = np.zeros((1, groups), np.float32)
     pair = Pair(nothing_1G, nothing_1G)
     blank = Tape(
+        stride=np.int32(1),
         rows_RX=np.zeros((spec.seq_len, spec.row_width), np.float32),
         close_R2=np.zeros((spec.seq_len, 2), np.float32),
         bin_RH=_no_bins(spec.seq_len, spec),

@@ -9,9 +9,12 @@ from typing import Any
 from nextbar.bars.suggestion import suggestion
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
+from nextbar.engine.engine import Engine
+from nextbar.engine.tapes import Excerpts, tape_bytes
 from nextbar.errors import listed
 from nextbar.logger import get_logger
 from nextbar.runs.folder import RunFolder
+from nextbar.tables import byte_size
 
 
 def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
@@ -77,6 +80,14 @@ def suggest_exchanges(dataset: Dataset) -> None:
             names.setdefault(sentence, []).append(name)
     for sentence, of in names.items():
         get_logger().info("%s: %s", listed(of), sentence)
+
+
+def announce_bars(engine: Engine) -> None:
+    """Log how much stays on the host, where the device does not have all bars."""
+    if isinstance(engine.tapes, Excerpts):
+        windows = len(engine.configs) * engine.program.batch_size * engine.program.steps_a_call
+        whole, each = byte_size(tape_bytes(engine.tape)), byte_size(engine.tapes.size(windows))
+        get_logger().info("bars: %s stay on the host; %s a call", whole, each)
 
 
 def announce_final(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from flax.training.train_state import TrainState
 
 from nextbar.data.dataset import Dataset
-from nextbar.data.windows import Tape
 from nextbar.engine.engine import Cancelled, Engine, SpanOutput, TrainedEpoch
+from nextbar.engine.tapes import Tapes
 from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans
 from nextbar.train.training import Training
@@ -101,14 +101,14 @@ class Cohort:
         kept = [states[self.trainings.index(training)] for training in live]
         former = self.engine
         self.trainings, self._gone = live, set()
-        self.engine = self._engine(former.dataset, former.tape)
+        self.engine = self._engine(former.dataset, former.tapes)
         self.engine.cancelled = former.cancelled
         self.state = self._joined(kept)
 
-    def _engine(self, dataset: Dataset, tape: Tape | None = None) -> Engine:
+    def _engine(self, dataset: Dataset, tapes: Tapes | None = None) -> Engine:
         """The engine of all members."""
         members = [member for training in self.trainings for member in training.config.members]
-        return Engine(members, dataset, tape, with_outputs=len(members) > len(self.trainings))
+        return Engine(members, dataset, tapes, with_outputs=len(members) > len(self.trainings))
 
     def _of_trainings(self, of_members: Sequence[Item]) -> list[list[Item]]:
         """What there is of each member, by training."""

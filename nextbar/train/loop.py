@@ -22,7 +22,7 @@ from nextbar.machine.compilation import bound_arenas, enable_cache, return_memor
 from nextbar.machine.hosts import by_first, first_talks, from_first, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
 from nextbar.runs.folder import RunFolder
-from nextbar.train.announcement import announce, announce_final
+from nextbar.train.announcement import announce, announce_bars, announce_final
 from nextbar.train.cohort import Cohort
 from nextbar.train.failure import noting_failure
 from nextbar.train.figures import Divergence, Figures, figures_of
@@ -240,6 +240,7 @@ def _resumed(trainings: Sequence[Training], dataset: Dataset, together: Sequence
     """The trainings on the device, where their last committed epochs left them."""
     ended = [training for training in together if training not in trainings]
     cohort = run_interruptible(lambda: Cohort(together, dataset, ended), lambda: None)
+    announce_bars(cohort.engine)
     for training in trainings:
         training.record(dataset.names, cohort.spans.reference, training.title(len(trainings) > 1))
     return cohort

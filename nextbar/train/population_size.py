@@ -11,6 +11,7 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
+from nextbar.engine.devices import free_memory
 from nextbar.engine.engine import Engine
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
@@ -44,11 +45,11 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
     if most < 1:
         raise ValueError(f"most: found {most}, should be at least 1")
     enable_cache()
-    best, pace, size, tape = 1, np.inf, 1, None
+    best, pace, size, tapes = 1, np.inf, 1, None
     frequencies = ScoredSpans(config, dataset).reference.frequencies_HK
     while size <= most and most > 1:
-        engine = Engine([config] * size, dataset, tape)
-        tape = engine.tape
+        engine = Engine([config] * size, dataset, tapes)
+        tapes = engine.tapes
         seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))
         if seconds is None or seconds / size * (GAIN if size > 1 else 1) > pace:
             break
@@ -60,16 +61,16 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
 def _seconds(engine: Engine, state: Any) -> float | None:
     """Time of one call of the training code; None where there is no memory for it."""
     order = engine.order([1] * len(engine.configs))
-    first = engine.devices.place(np.int32(0))
+    tape, rows, first = next(engine.tapes.calls(order, engine.program.steps_a_call))
     try:
-        call = engine.functions.train.lower(state, engine.tape, engine.hyper, order, first).compile()
+        call = engine.functions.train.lower(state, tape, engine.hyper, rows, first).compile()
         need, room = _need(call), _room()
         if need is not None and room is not None and need > ROOM * room:
             return None
         taken = []
         for _ in range(1 + CALLS):
             began = time.perf_counter()
-            state, _ = jax.block_until_ready(call(state, engine.tape, engine.hyper, order, first))
+            state, _ = jax.block_until_ready(call(state, tape, engine.hyper, rows, first))
             taken.append(time.perf_counter() - began)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
@@ -86,9 +87,9 @@ def _need(call: Any) -> int | None:
 
 def _room() -> int | None:
     """Bytes that are left on the device, or in this machine where that is the device; None: not known."""
-    stats = jax.devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return int(stats["bytes_limit"] - stats["bytes_in_use"])
+    free = free_memory()
+    if free is not None:
+        return free
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:

@@ -41,7 +41,7 @@ EXPERIMENT_FIELDS = dict(
     num_epochs=50, batch_size=128, learning_rate=5e-4, weight_decay=1e-4, lr_mode="cosine", warmup_epochs=5,
     range_loss=0.0, gradient_clip=None, test_split=0.15, validation_split=0.1, test_tickers=None, seed=0, seeds=1,
     save_weights=True,
-    early_stopper=10, final_fit=False,
+    early_stopper=10, final_fit=False, max_device_bytes=0,
 )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ ALLOWED: dict[str, list[Any]] = {
     "test_tickers": [None, ["x"]],
     "seed": [0, 2**32 - 1],
     "early_stopper": [0, 10_000],
+    "max_device_bytes": [0, 1, 10**12],
 }  # fmt: skip
 
 WHOLE = [-1, 1.0, "1", True, None, math.nan, [1]]
@@ -180,6 +181,7 @@ REFUSED: dict[str, list[Any]] = {
     "save_weights": FLAG,
     "early_stopper": WHOLE,
     "final_fit": FLAG,
+    "max_device_bytes": [*WHOLE, 2e9],
 }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ OTHER: dict[str, Any] = {
     "gradient_clip": 1.0,
     "test_tickers": ["x"],
 }
-PLACE = {"log_dir", "experiment_name", "dataset_config.datapath"}
+PLACE = {"log_dir", "experiment_name", "dataset_config.datapath", "max_device_bytes"}
 PAIRED = {
     "model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode", "range_loss",
     "dataset_config.unscaled", "dataset_config.known_ahead",
@@ -51,7 +51,7 @@ PAIRED = {
 """fields that need others to change with them"""
 
 
-def test_digest_knows_every_field_but_the_three_of_place() -> None:
+def test_digest_knows_every_field_but_those_of_place() -> None:
     grid = {"output_mode": "discrete_grid"}
     base = experiment(model=grid, data={**grid, "discrete_grid_levels": [-1, 1]})
     digests = {base.digest(), experiment().digest()}

@@ -273,11 +273,14 @@ def test_a_context_looks_back_no_further_than_its_reach() -> None:
 def test_the_tape_of_some_windows_has_their_contexts() -> None:
     dataset = build_dataset(make_config(resolution=["1h", "4h"], context_resolutions=CONTEXTS, context_len=J), market())
     spec, rows = dataset.preparation.spec, dataset.origins["test"][::9]
+    own = np.arange(1, len(rows) + 1) * 2 * L
     for context in dataset.tape().contexts:
-        cut = context.cut(rows, spec)
-        origin = np.arange(1, len(rows) + 1) * L - 1
-        np.testing.assert_array_equal(cut.beside_R()[origin], context.beside_R()[rows])
-        np.testing.assert_array_equal(cut.known_R[origin], context.known_R[rows])
+        cut = context.cut(rows, own, spec)
+        here, there = (last[:, None] + np.arange(1 - J, 1) for last in (cut.last_R, context.last_R[rows]))
+        np.testing.assert_array_equal(cut.rows_UX[here], context.rows_UX[there])
+        np.testing.assert_array_equal(own[:, None] - cut.closed_U[here], rows[:, None] - context.closed_U[there])
+        np.testing.assert_array_equal(cut.known_R, context.known_R[rows])
+        assert [a.dtype for a in cut] == [a.dtype for a in context]
     blank = ContextTape.blank(L, spec)
     assert not blank.beside_R().any() and [a.dtype for a in blank] == [a.dtype for a in dataset.tape().contexts[0]]
     assert blank.rows_UX.shape[1] == dataset.tape().contexts[0].rows_UX.shape[1]

@@ -25,9 +25,10 @@ ALONE: dict[str, dict[str, Any]] = {
     },
     "discrete_grid": {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"},
     "few": {"batch_size": 5, "num_epochs": 1},
+    "host": {"batch_size": 3, "seq_len": 3, "num_epochs": 1, "max_device_bytes": 9_000},
 }
-"""trainings of 90 windows with dropout, by name: batches of 16, of 30 that no number of devices divides, and of 5,
-fewer than devices"""
+"""trainings of 90 windows with dropout, by name: batches of 16, of 30 that no number of devices divides, of 5, fewer
+than devices, and of 3 with bars that stay on the host"""
 
 POPULATIONS = {"population": 4, "uneven": 6}
 """members by name"""

@@ -8,7 +8,7 @@ from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config.check import field_names
-from nextbar.config.experiment import FOLLOWS
+from nextbar.config.experiment import FOLLOWS, PLACES
 from nextbar.errors import ConfigError, nearest, short
 
 SECTIONS = {"model_config": ModelConfig, "dataset_config": DatasetConfig}
@@ -16,9 +16,6 @@ NAMES = tuple(name for name in field_names(ExperimentConfig) if name not in SECT
 
 FOLLOWERS = {f"model_config.{own}": f"dataset_config.{of}" for own, of in FOLLOWS.items()}
 """fields that have another's value where they are not given"""
-
-PLACES = ("log_dir", "experiment_name", "dataset_config.datapath")
-"""fields that name folders; they change no result"""
 
 SCORING = (
     "model_config.output_mode", "dataset_config.output_mode", "dataset_config.resolution",
