@@ -22,12 +22,12 @@ from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunErro
 from nextbar.searching import Study, search, worker
 from nextbar.searching import trial_runner as trial
 from nextbar.searching.claim import MOST_DEATHS
-from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage
 from nextbar.searching.trials import FACTS
+from nextbar.searching.worker_lock import WorkerLock
 
 SEEDS = {"seed": {"low": 0, "high": 30}}
 """31 experiments"""
