@@ -6,8 +6,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ SIGNS = 15.0
 
 JOB = ".job-"
 """beginning of the name of a job's folder"""
+
+ALIVE = "alive"
+"""name of the file in it whose time is the last sign of life"""
 
 OLD = 86_400.0
 """seconds without a sign of life after which what a killed command left of a job is removed"""
@@ -40,7 +43,7 @@ class Cluster(Protocol):
             RunError: none comes.
         """
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Iterator[tuple[int, Answer] | None]:
+    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """The number of a unit and its answer, as they are done; None about every second meanwhile.
 
         The unit of a worker that dies is given to another. When the iterator is closed, units not yet begun are
@@ -121,7 +124,7 @@ def job_folder(folder: Path) -> Iterator[Path]:
     """
     make_log_folder(folder)
     for left in folder.glob(f"{JOB}*"):
-        if time.time() - left.stat().st_mtime > OLD:
+        if _silent_for(left) > OLD:
             shutil.rmtree(left, ignore_errors=True)
     job = folder / f"{JOB}{uuid.uuid4().hex[:12]}"
     with writing(folder):
@@ -130,6 +133,14 @@ def job_folder(folder: Path) -> Iterator[Path]:
         yield job
     finally:
         shutil.rmtree(job, ignore_errors=True)
+
+
+def _silent_for(job: Path) -> float:
+    """Seconds since the last sign of life of a job, or since its folder was made; 0 where it has just gone."""
+    sign = job / ALIVE
+    with suppress(FileNotFoundError):
+        return time.time() - (sign if sign.exists() else job).stat().st_mtime
+    return 0.0
 
 
 def answers_of(
@@ -150,10 +161,10 @@ def answers_of(
         RunError: see ``Cluster.answers`` and ``perform``.
         KeyboardInterrupt: Ctrl-C.
     """
-    alive = job / "alive"
+    alive = job / ALIVE
     with writing(job):
         alive.touch()
-    get_logger().info("%d parts of the work, on %d workers of %s", len(units), cluster.workers(), cluster.address)
+    get_logger().info("%s: %d workers, %d parts of the work", cluster.address, cluster.workers(), len(units))
     told, signed = set(), time.monotonic()
     answers = cluster.answers(Terms.here(alive), units)
     try:
@@ -173,6 +184,4 @@ def answers_of(
             yield number, answer.value
     finally:
         alive.unlink(missing_ok=True)
-        close = getattr(answers, "close", None)
-        if close is not None:
-            close()
+        answers.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -70,7 +70,7 @@ class DaskCluster:
             )
         return len(threads)
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Iterator[tuple[int, Answer] | None]:
+    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """See ``Cluster``."""
         from distributed import wait
 

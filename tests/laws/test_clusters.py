@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import cluster_units as work
-import numpy as np
 import pandas as pd
 import pytest
 from backtests import make_experiment, make_market, run
@@ -36,12 +35,6 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
         yield processes
 
 
-@pytest.fixture(autouse=True)
-def two_workers(dask: DaskProcesses) -> None:
-    """Those that the test before has killed are replaced."""
-    dask.add(2 - sum(worker.poll() is None for worker in dask.workers))
-
-
 InTurn = Callable[[Callable[[str], object]], tuple[Path, Path]]
 
 
@@ -50,10 +43,12 @@ def in_turn(dask: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Does something on the cluster, then here, by relative paths in a folder each; gives the folders."""
 
     def both(do: Callable[[str], object]) -> tuple[Path, Path]:
+        work = tmp_path / "work"  # one name for both, since summaries hold it
         for name, on in (("there", dask.on), ("here", "local")):
-            (tmp_path / name).mkdir()
-            monkeypatch.chdir(tmp_path / name)
+            work.mkdir()
+            monkeypatch.chdir(work)
             do(on)
+            work.rename(tmp_path / name)
         return tmp_path / "there", tmp_path / "here"
 
     return both
@@ -64,12 +59,6 @@ def done(dask: DaskProcesses, folder: Path, *units: Unit) -> list[Any]:
         assert cluster is not None
         found = dict(answers_of(cluster, units, job))
     return [found[n] for n in range(len(units))]
-
-
-def test_the_unit_of_a_worker_that_dies_is_given_to_another(dask: DaskProcesses, tmp_path: Path) -> None:
-    value = float(np.nextafter(0.1, 1))
-    assert done(dask, tmp_path, Unit("dies", work.die_once, (str(tmp_path / "died"), value))) == [value]
-    assert sum(worker.poll() is None for worker in dask.workers) == 1
 
 
 def test_an_error_comes_back_as_it_was_raised(dask: DaskProcesses, tmp_path: Path) -> None:
@@ -90,46 +79,6 @@ def test_ctrl_c_stops_the_units(dask: DaskProcesses, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             list(answers_of(cluster, [unit], job, interrupt))
         wait_for(ended.exists)
-
-
-def test_without_workers_it_says_what_to_start(
-    dask: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last of them dies, and nobody comes."""
-    monkeypatch.setattr(dask_cluster, "ALONE", 0.5)
-    units = [Unit(f"dies {i}", work.die, ()) for i in range(2)]
-    with pytest.raises(RunError, match=r"has had no worker for 0\.5 s; start some \(dask worker 127\.0\.0\.1:"):
-        done(dask, tmp_path, *units)
-
-
-def test_a_backtest_is_the_same_although_a_worker_dies(dask: DaskProcesses, in_turn: InTurn, tmp_path: Path) -> None:
-    died = tmp_path / "died"
-    there, here = in_turn(lambda on: run(Path("runs"), predictors=[work.DiesOnce(str(died))], on=on))
-    assert died.exists() and sum(worker.poll() is None for worker in dask.workers) == 1
-    assert list(differences(there, here)) == []
-
-
-def test_a_search_is_the_same_although_a_worker_is_killed(dask: DaskProcesses, in_turn: InTurn) -> None:
-    """Its trial is gone on with at once by whoever is given its post, and no lease has to run out."""
-    victim = next(worker for worker in dask.workers if worker.poll() is None)
-
-    def search(on: str) -> dict[str, Any]:
-        if on != "local":
-            threading.Thread(target=kill, args=(victim, Path("runs").absolute())).start()
-        study = searched(Path("runs"), n_trials=4, sampler="random", base={"num_epochs": 3}, on=on)
-        return {t.user_attrs[CONFIGURATION]: (t.state, t.value, t.intermediate_values) for t in study.trials}
-
-    ends: list[Any] = []
-    there, here = in_turn(lambda on: ends.append(search(on)))
-    assert ends[0] == ends[1] and len(ends[0]) == 4 and victim.poll() is not None
-    runs = [path.parent.relative_to(here) for path in here.rglob("summary.json")]
-    assert len(runs) == 4 and not [one for path in runs for one in differences(there / path, here / path)]
-
-
-def kill(victim: subprocess.Popen[bytes], folder: Path) -> None:
-    """When an epoch of some trial is done."""
-    wait_for(lambda: any(folder.rglob("metrics.csv")))
-    victim.kill()
 
 
 def test_seeds_and_forecasts_are_those_of_each_alone(in_turn: InTurn, dask: DaskProcesses) -> None:
@@ -156,6 +105,47 @@ def test_a_model_that_lies_in_no_folder_is_not_sent() -> None:
     model._is_loaded = False
     with pytest.raises(RunError, match=r"load it \(Forecaster.load\)"):
         model._require_source()
+
+
+def test_a_backtest_is_the_same_although_a_worker_dies(dask: DaskProcesses, in_turn: InTurn, tmp_path: Path) -> None:
+    died = tmp_path / "died"
+    there, here = in_turn(lambda on: run(Path("runs"), predictors=[work.DiesOnce(str(died))], on=on))
+    assert died.exists() and len(dask.living) == 1
+    assert list(differences(there, here)) == []
+
+
+def test_a_search_is_the_same_although_a_worker_is_killed(dask: DaskProcesses, in_turn: InTurn) -> None:
+    """Its trial is gone on with at once by whoever is given its post, and no lease has to run out."""
+    victim = dask.living[0]
+    dask.add(2 - len(dask.living))
+
+    def search(on: str) -> dict[str, Any]:
+        if on != "local":
+            threading.Thread(target=kill, args=(victim, Path("runs").absolute())).start()
+        study = searched(Path("runs"), n_trials=4, sampler="random", base={"num_epochs": 3}, on=on)
+        return {t.user_attrs[CONFIGURATION]: (t.state, t.value, t.intermediate_values) for t in study.trials}
+
+    ends: list[Any] = []
+    there, here = in_turn(lambda on: ends.append(search(on)))
+    assert ends[0] == ends[1] and len(ends[0]) == 4 and victim.poll() is not None
+    runs = [path.parent.relative_to(here) for path in here.rglob("summary.json")]
+    assert len(runs) == 4 and not [one for path in runs for one in differences(there / path, here / path)]
+
+
+def test_without_workers_it_says_what_to_start(
+    dask: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of them has died, and nobody comes."""
+    monkeypatch.setattr(dask_cluster, "ALONE", 0.5)
+    units = [Unit(f"dies {i}", work.die, ()) for i in range(len(dask.living))]
+    with pytest.raises(RunError, match=r"has had no worker for 0\.5 s; start some \(dask worker 127\.0\.0\.1:"):
+        done(dask, tmp_path, *units)
+
+
+def kill(victim: subprocess.Popen[bytes], folder: Path) -> None:
+    """When an epoch of some trial is done."""
+    wait_for(lambda: any(folder.rglob("metrics.csv")))
+    victim.kill()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:

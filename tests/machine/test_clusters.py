@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import cluster_units as work
@@ -27,7 +27,7 @@ class Here:
     def workers(self) -> int:
         return 1
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Iterator[tuple[int, Answer] | None]:
+    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         try:
             for n in reversed(range(len(units))):
                 yield None
@@ -61,7 +61,7 @@ def test_answers_come_as_they_are_done_with_their_number_and_warnings(
         assert not (job / "alive").exists() and cluster.closed
     assert len(looks) == 6 and list((tmp_path / "log").iterdir()) == []
     told = [record.getMessage() for record in caplog.records if record.name == "nextbar"]
-    assert told[0] == "3 parts of the work, on 1 workers of here" and told.count("squares are large (unit 2)") == 1
+    assert told[0] == "here: 1 workers, 3 parts of the work" and told.count("squares are large (unit 2)") == 1
     assert not any("squares are large (unit" in line for line in told if "unit 2" not in line)
 
 
@@ -74,9 +74,11 @@ def test_an_error_of_a_unit_ends_the_others(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_command_left_is_removed_a_day_later(tmp_path: Path) -> None:
-    old, new = tmp_path / f"{clusters.JOB}old", tmp_path / f"{clusters.JOB}new"
-    for folder in (old, new):
+    old, new, alive = (tmp_path / f"{clusters.JOB}{name}" for name in ("old", "new", "alive"))
+    for folder in (old, new, alive):
         folder.mkdir()
-    os.utime(old, (0, 0))
+    (alive / clusters.ALIVE).touch()
+    for folder in (old, alive):
+        os.utime(folder, (0, 0))
     with job_folder(tmp_path):
-        assert not old.exists() and new.exists()
+        assert not old.exists() and new.exists() and alive.exists()

@@ -35,6 +35,11 @@ class DaskProcesses:
         """What ``--on`` takes."""
         return f"dask://{self.address}"
 
+    @property
+    def living(self) -> list[subprocess.Popen[bytes]]:
+        """Workers that nobody has killed."""
+        return [worker for worker in self.workers if worker.poll() is None]
+
     def add(self, number: int = 1) -> None:
         """Start workers; they come when they come."""
         for _ in range(number):
