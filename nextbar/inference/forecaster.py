@@ -59,6 +59,9 @@ class Forecaster(ShownRun):
         other_dirs: the folders of their runs.
     """
 
+    _source: tuple[Sequence[Path], int | None] | None = None
+    """folders and epoch by which another process can load the same models; also of pickles that have none"""
+
     def __init__(
         self,
         config: ExperimentConfig,
@@ -81,8 +84,6 @@ class Forecaster(ShownRun):
         self._is_several = others is not None
         self._other_dirs = tuple(other_dirs)
         self._has_told_stale = False
-        self._is_loaded = False
-        self._epoch_asked: int | None = None
 
     @classmethod
     def load(
@@ -118,8 +119,7 @@ class Forecaster(ShownRun):
             others=others,
             other_dirs=[loaded.path for loaded in further],
         )
-        forecaster._epoch_asked = epoch
-        forecaster._is_loaded = True
+        forecaster._source = forecaster._run_dirs(), epoch
         return forecaster
 
     @property
@@ -224,8 +224,13 @@ class Forecaster(ShownRun):
         origins = [i.origin_N for i in inputs]
         if on == LOCAL:
             forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(origins))
+        elif self._source is not None:
+            forecast = forecast_there(on, *self._source, bars, fits, origins)
         else:
-            forecast = forecast_there(on, *self._require_source(), bars, fits, origins)
+            raise RunError(
+                "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
+                "load it (Forecaster.load), or forecast with on='local'"
+            )
         series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
         keys = forecast_keys(inputs, self.preparation.spec, with_resolution=several)
@@ -273,19 +278,6 @@ class Forecaster(ShownRun):
         if figure is None:
             raise DataError("; ".join(found.left_out) or "no bars to forecast from")
         return plotly_figure(figure)
-
-    def _require_source(self) -> tuple[tuple[Path, ...], int | None]:
-        """Folders and epoch by which another process can load the same models.
-
-        Raises:
-            RunError: there are none.
-        """
-        if not self._is_loaded:
-            raise RunError(
-                "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
-                "load it (Forecaster.load), or forecast with on='local'"
-            )
-        return self._run_dirs(), self._epoch_asked
 
     def conformal(self) -> Conformal:
         """The validation residuals of this epoch, by which intervals are adjusted.

@@ -43,12 +43,12 @@ def in_turn(dask: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Does something on the cluster, then here, by relative paths in a folder each; gives the folders."""
 
     def both(do: Callable[[str], object]) -> tuple[Path, Path]:
-        work = tmp_path / "work"  # one name for both, since summaries hold it
+        folder = tmp_path / "work"  # one name for both, since summaries hold it
         for name, on in (("there", dask.on), ("here", "local")):
-            work.mkdir()
-            monkeypatch.chdir(work)
+            folder.mkdir()
+            monkeypatch.chdir(folder)
             do(on)
-            work.rename(tmp_path / name)
+            folder.rename(tmp_path / name)
         return tmp_path / "there", tmp_path / "here"
 
     return both
@@ -98,13 +98,6 @@ def test_seeds_and_forecasts_are_those_of_each_alone(in_turn: InTurn, dask: Dask
         forecaster = Forecaster.load(models)
         found, wanted = (forecaster.predict(market, on=on, **options) for on in (dask.on, "local"))
         pd.testing.assert_frame_equal(found, wanted, check_exact=True)
-
-
-def test_a_model_that_lies_in_no_folder_is_not_sent() -> None:
-    model = Forecaster.__new__(Forecaster)
-    model._is_loaded = False
-    with pytest.raises(RunError, match=r"load it \(Forecaster.load\)"):
-        model._require_source()
 
 
 def test_a_backtest_is_the_same_although_a_worker_dies(dask: DaskProcesses, in_turn: InTurn, tmp_path: Path) -> None:
