@@ -1,5 +1,6 @@
 # make demo    bars that ship with a dependency -> a trained, scored model and a report page, in minutes
 # make test    linters, types, import layers, tests
+# make test-all   the same with each of PYTHONS, in a .venv-<version> of its own; types and layers with the first alone
 # make slow    the tests that take minutes: learning on synthetic series, kills and restarts; with the optimizations of
 #              the compiler, most of which `make test` leaves out
 # make lint    the first three of `make test` alone
@@ -11,24 +12,43 @@
 #              undisturbed ones; e.g. `make kills KILLS=search-median=5,refit=2`
 # make docs    the pages of docs/ as a site, with a reference and a gallery of reports: site/index.html;
 #              `make docs GALLERY=` without the reports and their trainings
+# make wheel   the wheel and the source archive, installed where the sources are not, and used there
+# make gpu-acceptance  on a machine with an NVIDIA GPU: the laws that must hold there and the measurements, 25 minutes
+#              at most with what it installs; writes gpu.md
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.13
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+CONSTRAINTS := $(firstword $(wildcard constraints-$(VERSION).txt) constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
 GALLERY ?= build/gallery
+GPU_MINUTES ?= 20
 
 .DEFAULT_GOAL := test
-.PHONY: demo test slow lint mutants fuzz kills docs clean
+.PHONY: demo test fast test-all slow lint wheel mutants fuzz kills docs gpu-acceptance clean
 
 demo: $(VENV)/installed
 	$(BIN)/nextbar data sample demo/data
 	$(BIN)/nextbar recipe $(DEMO_RECIPE) --data demo/data > demo/recipe.yaml
 	run=$$($(BIN)/nextbar train demo/recipe.yaml) && $(BIN)/nextbar report "$$run"
 
-test: lint
+test: lint fast
+
+fast: $(VENV)/installed-dev
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+
+test-all:
+	@target=test; for python in $(PYTHONS); do \
+	    version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	    $(MAKE) $$target PYTHON=$$python VENV=.venv-$$version || exit; \
+	    target=fast; \
+	done
+
+wheel:
+	$(PYTHON) tests/wheel.py --constraints $(CONSTRAINTS)
 
 slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n auto --dist loadfile -m "slow or compiled"
@@ -55,23 +75,30 @@ docs: $(VENV)/installed-docs
 	$(if $(GALLERY),$(BIN)/python docs/site/gallery.py $(GALLERY))
 	NEXTBAR_GALLERY=$(GALLERY) $(BIN)/mkdocs build
 
+gpu-acceptance: $(VENV)/installed-gpu
+	$(BIN)/python bench/gpu.py --minutes $(GPU_MINUTES) --out gpu.md
+
 # A stamp is newer than what it was made from, so an unchanged tree installs nothing.
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[docs]'
+	touch $@
+
+$(VENV)/installed-gpu: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cuda]'
 	touch $@
 
 $(VENV)/installed-mutants: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[mutants]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

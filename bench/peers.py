@@ -22,10 +22,14 @@ from common import TICKERS, experiment
 PEERS = {
     "torch_eager": "torch",
     "torch_compiled": "torch",
+    "torch_graphs": "torch",
     "neuralforecast": "neuralforecast",
     "darts": "darts",
 }
 """the package each needs"""
+
+COMPILING = ("torch_compiled", "torch_graphs")
+"""peers that take minutes to start, so that they run only where they are named"""
 
 MISSING = "not installed"
 
@@ -42,10 +46,10 @@ def versions() -> dict[str, str]:
 
 
 def chosen(named: str | None) -> list[str]:
-    """The peers of ``--peers``; None: those installed but for the one that compiles, which takes minutes."""
+    """The peers of ``--peers``; None: those installed but for ``COMPILING``."""
     found = versions()
     if named is None:
-        return [name for name, package in PEERS.items() if found[package] != MISSING and name != "torch_compiled"]
+        return [name for name, package in PEERS.items() if found[package] != MISSING and name not in COMPILING]
     wanted = [name for name in named.split(",") if name != "none"]
     for name in wanted:
         if name not in PEERS:
@@ -87,7 +91,7 @@ def epoch_of(name: str, shape: str, bars: int, precision: str) -> Callable[[], f
         from torch_peer import torch_epoch, windows_of
 
         config = experiment(shape, TICKERS, tempfile.gettempdir(), precision=precision)
-        return torch_epoch(config, windows_of(config, bars), compiled=name == "torch_compiled")
+        return torch_epoch(config, windows_of(config, bars), way=name.removeprefix("torch_"))
     from library_peers import darts_epoch, neuralforecast_epoch
 
     return (darts_epoch if name == "darts" else neuralforecast_epoch)(shape, bars, precision)

@@ -2,11 +2,12 @@
 
     python bench/scaling.py                      shape A, one thing varied at a time
     python bench/scaling.py --only seq_len,batch_size --rounds 5
+    python bench/scaling.py --only population --values 1,8,64 --shape B --no-memory
 
-The base is shape A on one ticker of 4,000 bars. For each value of the thing that is varied: windows per second of the
-training part of an epoch and of the evaluation of the same windows (medians over the rounds; the values of one thing
-run in turn, round by round), those of all members of a population together; and the peak memory of a whole training in
-a process of its own.
+The base is shape A, or another, on one ticker of 4,000 bars. For each value of the thing that is varied: windows per
+second of the training part of an epoch and of the evaluation of the same windows (medians over the rounds; the values
+of one thing run in turn, round by round), those of all members of a population together; and the peak memory of a whole
+training in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from common import dataset_of, experiment, hardware, peak_mb, random_bars, show, spread
+from common import SHAPES, dataset_of, experiment, hardware, peak_mb, random_bars, show, spread
 
 from nextbar import ExperimentConfig, train_population
 
@@ -33,26 +35,27 @@ VARIED: dict[str, tuple[int, ...]] = {
 }
 
 
-def setting(name: str, value: int) -> dict[str, int]:
+def setting(name: str, value: int, shape: str, bars: int) -> dict[str, Any]:
     """One thing varied. Several tickers share the bars out, so that there are as many windows."""
-    plain = {"bars": BARS, "seq_len": 24, "batch_size": 128, "tickers": 1, "population": 1}
-    return plain | {name: value} | ({"bars": BARS // value} if name == "tickers" else {})
+    sizes = {key: SHAPES[shape][key] for key in ("seq_len", "batch_size")}
+    plain = {"shape": shape, "bars": bars, **sizes, "tickers": 1, "population": 1}
+    return plain | {name: value} | ({"bars": bars // value} if name == "tickers" else {})
 
 
-def experiments(at: dict[str, int], log_dir: str) -> list[ExperimentConfig]:
+def experiments(at: dict[str, Any], log_dir: str) -> list[ExperimentConfig]:
     """The members of a setting's population, which differ in their seeds."""
-    fields = experiment("A", at["tickers"], log_dir, batch_size=at["batch_size"]).to_dict()
+    fields = experiment(at["shape"], at["tickers"], log_dir, batch_size=at["batch_size"]).to_dict()
     fields["model_config"]["max_seq_len"] = fields["dataset_config"]["seq_len"] = at["seq_len"]
     return [ExperimentConfig.from_dict(fields | {"seed": seed}) for seed in range(at["population"])]
 
 
-def speeds(name: str, rounds: int) -> list[dict[str, Any]]:
+def speeds(name: str, values: Sequence[int], args: argparse.Namespace) -> list[dict[str, Any]]:
     """Windows per second for every value of one thing."""
     from nextbar.engine.engine import Engine
 
     runs = []
-    for value in VARIED[name]:
-        at = setting(name, value)
+    for value in values:
+        at = setting(name, value, args.shape, args.bars)
         configs = experiments(at, tempfile.gettempdir())
         engine = Engine(configs, dataset_of(configs[0], at["bars"]))
         run = {
@@ -64,7 +67,7 @@ def speeds(name: str, rounds: int) -> list[dict[str, Any]]:
         }
         run["state"] = engine.join([engine.start(None, member) for member in range(len(configs))])
         runs.append(run)
-    for round_ in range(1 + rounds):
+    for round_ in range(1 + args.rounds):
         for run in runs:
             engine, members = run["engine"], len(run["engine"].configs)
             began = time.perf_counter()
@@ -85,15 +88,16 @@ def speeds(name: str, rounds: int) -> list[dict[str, Any]]:
     ]
 
 
-def peak(name: str, value: int) -> float:
+def peak(name: str, value: int, args: argparse.Namespace) -> float:
     """Peak memory in MB of a whole training, in a process of its own."""
-    command = [sys.executable, __file__, "--memory-of", name, str(value)]
+    base = ["--shape", args.shape, "--bars", str(args.bars)]
+    command = [sys.executable, __file__, "--memory-of", name, str(value), *base]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def train_only(name: str, value: int) -> None:
+def train_only(name: str, value: int, args: argparse.Namespace) -> None:
     """Train one epoch; print the peak memory of this process in MB."""
-    at = setting(name, value)
+    at = setting(name, value, args.shape, args.bars)
     with tempfile.TemporaryDirectory() as folder:
         train_population(experiments(at, folder), random_bars(at["tickers"], at["bars"]), show=False)
     print(round(peak_mb()))
@@ -102,18 +106,26 @@ def train_only(name: str, value: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(VARIED), help="what to vary")
+    parser.add_argument("--values", help="instead of those it has, of the one thing to vary; e.g. 1,8,64")
+    parser.add_argument("--shape", choices=list(SHAPES), default="A")
+    parser.add_argument("--bars", type=int, default=BARS)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-memory", action="store_true", help="speeds alone")
     parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
-        return train_only(args.memory_of[0], int(args.memory_of[1]))
+        return train_only(args.memory_of[0], int(args.memory_of[1]), args)
+    names = args.only.split(",")
+    if args.values and len(names) > 1:
+        raise SystemExit("--values: for one thing to vary; say which with --only")
     found: dict[str, Any] = {}
-    for name in args.only.split(","):
+    for name in names:
         if name not in VARIED:
             raise SystemExit(f"--only: no {name!r}; there are {', '.join(VARIED)}")
-        found[name] = speeds(name, args.rounds)
-        for row in found[name]:
-            row["peak_mb"] = peak(name, row[name])
+        values = [int(value) for value in args.values.split(",")] if args.values else VARIED[name]
+        found[name] = speeds(name, values, args)
+        for row in [] if args.no_memory else found[name]:
+            row["peak_mb"] = peak(name, row[name], args)
         print(json.dumps({name: found[name]}), file=sys.stderr)
     show({**found, **hardware()})
 

@@ -36,8 +36,15 @@ def windows_of(config: ExperimentConfig, bars: int) -> Batch:
     return jax.device_get(cut(dataset.tape(), rows, np.ones(len(rows), np.float32), mode))
 
 
-def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Callable[[], float]:
-    """A function that trains one epoch on the windows (arrays of the host) and says how many windows a second."""
+COMPILED = {"eager": None, "compiled": "default", "graphs": "reduce-overhead"}
+"""modes of ``torch.compile``; the last replays CUDA graphs, so that a step's kernels need one call of the host"""
+
+
+def torch_epoch(config: ExperimentConfig, windows: Batch, way: str) -> Callable[[], float]:
+    """A function that trains one epoch on the windows (arrays of the host) and says how many windows a second.
+
+    ``way``: one of ``COMPILED``.
+    """
     import torch
 
     torch.manual_seed(config.seed)
@@ -60,7 +67,7 @@ def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Cal
         optimiser.step()
         return loss.detach()
 
-    step = torch.compile(step) if compiled else step
+    step = torch.compile(step, mode=COMPILED[way]) if COMPILED[way] else step
     n = len(labels) // config.batch_size * config.batch_size  # whole batches: another shape would compile again
     step(torch.arange(config.batch_size, device=device))
 
@@ -68,7 +75,8 @@ def torch_epoch(config: ExperimentConfig, windows: Batch, compiled: bool) -> Cal
         model.train()
         began = time.perf_counter()
         order = torch.randperm(len(labels), device=device)[:n]
-        losses = [step(rows) for rows in order.split(config.batch_size)]
+        # copies, since a replayed graph writes over its result
+        losses = [step(rows).clone() for rows in order.split(config.batch_size)]
         torch.stack(losses).cpu()
         return n / (time.perf_counter() - began)
 

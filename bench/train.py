@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     parser.add_argument(
-        "--peers", help=f"some of {','.join(PEERS)}, or none; default: the installed but torch_compiled"
+        "--peers", help=f"some of {','.join(PEERS)}, or none; default: the installed but those that compile"
     )
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--train-only", type=int, help=argparse.SUPPRESS)

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -84,24 +85,33 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: it cannot be written; names ``path``, not the temporary file that is to become it.
     """
-    data = content.encode() if isinstance(content, str) else content
+    write_parts(path, [content.encode() if isinstance(content, str) else content])
+
+
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """``write_whole`` of what comes in parts, of which one is in memory at a time.
+
+    Raises:
+        OSError: as ``write_whole``.
+    """
     try:
-        _write_and_rename(path, data)
+        _write_and_rename(path, parts)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
-def _write_and_rename(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_PART, delete=False) as part:
-        try:
-            part.write(data)
-            part.flush()
-            os.fsync(part.fileno())
-            os.chmod(part.name, 0o666 & ~_umask())  # a temporary file is its owner's alone
-            os.replace(part.name, path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
+def _write_and_rename(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    try:
+        with os.fdopen(descriptor, "wb") as file:  # closed before it is renamed, which Windows asks for
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, 0o666 & ~_umask())  # a temporary file is its owner's alone
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
 
 
 def sweep(folder: Path, everywhere: bool = False) -> None:

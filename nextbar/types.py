@@ -7,7 +7,7 @@ Array names end in their axes, one letter each:
     F  input features            D  model width                 R  rows (bars) of all series, end to end
     K  bins                      G  feature groups with statistics and a spread token of their own
     M  laws of a mixture         A  numbers known ahead of a predicted bar
-    Q  quantiles
+    Q  quantiles                 J  closed longer bars beside a window
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Array = Any  # a jax.Array inside compiled code, a numpy array on the host
+
+
+class Context(NamedTuple):
+    """The last J closed bars of a longer resolution beside each window of a batch, inside compiled code."""
+
+    x_BJF: Array
+    """normalised features, float32; 0 where there is no such bar"""
+    known_BJ: Array
+    """bool: whether there is; those that are come last"""
 
 
 class Batch(NamedTuple):
@@ -48,6 +57,8 @@ class Batch(NamedTuple):
     """label unit: the change is y * unit, in price units (target close) or in log return"""
     weight_B: Array
     """1 for a window, 0 for the padding of the last short batch"""
+    contexts: tuple[Context, ...] = ()
+    """one of each context resolution"""
 
 
 class Law(NamedTuple):

@@ -32,11 +32,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+UNOPTIMIZED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile without most optimizations, in a third of the time, but for `make slow`, which compiles as users do."""
-    if not config.option.markexpr.startswith("slow"):
-        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    if "compiled" not in config.option.markexpr:
+        os.environ.setdefault(UNOPTIMIZED, "1")
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -51,6 +53,18 @@ def strict_jax() -> Iterator[None]:
     gc.collect()
     gc.freeze()  # each training collects garbage: not among all that was imported
     yield
+
+
+@pytest.fixture
+def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compile without most optimizations in `make slow`, too: what takes its time there is compiling."""
+    import jax
+
+    before = bool(os.environ.get(UNOPTIMIZED))
+    monkeypatch.setenv(UNOPTIMIZED, "1")
+    jax.config.update(UNOPTIMIZED.lower(), True)
+    yield
+    jax.config.update(UNOPTIMIZED.lower(), before)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ import os
 import re
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nextbar.checksums import read_json, write_json
-from nextbar.files import LEVELS, read_bytes, sweep_parts
+from nextbar.files import LEVELS, read_bytes, sweep_parts, write_parts
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -20,6 +21,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", value)
     assert read_json(tmp_path / "x.json") == value
     assert read_bytes(tmp_path / "x.json", 1000) == (tmp_path / "x.json").read_bytes()
+
+
+def test_parts_become_a_file_together_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(5, "the disk is gone")
+
+    write_parts(tmp_path / "x", [b"all ", memoryview(b"of it")])
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_parts(tmp_path / "x", broken())
+    assert (tmp_path / "x").read_text() == "all of it" and len([*tmp_path.iterdir()]) == 1
 
 
 def test_what_is_written_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:

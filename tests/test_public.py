@@ -33,9 +33,10 @@ def test_import_is_light() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
-def test_constraints_are_plain_pins_of_every_dependency() -> None:
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-3.13.txt"])
+def test_constraints_are_plain_pins_of_every_dependency(file: str) -> None:
     root = Path(__file__).resolve().parents[1]
-    lines = (root / "constraints.txt").read_text().splitlines()
+    lines = (root / file).read_text().splitlines()
     pins = dict(line.split("==") for line in lines)  # name==version, nothing else
     pinned = {name.lower().replace("_", "-") for name in pins}
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]

@@ -11,6 +11,7 @@ from nextbar.auditing.futures import FUTURES, keeping
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
+from nextbar.data.contexts import reach
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.splits import Cuts
@@ -20,6 +21,8 @@ BEFORE, AFTER = 1200, 400
 """bars of a series before the cut and after it, at most, with windows up to some hundred bars"""
 MOST_SERIES = 4
 """of an episode, since all of them are trained on"""
+MOST_CONTEXT = 4
+"""longer bars of each context resolution beside its windows"""
 EARLIEST, LATEST = 0.35, 0.9
 """share of the scored bars before a cut that is drawn"""
 
@@ -86,7 +89,8 @@ def _episode(config: ExperimentConfig, bars: Sequence[Bars], cut: int, rng: np.r
     """The episode whose validation begins at a date."""
     dataset = config.dataset_config
     window = dataset.seq_len + dataset.horizon
-    before, after = max(BEFORE, 4 * window), max(AFTER, 8 * dataset.horizon)
+    contexts = [reach(c, r, dataset.context_len) for c in dataset.context_resolutions for r in dataset.resolutions]
+    before, after = max(BEFORE, 4 * window, *contexts), max(AFTER, 8 * dataset.horizon)
     known = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
     tickers = _tickers(config, known, rng)
     parts = []
@@ -136,9 +140,11 @@ def _small(config: ExperimentConfig) -> ExperimentConfig:
         fe_blocks=min(config.model_config.fe_blocks, 1),
         precision="fp32",
     )
+    dataset = config.dataset_config
     return replace(
         config,
         model_config=model,
+        dataset_config=replace(dataset, context_len=min(dataset.context_len, MOST_CONTEXT)),
         experiment_name="audit",
         num_epochs=2,
         batch_size=64,

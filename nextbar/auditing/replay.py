@@ -15,6 +15,7 @@ from nextbar.bars.dates import iso
 from nextbar.data.dataset import SPANS, Dataset
 from nextbar.data.indicators import add_indicators
 from nextbar.data.panel import Panel
+from nextbar.data.windows import Tape
 
 ADVICE: dict[Stage, str] = {
     "bars": "its code looks at later rows: mend it, or leave the column out",
@@ -139,9 +140,8 @@ def _moved_columns(stage: Stage, bars: Bars, other: Bars, names: Sequence[str], 
 
 def _moved_features(plain: Dataset, other: Dataset, kind: str, cut: int) -> Iterator[Leak]:
     """Series whose rows on the tape differ before the cut; the labels of a window are no features."""
-    tapes = plain.tape(), other.tape()
-    for name in ("rows_RX", "rank_R", "start_RHX", "regressors_RK", "ahead_RHA"):
-        one_R, another_R = (getattr(tape, name) for tape in tapes)
+    one, another = (_by_row(dataset.tape()) for dataset in (plain, other))
+    for name, one_R, another_R in ((name, one[name], another[name]) for name in one):
         for s, b in enumerate(plain.bars):
             known = int(np.searchsorted(b.close_time_N, cut))
             starts = [d.panel.starts[s] for d in (plain, other)]
@@ -158,6 +158,13 @@ def _moved_features(plain: Dataset, other: Dataset, kind: str, cut: int) -> Iter
                 what = f"{name} of {b.name} differs in {int(changed_N.sum()):,} bars, first in that of "
                 what += f"{iso(b.close_time_N[first])},"
                 yield moved("features", what, kind, cut, series=b.name, time=int(b.close_time_N[first]))
+
+
+def _by_row(tape: Tape) -> dict[str, np.ndarray]:
+    """What a window may show of each bar, or beside it, by name."""
+    names = ("rows_RX", "rank_R", "start_RHX", "regressors_RK", "ahead_RHA")
+    contexts = {f"context {i + 1}": context.beside_R() for i, context in enumerate(tape.contexts)}
+    return {name: getattr(tape, name) for name in names} | contexts
 
 
 def _moved_windows(plain: Dataset, other: Dataset, span: str, kind: str, cut: int) -> Iterator[Leak]:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.bars.checks import check
+from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
 from nextbar.bars.dates import instant
 from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
+from nextbar.bars.kept import kept, kept_folder
 from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
 from nextbar.bars.rows_ahead import RowsAhead
@@ -69,7 +70,7 @@ class Bars:
         """The last n bars, at least one."""
         return self._rows(slice(-n, None))
 
-    def _rows(self, rows: slice | np.ndarray) -> Bars:
+    def _rows(self, rows: slice) -> Bars:
         columns = {name: values[rows] for name, values in self.columns.items()}
         time_N = self.time_N[rows]
         ahead = self.ahead if len(time_N) and time_N[-1] == self.time_N[-1] else None
@@ -80,29 +81,47 @@ class Bars:
 
         Both are ISO 8601 text, a date or datetime, epoch seconds, or None for no limit.
         """
-        keep = np.ones(len(self), bool)
+        first, end = 0, len(self)
         if initial is not None:
-            keep &= self.close_time_N > instant(initial)
+            first = int(np.searchsorted(self.time_N, instant(initial) - self.step, side="right"))
         if final is not None:
-            keep &= self.close_time_N <= instant(final, end=True)
-        return self._rows(keep)
+            end = int(np.searchsorted(self.time_N, instant(final, end=True) - self.step, side="right"))
+        return self._rows(slice(first, max(first, end)))
 
 
 def load_bars(
-    datapath: str | Path, tickers: Sequence[str], resolutions: Sequence[str], needs: TableNeeds = DEFAULT_NEEDS
+    datapath: str | Path,
+    tickers: Sequence[str],
+    resolutions: Sequence[str],
+    needs: TableNeeds = DEFAULT_NEEDS,
+    log_dir: str | Path | None = None,
 ) -> list[Bars]:
     """The series in ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``: by resolution, then by ticker.
 
     Columns named in ``needs.indicators`` are read even if they are usually passed over, and must then be numeric.
+    Beside the runs in ``log_dir``, where one is given, the series of large files are kept (:mod:`nextbar.bars.kept`).
 
     Raises:
         DataError: a folder, ticker or resolution that is not there (the message lists what is), two files for one
             series, or all problems of one file.
     """
     paths = find_series(datapath, tickers, resolutions)
-    return [
-        table_bars(single(read_table(path), ticker), ticker, resolution, needs) for resolution, ticker, path in paths
-    ]
+    folder = kept_folder(log_dir, [path for *_, path in paths]) if log_dir is not None else None
+    return [_file_bars(path, ticker, resolution, needs, folder) for resolution, ticker, path in paths]
+
+
+def _file_bars(path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None) -> Bars:
+    """The bars in a file, kept in a folder where there is one."""
+    source = str(path)
+
+    def read() -> CheckedColumns:
+        nonlocal source
+        table = single(read_table(path), ticker)
+        source = table.source
+        return check(table, resolution, seconds(resolution), needs)
+
+    checked = read() if folder is None else kept(folder, path, [ticker, resolution, needs], read)
+    return _told(source, ticker, resolution, checked)
 
 
 def frame_bars(
@@ -132,9 +151,12 @@ def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) ->
     Raises:
         DataError: all problems of the table.
     """
-    checked = check(table, resolution, seconds(resolution), needs)
+    return _told(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
+
+
+def _told(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
     for notice in checked.notices:
-        logging.getLogger("nextbar").warning("%s: %s", table.source, notice)
+        logging.getLogger("nextbar").warning("%s: %s", source, notice)
     return Bars(ticker, resolution, *checked)
 
 

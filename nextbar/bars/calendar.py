@@ -227,22 +227,23 @@ class Calendar:
     def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
         number_N = self._slots.number(time_N)
+        off_grid = self._off_grid(time_N, number_N)
         first, last = number_N[:1], number_N[-1:]
         number_N = number_N[np.diff(number_N, prepend=first - 1) > 0]
         is_open = np.zeros(self._slots.cycle, bool)
         is_open[list(self.open_slots)] = True
         in_open = int(is_open[self._slots.place(number_N) % self._slots.cycle].sum())
         expected = int((self._open.before(last + 1) - self._open.before(first))[0])
-        return expected - in_open + len(number_N) - in_open + self._off_grid(time_N)
+        return expected - in_open + len(number_N) - in_open + off_grid
 
-    def _off_grid(self, time_N: np.ndarray) -> int:
-        """Bars that do not open exactly when their slot does."""
-        return int((self._slots.begin(self._slots.number(time_N)) != time_N).sum())
+    def _off_grid(self, time_N: np.ndarray, number_N: np.ndarray) -> int:
+        """Bars that do not open exactly when their slot does, which has this number."""
+        return int((self._slots.begin(number_N) != time_N).sum())
 
     def _require_its_time(self, time_N: np.ndarray) -> Calendar:
         """Refuse bars that keep UTC and not the time of the zone, which only a change of its clocks shows."""
         in_utc = Calendar._learn_in(UTC, time_N, self.step, "24/7")
-        off, off_utc = self._off_grid(time_N), in_utc._off_grid(time_N)
+        off, off_utc = (c._off_grid(time_N, c._slots.number(time_N)) for c in (self, in_utc))
         if off > off_utc:
             raise ConfigError(
                 f"timezone: found {self.timezone!r}, whose time the bars do not keep: after its clock changes {off} of "
@@ -274,7 +275,8 @@ def _is_part_of_week(step: int) -> bool:
 def _between(tally: Tally, number_N: np.ndarray) -> np.ndarray:
     """int64 (N,): slots of a tally that lie between each bar's slot and that of the bar before it; 0 for the first."""
     between_N = np.zeros(len(number_N), np.int64)
-    between_N[1:] = np.maximum(tally.before(number_N[1:]) - tally.before(number_N[:-1] + 1), 0)
+    after = 1 + np.flatnonzero(number_N[1:] - number_N[:-1] > 1)  # few: elsewhere nothing lies between
+    between_N[after] = tally.before(number_N[after]) - tally.before(number_N[after - 1] + 1)
     return between_N
 
 

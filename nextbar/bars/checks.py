@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -92,8 +93,10 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     order, time = _times(table, positions["date"], problems, notices)
     _check_spacing(table, time, order, resolution, step, problems)
     n = len(time) - int(ahead_N[order].sum())
-    bars = {name: values[order][:n] for name, values in columns.items()}
-    ahead = RowsAhead.of(time[n:], {name: values[order][n:] for name, values in columns.items()})
+    bars, rest = (  # copies, no part of the frame any more
+        {name: np.array(values[order][part]) for name, values in columns.items()} for part in (slice(n), slice(n, None))
+    )
+    ahead = RowsAhead.of(time[n:], rest)
     return problems, CheckedColumns(time[:n], bars, tuple(notices), ahead if len(ahead) else None)
 
 
@@ -115,12 +118,15 @@ def _numbers(
         )
     for name, values in numbers.items():
         at = positions[name]
+        if _within(values, name, needs):
+            columns[name] = values
+            continue
         raw = table.frame.iloc[:, at]
         empty_N = empty(raw, values)
         wrong = ~np.isfinite(values)
         huge = ~wrong & (np.abs(values) > LARGEST)
         faults: list[tuple[np.ndarray, str]] = []
-        if name in needs.prices or (name in ADJUSTED and needs.price == "adjusted"):
+        if _is_price(name, needs):
             faults.append((wrong & ~ahead_N, "is not a finite number"))
             if needs.positive:
                 faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))
@@ -150,25 +156,39 @@ def _numbers(
     return columns, ahead_N
 
 
+def _is_price(name: str, needs: TableNeeds) -> bool:
+    return name in needs.prices or (name in ADJUSTED and needs.price == "adjusted")
+
+
+def _within(values: np.ndarray, name: str, needs: TableNeeds) -> bool:
+    """Whether every value of a column may stand, as nearly always: two passes tell, and NaN fails both."""
+    least = 0.0 if name in needs.amounts else -LARGEST
+    if _is_price(name, needs) and needs.positive:
+        least = 1 / LARGEST
+    return bool(least <= values.min() and values.max() <= LARGEST)
+
+
 def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
     """High is the highest and low the lowest price of a bar, without any tolerance."""
     prices = {name: columns[name] for name in PRICES if name in columns}
     for edge, word, beyond in (("high", "below", np.less), ("low", "above", np.greater)):
         others = [name for name in prices if name != edge and (edge, name) != ("low", "high")]
-        bad = np.any([beyond(prices[edge], prices[name]) for name in others], axis=0)
-
+        none_N = np.zeros(len(prices[edge]), bool)
+        bad = reduce(np.logical_or, (beyond(prices[edge], prices[name]) for name in others), none_N)
         for p in problems.at(bad):
             value = prices[edge][p]
             beaten = [f"{name} {prices[name][p]}" for name in others if beyond(value, prices[name][p])]
             problems.tell(p, f"{edge} {value} is {word} {' and '.join(beaten)}")
 
 
-def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Order that sorts the rows with a good date, and their sorted times without the repeated ones."""
+def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tuple[np.ndarray | slice, np.ndarray]:
+    """Order that sorts the rows with a good date, a slice where all stay as they are, and their times."""
     dates = read_dates(table.frame.iloc[:, at])
     for bad, reason in dates.mistakes:
         for p in problems.at(bad):
             problems.tell(p, table.verdict("date", at, p, reason))
+    if not dates.mistakes and (dates.seconds_N[1:] > dates.seconds_N[:-1]).all():
+        return slice(None), dates.seconds_N
     good = np.flatnonzero(dates.good_N)
     time = dates.seconds_N[good]
     back = np.flatnonzero(np.diff(time) < 0)
@@ -189,7 +209,7 @@ def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tup
 
 
 def _check_spacing(
-    table: Table, time: np.ndarray, order: np.ndarray, resolution: str, step: int, problems: Problems
+    table: Table, time: np.ndarray, order: np.ndarray | slice, resolution: str, step: int, problems: Problems
 ) -> None:
     """Bars of another resolution, and two bars in one slot.
 
@@ -200,14 +220,18 @@ def _check_spacing(
     gaps = np.diff(time)
     sizes, counts = np.unique(gaps, return_counts=True)
     usual = int(sizes[np.argmax(counts)])
+    middle = sizes[np.searchsorted(np.cumsum(counts), [(len(gaps) - 1) // 2, len(gaps) // 2], side="right")]
     # usual or median: illiquid markets and two bars a day shift the one or the other
-    if counts.max() >= 3 and step not in (usual, int(np.median(gaps))):
+    if counts.max() >= 3 and step not in (usual, int(middle.mean())):
         problems.whole(
             f"the rows are mostly {span(usual)} apart, but the resolution is {resolution} ({span(step)}): "
             "put the file where it belongs or name its resolution"
         )
         return
     least = step - HOUR if step >= 4 * HOUR else step
+    if sizes[0] >= least:
+        return
+    order = np.arange(len(table))[order]
     close = np.zeros(len(table), bool)
     close[order[1:][gaps < least]] = True
     for p in problems.at(close):

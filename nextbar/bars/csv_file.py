@@ -41,13 +41,14 @@ def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
     """
     if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{source}: the file is empty")
     text = _decoded(data, source)
     lines = _first_lines(data)
     dialect = Dialect.of(lines)
     header = next((line for before, line in lines if before == dialect.skipped), "")
     _refuse_others(text, header, source)
+    del text  # as large as the file
     names = _names(header, dialect.separator, source) if dialect.names == 1 else None
     frame = _parsed(data, dialect, header, source, as_text=decimal == ",")
     if names is None:

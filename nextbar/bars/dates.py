@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,7 +58,9 @@ def read_dates(column: pd.Series) -> Dates:
     numbers of eight digits that are all calendar days (20240131) are days.
     """
     dates, micros = _read(column)
-    dates.refuse(micros % 1_000_000 != 0, "has a fraction of a second; it should be the time the bar opens")
+    dates.refuse(
+        dates.seconds_N * 1_000_000 != micros, "has a fraction of a second; it should be the time the bar opens"
+    )
     return dates
 
 
@@ -76,7 +79,9 @@ def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
         micros = _from_numbers(column, dates)
     else:
         text = column.astype("str")
-        if (_like(text, _NUMBER) & dates.good_N).sum() * 2 > dates.good_N.sum():
+        if (read := _plain_iso(text)) is not None:
+            micros, dates.local = read
+        elif (_like(text, _NUMBER) & dates.good_N).sum() * 2 > dates.good_N.sum():
             micros = _from_numbers(pd.to_numeric(text, errors="coerce"), dates)
         else:
             micros = _from_text(text, dates)
@@ -89,8 +94,8 @@ def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:
 def _micros(column: pd.Series) -> np.ndarray:
     """Microseconds of a datetime column; where it is empty any number."""
     if column.dt.tz is not None:
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return column.to_numpy().astype("datetime64[us]").astype(np.int64)
+        column = column.dt.tz_convert(None)
+    return column.to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
 
 
 def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
@@ -109,6 +114,16 @@ def _from_text(text: pd.Series, dates: Dates) -> np.ndarray:
         else:
             dates.refuse(without, "has no time zone and other rows have one: give one to all rows or to none")
     return _micros(parsed)
+
+
+def _plain_iso(text: pd.Series) -> tuple[np.ndarray, bool] | None:
+    """Microseconds of texts that Arrow itself takes for ISO 8601, and whether none has a zone; else all have."""
+    array = pa.array(text, pa.string(), from_pandas=True)
+    for zone in ("UTC", None):
+        with suppress(pa.ArrowInvalid):
+            times = array.cast(pa.timestamp("us", zone)).cast(pa.int64())
+            return pc.fill_null(times, 0).to_numpy(zero_copy_only=False), zone is None
+    return None
 
 
 def _refuse_day_or_month_first(text: pd.Series, dates: Dates) -> None:

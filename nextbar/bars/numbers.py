@@ -14,6 +14,8 @@ _NOTHING = ("nan", "null")
 
 def floats(raw: pd.Series) -> np.ndarray:
     """float64 values; NaN for what is no number."""
+    if isinstance(raw.dtype, np.dtype) and raw.dtype.kind in "iuf":
+        return raw.to_numpy().astype(np.float64, copy=False)
     if raw.dtype.kind in "iuf":
         return raw.to_numpy(dtype=np.float64, na_value=np.nan)
     if raw.dtype.kind in "bcMm":

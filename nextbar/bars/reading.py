@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def read_table(
         if error.errno == errno.EFBIG:
             raise too_large(str(path), "it has", largest()) from None
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
     read = READERS.get(extension) or FURTHER[extension]
     table = read(data, str(path)) if decimal is None else TEXTS.get(extension, _no_decimals)(data, str(path), decimal)
@@ -72,13 +71,13 @@ def _read_parquet(data: bytes, source: str) -> Table:
 
     allowed = largest_unpacked(len(data))
     try:
-        facts = pyarrow.parquet.read_metadata(io.BytesIO(data))
+        facts = pyarrow.parquet.read_metadata(pyarrow.BufferReader(data))
         packed = sum(facts.row_group(i).total_byte_size for i in range(facts.num_row_groups))
         if max(packed, 8 * facts.num_rows * facts.num_columns) > allowed:
             raise too_large(source, f"its {len(data):,} bytes unpack into", allowed)
-        whole = pyarrow.parquet.read_table(io.BytesIO(data))
+        whole = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
         whole.validate(full=True)  # text that is not UTF-8 would fail wherever it is looked at
-        frame = whole.to_pandas()
+        frame = whole.to_pandas(split_blocks=True)  # a block of all columns would be one more copy
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:

@@ -27,12 +27,12 @@ def recipe_names() -> list[str]:
 
 def recipe_summary(name: str) -> str:
     """The first line of a recipe's comment: what it is for."""
-    return recipe_path(name).read_text().partition("\n")[0].lstrip("# ")
+    return recipe_path(name).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def recipe_figures(name: str) -> list[str]:
     """The lines of a recipe's comment about what it costs and what to expect of it."""
-    lines = recipe_path(name).read_text().splitlines()
+    lines = recipe_path(name).read_text(encoding="utf-8").splitlines()
     told = [line[1:].split(maxsplit=1) for line in lines if line.startswith(("# Cost", "# Expect"))]
     return [f"{name}: {text}" for name, text in told]
 
@@ -62,7 +62,7 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
         ConfigError: no such recipe.
         DataError: the folder, the resolution or a ticker is not there.
     """
-    text = recipe_path(name).read_text()
+    text = recipe_path(name).read_text(encoding="utf-8")
     asked = resolution or re.findall(r"^  resolution: *(\S+)", text, re.MULTILINE)[0]
     series = list_series(datapath)
     existing = sorted({ticker for interval, ticker, _ in series if interval == asked})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,29 +15,12 @@ from nextbar.bars.columns import AMOUNTS, PRICES, plain
 from nextbar.bars.dates import iso
 from nextbar.bars.folder import list_series
 from nextbar.bars.importing import ImportOptions, read_files, zone_called
+from nextbar.bars.longer_bars import AGGREGATES, OF_BARS, LongerBars
 from nextbar.bars.present import Present
-from nextbar.bars.slots import HOUR, Slots
+from nextbar.bars.slots import HOUR
 from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, listed
 from nextbar.resolution import ALLOWED, is_resolution, seconds, span
-
-Aggregate = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""from values (N,) without NaN and the first row of each group (M,), ascending: a value of each group (M,)"""
-
-AGGREGATES: dict[str, Aggregate] = {
-    "last": lambda value_N, first_M: value_N[np.append(first_M[1:], len(value_N)) - 1],
-    "first": lambda value_N, first_M: value_N[first_M],
-    "sum": np.add.reduceat,
-    "mean": lambda value_N, first_M: np.add.reduceat(value_N, first_M) / np.diff(np.append(first_M, len(value_N))),
-    "min": np.minimum.reduceat,
-    "max": np.maximum.reduceat,
-}
-"""how a column's values become the one of a longer bar; empty ones are passed over"""
-
-OF_BARS = {
-    "open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum", "trades": "sum"
-}  # fmt: skip
-"""those of a bar's own columns"""
 
 
 @dataclass(frozen=True)
@@ -124,15 +107,10 @@ def resample(bars: Bars, options: ResampleOptions) -> tuple[Bars, list[str]]:
     present = Present("now")
     closed = present.closed_bars(bars)
     calendar = learn(closed.time_N, bars.step, options.calendar, options.timezone)
-    slots = Slots(length, _offset(options) % length, calendar.timezone)
-    number_N = _slot(slots, closed.time_N)
-    _require_fit(closed, slots, number_N, options)
-    first_M = np.flatnonzero(np.diff(number_N, prepend=number_N[0] - 1))
-    number_M = number_N[first_M]
-    begin_M, end_M = slots.begin(number_M), slots.begin(number_M + 1)
-    lacking_M = _lacking(closed.time_N, bars.step, calendar, number_N, begin_M, end_M, first_M)
-    count_M = np.diff(np.append(first_M, len(closed)))
-    whole_M = lacking_M <= options.missing * (lacking_M + count_M)
+    longer = LongerBars.of(closed.time_N, bars.step, calendar, length, _offset(options))
+    _require_fit(closed, longer, options)
+    begin_M, end_M, lacking_M = longer.begin_M, longer.end_M, longer.lacking_M
+    whole_M = lacking_M <= options.missing * (lacking_M + longer.count_M)
     over_M = end_M <= present.time
     over_M[-1] &= not calendar.open_between(closed.time_N[-1:] + bars.step, end_M[-1:])[0]
     kept_M = whole_M & over_M
@@ -151,12 +129,12 @@ def resample(bars: Bars, options: ResampleOptions) -> tuple[Bars, list[str]]:
             "more bars, or allow a share to be missing (--missing)"
         )
     columns = {
-        name: _aggregated(values, AGGREGATES[aggregates[name]], first_M, name in AMOUNTS)[kept_M]
+        name: longer.aggregated(values, aggregates[name], whole=name in AMOUNTS)[kept_M]
         for name, values in closed.columns.items()
     }
-    longer = Bars(bars.ticker, options.resolution, begin_M[kept_M], columns)
-    _require_length(longer, calendar)
-    return longer, notices
+    resampled = Bars(bars.ticker, options.resolution, begin_M[kept_M], columns)
+    _require_length(resampled, calendar)
+    return resampled, notices
 
 
 def _files(sources: Sequence[str | Path], options: ResampleOptions) -> list[Path]:
@@ -216,69 +194,19 @@ def _offset(options: ResampleOptions) -> int:
     return seconds(options.offset)
 
 
-def _slot(slots: Slots, time_N: np.ndarray) -> np.ndarray:
-    """Number of the slot that each instant lies in."""
-    number_N = slots.number(time_N)
-    number_N = number_N - (slots.begin(number_N) > time_N)
-    return number_N + (slots.begin(number_N + 1) <= time_N)
-
-
-def _require_fit(bars: Bars, slots: Slots, number_N: np.ndarray, options: ResampleOptions) -> None:
+def _require_fit(bars: Bars, longer: LongerBars, options: ResampleOptions) -> None:
     """Refuse bars that reach from one longer bar into the next."""
-    astray_N = slots.begin(number_N + 1) < bars.close_time_N
+    end_N = np.repeat(longer.end_M, longer.count_M)
+    astray_N = end_N < bars.close_time_N
     if not astray_N.any():
         return
     at = int(np.argmax(astray_N))
-    over = int(bars.close_time_N[at] - slots.begin(number_N[at : at + 1] + 1)[0])
+    over = int(bars.close_time_N[at] - end_N[at])
     raise DataError(
         f"{bars.name}: {int(astray_N.sum()):,} of {len(bars):,} bars reach from one bar of {options.resolution} into "
         f"the next, first that of {iso(int(bars.time_N[at]))}; begin the longer ones later (--offset {span(over)}), or "
         "on another clock (--timezone)"
     )
-
-
-def _lacking(
-    time_N: np.ndarray,
-    step: int,
-    calendar: Calendar,
-    number_N: np.ndarray,
-    begin_M: np.ndarray,
-    end_M: np.ndarray,
-    first_M: np.ndarray,
-) -> np.ndarray:
-    """int64 (M,): open slots in which each longer bar has no bar, those of closures not counted.
-
-    The first bar lacks what its beginning has of open slots, the last one what its end has: whether that is a closure,
-    only later bars would say.
-    """
-    group_N = np.repeat(np.arange(len(first_M)), np.diff(np.append(first_M, len(time_N))))
-    lacking_M = np.zeros(len(first_M), np.int64)
-    lacking_M[0] += calendar.open_between(begin_M[:1], time_N[:1])[0]
-    lacking_M[-1] += calendar.open_between(time_N[-1:] + step, end_M[-1:])[0]
-    after = np.flatnonzero(calendar.hole_before(time_N))
-    before, missing = after - 1, calendar.missing(time_N)[after]
-    same = number_N[before] == number_N[after]
-    np.add.at(lacking_M, group_N[after[same]], missing[same])
-    before, after = before[~same], after[~same]
-    tails = calendar.open_between(time_N[before] + step, end_M[group_N[before]])
-    heads = calendar.open_between(begin_M[group_N[after]], time_N[after])
-    np.add.at(lacking_M, group_N[before], tails)
-    np.add.at(lacking_M, group_N[after], heads)
-    return lacking_M
-
-
-def _aggregated(value_N: np.ndarray, aggregate: Aggregate, first_M: np.ndarray, whole: bool) -> np.ndarray:
-    """float64 (M,): a column's value in each longer bar; NaN where it is empty in all, or, if ``whole``, in any."""
-    known_N = ~np.isnan(value_N)
-    known_M = np.add.reduceat(known_N.astype(np.int64), first_M)
-    out_M = np.full(len(first_M), np.nan)
-    some_M = known_M > 0
-    if some_M.any():
-        starts = np.concatenate([[0], np.cumsum(known_M[some_M])[:-1]])
-        out_M[some_M] = aggregate(value_N[known_N], starts)
-    if whole:
-        out_M[known_M < np.diff(np.append(first_M, len(value_N)))] = np.nan
-    return out_M
 
 
 def _require_length(bars: Bars, calendar: Calendar) -> None:

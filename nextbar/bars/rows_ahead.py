@@ -62,7 +62,7 @@ def find_rows_ahead(columns: Mapping[str, np.ndarray], needs: TableNeeds, dates:
     usual = [name for name in (*needs.prices, *needs.amounts) if name in columns]
     further = [values for name, values in columns.items() if name not in usual]
     none_N = np.zeros(len(dates), bool)
-    if not usual or not further:
+    if not usual or not further or not np.isnan(columns[usual[0]]).any():
         return none_N
     bare_N = np.all([np.isnan(columns[name]) for name in usual], axis=0)
     ahead_N = bare_N & ~np.isnan(further).all(axis=0)

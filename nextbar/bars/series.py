@@ -47,7 +47,8 @@ def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
 def read_series(config: ExperimentConfig) -> list[Bars]:
     """Read every series the experiment trains or scores from its ``datapath``."""
     dataset = config.dataset_config
-    return load_bars(dataset.datapath, series_tickers(config), dataset.resolutions, TableNeeds.of(dataset))
+    needs = TableNeeds.of(dataset)
+    return load_bars(dataset.datapath, series_tickers(config), dataset.resolutions, needs, config.log_dir)
 
 
 def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames]) -> list[Bars]:

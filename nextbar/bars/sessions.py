@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from nextbar.bars.slots import DAY
+from nextbar.bars.zone import EPOCH
 from nextbar.config.exchanges import exchange_package
 from nextbar.config.values import LAST_YEAR
 from nextbar.errors import ConfigError, cut, first_line
@@ -112,8 +113,8 @@ def sessions_of(exchange: str, first: int, last: int) -> Sessions:
     Raises:
         ConfigError: no such exchange, the package is not installed, or it does not know sessions as early.
     """
-    begin = dt.datetime.fromtimestamp(first - BEFORE, dt.UTC).year
-    end = min(dt.datetime.fromtimestamp(last, dt.UTC).year + YEARS_AHEAD, LAST_YEAR)
+    begin, end = ((EPOCH + dt.timedelta(seconds=time)).year for time in (first - BEFORE, last))
+    end = min(end + YEARS_AHEAD, LAST_YEAR)
     sessions = of_years(exchange, begin, end)
     if sessions.first > first // DAY:
         raise ConfigError(
@@ -195,7 +196,7 @@ def _made_up(sessions: Mapping[int, Hours], zone: str, until: int, last: int) ->
 
 def _offset(day: int, rules: ZoneInfo) -> int:
     """Seconds by which the local clock is ahead of UTC at noon of a day."""
-    ahead = dt.datetime.fromtimestamp(day * DAY + DAY // 2, rules).utcoffset()
+    ahead = (EPOCH + dt.timedelta(days=day, hours=12)).astimezone(rules).utcoffset()
     return int(ahead.total_seconds()) if ahead else 0
 
 

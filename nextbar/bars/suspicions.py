@@ -48,6 +48,8 @@ def _moves(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[st
     if len(close_N) < LONG or (close_N <= 0).any():
         return
     move_N = np.diff(np.log(close_N))
+    if np.abs(move_N).max() <= SPIKE:
+        return
     moved = np.abs(move_N[move_N != 0])
     least = UNUSUAL * np.median(moved) if len(moved) else np.inf
     back_N = np.append(np.abs(move_N[:-1] + move_N[1:]), np.inf) < RETURNS * np.abs(move_N)
@@ -79,7 +81,9 @@ def _factor(move: float) -> str:
 def _frozen(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Prices that stand still for longer than chance explains."""
     prices = [columns[name] for name in PRICES if name in columns]
-    same_N = np.all([np.diff(price_N, prepend=np.nan) == 0 for price_N in prices], axis=0)
+    same_N = np.arange(len(time_N)) > 0
+    for price_N in prices:
+        same_N[1:] &= price_N[1:] == price_N[:-1]
     for start, length in _stretch(same_N):
         yield f"prices stand still for {length + 1} bars, from {iso(time_N[start - 1])} on: was the feed cut?"
 
@@ -116,6 +120,8 @@ def _repeated(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator
     for name in (name for name in PRICES if name in columns):
         bar_N = (bar_N ^ (columns[name] + 0.0).view(np.uint64)) * _MIX
         bar_N ^= bar_N >> np.uint64(32)
+    if not _any_twice(bar_N):
+        return
     order = np.argsort(bar_N, kind="stable")
     again = np.flatnonzero(np.diff(bar_N[order]) == 0)
     back_N = np.zeros(len(bar_N), np.int64)
@@ -131,6 +137,17 @@ def _repeated(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator
             return
 
 
+def _any_twice(bar_N: np.ndarray) -> bool:
+    """Whether two stretches of ``BLOCK`` bars may be the same, by hashes of hashes; sorting alone tells."""
+    block_N, length = bar_N, 1
+    while length < BLOCK:
+        further = min(length, BLOCK - length)
+        block_N = (block_N[:-further] ^ (block_N[:-further] >> np.uint64(32))) * _MIX ^ block_N[further:]
+        length += further
+    block_N = np.sort(block_N)
+    return bool((block_N[1:] == block_N[:-1]).any())
+
+
 def _swapped(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Opens that follow the open before rather than the close, as where the two columns are swapped."""
     if "open" not in columns or len(time_N) < 10 * LONG:
@@ -143,9 +160,9 @@ def _swapped(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[
 
 def _future(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Dates that have not come yet; a day is left for clocks and zones."""
-    late_N = time_N > time.time() + DAY
-    if late_N.any():
-        yield f"{int(late_N.sum()):,} dates are in the future, up to {iso(time_N[-1])}"
+    late = len(time_N) - int(np.searchsorted(time_N, time.time() + DAY, side="right"))
+    if late:
+        yield f"{late:,} dates are in the future, up to {iso(time_N[-1])}"
 
 
 def _times(is_N: np.ndarray) -> str:

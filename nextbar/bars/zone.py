@@ -26,6 +26,9 @@ MARKET_ZONES = (
 )
 """zones that ``auto`` chooses among; of those that fit equally well the first is taken"""
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""what seconds are added to: ``fromtimestamp`` knows no time before it on Windows"""
+
 _WEEK = 7 * 86_400
 """no zone changes its clocks and changes them back within a week"""
 
@@ -64,7 +67,7 @@ def offsets(zone: str) -> Offsets:
     rules = ZoneInfo(zone)
 
     def offset(time: int) -> int:
-        ahead = dt.datetime.fromtimestamp(time, rules).utcoffset()
+        ahead = (EPOCH + dt.timedelta(seconds=time)).astimezone(rules).utcoffset()
         return round(ahead.total_seconds()) if ahead else 0
 
     first, end = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))

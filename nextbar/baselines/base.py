@@ -5,46 +5,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_beside, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
+from nextbar.baselines.moves import Moves, in_target
+from nextbar.baselines.reference import plain_record, reference_from, reference_of
 from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.machine.blas import one_thread
-from nextbar.metrics.bins import law_log_probs
-from nextbar.metrics.reference import fit_reference, target_unit
 from nextbar.metrics.task import Task
-from nextbar.types import Forecast, Outcomes, Reference
-
-FLAGS = ("positive_S", "trained_S")
-"""fields of a reference that hold truth values"""
-
-
-class Moves(NamedTuple):
-    """The past of one series, N bars. One unit is the standard deviation of its moves in training."""
-
-    time_N: np.ndarray
-    """opening times, seconds since the epoch"""
-    timezone: str
-    """of the market's hours"""
-    move_N: np.ndarray
-    """the move into each bar, 0 for the first"""
-    spread_H: np.ndarray
-    """standard deviation of the h-step moves in training; NaN where there is none"""
-    price_N: np.ndarray
-    """a move as large as the price, above zero"""
-    history: History | None = None
-    """the bars themselves"""
-    calendar: Calendar | None = None
-    """of the bars"""
-    unit: float = 1.0
-    """what the moves are in units of"""
-
+from nextbar.types import Forecast, Reference
 
 Learnt = TypeVar("Learnt", bound=tuple[Any, ...])
 
@@ -119,7 +94,7 @@ class Baseline(ABC, Generic[Learnt]):
             DataError: as ``fit``.
         """
         self._index = {history.key: s for s, history in enumerate(series)}
-        self._reference = _reference(series, self.task)
+        self._reference = reference_of(series, self.task)
         for s, history in enumerate(series):
             self._check_spread(history.name, s)
         self._learnt = self._learn_all(series, calendars)
@@ -129,7 +104,7 @@ class Baseline(ABC, Generic[Learnt]):
         """What each series says, and last what one says that was not learnt from."""
         needed = self.min_windows + self.task.horizon
         learnt = [
-            self._learn(self._moves(history, calendar, calendar.timezone, self._reference.of_series(s)))
+            self._learn(Moves.of(history, calendar, calendar.timezone, self._reference.of_series(s)))
             if len(history.time_N) >= needed
             else None
             for s, (history, calendar) in enumerate(zip(series, calendars, strict=True))
@@ -218,14 +193,14 @@ class Baseline(ABC, Generic[Learnt]):
         date_NH: np.ndarray,
         row: Reference,
     ) -> Forecast:
-        moves = self._moves(history, calendar, timezone, row)
+        moves = Moves.of(history, calendar, timezone, row)
         has_unit = bool(np.isfinite(row.move_std_SH[0, 0]))
         forecast = self._forecast(self._learnt_of(history, has_unit), moves, row_N, date_NH)
         if forecast.scale_NH is not None and not (has_unit or self.needs_ranges):
             forecast = forecast._replace(scale_NH=np.full(date_NH.shape, np.nan))
         if self.task.output_mode == "distribution" and forecast.scale_NH is None:
             forecast = forecast._replace(scale_NH=np.broadcast_to(moves.spread_H, date_NH.shape))
-        return self._in_target(forecast, row, history.close_N[row_N])
+        return in_target(forecast, row, history.close_N[row_N], self.task)
 
     def _learnt_of(self, history: History, has_unit: bool) -> Learnt:
         """What a series was forecast by; without a unit of its own what others learnt says nothing about it."""
@@ -240,96 +215,24 @@ class Baseline(ABC, Generic[Learnt]):
                 "has too few bars there. Use more bars, or leave this ticker out"
             )
 
-    def _moves(self, history: History, calendar: Calendar, timezone: str, row: Reference) -> Moves:
-        """The moves of a series in units of its reference; unscaled where that has no spread."""
-        unit, positive = _unit(row), bool(row.positive_S[0])
-        move_N = history.moves(positive, float(row.center_S[0])) / unit
-        price_N = np.ones(len(move_N)) if positive else np.abs(history.close_N)
-        spread_H, price_N = row.move_std_SH[0] / unit, np.maximum(price_N, unit) / unit
-        return Moves(history.time_N, timezone, move_N, spread_H, price_N, history, calendar, unit)
-
-    def _in_target(self, forecast: Forecast, row: Reference, last_close_N: np.ndarray) -> Forecast:
-        """Moves as changes in the unit of the target, a law as the probabilities of its bins where those are asked for.
-
-        In prices the location is that of the log return carried over, c (e^m - 1), so that a symmetrical law keeps its
-        median, and the scale that of the log return times c, its first order.
-        """
-        if forecast.location_NH is None:
-            return forecast
-        task, unit = self.task, _unit(row)
-        location_NH = forecast.location_NH * unit
-        scale_NH = None if forecast.scale_NH is None else forecast.scale_NH * unit
-        if task.output_mode == "discrete_grid" and scale_NH is not None:
-            law = forecast._replace(location_NH=location_NH, scale_NH=scale_NH)
-            return Forecast(log_probs_NHK=law_log_probs(law, task.edges))
-        unit_N1 = target_unit(row, np.zeros(len(last_close_N), int), last_close_N, task)[:, None]
-        if task.target == "close" and row.positive_S[0]:
-            location_NH = np.expm1(location_NH)
-        scale_NH = None if scale_NH is None else scale_NH * unit_N1
-        return forecast._replace(location_NH=location_NH * unit_N1, scale_NH=scale_NH)
-
     def to_dict(self) -> dict[str, Any]:
         """What was learnt, in plain values: of each series, and last of others."""
         return {
             "series": [list(key) for key in self._index],
             "learnt": list(map(self._plain, self._learnt)),
-            "reference": _plain(self._reference),
+            "reference": plain_record(self._reference),
         }
 
     def restored(self, plain: Mapping[str, Any]) -> Self:
         """Take what was learnt from plain values, for ``forecast``; the calendars are not among them."""
         self._index = {(ticker, resolution): s for s, (ticker, resolution) in enumerate(plain["series"])}
         self._learnt = list(map(self._from_plain, plain["learnt"]))
-        arrays: dict[str, Any] = {
-            name: None if value is None else np.array(value, bool if name in FLAGS else float)
-            for name, value in plain["reference"].items()
-        }
-        self._reference = Reference(**arrays)
+        self._reference = reference_from(plain["reference"])
         return self
 
     def _plain(self, learnt: Learnt) -> Any:
-        return _plain(learnt)
+        return plain_record(learnt)
 
     def _from_plain(self, plain: Any) -> Any:
         arrays = {name: np.array(v, float) if isinstance(v, list) else float(v) for name, v in plain.items()}
         return self.parameters(**arrays)
-
-
-def _reference(series: Sequence[History], task: Task) -> Reference:
-    """The reference of each series, and in a last row that of series without training bars."""
-    n_windows = [max(len(history.close_N) - task.horizon, 0) for history in series]
-    steps = np.arange(1, task.horizon + 1)
-    training = Outcomes(
-        series_N=np.repeat(np.arange(len(series)), n_windows),
-        names=(*(history.name for history in series), "a series without training bars"),
-        origin_time_N=np.concatenate(
-            [history.time_N[:n] + history.step for history, n in zip(series, n_windows, strict=True)]
-        ),
-        last_close_N=np.concatenate([history.close_N[:n] for history, n in zip(series, n_windows, strict=True)]),
-        close_NH=np.concatenate(
-            [history.close_N[np.arange(n)[:, None] + steps] for history, n in zip(series, n_windows, strict=True)]
-        ),
-    )
-    reference = fit_reference(training, [*(history.close_N for history in series), np.empty(0)], task)
-    young_S = np.isnan(reference.move_std_SH).any(axis=1)
-    if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
-        typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
-        reference.move_std_SH[reference.positive_S & young_S] = typical_H
-    return reference
-
-
-def _unit(row: Reference) -> float:
-    unit = float(row.move_std_SH[0, 0])
-    return unit if np.isfinite(unit) else 1.0
-
-
-def _plain(record: tuple[Any, ...]) -> dict[str, Any]:
-    """A NamedTuple of floats and arrays in values that JSON knows: None for NaN."""
-
-    def plain(value: Any) -> Any:
-        if value is None:
-            return None
-        array = np.asarray(value, object)
-        return np.where(np.asarray(value, float) == value, array, np.array(None)).tolist()  # NaN equals nothing
-
-    return {name: plain(value) for name, value in record._asdict().items()}  # type: ignore[attr-defined]

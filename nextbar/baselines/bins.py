@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline, Moves
+from nextbar.baselines.base import Baseline
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.point import Nothing
 from nextbar.types import Forecast
 

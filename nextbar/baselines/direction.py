@@ -6,7 +6,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline, Moves
+from nextbar.baselines.base import Baseline
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.point import Nothing
 from nextbar.metrics.bins import side
 from nextbar.types import Forecast

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.baselines.base import Moves
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.spread import Filtered
 from nextbar.baselines.variance import Filter
 from nextbar.errors import ConfigError

@@ -8,7 +8,8 @@ import numpy as np
 
 from nextbar.bars.slots import HOUR, MONDAY, WEEK
 from nextbar.bars.zone import local_time
-from nextbar.baselines.base import Baseline, Moves
+from nextbar.baselines.base import Baseline
+from nextbar.baselines.moves import Moves
 from nextbar.types import Forecast
 
 HOURS = WEEK // HOUR

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
-from nextbar.baselines.base import Baseline, Moves
+from nextbar.baselines.base import Baseline
 from nextbar.baselines.history import History
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.spread import IN_WORDS, TAILS
 from nextbar.errors import DataError
 from nextbar.metrics.task import Task

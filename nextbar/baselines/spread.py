@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline, Learnt, Moves
+from nextbar.baselines.base import Baseline, Learnt
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.student_t import fit_student_t
 from nextbar.baselines.variance import Filter
 from nextbar.metrics.task import Task

@@ -176,6 +176,8 @@ def _table(holdings: list[Holding]) -> Table:
 
 
 def _date(time: int | None) -> str:
-    from datetime import UTC, datetime
+    from datetime import timedelta
 
-    return "" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
+    from nextbar.bars.zone import EPOCH
+
+    return "" if time is None else f"{EPOCH + timedelta(seconds=time):%Y-%m-%d %H:%M}"

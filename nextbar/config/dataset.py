@@ -18,6 +18,7 @@ from nextbar.config.values import (
     FolderPath,
     Grid,
     Int,
+    Lengths,
     Names,
     NoneIfEmpty,
     NormMode,
@@ -26,6 +27,7 @@ from nextbar.config.values import (
     TimeZone,
     instant,
 )
+from nextbar.resolution import seconds
 
 
 @checked
@@ -44,6 +46,11 @@ class DatasetConfig(Checked):
     """Bar interval, such as ``4h``; or a list, all trained together."""
     seq_len: Annotated[Int, Field(ge=2)] = 24
     """L, bars of context; at most the model's ``max_seq_len``."""
+    context_resolutions: Lengths = ()
+    """Longer intervals, such as ``[1d]``: the model also gets the last closed bars of each, made from the series' own
+    bars; multiples of ``resolution``."""
+    context_len: Count = 20
+    """Closed bars of each of ``context_resolutions``."""
     horizon: Count = 1
     """H, bars predicted."""
     norm_mode: NormMode = "window_minmax"
@@ -108,3 +115,10 @@ class DatasetConfig(Checked):
             first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
             if first > last:
                 yield f"initial_date: found {self.initial_date}, is after final_date ({self.final_date})"
+        shorter = {resolution: seconds(resolution) for resolution in self.resolutions}
+        for longer in self.context_resolutions:
+            if unfit := [r for r, step in shorter.items() if seconds(longer) <= step or seconds(longer) % step]:
+                yield (
+                    f"context_resolutions: found {longer!r} beside resolution {', '.join(unfit)}, should be a multiple "
+                    "of it, and longer"
+                )

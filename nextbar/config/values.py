@@ -73,6 +73,16 @@ def _resolution(value: Any) -> str | tuple[str, ...]:
     return _distinct(value) if isinstance(value, tuple) else value
 
 
+def _lengths(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, tuple):
+        raise ValueError("should be a list of resolutions, such as [1d]; [] for none")
+    _resolution(value or "1d")
+    lengths = [seconds(one) for one in value]
+    if twice := [one for index, one in enumerate(value) if lengths[index] in lengths[:index]]:
+        raise ValueError(f"should name each length only once; that of {twice[0]!r} is there twice")
+    return value
+
+
 def _edge(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("should be a number; the outermost may be -inf and inf")
@@ -161,6 +171,7 @@ CalendarName = Annotated[Text, AfterValidator(_calendar)]
 NormMode = Annotated[str, OneOf(NORM_MODES)]
 OutputMode = Annotated[str, OneOf(OUTPUT_MODES)]
 Resolutions = Annotated[str | tuple[str, ...], PlainValidator(_resolution)]
+Lengths = Annotated[tuple[str, ...], PlainValidator(_lengths)]
 FolderName = Annotated[Text, AfterValidator(_folder_name)]
 Seed = Annotated[Int, Field(ge=0, lt=2**32)]
 """32 bits: JAX cuts longer seeds short, and two seeds would be one."""

@@ -9,6 +9,7 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.dates import iso
+from nextbar.data.contexts import closed_bars
 from nextbar.data.indicators import is_computed
 from nextbar.data.origins import known_ahead
 from nextbar.data.splits import whole_windows
@@ -53,11 +54,24 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "indicators": list(spec.indicators),
         "dropped_features": dataset.dropped,
         "empty_values": spec.empty_values,
+        "context_len": spec.context_len,
+        "contexts_short": {resolution: _short_contexts(dataset, resolution) for resolution in spec.contexts},
         "until": iso(panel.close_time_R.max()),
         "validation_from": iso(dataset.cuts.validation),
         "test_from": iso(dataset.cuts.test),
         "windows": {span: len(rows) for span, rows in dataset.origins.items()},
     }
+
+
+def _short_contexts(dataset: Dataset, resolution: str) -> int:
+    """Training windows beside which there are fewer closed bars of a longer resolution than asked for."""
+    spec = dataset.preparation.spec
+    known_S = [
+        closed_bars(b, calendar, resolution, spec).known_N
+        for b, calendar in zip(dataset.bars, dataset.calendars, strict=True)
+    ]
+    known_N = np.concatenate(known_S)[dataset.origins["training"]]
+    return int((known_N < spec.context_len).sum())
 
 
 def lost_windows(bars: Bars, calendar: Calendar, spec: WindowSpec) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
@@ -57,16 +58,29 @@ class Panel:
 
     def per_bar(self, values: Callable[[Bars], np.ndarray]) -> np.ndarray:
         """(R, ...): values of the bars of each series, one after the other."""
-        return np.concatenate([values(b) for b in self.bars])
+        return self.end_to_end(values(b) for b in self.bars)
 
-    def per_series(self, value_S: Sequence[int]) -> np.ndarray:
+    def end_to_end(self, parts: Iterable[np.ndarray], dtype: DTypeLike | None = None) -> np.ndarray:
+        """(R, ...): the part of each series, one after the other; of those that an iterator makes, one at a time.
+
+        Their type is that of the first where none is given.
+        """
+        whole: np.ndarray | None = None
+        for part, start in zip(parts, self.starts[:-1], strict=True):
+            if whole is None:
+                whole = np.empty((self.starts[-1], *part.shape[1:]), part.dtype if dtype is None else dtype)
+            whole[start : start + len(part)] = part
+        assert whole is not None  # there is no panel without series
+        return whole
+
+    def per_series(self, value_S: Sequence[int] | np.ndarray) -> np.ndarray:
         """(R,): one value of each series, for all its rows."""
         return np.repeat(np.asarray(value_S), [len(b) for b in self.bars])
 
     def join(self, row_SN: Sequence[np.ndarray]) -> np.ndarray:
-        """Rows over all series of bars counted within each series."""
-        shifted = [row_N + start for row_N, start in zip(row_SN, self.starts[:-1], strict=True)]
-        return np.concatenate([np.empty(0, np.int64), *shifted])
+        """int32: rows over all series of bars counted within each series."""
+        shifted = [(row_N + start).astype(np.int32) for row_N, start in zip(row_SN, self.starts[:-1], strict=True)]
+        return np.concatenate([np.empty(0, np.int32), *shifted])
 
     def within(self, row_N: np.ndarray, s: int) -> np.ndarray:
         """The rows that are bars of one series, counted within it."""

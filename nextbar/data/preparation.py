@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
+from nextbar.data.contexts import ContextTape, reach
 from nextbar.data.covariates import channels, channels_ahead
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import (
@@ -57,51 +58,79 @@ class Preparation:
     def tape(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> Tape:
         """Bars of all series as float32 arrays, end to end, still on the host; ``fits`` go with ``bars``."""
         spec, panel = self.spec, self.panel(bars)
-        pair = Pair.split(panel.per_bar(lambda b: np.stack([spec.device_column(b, c) for c in spec.columns], axis=1)))
-        share_R = ((panel.close_time_R - self.first_time) / max(self.last_time - self.first_time, 1)).astype(np.float32)
-        times = [share_R[:, None]] if spec.spans_time else []
-        plain = panel.per_bar(
-            lambda b: np.stack([b.columns[c] for c in spec.plain], axis=1) if spec.plain else np.empty((len(b), 0))
-        ).astype(np.float32)
-        channels_RC, ahead_RHA = (self._covariates(of, bars, fits) for of in (channels, channels_ahead))
-        close = spec.own_prices - 1
+        series = list(zip(bars, fits, strict=True))
         longest = max(f.calendar.n_slots for f in fits)
-        chains = [f.calendar.chain(b.time_N, spec.horizon) for b, f in zip(bars, fits, strict=True)]
-        start_RHX, regressors_RK = self._start(bars, fits)
+        rank_R, chain_SZ = self._chains(panel, fits)
+        start_RHX, regressors_RK = self._start(panel, fits)
         return Tape(
-            rows_RX=np.nan_to_num(np.concatenate([pair.high, pair.low, *times, plain, channels_RC], axis=1)),
-            close_R2=np.stack([pair.high[:, close], pair.low[:, close]], axis=1),
+            rows_RX=self._rows(panel, fits),
+            close_R2=panel.per_bar(lambda b: np.stack(Pair.split(b.columns["close"]), axis=1)),
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
-            series_R=panel.series_R.astype(np.int32),
-            rank_R=np.concatenate([chain.rank_N for chain in chains]).astype(np.int32),
-            chain_SZ=_padded([chain.slot_Z for chain in chains]),
+            series_R=panel.per_series(np.arange(len(bars), dtype=np.int32)),
+            rank_R=rank_R,
+            chain_SZ=chain_SZ,
             clock_SMC=np.stack([clock_table(f.calendar, longest, spec.clock) for f in fits]),
             fitted=GlobalScale.stack([list(f.statistics) for f in fits]),
             return_std_S=np.array([f.return_std for f in fits], np.float32),
             spreads=self.spreads.scale([f.spreads for f in fits]),
-            start_RHX=start_RHX.astype(np.float32),
-            regressors_RK=regressors_RK.astype(np.float32),
-            ahead_RHA=np.nan_to_num(ahead_RHA),
+            start_RHX=start_RHX,
+            regressors_RK=regressors_RK,
+            ahead_RHA=panel.end_to_end((np.nan_to_num(self._covariates(channels_ahead, b, f)) for b, f in series)),
             range_RH=np.empty((len(regressors_RK), 0), np.float32),
+            contexts=tuple(ContextTape.of(bars, fits, resolution, spec) for resolution in spec.contexts),
         )
 
-    def _covariates(self, of: Callable[..., np.ndarray], bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> np.ndarray:
-        """float32 (R, ...): what a function of a series and its covariates' statistics says, of all series."""
-        parts = [of(b, fit.covariates, self.covariates, self.spec) for b, fit in zip(bars, fits, strict=True)]
-        return np.concatenate(parts).astype(np.float32)
+    def _rows(self, panel: Panel, fits: Sequence[SeriesFit]) -> np.ndarray:
+        """``Tape.rows_RX``, laid out column by column of one series after the other: no second copy is ever whole."""
+        row_RX = np.empty((panel.starts[-1], self.spec.row_width), np.float32)
+        for b, fit, first in zip(panel.bars, fits, panel.starts[:-1], strict=True):
+            for at, values in self._row_columns(b, fit):
+                row_RX[first : first + len(b), at] = np.nan_to_num(values.astype(np.float32, copy=False))
+        return row_RX
 
-    def _start(self, bars: Sequence[Bars], fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
-        """Start and regressors of all rows, (R, H, X) and (R, K)."""
-        if self.start is None:
-            rows = sum(map(len, bars))
-            return np.empty((rows, self.spec.horizon, 0)), np.empty((rows, 0))
-        columns = [self.start.columns(b, f.calendar, self.spec) for b, f in zip(bars, fits, strict=True)]
-        start, regressors = zip(*columns, strict=True)
-        return np.concatenate(start), np.concatenate(regressors)
+    def _row_columns(self, bars: Bars, fit: SeriesFit) -> Iterator[tuple[int, np.ndarray]]:
+        """What the device keeps of each bar of one series: place in ``Tape.rows_RX`` and (N,) values."""
+        spec, n = self.spec, len(self.spec.columns)
+        for i, name in enumerate(spec.columns):
+            pair = Pair.split(spec.device_column(bars, name))
+            yield i, pair.high
+            yield n + i, pair.low
+        if spec.spans_time:
+            yield 2 * n, (bars.close_time_N - self.first_time) / max(self.last_time - self.first_time, 1)
+        singles = (*(bars.columns[name] for name in spec.plain), *self._covariates(channels, bars, fit).T)
+        yield from enumerate(singles, 2 * n + spec.spans_time)
+
+    def _chains(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
+        """Position of the next open slot after each bar, int32 (R,), and all slots, int32 (S, Z); see ``Tape``."""
+        slots: list[np.ndarray] = []
+
+        def ranks() -> Iterator[np.ndarray]:
+            for b, fit in zip(panel.bars, fits, strict=True):
+                rank_N, slot_Z = fit.calendar.chain(b.time_N, self.spec.horizon)
+                slots.append(slot_Z)
+                yield rank_N
+
+        return panel.end_to_end(ranks(), np.int32), _padded(slots)
+
+    def _covariates(self, of: Callable[..., np.ndarray], bars: Bars, fit: SeriesFit) -> np.ndarray:
+        """float32 (N, ...): what a function of a series and its covariates' statistics says."""
+        return of(bars, fit.covariates, self.covariates, self.spec).astype(np.float32)
+
+    def _start(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
+        """Start and regressors of all rows, float32 (R, H, X) and (R, K)."""
+        spec, rows = self.spec, panel.starts[-1]
+        start_RHX = np.empty((rows, spec.horizon, spec.start_width), np.float32)
+        regressors_RK = np.empty((rows, spec.regressors), np.float32)
+        if self.start is not None:
+            for b, fit, first in zip(panel.bars, fits, panel.starts[:-1], strict=True):
+                own = slice(first, first + len(b))
+                start_RHX[own], regressors_RK[own] = self.start.columns(b, fit.calendar, spec)
+        return start_RHX, regressors_RK
 
     def history(self, ticker: str, resolution: str) -> int:
         """Bars up to and with the origin that a forecast of a series looks at, where there are as many."""
-        return max(self.spec.seq_len, self.start.history(ticker, resolution) if self.start else 0)
+        contexts = (reach(longer, resolution, self.spec.context_len) for longer in self.spec.contexts)
+        return max(self.spec.seq_len, *contexts, self.start.history(ticker, resolution) if self.start else 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -150,8 +179,7 @@ def fit_spreads(
     if spec.layout == 1:
         return SpreadBins.none(len(spec.groups))
     spreads = [spreads_at(b, rows, spec) for b, rows in zip(bars, origins, strict=True)]
-    own = [np.tile(f.spreads, (len(rows), 1)) for f, rows in zip(fits, origins, strict=True)]
-    return SpreadBins.fit(np.concatenate(spreads), np.concatenate(own))
+    return SpreadBins.fit(spreads, np.array([f.spreads for f in fits]))
 
 
 def _padded(chains: Sequence[np.ndarray]) -> np.ndarray:

@@ -46,12 +46,12 @@ class SeriesFit:
         statistics = [Statistics.fit(price)]
         statistics += [Statistics.fit(spec.device_column(bars, name)[:n_train]) for name in spec.volumes]
         close = bars.columns["close"][:n_train]
+        hole_N = calendar.hole_before(bars.time_N[:n_train])
         std = np.nan
         if n_train > 1 and (close > 0).all():
             # a move across a hole is no one-bar return
-            moves = np.diff(np.log(close))[~calendar.hole_before(bars.time_N[:n_train])[1:]]
+            moves = np.diff(np.log(close))[~hole_N[1:]]
             std = float(np.std(moves)) if moves.size else np.nan
-        hole_N = calendar.hole_before(bars.time_N[:n_train])
         origins = np.flatnonzero(whole_windows(hole_N, spec.seq_len, horizon=0))
         spread_NG = spreads_at(bars, origins, spec)
         middle = tuple(typical(spread_NG).tolist())

@@ -40,7 +40,7 @@ class Cuts:
 
 
 def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split: float) -> Cuts:
-    """The cuts from the closing times of the scored series, each int64 (N,), of any length and resolution.
+    """The cuts from the closing times of the scored series, each int64 (N,), ascending, of any length and resolution.
 
     All their bars are pooled by time. The test cut is the close of the first of the last ceil(test_split × n)
     bars; the validation cut is found the same way from the pooled bars before the test cut. Bars that close
@@ -49,23 +49,40 @@ def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split:
     Raises:
         DataError: no bars are left for validation.
     """
-    pooled = np.sort(np.concatenate([np.empty(0, np.int64), *scored]))
-    if pooled.size == 0:
+    n = sum(map(len, scored))
+    if n == 0:
         raise DataError("the scored tickers have no bars, so there is nothing to split")
-    test = start_of_last(pooled, test_split)
-    before = pooled[pooled < test]
-    if before.size == 0:
+    test = _nth(scored, n - _count_of(test_split, n))
+    before = [time_N[: np.searchsorted(time_N, test)] for time_N in scored]
+    n_before = sum(map(len, before))
+    if n_before == 0:
         raise DataError(
-            f"the scored tickers have {pooled.size} bars and all are test with test_split {test_split}; "
+            f"the scored tickers have {n} bars and all are test with test_split {test_split}; "
             "at least one is needed before the test span begins"
         )
-    return Cuts(start_of_last(before, validation_split), test)
+    return Cuts(_nth(before, n_before - _count_of(validation_split, n_before)), test)
 
 
 def start_of_last(time_N: np.ndarray, share: float) -> int:
     """First of the last ceil(share × n) of ascending times; the share is the decimal printed."""
-    count = math.ceil(Fraction(str(float(share))) * len(time_N))  # in floats 0.07 × 100 is above 7
-    return int(time_N[len(time_N) - count])
+    return int(time_N[len(time_N) - _count_of(share, len(time_N))])
+
+
+def _count_of(share: float, n: int) -> int:
+    return math.ceil(Fraction(str(float(share))) * n)  # in floats 0.07 × 100 is above 7
+
+
+def _nth(times: Sequence[np.ndarray], n: int) -> int:
+    """The time with so many before it in the order of all; each array ascends, and none is copied."""
+    low = min(int(time_N[0]) for time_N in times if len(time_N))
+    high = max(int(time_N[-1]) for time_N in times if len(time_N))
+    while low < high:
+        middle = (low + high) // 2
+        if sum(int(np.searchsorted(time_N, middle, side="right")) for time_N in times) > n:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def require_length(bars: Sequence[Bars], seq_len: int, horizon: int) -> None:

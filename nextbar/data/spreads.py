@@ -51,12 +51,17 @@ class SpreadBins:
     """by group: inner edges of the tokens' bins, ascending"""
 
     @classmethod
-    def fit(cls, spread_NG: np.ndarray, typical_NG: np.ndarray) -> SpreadBins:
-        """Fit on the training windows' spreads (N, G), and those of their series' middle windows."""
-        pooled_G = typical(spread_NG)
-        number_NG = numbers(np.nan_to_num(spread_NG), divisors(typical_NG, pooled_G))
-        quantiles = np.quantile(number_NG, np.arange(1, BINS) / BINS, axis=0)
-        return cls(tuple(pooled_G.tolist()), tuple(map(tuple, quantiles.T.tolist())))
+    def fit(cls, spread_SNG: Sequence[np.ndarray], typical_SG: np.ndarray) -> SpreadBins:
+        """Fit on the training windows' spreads (N, G) of each series, and those of its middle window."""
+        pooled, edges = [], []
+        for g, own_S in enumerate(typical_SG.T):  # one by one: of many bars all groups together are too many numbers
+            pooled.append(_middle(np.concatenate([spread_NG[spread_NG[:, g] > 0, g] for spread_NG in spread_SNG])))
+            by_S = divisors(own_S, np.array(pooled[g]))
+            number_N = np.concatenate(
+                [numbers(np.nan_to_num(spread_NG[:, g]), by) for spread_NG, by in zip(spread_SNG, by_S, strict=True)]
+            )
+            edges.append(tuple(np.quantile(number_N, np.arange(1, BINS) / BINS, overwrite_input=True).tolist()))
+        return cls(tuple(pooled), tuple(edges))
 
     @classmethod
     def none(cls, groups: int) -> SpreadBins:
@@ -88,8 +93,12 @@ def window_spreads(columns: dict[str, np.ndarray], origin_N: np.ndarray, spec: W
 
 def typical(spread_NG: np.ndarray) -> np.ndarray:
     """float64 (G,): the middle one of the spreads above 0 of each group; NaN where there is none."""
-    above = [column[column > 0] for column in spread_NG.T]
-    return np.array([np.median(column) if column.size else np.nan for column in above])
+    return np.array([_middle(column[column > 0]) for column in spread_NG.T])
+
+
+def _middle(above_N: np.ndarray) -> float:
+    """Their median, NaN of none; their order is lost."""
+    return float(np.median(above_N, overwrite_input=True)) if above_N.size else np.nan
 
 
 def divisors(typical_XG: np.ndarray, pooled_G: np.ndarray) -> np.ndarray:

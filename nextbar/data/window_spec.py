@@ -16,6 +16,7 @@ from nextbar.data import spreads
 from nextbar.data.covariates import Covariate, covariates_of
 from nextbar.data.features import FeatureSet
 from nextbar.data.indicators import price_valued
+from nextbar.resolution import is_resolution
 
 if TYPE_CHECKING:
     from nextbar.bars.bars import Bars
@@ -69,6 +70,10 @@ class WindowSpec:
     """own columns that are no prices"""
     empty_values: str = "drop"
     """what stands where one of them is empty: ``last``, ``mean``, or ``drop``: nothing"""
+    contexts: tuple[str, ...] = ()
+    """longer resolutions of which closed bars stand beside the window"""
+    context_len: int = 0
+    """J, bars of each of them; 0 without any"""
 
     @classmethod
     def of(
@@ -111,6 +116,8 @@ class WindowSpec:
             layout=layout,
             covariates=covariates,
             empty_values=config.empty_values if layout > 3 else "drop",
+            contexts=config.context_resolutions,
+            context_len=config.context_len if config.context_resolutions else 0,
         )
 
     @property
@@ -214,4 +221,6 @@ class WindowSpec:
         known = own in (("close",), PRICES) and set(spec.volumes) <= set(AMOUNTS) and spec.clock in (0, 2, 4)
         if not known or {*others, *spec.singles} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
             raise ValueError("spec: columns, a clock or a layout that no run has")
+        if not all(map(is_resolution, spec.contexts)) or (spec.context_len > 0) != bool(spec.contexts):
+            raise ValueError("spec: contexts that no run has")
         return spec

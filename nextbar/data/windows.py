@@ -8,6 +8,7 @@ import numpy as np
 
 from nextbar.bars.columns import PRICES
 from nextbar.data import spreads
+from nextbar.data.contexts import ContextTape, Terms, context_of
 from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.start import start_in_units
@@ -47,6 +48,8 @@ class Tape(NamedTuple):
     """covariates known ahead, of the H bars after each; A may be 0"""
     range_RH: Array
     """log range variance of the next h bars over that of the start, where training looks at it; else (R, 0)"""
+    contexts: tuple[ContextTape, ...]
+    """closed bars of each context resolution"""
 
 
 def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec) -> Batch:
@@ -68,7 +71,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     time_BL = rows_BLX[..., 2 * n] if spec.spans_time else _positions(rows_BLX)
     series_B = tape.series_R[origin_B]
 
-    scaled, scales, deviation_BG = _normalise(tape, pair, series_B, norm_mode, spec)
+    scaled, scales, references, deviation_BG = _normalise(tape, pair, series_B, norm_mode, spec)
     close = spec.own_prices - 1
     last = Pair(pair.high[:, -1, close], pair.low[:, -1, close])
     change_BL = Pair(pair.high[..., close], pair.low[..., close]).minus(Pair(last.high[:, None], last.low[:, None]))
@@ -91,6 +94,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
     tokens_BG, spread_BG = _spreads(tape.spreads, groups, deviation_BG, series_B, spec)
     unit_B = deviation_B if spec.target == "log_return" else jnp.abs(scales[0].scale)
     start_BHX, regressors_BK = _start(tape, origin_B, unit_B, last, spec)
+    terms = Terms(scales, references, deviation_B)
     return Batch(
         x_BLF=jnp.concatenate([*groups, *times, *indicators], axis=-1),
         time_BL=time_BL if spec.layout == 1 else _positions(rows_BLX),
@@ -105,6 +109,7 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         y_BH=_labels(tape, origin_B, last, unit_B, spec),
         unit_B=unit_B,
         weight_B=weight_B,
+        contexts=tuple(context_of(context, origin_B, terms, spec) for context in tape.contexts),
     )
 
 
@@ -151,11 +156,12 @@ def _positions(rows_BLX: Array) -> Array:
 
 def _normalise(
     tape: Tape, pair: Pair, series_B: Array, norm_mode: Array, spec: WindowSpec
-) -> tuple[list[Array], list[Scale], list[Array]]:
-    """Normalised columns, scale and deviation of each group; its reference is its last bar's last own column."""
+) -> tuple[list[Array], list[Scale], list[Pair], list[Array]]:
+    """Normalised columns, scale, reference and deviation of each group; the reference is its last bar's last own
+    column."""
     import jax
 
-    scaled, scales, deviations = [], [], []
+    scaled, scales, references, deviations = [], [], [], []
     start = 0
     for g, name in enumerate(spec.groups):
         width, own = (len(spec.prices), spec.own_prices) if name == "price" else (1, 1)
@@ -170,8 +176,9 @@ def _normalise(
         scale = fit_windows(difference_BLC[..., :own], reference, fitted, mode)
         scaled.append(scale.apply(difference_BLC))
         scales.append(scale)
+        references.append(reference)
         deviations.append(deviation(difference_BLC[..., :own]))
-    return scaled, scales, deviations
+    return scaled, scales, references, deviations
 
 
 def _spreads(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,5 +133,5 @@ def _line(x: np.ndarray, y: np.ndarray, name: str, colour: str, width: float, da
 
 def moment(seconds: float, step: int) -> str:
     """When a bar opens: the date, and with bars of less than a day the time, UTC."""
-    opens = datetime.fromtimestamp(int(seconds), UTC)
+    opens = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))  # before 1970 on Windows too
     return opens.strftime("%Y-%m-%d" if step >= DAY and not seconds % DAY else "%Y-%m-%d %H:%M")

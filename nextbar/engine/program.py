@@ -83,8 +83,8 @@ def _step_flops(config: ExperimentConfig, spec: WindowSpec, batch_size: int) -> 
 
 
 def _positions(c: ModelConfig, spec: WindowSpec) -> int:
-    """Positions that the encoder sees of a window, spread tokens included."""
-    return spec.seq_len + (len(spec.groups) if c.use_extra_tokens else 0)
+    """Positions that the encoder sees of a window, spread tokens and longer bars included."""
+    return spec.seq_len + len(spec.contexts) * spec.context_len + (len(spec.groups) if c.use_extra_tokens else 0)
 
 
 def _slices(batch_size: int, tokens: int) -> int:

@@ -15,21 +15,25 @@ import numpy as np
 from nextbar import forecasts
 from nextbar.bars.calendar import Calendar
 from nextbar.config import ExperimentConfig
+from nextbar.data.preparation import Preparation
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError, RunError
 from nextbar.exporting import forecast as script
-from nextbar.exporting.exportable import formula_of, norms_of, return_unit
+from nextbar.exporting.exportable import formula_of
 from nextbar.exporting.folder import KIND, MANIFEST
-from nextbar.exporting.golden import golden_forecasts, largest_difference, made_up_bars
+from nextbar.exporting.golden import golden_forecasts, largest_difference, made_up_bars, sizes
+from nextbar.exporting.model import record_model
 from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, series_numbers
-from nextbar.exporting.steps import network_steps
+from nextbar.exporting.program import Recording, Step
+from nextbar.exporting.starts import record_start, record_start_in_units
+from nextbar.exporting.windows import looks_at_spreads, record_indicator, record_window
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import LoadedRun
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.model.heads import SHAPES
 
-FORMAT = 1
+FORMAT = 2
 """of the folder; a nextbar that changes what its files mean counts it up"""
 
 WEIGHTS, GOLDEN, SCRIPT = "weights.npz", "golden.npz", "forecast.py"
@@ -46,19 +50,14 @@ def export_files(runs: Sequence[LoadedRun]) -> dict[str, bytes | dict[str, Any]]
     """
     preparation = runs[0].preparation
     spec, conformal = preparation.spec, _conformal(runs)
-    tables: Tables = {}
-    models: list[dict[str, Any]] = []
-    for config, params in _members(runs):
-        steps = network_steps(f"model_{len(models)}", config.model_config, spec, params)
-        mode = config.dataset_config.norm_mode
-        models.append({"norms": norms_of(mode, spec), "unit": return_unit(mode), "steps": steps.steps})
-        tables |= steps.layers
+    spreads = looks_at_spreads(runs)
+    start, models = _start(preparation), [_model(config, params, spec, spreads) for config, params in _members(runs)]
+    tables: Tables = {f"model_{k}": model.constants for k, model in enumerate(models)} | {"start": start.constants}
     calendars = list(dict.fromkeys(fit.calendar for fit in preparation.series))
     tables |= {_called(calendars, c): calendar_numbers(c, spec.clock) for c in calendars}
     for fit in preparation.series:
-        numbers = series_numbers(fit, preparation)
-        corrected = conformal_numbers(conformal, preparation.naming(fit)) if conformal else {}
-        tables[f"series/{fit.ticker}_{fit.resolution}"] = numbers | corrected
+        corrected = conformal_numbers(conformal, preparation.naming(fit))
+        tables[f"series/{fit.ticker}_{fit.resolution}"] = series_numbers(fit, preparation) | corrected
     golden, precision = _golden(runs, conformal)
     series = {f"{fit.ticker}_{fit.resolution}": _called(calendars, fit.calendar) for fit in preparation.series}
     return {
@@ -68,8 +67,8 @@ def export_files(runs: Sequence[LoadedRun]) -> dict[str, bytes | dict[str, Any]]
         MANIFEST: _about(runs, precision) | _asked(runs[0].config, spec, len(models)) | {
             "series": series,
             "default": next(iter(series)) if len(series) == 1 else "",
-            "times": [preparation.first_time, max(preparation.last_time - preparation.first_time, 1)],
-            "models": models,
+            "start": start.steps,
+            "models": [model.steps for model in models],
         },
     }  # fmt: skip
 
@@ -79,6 +78,32 @@ def _members(runs: Sequence[LoadedRun]) -> Iterator[tuple[ExperimentConfig, Any]
     for loaded in runs:
         for forward in loaded.forwards():
             yield loaded.config, jax.device_get(forward.params)
+
+
+def _start(preparation: Preparation) -> Recording:
+    """What all models start from; no step where they start at a constant."""
+    program = Recording()
+    if preparation.start is not None:
+        record_start(program, preparation.spec, next(iter(preparation.start.pooled.values())).trail)
+    return program
+
+
+def _model(config: ExperimentConfig, params: Any, spec: WindowSpec, with_spreads: bool) -> Recording:
+    """From bars to the forecast of one model."""
+    program = Recording()
+    record_window(program, config.dataset_config.norm_mode, spec, with_spreads)
+    if spec.start_width:
+        record_start_in_units(program, spec)
+    record_model(program, config.model_config, spec, params)
+    return program
+
+
+def _formula(name: str) -> list[Step]:
+    """How an indicator comes from the closes; no step where it is a column of its source."""
+    program, formula = Recording(), formula_of(name)
+    if formula is not None:
+        record_indicator(program, *formula)
+    return program.steps
 
 
 def _about(runs: Sequence[LoadedRun], precision: dict[str, Any]) -> dict[str, Any]:
@@ -98,33 +123,23 @@ def _about(runs: Sequence[LoadedRun], precision: dict[str, Any]) -> dict[str, An
 def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str, Any]:
     """What the models see and what they are asked; columns have the names that a file has, in lower case."""
     task = Task.of(config)
-    law = ["scale", *SHAPES[config.model_config.tail]]
+    # name, which of close, scale, degrees of freedom and skewness, and whose; first of closes and scales the mixture's
+    names = ("close", "scale", *SHAPES[config.model_config.tail])
+    law = [(name, part, 0) for part, name in enumerate(names)][1 : None if models == 1 else 2]
     if models > 1:
-        law = ["scale", *(f"{name}-{k + 1}" for k in range(models) for name in ("close", *law))]
+        parts = list(enumerate(names))
+        law += [(f"{name}-{k}", part, k - (part > 1)) for k in range(1, models + 1) for part, name in parts]
     return {
         "seq_len": spec.seq_len,
         "horizon": spec.horizon,
         "target": spec.target,
         "bins": forecasts.bin_columns(task.edges),
         "law": law if task.output_mode == "distribution" else [],
-        "columns": _lower((*spec.columns, *spec.singles)),
-        "groups": [_lower(spec.prices), *([name] for name in spec.volumes)],
+        "columns": [name.lower() for name in (*spec.columns, *spec.singles)],
         "own_prices": spec.own_prices,
-        "plain": _lower(spec.singles),
-        "formulas": {name.lower(): formula for name in spec.indicators if (formula := formula_of(name))},
-        "features": _features(spec),
-        "returns": spec.returns,
+        "formulas": {name.lower(): steps for name in spec.indicators if (steps := _formula(name))},
         "log_prices": spec.log_prices,
     }
-
-
-def _features(spec: WindowSpec) -> list[int]:
-    """Where the features of the network stand among the columns that ``forecast.Export.window`` makes."""
-    own = 6 if spec.returns else spec.own_prices
-    made = [*spec.prices[spec.own_prices :], *spec.volumes, *spec.singles, "span", "position"]
-    kept = list(range(5 + spec.has_path if spec.returns else own))
-    times = [] if spec.time_feature == "none" else [spec.time_feature]
-    return kept + [own + made.index(name) for name in (*spec.volumes, *times, *spec.indicators)]
 
 
 def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tables, dict[str, Any]]:
@@ -137,11 +152,13 @@ def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tab
     wanted = golden_forecasts(bars, data, preparation, forwards, task)
     names = [f"{b.ticker}_{b.resolution}" for b in bars]
     tables: Tables = {f"bars/{name}": {"time": b.time_N} | b.columns for name, b in zip(names, bars, strict=True)}
-    tables |= {f"forecasts/{name}": table for name, table in zip(names, wanted, strict=True)}
+    told = {f"forecasts/{name}": table for name, table in zip(names, wanted, strict=True)}
     if conformal is not None:
         with suppress(DataError):  # too few windows for the levels
             corrected = golden_forecasts(bars, data, preparation, forwards, task, conformal)
-            tables |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}
+            told |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}
+    for case, table in told.items():
+        tables |= {case: table, f"sizes/{case}": sizes(table, tables[f"bars/{case.split('/', 1)[1]}"]["close"])}
     rounded = sorted({loaded.config.model_config.precision for loaded in runs})
     precision: dict[str, Any] = {"runs": rounded, "export": "float32"}
     if rounded != ["fp32"]:
@@ -172,13 +189,9 @@ def _called(calendars: Sequence[Calendar], calendar: Calendar) -> str:
     return f"calendar_{calendars.index(calendar)}"
 
 
-def _lower(names: Sequence[str]) -> list[str]:
-    return [name.lower() for name in names]
-
-
 def _npz(tables: Tables) -> bytes:
     """Arrays as ``<table>/<name>`` of an npz file, the same bytes for the same arrays."""
     buffer = BytesIO()
     arrays = {f"{table}/{name}": np.asarray(a) for table, own in tables.items() for name, a in own.items()}
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -8,16 +8,14 @@ from dataclasses import fields
 
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import NORM_MODES
-from nextbar.config.exchanges import KINDS
 from nextbar.data.indicators import BOLLINGER_BARS, BOLLINGER_WIDTH, RSI_BARS, is_computed
 from nextbar.data.preparation import Preparation
-from nextbar.data.scaling import needs_training
-from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import RunError
+from nextbar.exporting.windows import NORMS
 from nextbar.model.heads import DistributionHead, GridHead, MeanHead, head_for
 
 Formula = tuple[str, int, float]
-"""kind, bars and width, see ``forecast.indicator``"""
+"""kind, bars and width, see ``windows.record_indicator``"""
 
 FORMULAS: dict[str, Formula] = {
     "rsi": ("rsi", RSI_BARS, 0.0),
@@ -26,24 +24,14 @@ FORMULAS: dict[str, Formula] = {
     "bb_lower": ("bollinger", BOLLINGER_BARS, -BOLLINGER_WIDTH),
 }
 
-NORMS = {
-    "window_minmax": "minmax",
-    "window_meanstd": "meanstd",
-    "window_mean": "mean",
-    "global_minmax": "global_minmax",
-    "global_meanstd": "global_meanstd",
-    "none": "none",
-}
-"""normalisations and what ``forecast.Export.window`` calls them"""
-
-STANDARDISED = {"window_minmax": "window_meanstd", "window_mean": "window_meanstd", "global_minmax": "global_meanstd"}
-"""what is done with the logs of volume and trades where prices enter as returns"""
-
 KNOWN = {
     "seq_len", "horizon", "target", "edges", "returns", "prices", "own_prices", "volumes", "plain", "indicators",
     "clock", "time_feature", "layout", "start_width", "regressors", "covariates", "empty_values",
 }  # fmt: skip
-"""what ``forecast.Export.window`` knows of windows; a run for which something else was asked is refused"""
+"""what ``windows.record_window`` knows of windows; a run for which something else was asked is refused"""
+
+CONTEXTS = {"contexts", "context_len"}
+"""fields of windows with longer bars beside them"""
 
 
 def formula_of(name: str) -> Formula | None:
@@ -83,26 +71,12 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
     }.items():
         if names:
             yield f"its columns {', '.join(names)} are {state}, which an export cannot fill in"
-    others = [field for field in fields(preparation.spec) if field.name not in KNOWN]
+    if preparation.spec.contexts:
+        yield (
+            f"its context_resolutions ({', '.join(preparation.spec.contexts)}) are longer bars, which an export does "
+            "not make of the others: train without them"
+        )
+    others = [field for field in fields(preparation.spec) if field.name not in KNOWN | CONTEXTS]
     unknown = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
     if unknown:
         yield f"its windows have {', '.join(unknown)}, which an export cannot make"
-    kinds = sorted({fit.calendar.kind for fit in preparation.series} - {*KINDS})
-    if kinds:
-        yield (
-            f"its calendar ({', '.join(kinds)}) is no weekly template, and an export has no sessions of an exchange: "
-            "train with calendar auto or sessions"
-        )
-
-
-def norms_of(mode: str, spec: WindowSpec) -> list[str]:
-    """The normalisation of prices, volume and trades."""
-    others = STANDARDISED.get(mode, mode) if spec.returns else mode
-    return [NORMS[mode], *[NORMS[others]] * len(spec.volumes)]
-
-
-def return_unit(mode: str) -> str:
-    """What returns are told in units of: the deviation of the ``window``'s or of ``training``'s, or ``none``."""
-    if needs_training(mode):
-        return "training"
-    return "none" if mode == "none" else "window"

@@ -1,7 +1,7 @@
 """What nextbar itself forecasts from made-up bars, for the script to be held against.
 
 The bars are made up, so that an export needs none of the run's and gives none of them away. They follow the calendar
-from the end of the training span on, about at its prices.
+from the beginning of the training span on, about at its prices.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ USUAL_MOVE = 0.01
 
 
 def made_up_bars(fit: SeriesFit, preparation: Preparation, config: DatasetConfig, seed: int) -> Bars:
-    """Bars after the training span, enough for ``ROWS`` forecasts: a random walk of the log price, or of the price."""
+    """Bars from the training span on, enough for ``ROWS`` forecasts: a random walk of the log price or of the price."""
     spec, rng = preparation.spec, np.random.default_rng(seed)
     formulas = [formula for name in spec.indicators if (formula := formula_of(name))]
     har = preparation.start.of(fit.ticker, fit.resolution).history if preparation.start else 0
     n = max(har, spec.seq_len) + max([bars for _, bars, _ in formulas], default=0) + ROWS * APART
-    time_N = fit.calendar.next_times_after(np.array([preparation.last_time]), n)[0]
+    time_N = fit.calendar.next_times_after(np.array([preparation.first_time]), n)[0]  # the sessions of an exchange end
     level, std = fit.statistics[0].mean, fit.statistics[0].std
     if np.isnan(level):
         level, std = 100.0, 1.0
@@ -107,6 +107,14 @@ def golden_forecasts(
     kept = {name: values for name, values in table.items() if name not in ("ticker", "origin", "step")}
     shaped = {name: values.reshape(len(full), ROWS, task.horizon) for name, values in kept.items()}
     return [{name: a[s] for name, a in shaped.items()} | {"row": i.origin_N} for s, i in enumerate(inputs)]
+
+
+def sizes(golden: dict[str, np.ndarray], close_N: np.ndarray) -> dict[str, float]:
+    """What differences from golden forecasts are told in: a column's largest number, of prices the largest change, of
+    dates a second."""
+    last_N1, own = close_N[golden["row"]][:, None], {"date": 1.0, "row": 1.0}
+    moves = {name: a - last_N1 if name.startswith("close") else a for name, a in golden.items()}
+    return {name: own.get(name) or float(np.abs(a).max()) or 1.0 for name, a in moves.items()}
 
 
 def largest_difference(first: Sequence[Any], second: Sequence[Any]) -> float:

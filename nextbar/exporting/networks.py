@@ -12,7 +12,7 @@ import numpy as np
 
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import RunError
-from nextbar.exporting.steps import LAW
+from nextbar.exporting.windows import looks_at_spreads
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import LoadedRun
 from nextbar.model.transformer import Transformer, model_of
@@ -39,8 +39,8 @@ class Writer(NamedTuple):
 def network_files(runs: Sequence[LoadedRun], format: str) -> dict[str, bytes | dict[str, Any]]:
     """``model_<i>.<format>`` of each model, and what they take, give and are good for.
 
-    Each is a function of arrays with an axis B in front, those of ``forecast.Export.inputs``, that gives the fields of
-    a ``Forecast``; in the precision of its run.
+    Each is a function of arrays with an axis B in front, of those in ``forecast.Export.values``, that gives the fields
+    of a ``Forecast``; in the precision of its run.
 
     Args:
         runs: one, or several whose forecasts are mixed.
@@ -53,7 +53,7 @@ def network_files(runs: Sequence[LoadedRun], format: str) -> dict[str, bytes | d
     if find_spec(writer.needs) is None:
         raise RunError(f"format {format} needs the package {writer.needs}: pip install 'nextbar[{format}]'")
     spec = runs[0].preparation.spec
-    arguments = _arguments(spec)
+    arguments = _arguments(spec, looks_at_spreads(runs))
     files: dict[str, bytes | dict[str, Any]] = {}
     for loaded in runs:
         model = model_of(loaded.config, spec)
@@ -64,22 +64,22 @@ def network_files(runs: Sequence[LoadedRun], format: str) -> dict[str, bytes | d
     return files
 
 
-def _arguments(spec: WindowSpec) -> Arguments:
-    """Shapes and types of the arguments, with any number of windows B."""
+def _arguments(spec: WindowSpec, with_spreads: bool) -> Arguments:
+    """Shapes and types of the arguments, with any number of windows B; those that no model looks at are left out."""
     (size,) = jax.export.symbolic_shape("B")
-    is_law = spec.start_width > 0 and spec.edges is None
     shapes: dict[str, tuple[Any, ...]] = {
         "x": (spec.seq_len, spec.n_features),
         "clock": (spec.seq_len, spec.clock),
         "clock_ahead": (spec.horizon, spec.clock),
-        "spread": (len(spec.groups),),
-        "regressors": (spec.regressors + is_law * spec.horizon,),
         "unit": (),
     }
+    if with_spreads:
+        shapes |= {"spread": (len(spec.groups),), "tokens": (len(spec.groups),)}
     if spec.start_width:
-        shapes["start"] = (spec.horizon, len(LAW) if is_law else spec.start_width)
-    arguments = {name: jax.ShapeDtypeStruct((size, *shape), np.float32) for name, shape in shapes.items()}
-    return arguments | {"tokens": jax.ShapeDtypeStruct((size, len(spec.groups)), np.int32)}
+        is_law = spec.edges is None
+        shapes |= {"start": (spec.horizon, spec.start_width), "regressors": (spec.regressors + is_law * spec.horizon,)}
+    types = {"tokens": np.int32}
+    return {name: jax.ShapeDtypeStruct((size, *shape), types.get(name, np.float32)) for name, shape in shapes.items()}
 
 
 def _function(model: Transformer, forward: Forward, spec: WindowSpec) -> Function:
@@ -88,18 +88,17 @@ def _function(model: Transformer, forward: Forward, spec: WindowSpec) -> Functio
 
     def forecast(windows: Mapping[str, Array]) -> dict[str, Array]:
         size, length = windows["x"].shape[:2]
-        nothing = jnp.zeros((size, 0), np.float32)
-        start = windows.get("start", jnp.zeros((size, spec.horizon, 0), np.float32))
+        nothing, groups = jnp.zeros((size, 0), np.float32), len(spec.groups)
         batch = Batch(
             x_BLF=windows["x"],
             time_BL=jnp.broadcast_to(jnp.linspace(0, 1, length, dtype=np.float32)[None], (size, length)),
             clock_BLC=windows["clock"],
-            tokens_BG=windows["tokens"],
-            spread_BG=windows["spread"],
+            tokens_BG=windows.get("tokens", jnp.zeros((size, groups), np.int32)),
+            spread_BG=windows.get("spread", jnp.zeros((size, groups), np.float32)),
             clock_BHC=windows["clock_ahead"],
             ahead_BHA=jnp.zeros((size, spec.horizon, 0), np.float32),
-            start_BHX=start[..., : spec.start_width],
-            regressors_BK=windows["regressors"],
+            start_BHX=windows.get("start", jnp.zeros((size, spec.horizon, 0), np.float32)),
+            regressors_BK=windows.get("regressors", nothing),
             range_BH=nothing,
             y_BH=nothing,
             unit_B=windows["unit"],

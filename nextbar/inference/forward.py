@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from nextbar.config import ExperimentConfig
+from nextbar.data.contexts import ContextTape
 from nextbar.data.scaling import NormMode, mode_number, modes
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.statistics import GlobalScale, Pair
@@ -130,6 +131,7 @@ def _cut(tape: Tape, origin_B: np.ndarray, spec: WindowSpec) -> Tape:
         regressors_RK=tape.regressors_RK[row_BL.reshape(-1)],
         ahead_RHA=tape.ahead_RHA[row_BL.reshape(-1)],
         range_RH=tape.range_RH[row_BL.reshape(-1)],
+        contexts=tuple(context.cut(origin_B, spec) for context in tape.contexts),
     )
 
 
@@ -178,6 +180,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         regressors_RK=np.zeros((spec.seq_len, spec.regressors), np.float32),
         ahead_RHA=np.zeros((spec.seq_len, spec.horizon, spec.ahead_width), np.float32),
         range_RH=np.zeros((spec.seq_len, 0), np.float32),
+        contexts=(ContextTape.blank(spec.seq_len, spec),) * len(spec.contexts),
     )
     tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
 

@@ -16,6 +16,7 @@ from nextbar.bars.present import Present
 from nextbar.bars.rows_ahead import rows_ahead_of
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
+from nextbar.data.contexts import closed_bars, reach
 from nextbar.data.covariates import with_ahead
 from nextbar.data.origins import known_ahead, usable_origins
 from nextbar.data.preparation import Preparation
@@ -196,11 +197,32 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
             len(bars),
             longest,
         )
+    _warn_of_short_contexts(bars, fit, spec)
     n = preparation.history(bars.ticker, bars.resolution)
     if any(np.isnan(bars.columns[c.name]).any() for c in spec.covariates):
         n = len(bars)  # the last value may lie anywhere before
     looked_at = bars.last(n)
     return ModelInput(looked_at, fit, np.array([len(looked_at) - 1]))
+
+
+def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> None:
+    """Warn where longer bars are left out that more history might have given."""
+    for longer in spec.contexts:
+        needed = reach(longer, bars.resolution, spec.context_len)
+        if len(bars) >= needed:
+            continue
+        known = int(closed_bars(bars, fit.calendar, longer, spec).known_N[-1])
+        if known < spec.context_len:
+            get_logger().warning(
+                "%s: %d bars, which make up %d of the last %d closed bars of %s that the model looks at; the others "
+                "are left out, which is another forecast: give more history (%d bars are always enough)",
+                bars.name,
+                len(bars),
+                known,
+                spec.context_len,
+                longer,
+                needed,
+            )
 
 
 def _not_ahead(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> DataError:

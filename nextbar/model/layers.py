@@ -119,6 +119,7 @@ class Attention(nn.Module):
     """Multi-head attention without bias, of positions (B, T, D) to one another; softmax in float32.
 
     ``last_only``: of the last position alone to all, (B, 1, D). One product makes what all positions need.
+    ``known_BT``: which positions are looked at, the last one among them; None: all.
     """
 
     n_heads: int
@@ -126,22 +127,22 @@ class Attention(nn.Module):
     last_only: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, rate: Array | None) -> Array:
+    def __call__(self, x: Array, rate: Array | None, known_BT: Array | None = None) -> Array:
         width = x.shape[-1]
         kernels = [Kernel(name=name)(width, self.dtype) for name in ("query", "key", "value")]
-        mixed = (self._last if self.last_only else self._all)(x, kernels, rate)
+        mixed = (self._last if self.last_only else self._all)(x, kernels, rate, known_BT)
         return Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed)
 
-    def _all(self, x: Array, kernels: list[Array], rate: Array | None) -> Array:
+    def _all(self, x: Array, kernels: list[Array], rate: Array | None, known_BT: Array | None) -> Array:
         """The heads' mixtures at all positions, side by side, (B, T, D)."""
         projected = product(x, jnp.concatenate(kernels, axis=1))
         heads = projected.reshape(*x.shape[:-1], 3, self.n_heads, -1)
         q, k, v = jnp.moveaxis(heads, (2, 3), (0, 2))
         scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
-        mixed = jnp.einsum("bhqt,bhtd->bhqd", self._weights(scores, q.shape[-1], rate), v)
+        mixed = jnp.einsum("bhqt,bhtd->bhqd", self._weights(scores, q.shape[-1], rate, known_BT), v)
         return jnp.swapaxes(mixed, 1, 2).reshape(x.shape)
 
-    def _last(self, x: Array, kernels: list[Array], rate: Array | None) -> Array:
+    def _last(self, x: Array, kernels: list[Array], rate: Array | None, known_BT: Array | None) -> Array:
         """Those at the last position, (B, 1, D).
 
         With one query nothing is left to multiply matrix by matrix, so that keys and values stay as they lie: sums over
@@ -152,13 +153,15 @@ class Attention(nn.Module):
         head = x.shape[-1] // self.n_heads
         own_HD = np.repeat(np.eye(self.n_heads, dtype=np.float32), head, axis=1)
         scores_BTH = (q.astype(jnp.float32) * k) @ own_HD.T
-        weights = self._weights(jnp.swapaxes(scores_BTH, 1, 2)[:, :, None], head, rate)
+        weights = self._weights(jnp.swapaxes(scores_BTH, 1, 2)[:, :, None], head, rate, known_BT)
         weights_BTD = jnp.swapaxes(weights[:, :, 0], 1, 2) @ own_HD.astype(self.dtype)
         mixed = jnp.sum(weights_BTD.astype(jnp.float32) * v, axis=1, keepdims=True)
         return mixed.astype(self.dtype)
 
-    def _weights(self, scores_BHQT: Array, head: int, rate: Array | None) -> Array:
+    def _weights(self, scores_BHQT: Array, head: int, rate: Array | None, known_BT: Array | None) -> Array:
         """How much each query takes of each position, (B, H, Q, T)."""
+        if known_BT is not None:
+            scores_BHQT = jnp.where(known_BT[:, None, None], scores_BHQT, jnp.finfo(scores_BHQT.dtype).min)
         weights = jax.nn.softmax(scores_BHQT / np.sqrt(head).astype(np.float32), axis=-1)
         return Dropout()(weights.astype(self.dtype), rate)
 

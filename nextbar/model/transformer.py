@@ -27,12 +27,12 @@ class EncoderBlock(nn.Module):
     last_only: bool = False
 
     @nn.compact
-    def __call__(self, x_BLD: Array, rate: Array | None) -> Array:
+    def __call__(self, x_BLD: Array, rate: Array | None, known_BL: Array | None = None) -> Array:
         c = self.config
         norm_attention = nn.LayerNorm(dtype=self.dtype, name="norm_attention")
         norm_feedforward = nn.LayerNorm(dtype=self.dtype, name="norm_feedforward")
         attention = Attention(c.n_heads, self.dtype, self.last_only, name="attention")
-        inner = attention(norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD, rate)
+        inner = attention(norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD, rate, known_BL)
         x = x_BLD[:, -1:] if self.last_only else x_BLD
         x = x + Dropout()(inner, rate)
         if not c.norm_encoder_prev:
@@ -41,6 +41,22 @@ class EncoderBlock(nn.Module):
         inner = DenseBlock(c.dim_feedforward, self.dtype, name="feedforward")(inner, rate)
         x = x + Dropout()(Dense(c.d_model, dtype=self.dtype, name="project")(inner), rate)
         return x if c.norm_encoder_prev else norm_feedforward(x)
+
+
+class ContextTokens(nn.Module):
+    """Closed longer bars as positions of the encoder, (B, J, D): each projected, and where it stands among them.
+
+    They have no order of time with the window's bars, so each resolution learns its own positions.
+    """
+
+    width: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x_BJF: Array, rate: Array | None) -> Array:
+        position_JD = self.param("position", nn.initializers.normal(0.5), (x_BJF.shape[1], self.width))
+        x = Dense(self.width, dtype=self.dtype, name="project")(x_BJF.astype(self.dtype))
+        return Dropout()(x + position_JD.astype(self.dtype)[None], rate)
 
 
 class Transformer(nn.Module):
@@ -81,14 +97,24 @@ class Transformer(nn.Module):
         x = Dropout()(x, rate)
         if c.use_extra_tokens:
             x = jnp.concatenate([self._embed_tokens(batch.tokens_BG, dtype), x], axis=1)
+        tokens = [
+            ContextTokens(c.d_model, dtype, name=f"context_{i}")(context.x_BJF, rate)
+            for i, context in enumerate(batch.contexts)
+        ]
+        known_BT = _known(batch, x.shape[1])
+        x = jnp.concatenate([*tokens, x], axis=1) if tokens else x
         last_only = not (c.flatten_encoder_output or c.average_encoder_output)
         for i in range(c.num_layers):
             final = last_only and i == c.num_layers - 1
-            x = EncoderBlock(c, dtype, last_only=final, name=f"encoder_{i}")(x, rate)
+            x = EncoderBlock(c, dtype, last_only=final, name=f"encoder_{i}")(x, rate, known_BT)
         if c.norm_encoder_prev:
             x = nn.LayerNorm(dtype=dtype, name="norm_output")(x)
+        if known_BT is not None and not last_only:  # the others say nothing, and count for nothing
+            x = jnp.where(known_BT[..., None], x, 0)
         if c.flatten_encoder_output:
             vector = x.reshape(x.shape[0], -1)
+        elif c.average_encoder_output and known_BT is not None:
+            vector = jnp.sum(x, axis=1) / jnp.sum(known_BT, axis=1, keepdims=True).astype(dtype)
         else:
             vector = jnp.mean(x, axis=1) if c.average_encoder_output else x[:, -1]
         joined = [ahead.reshape(vector.shape[0], -1) for ahead in (batch.clock_BHC, batch.ahead_BHA)]
@@ -122,6 +148,14 @@ class Transformer(nn.Module):
             for g in range(tokens_BG.shape[1])
         ]
         return jnp.einsum("bgt,gtd->bgd", one_hot_BGT, jnp.stack(tables))
+
+
+def _known(batch: Batch, others: int) -> Array | None:
+    """bool (B, T): which positions of the encoder are there, the longer bars in front of the others; None: all."""
+    if not batch.contexts:
+        return None
+    known = [context.known_BJ for context in batch.contexts]
+    return jnp.concatenate([*known, jnp.ones((len(known[0]), others), bool)], axis=1)
 
 
 def architecture(config: ModelConfig) -> ModelConfig:

@@ -44,9 +44,10 @@ def config_facts(config: ExperimentConfig, data: Mapping[str, Any] | None = None
     dataset, model = config.dataset_config, config.model_config
     law = f"{model.output_mode} ({model.tail})" if model.output_mode == "distribution" else model.output_mode
     features = ", ".join((*data["features"], *data["indicators"])) if data else dataset.features
+    longer = [f"the last {dataset.context_len} closed bars of {name}" for name in dataset.context_resolutions]
     return [
         ("asked for", f"{law} of {dataset.target}, {dataset.horizon} bar{'s' * (dataset.horizon > 1)} ahead"),
-        ("context", f"{dataset.seq_len} bars"),
+        ("context", "; ".join((f"{dataset.seq_len} bars", *longer))),
         ("features", ", ".join((features, *_further(dataset)))),
         ("normalisation", dataset.norm_mode),
         ("model", f"{model.num_layers} blocks, width {model.d_model}, {model.n_heads} heads"),

@@ -7,10 +7,13 @@ import warnings
 from pathlib import Path
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 
 from nextbar.errors import ConfigError, RunError, cut, first_line
 from nextbar.files import write_whole
+
+LOCK = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
+"""what processes that write a journal take turns by; symbolic links are a privilege on Windows"""
 
 
 def open_journal(path: Path, create: bool) -> JournalStorage:
@@ -39,7 +42,7 @@ def open_journal(path: Path, create: bool) -> JournalStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return JournalStorage(JournalFileBackend(str(path)))
+            return JournalStorage(JournalFileBackend(str(path), LOCK(str(path))))
         except OSError as error:
             raise ConfigError(f"storage {path} cannot be read: {error.strerror or error}") from None
         except Exception as error:  # Optuna replays the lines unchecked, and fails anywhere
@@ -59,7 +62,7 @@ def _mend(path: Path) -> None:
     """Cut off an unfinished last line, which a crash leaves and Optuna refuses to read."""
     if _is_whole(path):
         return
-    lock = JournalFileSymlinkLock(str(path))
+    lock = LOCK(str(path))
     lock.acquire()
     try:
         if not _is_whole(path):

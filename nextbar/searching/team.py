@@ -95,7 +95,7 @@ def _end(team: Sequence[subprocess.Popen[bytes]]) -> None:
     """End all workers: by a signal, and those that do not end in time by force."""
     for worker in team:
         if worker.poll() is None:
-            worker.send_signal(signal.SIGINT)
+            _interrupt(worker)
     deadline = time.monotonic() + PATIENCE
     for worker in team:
         try:
@@ -103,6 +103,14 @@ def _end(team: Sequence[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+
+
+def _interrupt(worker: subprocess.Popen[bytes]) -> None:
+    """Ask a worker to end; Windows has no such signal for one process, and what is killed is gone on with."""
+    if os.name == "nt":
+        worker.terminate()
+    else:
+        worker.send_signal(signal.SIGINT)
 
 
 def _last_words(temporary: Path, index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,15 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))
     windows = facts["windows"]
+    for resolution, short in facts["contexts_short"].items():
+        log.log(
+            logging.WARNING if short == windows["training"] else logging.INFO,
+            "context: the last %d closed bars of %s beside each window; %d of %d training windows have fewer",
+            facts["context_len"],
+            resolution,
+            short,
+            windows["training"],
+        )
     if not any(series["scored"] for series in facts["series"]):
         log.info("windows: %d, all of them training", windows["training"])
         return

@@ -11,6 +11,7 @@ from nextbar.bars.series import series_of
 from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
+from nextbar.machine.compilation import bound_arenas
 from nextbar.machine.hosts import leads
 from nextbar.tables import closing_table
 from nextbar.train.announcement import suggest_exchanges
@@ -62,6 +63,7 @@ class Trainer:
             NextbarError: bars or folder that cannot be used; the message says what to do.
             TrainingInterrupted: Ctrl-C; the state after the last whole epoch is saved.
         """
+        bound_arenas()  # what reading and fitting free goes back to the system
         series = self.read()
         dataset = build_dataset(self.config, series, self._plan.cuts, self._plan.layout)
         if leads() and self.config.dataset_config.calendar == "auto":

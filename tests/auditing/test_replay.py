@@ -14,8 +14,8 @@ from builders import make_bars, make_config, with_columns
 from nextbar.auditing.episodes import Episode, draw_episodes
 from nextbar.auditing.replay import replay, replay_own_columns
 from nextbar.bars.bars import Bars
+from nextbar.data import contexts, origins
 from nextbar.data import dataset as datasets
-from nextbar.data import origins
 from nextbar.data.indicators import FORMULAS, Formula
 from nextbar.data.splits import spans
 
@@ -46,6 +46,21 @@ def test_a_registered_indicator_that_looks_ahead(monkeypatch: pytest.MonkeyPatch
     (first, *_) = [leak for leak in leaks if leak.stage == "indicators"]
     assert first.column == "centred" and first.series == "a_1h" and "4 bars before" in first.text
     assert first.amount is not None and first.amount > 0 and "features" in {leak.stage for leak in leaks}
+
+
+def test_longer_bars_that_count_before_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, dataset_config=replace(CONFIG.dataset_config, context_resolutions=["12h"]))
+    assert stages(config) == set()
+
+    def early(*arguments: Any) -> contexts.ClosedBars:
+        found = closed_bars(*arguments)
+        until_N = np.append(found.until_N[6:], found.until_N[-6:])
+        return found._replace(until_N=until_N)
+
+    closed_bars = contexts.closed_bars
+    monkeypatch.setattr(contexts, "closed_bars", early)
+    (first, *_) = replay(episode(config))
+    assert (first.stage, first.series) == ("features", "a_1h") and "context 1 of a_1h differs" in first.text
 
 
 def test_statistics_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bar_files import START, bars_table, load, write
+from builders import make_bars
 from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars, fingerprint, is_bars, list_series, load_bars, table_bars
@@ -79,6 +80,12 @@ def test_the_inventory_tells_the_time_zone(tmp_path: Path):
     write(tmp_path, bars_table(len(time_N)).assign(date=dates))
     (holding,) = take_inventory(tmp_path)
     assert (holding.calendar, holding.timezone, holding.holes) == ("sessions", "Australia/Sydney", 0)
+
+
+def test_a_part_of_bars_is_no_copy() -> None:
+    bars = make_bars("abc", n=10)
+    for part in (bars.first(4), bars.last(4), bars.between(), bars.between(int(bars.time_N[3]), None)):
+        assert len(part) > 3 and np.shares_memory(part.columns["close"], bars.columns["close"])
 
 
 def test_between_judges_by_the_closing_time(tmp_path: Path):

@@ -51,6 +51,11 @@ def test_nothing_said_in_words_is_nothing_but_in_a_price(tmp_path: Path, extensi
     assert "volume 'none' is not a" in refusal(tmp_path, bars_table().assign(volume="none"), extension)
 
 
+def test_highs_and_lows_alone_lack_the_other_prices(tmp_path: Path):
+    told = refusal(tmp_path, bars_table()[["date", "high", "low"]])
+    assert "no column 'open', 'close'" in told
+
+
 def test_a_csv_of_polars_without_a_volume(tmp_path: Path):
     path = write(tmp_path, bars_table())
     pl.read_csv(path).with_columns(volume=float("nan")).write_csv(path)

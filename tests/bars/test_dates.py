@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nextbar.bars import dates
 from nextbar.bars.dates import from_iso, instant, iso, read_dates
 from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 
@@ -50,6 +51,29 @@ def mistakes(values: Any) -> list[str]:
 )  # fmt: skip
 def test_every_spelling_is_one_moment(text: str) -> None:
     assert seconds([text]) == seconds([text, text])[1:] == [SECOND]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-31T13:00:00Z", "2024-01-31 13:00", "2024-01-31", "20240131", "2024-01-31T13Z", "2024-01-31 13:00:00.5",
+        "2024-01-31T13:00:00.0000001Z", "2024-01-31T13:00+0530", "2024-02-30", "2024-01-31T24:00:00", "0001-01-01",
+        "2024", "9999-12-31T23:59:59Z", "2024-01-31T23:59:60Z", "2024-01-31t13:00:00Z", "-2024-01-31", "2024-01-31Z",
+        "now", "",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("beside", ["2024-01-30T12:00:00+01:00", "2024-01-30 12:00:00", None])
+def test_what_arrow_reads_as_dates_is_what_all_the_checks_say(
+    text: str, beside: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = pd.Series([text or None, beside, text or None], dtype="str")
+    short = read_dates(column)
+    monkeypatch.setattr(dates, "_plain_iso", lambda text: None)
+    long = read_dates(column)
+    np.testing.assert_array_equal(short.good_N, long.good_N)
+    np.testing.assert_array_equal(short.seconds_N[short.good_N], long.seconds_N[long.good_N])
+    assert [reason for _, reason in short.mistakes] == [reason for _, reason in long.mistakes]
+    assert short.local == long.local or not long.good_N.any()
 
 
 def test_zones_may_differ_from_row_to_row() -> None:

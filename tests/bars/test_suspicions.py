@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nextbar.bars.dates import iso
-from nextbar.bars.suspicions import LONG, suspicions
+from nextbar.bars.suspicions import BLOCK, LONG, suspicions
 
 PRICES = ("open", "high", "low", "close")
 START = 1_600_000_000
@@ -82,6 +82,15 @@ def test_a_block_that_is_there_already_is_told() -> None:
     for name in PRICES:
         columns[name][1500:1540] = columns[name][800:840]
     assert told(columns) == (f"the 40 bars from {at(1500)} on hold the prices of those from {at(800)} on",)
+
+
+@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, BLOCK + 1])
+def test_a_block_is_told_from_its_least_length_on(length: int) -> None:
+    columns = made()
+    for name in PRICES:
+        columns[name][1500 : 1500 + length] = columns[name][800 : 800 + length]
+    sentences = [sentence for sentence in told(columns) if "hold the prices" in sentence]
+    assert [sentence.split()[1] for sentence in sentences] == ([str(length)] if length >= BLOCK else [])
 
 
 def test_open_and_close_in_each_others_place_are_told() -> None:

@@ -11,8 +11,8 @@ from builders import make_bars, make_frame, with_columns
 from scipy import stats
 
 from nextbar.baselines import name_of
-from nextbar.baselines.base import Moves
 from nextbar.baselines.garch import Garch, GjrGarch
+from nextbar.baselines.moves import Moves
 from nextbar.baselines.spread import ENOUGH, Constant, Ewma, step_moves, thinned
 from nextbar.baselines.student_t import MAX_DF, MIN_DF, NARROWEST, _loss, fit_student_t
 from nextbar.baselines.variance import Filter

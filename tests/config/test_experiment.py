@@ -29,7 +29,8 @@ MODEL_FIELDS = dict(
     output_mode=None, tail="normal", start="auto", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
-    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, horizon=1,
+    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, context_resolutions=(), context_len=20,
+    horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
     initial_date=None, final_date=None, indicators=None, unscaled=None, known_ahead=None, empty_values="last",
     features="ohlcv", price="close", clock=True,
@@ -72,6 +73,8 @@ ALLOWED: dict[str, list[Any]] = {
     "data.tickers": [["a", "b"], ("a",)],
     "data.resolution": ["30m", ["1h", "4h"], ("1d",)],
     "data.seq_len": [2, 24],
+    "data.context_resolutions": [[], (), ["1d"], ["8h", "1d", "1w"]],
+    "data.context_len": [1, 200],
     "data.horizon": [1, 12],
     "data.norm_mode": [
         "window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none",
@@ -133,6 +136,8 @@ REFUSED: dict[str, list[Any]] = {
     "data.tickers": ["btc_usd", [], ["a", "a"], [1], [""], None, {"a"}],
     "data.resolution": ["4x", [], ["1h", "1h"], 4, None, ["1h", 4]],
     "data.seq_len": [1, *WHOLE],
+    "data.context_resolutions": ["1d", None, [1], ["1x"], ["1d", "24h"], ["4h"], ["6h"], ["2h"], {"1d"}],
+    "data.context_len": [0, *WHOLE],
     "data.horizon": [0, *WHOLE],
     "data.norm_mode": ["minmax", None],
     "data.output_mode": ["discrete", True],

@@ -24,6 +24,7 @@ OTHER: dict[str, Any] = {
     "dataset_config.tickers": ["x"],
     "dataset_config.resolution": "1h",
     "dataset_config.seq_len": 12,
+    "dataset_config.context_resolutions": ["1d"],
     "dataset_config.norm_mode": "none",
     "dataset_config.target": "log_return",
     "dataset_config.discrete_grid_levels": [-1, 0, 1],

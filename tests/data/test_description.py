@@ -43,6 +43,8 @@ def test_a_whole_description() -> None:
         "indicators": ["rsi", "own"],
         "dropped_features": {"volume": ["b_1h"]},
         "empty_values": "last",
+        "context_len": 0,
+        "contexts_short": {},
         "until": "2020-01-14T08:00:00Z",
         "validation_from": "2020-01-11T05:00:00Z",
         "test_from": "2020-01-12T13:00:00Z",

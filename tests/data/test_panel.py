@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+
 import numpy as np
 from builders import make_bars, with_columns
 
@@ -23,12 +26,30 @@ def test_rows_count_over_all_series() -> None:
     np.testing.assert_array_equal(PANEL.per_series([7, 9]), [7] * 5 + [9] * 3)
 
 
+def test_parts_lie_end_to_end_and_are_made_one_at_a_time() -> None:
+    alive: list[int] = []
+
+    def parts() -> Iterator[np.ndarray]:
+        for b in (A, B):
+            part = np.stack([b.columns["open"], b.columns["close"]], axis=1)
+            weakref.finalize(part, alive.remove, len(b))
+            alive.append(len(b))
+            yield part
+            del part
+            assert len(alive) == 1  # the one that was just laid down
+
+    whole = PANEL.end_to_end(parts(), np.float32)
+    assert whole.dtype == np.float32 and whole.shape == (8, 2) and not alive
+    np.testing.assert_array_equal(whole[:, 1], PANEL.close_R.astype(np.float32))
+    assert PANEL.end_to_end([A.time_N, B.time_N]).dtype == np.int64
+
+
 def test_rows_of_each_series_are_joined_and_found_again() -> None:
     joined = PANEL.join([np.array([1, 4]), np.array([0])])
     np.testing.assert_array_equal(joined, [1, 4, 5])
     np.testing.assert_array_equal(PANEL.within(joined, 0), [1, 4])
     np.testing.assert_array_equal(PANEL.within(joined, 1), [0])
-    assert PANEL.join([np.empty(0, np.int64)] * 2).dtype == np.int64
+    assert PANEL.join([np.empty(0, np.int64)] * 2).dtype == np.int32
 
 
 def test_outcomes_are_the_next_closes() -> None:

@@ -122,7 +122,7 @@ def test_spreads_of_many_windows_are_those_of_each() -> None:
 def test_what_does_not_vary_is_the_least_and_finite() -> None:
     spread_NG = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])
     np.testing.assert_array_equal(typical(spread_NG), [2.0, np.nan])
-    bins = SpreadBins.fit(spread_NG, np.tile(typical(spread_NG), (4, 1)))
+    bins = SpreadBins.fit([spread_NG[:1], spread_NG[1:]], np.tile(typical(spread_NG), (2, 1)))
     scale = bins.scale([[np.nan, np.nan]])
     np.testing.assert_array_equal(scale.typical_SG, [[2.0, 1.0]])
     assert np.isfinite(scale.edges_GT).all()

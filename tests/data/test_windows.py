@@ -250,8 +250,8 @@ def test_one_program_serves_all_modes_and_equals_the_population() -> None:
     arguments = (dataset.tape(), origin_B.astype(np.int32), np.ones(N_WINDOWS, np.float32))
     alone = [jax.device_get(one(*arguments, mode, spec=dataset.preparation.spec)) for mode in MODES]
     for m in MODES:
-        for field, value in alone[m]._asdict().items():
-            np.testing.assert_allclose(getattr(together, field)[m], value, rtol=1e-5, atol=1e-5, err_msg=field)
+        own = jax.tree.map(lambda array, m=m: array[m], together)
+        chex.assert_trees_all_close(own, alone[m], rtol=1e-5, atol=1e-5)
     assert len({alone[m].x_BLF.tobytes() for m in MODES}) == len(MODES)
 
 
@@ -281,7 +281,8 @@ def test_a_batch_says_its_weights_and_types() -> None:
     batch = jax.device_get(gathered(dataset.tape(), origin_B, weight_B, MODES[0], spec=dataset.preparation.spec))
     np.testing.assert_array_equal(batch.weight_B, weight_B)
     assert all(np.isfinite(value).all() for value in batch), "padding has finite values: 0 x NaN is no 0"
-    integer = {name for name, value in batch._asdict().items() if value.dtype == np.int32}
-    assert integer == {"tokens_BG"}
-    assert {v.dtype for n, v in batch._asdict().items() if n not in integer} == {np.dtype(np.float32)}
+    types = {name: value.dtype for name, value in batch._asdict().items() if name != "contexts"}
+    integer = {name for name, type_ in types.items() if type_ == np.int32}
+    assert integer == {"tokens_BG"} and batch.contexts == ()
+    assert {type_ for name, type_ in types.items() if name not in integer} == {np.dtype(np.float32)}
     assert batch.x_BLF.shape == (3, 8, dataset.preparation.spec.n_features)

@@ -13,15 +13,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_frame, with_columns
+from exchange_bars import at, bars_between, package, series_at
 from experiments import GRID
 from made_runs import MadeRun, make_run
 from scipy import stats
 
+from nextbar.bars import calendars
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.data.indicators import bollinger, ema, rsi
 from nextbar.exporting import export_run, forecast
+from nextbar.exporting.model import NORMAL
 from nextbar.exporting.numbers import calendar_numbers
+from nextbar.exporting.program import Recording
+from nextbar.exporting.windows import record_indicator
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.standard_laws import located
 from nextbar.types import Forecast
@@ -49,12 +54,19 @@ RUNS: dict[str, dict[str, Any]] = {
         "tail": "student_t", "start": "range_har_trailing", "target": "log_return", "resolution": ["1h", "4h"],
         "tickers": ["aaa"], "test_tickers": ["aaa", "bbb"],
     },
+    "exchange": LAW | {
+        "tail": "skew_t", "start": "range_har_trailing", "resolution": "1d", "calendar": "XNYS", "horizon": 3,
+        "norm_mode": "global_minmax", "features": "returns", "time_feature": "span",
+    },
     "bf16": {"norm_mode": "global_meanstd", "features": "returns", "precision": "bf16"},
 }  # fmt: skip
 
 
-def with_funding(run: str) -> list[Any] | None:
-    """Bars with a column of one's own, for the run that has one."""
+def own_bars(run: str) -> list[Any] | None:
+    """Bars with a column of one's own, or in the sessions of an exchange, for the runs that have these."""
+    if run == "exchange":
+        package()
+        return [series_at(np.unique(bars_between("XNYS", "2016-01-04", "2019-06-28", "1h") // 86_400 * 86_400), "1d")]
     if run != "mean":
         return None
     bars = [make_bars(ticker, n=400, seed=i, price=100 * 10**i) for i, ticker in enumerate(("aaa", "bbb"))]
@@ -76,7 +88,7 @@ class Made(dict[str, MadeRun]):
         self.folder = folder
 
     def __missing__(self, name: str) -> MadeRun:
-        self[name] = make_run(self.folder / name, with_funding(name), n=700, **RUNS[name])
+        self[name] = make_run(self.folder / name, own_bars(name), n=700, **RUNS[name])
         return self[name]
 
 
@@ -216,7 +228,7 @@ def test_a_check_notices_other_weights(folders: Folders, tmp_path: Path) -> None
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as content:
         arrays = dict(content)
-    name = next(key for key in arrays if key.endswith("location/bias"))
+    name = "model_0/outputs.bias"
     arrays[name] = arrays[name] + 1e-3
     np.savez(tmp_path / "weights.npz", allow_pickle=False, **arrays)
     done = subprocess.run([sys.executable, tmp_path / "forecast.py", "--check"], capture_output=True, text=True)
@@ -297,38 +309,67 @@ def test_slots_are_those_of_the_calendar(name: str, begin: str) -> None:
     numbers = {key: np.asarray(a) for key, a in calendar_numbers(calendar, 4).items()}
     for kept in (np.ones(400, bool), rng.random(400) > 0.03, rng.random(400) > 0.4):
         time_N = whole_N[kept]
-        rank_N, hole_N, date_H = forecast.slots(numbers, time_N, 9)
-        np.testing.assert_array_equal(rank_N, calendar.rank(time_N))
+        slot_ND, hole_N, date_H = forecast.slots(numbers, time_N, 9)
+        chain = calendar.chain(time_N, 9)
+        np.testing.assert_array_equal(slot_ND[:, 0], chain.own_N)
+        np.testing.assert_array_equal(slot_ND[:, 1:], chain.ahead(9))
         np.testing.assert_array_equal(hole_N, calendar.hole_before(time_N))
         np.testing.assert_array_equal(date_H, calendar.next_times_after(time_N[-1:], 9)[0])
+
+
+@pytest.mark.parametrize(("exchange", "period"), [("XNYS", "1h"), ("XTKS", "1h"), ("XNYS", "1D"), ("XNYS", "1W")])
+def test_sessions_are_those_of_the_exchange(exchange: str, period: str) -> None:
+    """Ranks, holes, closures by decree and dates, with bars left out, and some outside the sessions."""
+    package()
+    step = {"1h": 3600, "1D": 86_400, "1W": 604_800}[period]
+    hour_N = bars_between(exchange, "2018-01-03", "2020-12-30", "1h")
+    whole_N = hour_N if period == "1h" else np.unique(hour_N // step * step)
+    calendar = calendars.learn(whole_N[whole_N < at("2019-06-28")], step, exchange)
+    numbers = {key: np.asarray(a) for key, a in calendar_numbers(calendar, 4).items()}
+    rng = np.random.default_rng(0)
+    for share in (1.0, 0.9, 0.3):
+        time_N = whole_N[rng.random(len(whole_N)) < share]
+        closed_N = (time_N > at("2019-12-03")) & (time_N < at("2019-12-05"))
+        outside_N = time_N[:: len(time_N) // 9] + (13 * 3600 if period == "1h" else 0)
+        time_N = np.unique(np.r_[time_N[~closed_N], outside_N])
+        time_N = time_N[np.diff(time_N, prepend=0) >= step]
+        slot_ND, hole_N, date_H = forecast.slots(numbers, time_N, 9)
+        chain = calendar.chain(time_N, 9)
+        np.testing.assert_array_equal(slot_ND[:, 0], chain.own_N)
+        np.testing.assert_array_equal(slot_ND[:, 1:], chain.ahead(9))
+        np.testing.assert_array_equal(hole_N[1:], calendar.hole_before(time_N)[1:])
+        np.testing.assert_array_equal(date_H, calendar.next_times_after(time_N[-1:], 9)[0])
+    with pytest.raises(ValueError, match="beyond the sessions that are known"):
+        forecast.slots(numbers, whole_N[-5:], 200_000)
 
 
 @pytest.mark.parametrize("n", [5, 20, 21, 80])
 def test_indicators_are_nextbars(n: int) -> None:
     close_N = make_bars(n=n).columns["close"]
-    np.testing.assert_allclose(forecast.indicator(close_N, "ema", 7, 0.0), ema(close_N, 7), rtol=1e-12)
-    np.testing.assert_allclose(forecast.indicator(close_N, "rsi", 14, 0.0), rsi(close_N), rtol=1e-12)
-    np.testing.assert_allclose(forecast.indicator(close_N, "bollinger", 20, -2.0), bollinger(close_N, -2.0), rtol=1e-12)
+    wanted = {("ema", 7, 0.0): ema(close_N, 7), ("rsi", 14, 0.0): rsi(close_N)}
+    for formula, wanted_N in (wanted | {("bollinger", 20, -2.0): bollinger(close_N, -2.0)}).items():
+        p = Recording()
+        record_indicator(p, *formula)
+        np.testing.assert_allclose(forecast.run(p.steps, {"close": close_N})["result"], wanted_N, rtol=1e-12)
 
 
-@pytest.mark.parametrize("df", [2.1, 2.5, 4.0, 30.0, 500.0, forecast.NORMAL])
+@pytest.mark.parametrize("df", [2.1, 2.5, 4.0, 30.0, 500.0, NORMAL])
 def test_the_student_t_is_scipys(df: float) -> None:
     z = np.linspace(-12, 12, 97)
-    below, above, density = forecast.law(z, *forecast.shape(np.full(97, df), np.zeros(97)))
+    below, density = forecast.Mixtures(*(np.full((1, 1), number) for number in (0.0, 1.0, df, 0.0))).at(z[:, None])
     unit = np.sqrt((df - 2) / df)
-    law = stats.t(df, scale=unit) if df < forecast.NORMAL else stats.norm()
-    for found, wanted in ((below, law.cdf(z)), (above, law.sf(z)), (density, law.pdf(z))):
+    law = stats.t(df, scale=unit) if df < NORMAL else stats.norm()
+    for found, wanted in ((below[:, 0], law.cdf(z)), (density[:, 0], law.pdf(z))):
         likely = wanted > 1e-12  # further out a normal law is no Student-t
-        np.testing.assert_allclose(found[likely], wanted[likely], rtol=1e-4 if df == forecast.NORMAL else 1e-8)
+        np.testing.assert_allclose(found[likely], wanted[likely], rtol=1e-4 if df == NORMAL else 1e-8)
 
 
 @pytest.mark.parametrize("skew", [-0.8, 0.0, 0.3])
 def test_the_skewed_one_is_nextbars(skew: float) -> None:
     z, df = np.linspace(-9, 9, 61)[:, None], np.full((61, 1), 5.0)
     _, _, law = located(Forecast(0 * z, 1 + 0 * z, df, np.full((61, 1), skew)))
-    below, above, density = forecast.law(z, *forecast.shape(df, np.full((61, 1), skew)))
+    below, density = forecast.Mixtures(*(np.full((1, 1), number) for number in (0.0, 1.0, 5.0, skew))).at(z)
     np.testing.assert_allclose(below, law.cdf(z), rtol=1e-8)
-    np.testing.assert_allclose(above, law.sf(z), rtol=1e-8)
     np.testing.assert_allclose(density, np.exp(-law.nll(z)), rtol=1e-8)
 
 
@@ -342,7 +383,6 @@ def test_quantiles_have_their_shares_below_them() -> None:
         2.1 + rng.exponential(10, shape),
         rng.uniform(-0.9, 0.9, shape),
     )
-    share_Q = [1e-4, 0.025, 0.3, 0.5, 0.9, 0.999]
-    x_QH = forecast.quantiles(share_Q, location, scale, *forecast.shape(df, skew))
-    below, _, _ = forecast.law((x_QH[..., None] - location) / scale, *forecast.shape(df, skew))
-    np.testing.assert_allclose(below.mean(axis=-1), np.tile(share_Q, (40, 1)).T, rtol=1e-6)
+    share_Q, law = np.array([1e-4, 0.025, 0.3, 0.5, 0.9, 0.999]), forecast.Mixtures(location, scale, df, skew)
+    below, _ = law.at(law.quantiles(share_Q))
+    np.testing.assert_allclose(below, np.tile(share_Q, (40, 1)).T, rtol=1e-6)

@@ -27,7 +27,7 @@ def windows(folder: Path, repeats: int) -> dict[str, np.ndarray]:
     """What the model sees of the golden bars, so many times."""
     export = forecast.Export(folder)
     bars = forecast.load(folder / "golden.npz")["bars/made_up_1h"]
-    _, (seen,) = export.inputs(bars)
+    _, _, (seen,) = export.values(bars)
     asked = json.loads((folder / "networks.json").read_text())["arguments"]
     return {name: np.stack([np.asarray(seen[name], a["dtype"])] * repeats) for name, a in asked.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import jax
@@ -32,7 +33,13 @@ SETS: dict[str, dict[str, Any]] = {
         "discrete_grid_levels": [-9, -1, 0, 1, 9],
         "horizon": 2,
     },
-    "covariates": {"indicators": ["own", "gaps", "event", "ema_5"], "known_ahead": ["event"], "horizon": 2},
+    "covariates": {
+        "indicators": ["own", "gaps", "event", "ema_5"],
+        "known_ahead": ["event"],
+        "horizon": 2,
+        "context_resolutions": ["8h"],
+        "context_len": 3,
+    },
 }
 BESIDE_TRAINING = ("tokens_BG", "spread_BG")
 KNOWN_AT_ORIGIN = tuple(name for name in Batch._fields if name != "y_BH")
@@ -72,10 +79,9 @@ def batches(dataset: Dataset, rows: np.ndarray) -> Batch:
 
 def equal(one: Batch, other: Batch, fields: Sequence[str], modes: Sequence[int] = MODES) -> None:
     for name in fields:
-        for m in modes:
-            np.testing.assert_array_equal(
-                getattr(one, name)[m], getattr(other, name)[m], err_msg=f"{name}, {list(NORM_MODES)[m]}"
-            )
+        arrays = (jax.tree.leaves(getattr(batch, name)) for batch in (one, other))
+        for (first, second), m in product(zip(*arrays, strict=True), modes):
+            np.testing.assert_array_equal(first[m], second[m], err_msg=f"{name}, {list(NORM_MODES)[m]}")
 
 
 def last_ones(rows: np.ndarray, dataset: Dataset) -> np.ndarray:

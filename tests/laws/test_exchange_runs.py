@@ -19,8 +19,8 @@ from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.bars.writing import write_series
 from nextbar.baselines import for_task
 from nextbar.data.dataset import build_dataset
-from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.exporting import export_run
+from nextbar.errors import ConfigError, DataError
+from nextbar.exporting import export_run, forecast
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_summary
@@ -66,11 +66,12 @@ def test_the_hours_ahead_that_a_model_is_told_skip_the_holiday(tmp_path: Path) -
     np.testing.assert_allclose(tape.clock_SMC[0, slot_H[0]][:1], np.sin(2 * np.pi * 4 / 7), rtol=1e-6)
 
 
-def test_an_export_is_refused(run: MadeRun, tmp_path: Path) -> None:
-    with pytest.raises(
-        RunError, match=r"its calendar \(XNYS\) is no weekly template.*train with calendar auto or sess"
-    ):
-        export_run(run.run_dir, tmp_path / "export")
+def test_an_export_knows_the_sessions(run: MadeRun, tmp_path: Path) -> None:
+    export = forecast.Export(export_run(run.run_dir, tmp_path / "export"))
+    assert export.check() <= 1e-5
+    (bars,) = run.bars
+    table = export.forecast({"time": bars.time_N} | bars.columns)
+    assert table["date"].tolist() == [at(f"2019-01-0{day}") for day in (2, 3, 4)]
 
 
 def test_a_bar_outside_the_sessions_is_refused_where_it_is_forecast_from(run: MadeRun) -> None:

@@ -30,7 +30,10 @@ WINDOWS: dict[str, dict[str, Any]] = {
     "ohlcv, close, from a range HAR": {"output_mode": "distribution", "tail": "skew_t"},
     "returns, log_return": {"features": "returns", "target": "log_return"},
 }
-MORE = {"use_extra_tokens": True, "time_feature": "span", "indicators": ["rsi", "bb_upper", "ema_3"]}
+MORE: dict[str, Any] = {
+    "use_extra_tokens": True, "time_feature": "span", "indicators": ["rsi", "bb_upper", "ema_3"],
+    "context_resolutions": ["4h"], "context_len": 3,
+}  # fmt: skip
 STILL = {"nothing ever moves", "nothing moves until it is scored"}
 """markets without a range HAR"""
 ROWS = 300
@@ -49,8 +52,8 @@ def test_every_number_of_a_window_is_finite(given: dict[str, Any]) -> None:
         tape = preparation.tape(dataset.bars, preparation.series)
         rows = np.resize(np.concatenate(list(dataset.origins.values())), ROWS)
         batch = jax.device_get(gather_all(tape, rows, np.ones(ROWS, np.float32), MODES, preparation.spec))
-        for field, values in batch._asdict().items():
-            assert np.isfinite(values).all(), (name, field)
+        for path, values in jax.tree.leaves_with_path(batch):
+            assert np.isfinite(values).all(), (name, jax.tree_util.keystr(path))
         assert (batch.unit_B > 0).all(), name
     assert without_start == (STILL if "output_mode" in given else set())
 

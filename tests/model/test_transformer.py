@@ -20,7 +20,7 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
 from nextbar.model.transformer import EncoderBlock, Transformer, architecture
-from nextbar.types import Batch, Forecast
+from nextbar.types import Batch, Context, Forecast
 
 
 def shapes(**overrides: Any) -> dict[str, tuple[int, ...]]:
@@ -253,3 +253,54 @@ def test_an_untrained_distribution_has_one_spread_in_the_windows_units(tail: str
     close = bars.columns["close"]
     residuals = [(close[i + 1] - close[i]) / np.ptp(prices[:, i - 5 : i + 1]) for i in rows]
     np.testing.assert_allclose(spread_N, np.sqrt(np.mean(np.square(residuals))), rtol=1e-5)
+
+
+LONGER, NUMBERS = 5, 4
+VECTORS: list[dict[str, Any]] = [
+    {}, {"average_encoder_output": True, "norm_encoder_prev": False}, {"flatten_encoder_output": True},
+]  # fmt: skip
+
+
+def with_contexts(batch: Batch, known_J: list[bool], seed: int = 0) -> Batch:
+    """The batch beside two resolutions' longer bars, of which the same are there."""
+    rng = np.random.default_rng(seed)
+    size = len(batch.weight_B)
+    known_BJ = jnp.tile(jnp.array(known_J), (size, 1))
+    x = (jnp.float32(rng.normal(size=(size, LONGER, NUMBERS))) for _ in range(2))
+    return batch._replace(contexts=tuple(Context(x_BJF, known_BJ) for x_BJF in x))
+
+
+def test_longer_bars_are_positions_in_front_of_the_window() -> None:
+    config = make_config(flatten_encoder_output=True)
+    model = Transformer(config.model_config, head_for(config), BINS)
+    batch = with_contexts(make_batch(config), [True] * LONGER)
+    made = jax.eval_shape(model.init, jax.random.key(0), batch)["params"]
+    for name in ("context_0", "context_1"):
+        assert made[name]["position"].shape == (LONGER, 8) and made[name]["project"]["kernel"].shape == (NUMBERS, 8)
+    assert made["head_0"]["Dense_0"]["kernel"].shape == ((2 * LONGER + G + L) * 8 + H * (4 + A) + G, 8)
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_longer_bars_that_are_not_there_count_for_nothing(vector: dict[str, Any]) -> None:
+    """Whatever stands in their places; those that are there count, and so does their order."""
+    config = make_config(num_layers=2, **vector)
+    model = Transformer(config.model_config, head_for(config), BINS)
+    known_J = [False, False, True, True, True]
+    batch = with_contexts(make_batch(config), known_J)
+    params = randomised(jax.jit(model.init)(jax.random.key(0), batch)["params"])
+    outputs: Any = jax.jit(lambda batch: model.apply({"params": params}, batch))
+
+    def location(contexts: tuple[Context, ...]) -> np.ndarray:
+        return np.asarray(outputs(batch._replace(contexts=contexts))["location"])
+
+    def changed(j: int) -> np.ndarray:
+        return location(tuple(c._replace(x_BJF=c.x_BJF.at[:, j].add(1.0)) for c in batch.contexts))
+
+    plain = location(batch.contexts)
+    for j, is_known in enumerate(known_J):
+        assert np.array_equal(changed(j), plain) != is_known
+    turned = location(tuple(c._replace(x_BJF=jnp.roll(c.x_BJF, 1, axis=1)) for c in batch.contexts))
+    assert not np.array_equal(turned, plain)
+    if "flatten_encoder_output" not in vector:  # as if there were none at all; a flat vector needs its places
+        none = location(with_contexts(batch, [False] * LONGER).contexts)
+        np.testing.assert_allclose(none, location(()), rtol=1e-5, atol=1e-6)

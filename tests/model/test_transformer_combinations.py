@@ -52,6 +52,7 @@ MODEL_OPTIONS: dict[str, list[Any]] = {
     "norm_mode": ["window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none"],
     "indicators": [None, ["rsi", "ema_3", "bb_upper"]],
     "gradient_clip": [None, 1.0],
+    "contexts": [{}, {"context_resolutions": ["4h", "12h"], "context_len": 2}],
 }
 
 
@@ -91,7 +92,8 @@ def test_combinations_train(overrides: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overrides", list(combinations(36, seed=1)), ids=range(36))
+@pytest.mark.usefixtures("quickly_compiled")
+@pytest.mark.parametrize("overrides", list(combinations(12, seed=1)), ids=range(12))
 def test_more_combinations_train(overrides: dict[str, Any]) -> None:
     trains(overrides)
 

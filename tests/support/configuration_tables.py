@@ -29,7 +29,8 @@ def tables() -> str:
             meaning = field.description.replace("``", "`").replace("\n", " ").rstrip(".")
             allowed = _allowed(*_type_at(config, [name]))
             allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
-            default = "–" if field.is_required() else f"`{str(field.default).strip()}`"
+            value = list(field.default) if isinstance(field.default, tuple) else field.default
+            default = "–" if field.is_required() else f"`{str(value).strip()}`"
             lines.append(f"| `{name}` | {meaning} | {allowed.replace(', not empty', '')} | {default} |")
         lines.append("")
     return "\n" + "\n".join(lines)

@@ -27,7 +27,7 @@ sys.path.append(str(BENCH))
 pytest.importorskip("limit", reason="the measurements are not part of an installed package")
 
 from limit import Product, forward_products, multiplier, step_products  # noqa: E402
-from peers import MISSING, PEERS, Peer, versions  # noqa: E402
+from peers import COMPILING, MISSING, PEERS, Peer, versions  # noqa: E402
 from size import PROCESSES, bartlett, rejections, sizes  # noqa: E402
 
 SIZES = {"d_model": 8, "num_layers": 3, "n_heads": 2, "dim_feedforward": 16, "head_layers": 2, "dropout": 0.1,
@@ -101,7 +101,7 @@ def test_the_peer_learns() -> None:
         losses.append(float(plain(said.detach(), label)))
         return plain(said, label)
 
-    epoch = torch_epoch(config, windows._replace(y_BH=windows.x_BLF[:, -1, :1]), compiled=False)
+    epoch = torch_epoch(config, windows._replace(y_BH=windows.x_BLF[:, -1, :1]), way="eager")
     torch.nn.functional.mse_loss = noted
     try:
         assert all(epoch() > 0 for _ in range(30))
@@ -118,8 +118,29 @@ def test_training_is_measured() -> None:
     assert 200 < shape["windows"] < 310
     assert shape["ratios"]["epoch / bare_step"]["median"] > 0
     assert told["peers"] == versions()
-    installed = {name for name, package in PEERS.items() if versions()[package] != MISSING} - {"torch_compiled"}
+    installed = {name for name, package in PEERS.items() if versions()[package] != MISSING} - {*COMPILING}
     assert {name for name in PEERS if f"epoch / {name}" in shape["ratios"]} == installed
+
+
+@pytest.mark.slow
+def test_the_page_of_a_gpu_is_written_on_any_machine(tmp_path: Path) -> None:
+    page = tmp_path / "gpu.md"
+    command = [sys.executable, str(BENCH / "gpu.py"), "--small", "--minutes", "10", "--out", str(page)]
+    subprocess.run(command, check=True, capture_output=True)
+    text = page.read_text()
+    assert "1 passed" in text and "not finished" not in text
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| A | ")]
+    training, one, two, attention = rows
+    assert training[1] == "fp32" and float(training[2].replace(",", "")) > 1
+    assert (one[1], two[1]) == ("1", "2") and one[3].startswith("1.00")
+    assert all(float(way.split(", ")[1]) < 1e-2 for way in attention[1:3])
+
+
+def test_what_a_gpu_does_not_get_to_is_told(tmp_path: Path) -> None:
+    page = tmp_path / "gpu.md"
+    command = [sys.executable, str(BENCH / "gpu.py"), "--small", "--minutes", "0", "--out", str(page)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert page.read_text().count("no time was left") == 4
 
 
 @pytest.mark.slow

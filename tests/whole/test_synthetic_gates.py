@@ -25,10 +25,14 @@ N = 34_000  # 20,400 training, 3,400 validation, 10,200 test bars
 Train = Callable[..., tuple[dict[str, Any], synthetic.Synthetic]]
 
 
-@pytest.fixture(params=["fp32", "bf16"])
+@pytest.fixture
 def train(tmp_path: Path, request: pytest.FixtureRequest) -> Train:
-    """In every precision: the marks are the same."""
-    return partial(train_small, tmp_path, request.param)
+    """A training, in float32 unless a test is parametrized by ``PRECISIONS``."""
+    return partial(train_small, tmp_path, getattr(request, "param", "fp32"))
+
+
+PRECISIONS = pytest.mark.parametrize("train", ["fp32", "bf16"], indirect=True)
+"""the marks are the same in all; for a law, and for what is hardest to tell from noise"""
 
 
 def train_small(
@@ -89,6 +93,7 @@ def test_s1_linear_memory_mean(train: Train) -> None:
     assert report["model"]["acc_dir"] >= 71
 
 
+@PRECISIONS
 def test_s1_linear_memory_distribution(train: Train) -> None:
     """The optimum is 1.4189; at a price near 100 the percent log return is the change itself."""
     mode = {"output_mode": "distribution"}
@@ -100,6 +105,7 @@ def test_s1_linear_memory_distribution(train: Train) -> None:
     assert report["model"]["nll"] <= 1.445
 
 
+@PRECISIONS
 def test_s3_weak_direction(train: Train) -> None:
     """The sign stays with probability 0.6: direction 60 %, log loss 0.6730; without it 0.6931."""
     mode = {"output_mode": "discrete_grid"}

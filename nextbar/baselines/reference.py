@@ -1,0 +1,60 @@
+"""What the training span says of each series that a baseline learns from, and of one that it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nextbar.baselines.history import History
+from nextbar.metrics.reference import fit_reference
+from nextbar.metrics.task import Task
+from nextbar.types import Outcomes, Reference
+
+FLAGS = ("positive_S", "trained_S")
+"""fields of a reference that hold truth values"""
+
+
+def reference_of(series: Sequence[History], task: Task) -> Reference:
+    """The reference of each series, and in a last row that of series without training bars."""
+    n_windows = [max(len(history.close_N) - task.horizon, 0) for history in series]
+    steps = np.arange(1, task.horizon + 1)
+    training = Outcomes(
+        series_N=np.repeat(np.arange(len(series)), n_windows),
+        names=(*(history.name for history in series), "a series without training bars"),
+        origin_time_N=np.concatenate(
+            [history.time_N[:n] + history.step for history, n in zip(series, n_windows, strict=True)]
+        ),
+        last_close_N=np.concatenate([history.close_N[:n] for history, n in zip(series, n_windows, strict=True)]),
+        close_NH=np.concatenate(
+            [history.close_N[np.arange(n)[:, None] + steps] for history, n in zip(series, n_windows, strict=True)]
+        ),
+    )
+    reference = fit_reference(training, [*(history.close_N for history in series), np.empty(0)], task)
+    young_S = np.isnan(reference.move_std_SH).any(axis=1)
+    if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
+        typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
+        reference.move_std_SH[reference.positive_S & young_S] = typical_H
+    return reference
+
+
+def reference_from(plain: Mapping[str, Any]) -> Reference:
+    """The reference whose ``plain_record`` it is."""
+    arrays: dict[str, Any] = {
+        name: None if value is None else np.array(value, bool if name in FLAGS else float)
+        for name, value in plain.items()
+    }
+    return Reference(**arrays)
+
+
+def plain_record(record: tuple[Any, ...]) -> dict[str, Any]:
+    """A NamedTuple of floats and arrays in values that JSON knows: None for NaN."""
+
+    def plain(value: Any) -> Any:
+        if value is None:
+            return None
+        array = np.asarray(value, object)
+        return np.where(np.asarray(value, float) == value, array, np.array(None)).tolist()  # NaN equals nothing
+
+    return {name: plain(value) for name, value in record._asdict().items()}  # type: ignore[attr-defined]

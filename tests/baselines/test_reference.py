@@ -1,0 +1,42 @@
+"""What training says of each series, of an unknown one, and that it is the same after having been written down."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from nextbar.baselines.history import History
+from nextbar.baselines.reference import plain_record, reference_from, reference_of
+from nextbar.metrics.task import Task
+
+TASK = Task(output_mode="distribution", horizon=2, target="close")
+
+
+def history(ticker: str, close_N: np.ndarray) -> History:
+    return History(ticker, "1h", 3600 * np.arange(len(close_N)), close_N)
+
+
+def walk(seed: int, n: int, size: float) -> np.ndarray:
+    return 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, size, n)))
+
+
+def test_an_unknown_series_moves_like_the_mean_of_the_known() -> None:
+    closes = walk(0, 200, 0.01), walk(1, 300, 0.03)
+    found = reference_of([history("a", closes[0]), history("b", closes[1])], TASK)
+    own = [[np.log(close[h : len(close) - 2 + h] / close[:-2]).std() for h in (1, 2)] for close in closes]
+    np.testing.assert_allclose(found.move_std_SH, [*own, np.mean(own, axis=0)], rtol=1e-12)
+
+
+def test_changes_of_prices_share_no_unit() -> None:
+    found = reference_of([history("a", walk(0, 200, 0.01) - 150)], TASK)
+    assert np.isfinite(found.move_std_SH[0]).all() and np.isnan(found.move_std_SH[1]).all()
+
+
+def test_written_down_it_is_the_same() -> None:
+    """Through JSON, with NaN and truth values."""
+    reference = reference_of([history("a", walk(0, 200, 0.01) - 150), history("b", walk(1, 90, 0.02))], TASK)
+    again = reference_from(json.loads(json.dumps(plain_record(reference), allow_nan=False)))
+    for name, value in reference._asdict().items():
+        np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
+        assert value is None or getattr(again, name).dtype == value.dtype
