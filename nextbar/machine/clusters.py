@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from nextbar.errors import ConfigError, short
 from nextbar.folders import make_log_folder, writing
 from nextbar.logger import get_logger
-from nextbar.machine.units import SILENCE, Answer, Terms, Unit
+from nextbar.machine.units import SILENCE, Answer, Unit, UnitTerms
 
 LOCAL = "local"
 
@@ -43,7 +43,7 @@ class Cluster(Protocol):
             RunError: none comes.
         """
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
+    def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """The number of a unit and its answer, as they are done; None about every second meanwhile.
 
         The unit of a worker that dies is given to another. When the iterator is closed, units not yet begun are
@@ -166,7 +166,7 @@ def answers_of(
         alive.touch()
     get_logger().info("%s: %d workers, %d parts of the work", cluster.address, cluster.workers(), len(units))
     told, signed = set(), time.monotonic()
-    answers = cluster.answers(Terms.here(alive), units)
+    answers = cluster.answers(UnitTerms.here(alive), units)
     try:
         for done in answers:
             if time.monotonic() - signed > min(SIGNS, SILENCE / 4):

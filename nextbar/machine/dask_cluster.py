@@ -10,7 +10,7 @@ from typing import Any
 
 from nextbar.errors import ConfigError, RunError, first_line
 from nextbar.logger import get_logger
-from nextbar.machine.units import Answer, Terms, Unit, perform
+from nextbar.machine.units import Answer, Unit, UnitTerms, perform
 
 CONNECT = 20.0
 """seconds to wait for the scheduler"""
@@ -70,7 +70,7 @@ class DaskCluster:
             )
         return len(threads)
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
+    def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """See ``Cluster``."""
         from distributed import wait
 

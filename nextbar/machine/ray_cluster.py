@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from nextbar.errors import ConfigError, NextbarError, RunError, first_line
-from nextbar.machine.units import Answer, Terms, Unit, perform
+from nextbar.machine.units import Answer, Unit, UnitTerms, perform
 
 LOOKS = 1.0
 """seconds between two looks at the units"""
@@ -48,7 +48,7 @@ class RayCluster:
         """See ``Cluster``; Ray starts a process for each CPU that is free."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
+    def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """See ``Cluster``."""
         remote = self._ray.remote(perform).options(max_retries=RETRIES, num_cpus=1)
         waiting = {remote.remote(terms, unit): n for n, unit in enumerate(units)}

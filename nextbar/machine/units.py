@@ -41,7 +41,7 @@ class Unit(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-class Terms(NamedTuple):
+class UnitTerms(NamedTuple):
     """What units are done under."""
 
     alive: str
@@ -53,7 +53,7 @@ class Terms(NamedTuple):
     """of the command"""
 
     @classmethod
-    def here(cls, alive: Path) -> Terms:
+    def here(cls, alive: Path) -> UnitTerms:
         """Those of this process."""
         return cls(str(alive.absolute()), os.getcwd(), versions())
 
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
     """that were logged meanwhile"""
 
 
-def perform(terms: Terms, unit: Unit) -> Answer:
+def perform(terms: UnitTerms, unit: Unit) -> Answer:
     """Do a unit in this process, after the one before it.
 
     Raises:
@@ -87,7 +87,7 @@ def perform(terms: Terms, unit: Unit) -> Answer:
 
 
 @contextmanager
-def _in_folder_of(terms: Terms, where: str) -> Iterator[None]:
+def _in_folder_of(terms: UnitTerms, where: str) -> Iterator[None]:
     """Within the block the working folder is the command's.
 
     Raises:

@@ -13,7 +13,7 @@ import pytest
 from nextbar.errors import ConfigError, DataError
 from nextbar.machine import clusters
 from nextbar.machine.clusters import answers_of, job_folder, joined, require_place
-from nextbar.machine.units import Answer, Terms, Unit, perform
+from nextbar.machine.units import Answer, Unit, UnitTerms, perform
 
 
 class Here:
@@ -27,7 +27,7 @@ class Here:
     def workers(self) -> int:
         return 1
 
-    def answers(self, terms: Terms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
+    def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         try:
             for n in reversed(range(len(units))):
                 yield None
