@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
+from nextbar.backtesting.fold_work import FoldWork
 from nextbar.backtesting.folder import BacktestFolder
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.participants import participants, with_ranges
+from nextbar.backtesting.participants import taking_part, with_ranges
 from nextbar.backtesting.positions import PositionJudge
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.tried import Tried
@@ -30,11 +31,11 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.folders import writing
 from nextbar.forecasts import LEVELS
 from nextbar.logger import get_logger
+from nextbar.machine.clusters import LOCAL, joined, require_place
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
 from nextbar.positions.options import PositionOptions
-from nextbar.rivals import rival_called
 from nextbar.runs.records import write_bars_record
 
 
@@ -53,6 +54,7 @@ def backtest(
     conformal: bool = False,
     levels: Sequence[float] = LEVELS,
     positions: PositionOptions | Mapping[str, Any] | None = None,
+    on: str = LOCAL,
     overwrite: bool = False,
     show: bool | None = None,
     **names: Unpack[FrameNames],
@@ -84,6 +86,8 @@ def backtest(
         levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
         positions: rule, costs and tries of the positions that forecasts are judged by, as
             :class:`nextbar.positions.options.PositionOptions` or a mapping of its fields. No order is ever sent.
+        on: ``local``, or the cluster whose workers fit and forecast the folds, see :func:`nextbar.search`. There a
+            predictor of one's own is a copy of the one that is given, in every fold that is fitted.
         overwrite: throw an earlier backtest of the same folder away and train anew.
         show: progress bars and tables; None: where ``nextbar`` logs at INFO.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
@@ -95,10 +99,12 @@ def backtest(
         ConfigError: an option or a predictor that cannot be used.
         DataError: bars that cannot be used, too few for so many folds, a predictor that looks ahead or whose table is
             wrong.
-        RunError: a folder that cannot be written, a predictor that fails, a training that diverges.
+        RunError: a folder that cannot be written, a predictor that fails, a training that diverges, a cluster that
+            cannot be reached or is gone.
         TrainingInterrupted: Ctrl-C; trained folds are kept.
     """
     require_alone("a backtest")
+    require_place(on)
     rule: Any = {} if positions is None else positions  # a mapping is checked as the options are
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
@@ -111,13 +117,9 @@ def backtest(
     options.positions.require(task)
     if not config.save_weights:
         raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
-    of_libraries = [rival_called(name) for name in options.rivals]
+    others = taking_part(config, options, predictors)
     # own code may have changed since, and so may the weights in a folder
-    may_differ = bool(predictors) or any(hasattr(rival, "folder") for rival in of_libraries)
-    if isinstance(predictors, (list, tuple)):
-        predictors = [*of_libraries, *predictors]
-    data = config.dataset_config
-    others = participants(task, options.baselines, predictors, ModelPredictor.name, data.calendar, data.timezone)
+    may_differ = bool(predictors) or any(hasattr(other.predictor, "folder") for other in others)
     panel = _panel(config, bars, **names)
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
@@ -147,9 +149,9 @@ def backtest(
                 write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
             if former.get("status") != "finished":
                 folder.begin(config, facts)
-            with folder.failures_noted():
-                walk = WalkForward(config, options, panel, planned, others, folder.folds, show)
-                forecasts, results = walk.run()
+            with folder.failures_noted(), joined(on) as cluster:
+                work = FoldWork(config, options, panel, others, folder.folds, show)
+                forecasts, results = WalkForward(work, planned, predictors, cluster).run()
                 folder.begin(config, facts)  # finished results stay until there are others
                 folder.finish(forecasts, **results)
         judge = PositionJudge(panel, config, options.positions, tried, planned[0].fold.cutoff)

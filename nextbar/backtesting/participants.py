@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nextbar import baselines
+from nextbar.backtesting.model import ModelPredictor
+from nextbar.backtesting.options import BacktestOptions
 from nextbar.baselines import Predictor, is_direction_only, name_of
+from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.forecasts import Keys, read
 from nextbar.forecasts.table import check_shares, quantile_column
 from nextbar.logger import get_logger
 from nextbar.metrics.task import Task
 from nextbar.positions.rules import BUY_AND_HOLD
-from nextbar.rivals import LibraryRival
+from nextbar.rivals import LibraryRival, rival_called
 from nextbar.types import Forecast
 
 Kind = Literal["model", "baseline", "own"]
@@ -150,6 +153,18 @@ def participants(
             )
         taken.append(participant.name)
     return members
+
+
+def taking_part(config: ExperimentConfig, options: BacktestOptions, own: Sequence[Predictor]) -> list[Participant]:
+    """The participants of a backtest beside the model: baselines, rivals by name, then the user's own.
+
+    Raises:
+        ConfigError: see ``participants``; a rival that is not there.
+    """
+    data = config.dataset_config
+    if isinstance(own, (list, tuple)):
+        own = [*map(rival_called, options.rivals), *own]
+    return participants(Task.of(config), options.baselines, own, ModelPredictor.name, data.calendar, data.timezone)
 
 
 def _baselines(task: Task, chosen: bool | Sequence[str], calendar: str, timezone: str) -> list[Predictor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -27,12 +27,13 @@ class Times:
     trained before keeps the seconds of then.
 
     Args:
-        folder: of the backtest.
+        folder: of the backtest; None: nothing is kept, another process does that.
+        seconds: that are known, where there is no folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None, seconds: Seconds | None = None) -> None:
         self.folder = folder
-        self.seconds: Seconds = known_times(folder)
+        self.seconds: Seconds = seconds or {} if folder is None else known_times(folder)
 
     @contextmanager
     def measured(self, name: str, kind: str, fold: int, keep: bool = False) -> Iterator[None]:
@@ -49,8 +50,20 @@ class Times:
         of_fold = self.seconds.setdefault(name, {}).setdefault(kind, {})
         if not (keep and str(fold) in of_fold):
             of_fold[str(fold)] = round(perf_counter() - started, 3)
-        with writing(self.folder):
-            write_json(self.folder / TIMES, self.seconds)
+        self._keep()
+
+    def take(self, seconds: Seconds, folds: Sequence[int]) -> None:
+        """Take over what another process has measured in some folds."""
+        for name, kinds in seconds.items():
+            for kind, by_fold in kinds.items():
+                own = {fold: value for fold, value in by_fold.items() if int(fold) in folds}
+                self.seconds.setdefault(name, {}).setdefault(kind, {}).update(own)
+        self._keep()
+
+    def _keep(self) -> None:
+        if self.folder is not None:
+            with writing(self.folder):
+                write_json(self.folder / TIMES, self.seconds)
 
 
 def read_times(folder: Path) -> Seconds:

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import As, Debug, Quiet, set_level, split_settings, watch_nans
+from nextbar.cli.options import As, Debug, On, Quiet, set_level, split_settings, watch_nans
 from nextbar.errors import ConfigError
 
 FOLDS_KEPT = "interrupted; folds that were trained are kept, and the same command goes on with the others"
@@ -46,6 +46,7 @@ def backtest(
         typer.Option("--out", metavar="FILE", help="Write all forecasts there too: .csv, .parquet, .jsonl, .feather …"),
     ] = None,
     as_format: As = "table",
+    on: On = "local",
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,7 +75,7 @@ def backtest(
             from nextbar.rivals.names import split_rivals
 
             own["rivals"] = [*own.get("rivals", ()), *split_rivals(rivals)]
-        result = run_backtest(config, overwrite=overwrite, show=False if quiet else None, **own)
+        result = run_backtest(config, on=on, overwrite=overwrite, show=False if quiet else None, **own)
         answer(result.path)
         if out is not None:
             write_forecasts(out, result.forecasts, as_format)

@@ -69,6 +69,14 @@ Levels = Annotated[
     str | None,
     typer.Option("--levels", help="Intervals of a distribution, e.g. 0.9,0.99.", show_default="0.5,0.8,0.95"),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="local|dask://HOST:PORT|ray://HOST:PORT",
+        help="Where the work is done: here, or by the workers of a cluster that is there.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Stop at the first NaN; show tracebacks. Slower.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show warnings and errors only.")]
 

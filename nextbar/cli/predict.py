@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from nextbar.cli.answer import answer, answer_bytes
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Levels, Named, Now, Runs, Tickers, listed
+from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Levels, Named, Now, On, Runs, Tickers, listed
 from nextbar.errors import ConfigError
 from nextbar.folders import told_as_damage
 
@@ -59,6 +60,7 @@ def predict(
         int, typer.Option("--samples", metavar="N", help="Draw N paths over the horizon from a distribution.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the paths.")] = 0,
+    on: On = "local",
     epoch: Epoch = None,
 ) -> None:
     """Forecast the bars after the last one of each ticker.
@@ -86,9 +88,9 @@ def predict(
             forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
             bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
             options: Any = {"now": now, "fit_scaler": fit_scaler, "conformal": conformal, "law": law, **questions}
-            table = run_interruptible(
-                lambda: forecaster.predict(bars, shares, last_only=not every, **options), lambda: None
-            )
+            work = partial(forecaster.predict, bars, shares, last_only=not every, on=on, **options)
+            # of a cluster the workers are told of Ctrl-C, for which it has to be heard here
+            table = run_interruptible(work, lambda: None) if on == "local" else work()
         if out is None:
             answer_bytes(encoded_forecasts(table, as_format), is_text=form.endings[0] not in BINARY)
         else:

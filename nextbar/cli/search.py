@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import Debug, Quiet, set_level, split_settings
+from nextbar.cli.options import Debug, On, Quiet, set_level, split_settings
 from nextbar.errors import ConfigError
 from nextbar.tables import stdout
 
@@ -32,7 +32,11 @@ def search(
             metavar="NAME=VALUE",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", help="Processes on this machine.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes on this machine, or of a cluster.", show_default="1, or all"),
+    ] = None,
+    on: On = "local",
     show: Annotated[bool, typer.Option("--show", help="Print a study once more; nothing is trained.")] = False,
     debug: Debug = False,
     quiet: Quiet = False,
@@ -56,6 +60,6 @@ def search(
             study.show(stdout())
         else:
             study = run_search(
-                source, **{"workers": workers, **own}, overrides=overrides, show=False if quiet else None
+                source, **{"workers": workers, **own}, on=on, overrides=overrides, show=False if quiet else None
             )
         answer(study.best)

@@ -8,7 +8,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import Config, Data, Debug, Named, Quiet, Run, set_level, watch_nans
+from nextbar.cli.options import Config, Data, Debug, Named, On, Quiet, Run, set_level, watch_nans
 from nextbar.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def train(
             show_default="1",
         ),
     ] = None,
+    on: On = "local",
     distributed: Annotated[
         bool,
         typer.Option("--distributed", help="Train with other processes, on this host or others; see the three below."),
@@ -63,6 +64,11 @@ def train(
 
         if not distributed and (coordinator, processes, process_id) != (None, None, None):
             raise ConfigError("--coordinator, --processes and --process-id go with --distributed; add it")
+        if on != "local" and (seeds is None or distributed):
+            raise ConfigError(
+                f"--on {on} trains several seeds, one on each worker: add --seeds K, without --distributed, with which "
+                "several hosts train one model"
+            )
         experiment = ExperimentConfig.load(config, overrides or [])
         with immediate_interrupt():
             watch_nans(debug)
@@ -81,7 +87,7 @@ def train(
         if seeds is None:
             _conclude(Trainer(config=experiment, show=show).train_and_evaluate(overwrite=overwrite))
         else:
-            _conclude(*train_seeds(experiment, seeds, show=show, overwrite=overwrite).results)
+            _conclude(*train_seeds(experiment, seeds, on=on, show=show, overwrite=overwrite).results)
 
 
 def refit(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
-from zlib import crc32
 
 import numpy as np
 
@@ -24,13 +23,14 @@ from nextbar.data.series_fit import SeriesFit
 from nextbar.display.plotly_figure import plotly_figure
 from nextbar.errors import DataError, RunError
 from nextbar.forecasts import LEVELS
-from nextbar.forecasts.mixture import mixture
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
 from nextbar.inference.model_input import forecast_keys, read_model_inputs
 from nextbar.inference.outlooks import outlooks
+from nextbar.inference.series_groups import forecast_series, forecast_there
 from nextbar.logger import get_logger
+from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
@@ -58,6 +58,9 @@ class Forecaster(ShownRun):
             those of its first model. None: a single model.
         other_dirs: the folders of their runs.
     """
+
+    _source: tuple[Sequence[Path], int | None] | None = None
+    """folders and epoch by which another process can load the same models; also of pickles that have none"""
 
     def __init__(
         self,
@@ -106,7 +109,7 @@ class Forecaster(ShownRun):
             first, *further = load_runs(path, epoch, run)
             others = [forward for loaded in further for forward in loaded.forwards()]
         enable_cache()
-        return cls(
+        forecaster = cls(
             first.config,
             first.preparation,
             first.params,
@@ -116,6 +119,8 @@ class Forecaster(ShownRun):
             others=others,
             other_dirs=[loaded.path for loaded in further],
         )
+        forecaster._source = forecaster._run_dirs(), epoch
+        return forecaster
 
     @property
     def datapath(self) -> str:
@@ -149,6 +154,7 @@ class Forecaster(ShownRun):
         below: Sequence[float] = (),
         samples: int = 0,
         seed: int = 0,
+        on: str = LOCAL,
         **names: Unpack[FrameNames],
     ) -> Any:
         """Forecast the bars after the last one of each ticker.
@@ -177,6 +183,8 @@ class Forecaster(ShownRun):
             samples: so many paths over the H steps, drawn from a ``distribution``, as ``close-path-1`` ...; a walk with
                 independent increments stands behind each, see :func:`nextbar.forecasts.paths.path_changes`.
             seed: of the paths; the same seed gives the same ones.
+            on: ``local``, or the cluster whose workers forecast the series in groups, see :func:`nextbar.search`; the
+                run's folder has to be in their sight.
             names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``;
                 the answer has the standard names.
 
@@ -192,8 +200,10 @@ class Forecaster(ShownRun):
             DataError: too few bars, a hole in the last L, a column that is missing, another resolution, a ticker
                 without statistics; ``conformal`` for another mode than ``distribution``; quantiles, probabilities or
                 paths of forecasts that do not tell them.
-            RunError: ``conformal`` for a run or an epoch without validation residuals.
+            RunError: ``conformal`` for a run or an epoch without validation residuals; a cluster that cannot be reached
+                or is gone, or a model that was not loaded from a run's folder for one.
         """
+        require_place(on)
         levels = forecasts.check_levels(levels)
         quantities = Quantities.of(quantiles, above, below, samples, seed)
         quantities.require(self.task, conformal)
@@ -211,8 +221,16 @@ class Forecaster(ShownRun):
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
         self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
         bars, fits = [i.bars for i in inputs], [i.fit for i in inputs]
-        origin_N = self.preparation.panel(bars).join([i.origin_N for i in inputs])
-        forecast = self.forecast(bars, fits, origin_N)
+        origins = [i.origin_N for i in inputs]
+        if on == LOCAL:
+            forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(origins))
+        elif self._source is not None:
+            forecast = forecast_there(on, *self._source, bars, fits, origins)
+        else:
+            raise RunError(
+                "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
+                "load it (Forecaster.load), or forecast with on='local'"
+            )
         series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
         keys = forecast_keys(inputs, self.preparation.spec, with_resolution=several)
@@ -233,11 +251,7 @@ class Forecaster(ShownRun):
             fits: calendar and statistics of each of them.
             origin_N: rows with a whole context.
         """
-        tape = self.preparation.tape(bars, fits)
-        # a window's place in its batch follows from its ticker and time, as ``Forward`` needs it
-        place_R = self.preparation.panel(bars).per_bar(lambda b: b.time_N // b.step + crc32(b.name.encode()))
-        each = [forward(tape, origin_N, place_R[origin_N]) for forward in self._forwards]
-        return mixture(each)
+        return forecast_series(self._forwards, self.preparation, bars, fits, origin_N)
 
     def plot(self, frame: Any = None, *, now: object = None) -> Any:
         """The fan of the next bars of each series, a ``plotly.graph_objects.Figure`` with a menu of the series.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.folders import claim, throw_away
+from nextbar.machine.versions import versions
 from nextbar.runs.records import (
     FINAL,
     FORMAT,
@@ -39,7 +38,6 @@ ENDED = WHOLE | {"diverged"}
 UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
 
 _DIGITS = 10
-_VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 class RunFolder:
@@ -128,7 +126,7 @@ class RunFolder:
             datapath=os.path.abspath(self.config.dataset_config.datapath),
             data=dataset.describe(),
             scored_bars=dataset.scored_digest(),
-            versions=_versions(),
+            versions=versions(),
             **facts,
         )
 
@@ -137,14 +135,3 @@ class RunFolder:
         summary = self.read_summary() | values
         write_json(self.path / SUMMARY, summary)
         return summary
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide a run's numbers."""
-    versions = {"python": platform.python_version()}
-    for name in _VERSIONED:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

@@ -4,8 +4,8 @@
   and pruners; ``space``: what is varied
 - ``worker``: claims trials and trains them; ``team``: several workers as processes (``worker_process``), each with its
   ``shares`` of the machine
-- ``ledger``: the trials in the storage, for a worker; ``claim``: one of its own; ``heartbeat``: its signs of life;
-  ``trials``: which trials count
+- ``ledger``: the trials in the storage, for a worker; ``claim``: one of its own; ``worker_lock``: has a worker
+  ended?; ``trials``: which trials count
 - ``proposals``: the next experiment, by ``samplers``; ``pruning``: whether a trial goes on
 - ``trial_runner``: trains claims, as many side by side as ``sizes`` says, on series of the ``bars_cache``; ``outcome``:
   how a trial ended

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
 from nextbar.bars.bars import Bars, is_bars
 from nextbar.bars.columns import FrameNames, TableNeeds
+from nextbar.bars.handed_over import hand_over, taken_over
 from nextbar.bars.series import series_of, series_tickers
 from nextbar.config import ExperimentConfig
 
@@ -48,17 +47,7 @@ class BarsCache:
         if self._bars is None:
             return {}
         if is_bars(self._bars):
-            files = []
-            for i, bars in enumerate(self._bars):
-                np.savez(
-                    folder / f"{i}.npz",
-                    allow_pickle=False,
-                    time_N=bars.time_N,
-                    **{f"column {k}": v for k, v in bars.columns.items()},
-                )
-                files.append({"file": str(folder / f"{i}.npz"), "ticker": bars.ticker, "resolution": bars.resolution,
-                              "notices": list(bars.notices)})  # fmt: skip
-            return {"series": files}
+            return {"series": hand_over(self._bars, folder / "bars")}
         path = folder / "bars.parquet"
         if hasattr(self._bars, "to_parquet"):  # pandas, whose index may be the dates
             self._bars.to_parquet(path)
@@ -72,15 +61,9 @@ class BarsCache:
     def taken_over(cls, handed_over: Mapping[str, Any]) -> BarsCache:
         """The cache of another process, from what its ``hand_over`` returned."""
         if "series" in handed_over:
-            return cls([_load(series) for series in handed_over["series"]])
+            return cls(list(taken_over(handed_over["series"])))
         if "frame" not in handed_over:
             return cls()
         import pandas as pd
 
         return cls(pd.read_parquet(handed_over["frame"]), **handed_over["names"])
-
-
-def _load(series: Mapping[str, Any]) -> Bars:
-    with np.load(series["file"], allow_pickle=False) as arrays:
-        columns = {name.removeprefix("column "): arrays[name] for name in arrays if name.startswith("column ")}
-        return Bars(series["ticker"], series["resolution"], arrays["time_N"], columns, tuple(series["notices"]))

@@ -22,7 +22,6 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nextbar.searching.claim import Claim, LeaseLost
-from nextbar.searching.heartbeat import LEASE, WorkerLock
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.space.space import Space
 from nextbar.searching.storage import storage_failures
@@ -39,6 +38,7 @@ from nextbar.searching.trials import (
     rank,
     standing,
 )
+from nextbar.searching.worker_lock import LEASE, WorkerLock
 
 
 class Ledger:

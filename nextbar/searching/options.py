@@ -51,5 +51,5 @@ class SearchOptions(Checked):
     """Of what is drawn; the seed of the trainings is a field of the experiment."""
     population: Count | Literal["auto"] = "auto"
     """Trials that share a program and are trained side by side; auto: as many as help on this device."""
-    workers: Annotated[Count, Field(le=256)] = 1
-    """Processes on this machine, each with its share of the cores."""
+    workers: Annotated[Count, Field(le=256)] | None = None
+    """Processes on this machine, each with its share of the cores, or of a cluster; None: one, or all of those."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
@@ -25,3 +26,16 @@ class SearchParts(NamedTuple):
     """the series of an experiment; a team hands those of a frame over to its workers as files"""
     progress: Progress
     """shown to the user"""
+
+    def task(self, folder: Path) -> dict[str, Any]:
+        """What ``train_trials`` takes, plain values.
+
+        Args:
+            folder: series that are in no files of the user's are written there.
+        """
+        return {
+            "study": str(self.folder.path),
+            "space": self.space.to_dict(),
+            "options": self.options.to_dict(),
+            "bars": self.bars.hand_over(folder),
+        }

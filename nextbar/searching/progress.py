@@ -53,6 +53,13 @@ class Progress(LiveBar):
         status = ", ".join(text for text in (_best(trials), self._left(trials)) if text)
         self._bar.update(self._task, completed=done, status=status)
 
+    def follow(self, trials: Sequence[FrozenTrial]) -> None:
+        """Show trials that others train: the bar, and a line for each that has ended."""
+        self.show(trials)
+        for trial in trials:
+            if trial.state.is_finished():
+                self.ended(trial, trials)
+
     def epoch(self, claim: Claim, epoch: int) -> None:
         """Show that an epoch of a trial is done; safe from any thread."""
         self._bar.update(self._task, description=f"trial {claim.number}, epoch {epoch}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -12,10 +13,11 @@ from nextbar.arguments import strict_arguments
 from nextbar.bars.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
 from nextbar.logger import get_logger
+from nextbar.machine.clusters import LOCAL, Cluster, joined, require_place
 from nextbar.machine.hosts import require_alone
 from nextbar.searching.bars_cache import BarsCache
+from nextbar.searching.cluster_team import ClusterTeam
 from nextbar.searching.folder import StudyFolder
-from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import write_leaderboard
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import SAMPLERS, SearchOptions
@@ -29,6 +31,7 @@ from nextbar.searching.storage import as_written_down, open_storage
 from nextbar.searching.study import Study
 from nextbar.searching.team import Team
 from nextbar.searching.worker import Worker
+from nextbar.searching.worker_lock import WorkerLock
 
 
 @strict_arguments
@@ -42,7 +45,8 @@ def search(
     study_name: str | None = None,
     seed: int = 0,
     population: int | Literal["auto"] = "auto",
-    workers: int = 1,
+    workers: int | None = None,
+    on: str = LOCAL,
     bars: Any = None,
     overrides: Iterable[str] = (),
     show: bool | None = None,
@@ -65,7 +69,11 @@ def search(
         seed: of what is drawn.
         population: trials that share a program and are trained side by side, at most; ``auto``: as many as help on this
             device.
-        workers: processes on this machine.
+        workers: processes on this machine; on a cluster its processes that take part. None: one here, on a cluster all
+            that it has at the start.
+        on: where trials are trained: ``local``, or a cluster that is there, ``dask://HOST:PORT`` of its scheduler or
+            ``ray://HOST:PORT`` of its client server. Its workers need the same versions, and this folder, ``log_dir``
+            and ``datapath`` under the same paths.
         bars: a pandas or polars frame, or a list of ``Bars``, instead of the files under ``datapath``.
         overrides: fields of the base to change, such as ``"num_epochs=3"``.
         show: progress and the table at the end; None: where ``nextbar`` logs at INFO.
@@ -78,10 +86,12 @@ def search(
         ConfigError: an option or a space that cannot be used, a choice that the configuration refuses, a storage that
             cannot be reached, a study of this name with another space.
         DataError: bars that cannot be used.
-        RunError: a folder or storage that cannot be written. What fails in a trial alone is noted there.
+        RunError: a folder or storage that cannot be written, a cluster that cannot be reached or is gone.
+            What fails in a trial alone is noted there.
         TrainingInterrupted: Ctrl-C; the same call goes on.
     """
     require_alone("a search")
+    require_place(on)
     options = SearchOptions(
         n_trials=n_trials, sampler=sampler, pruner=pruner, storage=storage, study_name=study_name, seed=seed,
         population=population, workers=workers,
@@ -101,11 +111,13 @@ def search(
     folder.describe(space, name, None if options.storage is None else as_written_down(options.storage))
     lock = WorkerLock(folder.path)
     ledger = Ledger(study, opened, space, lock)
-    progress = Progress(options.n_trials, options.workers, show)
     try:
-        with progress:
-            parts = SearchParts(folder, ledger, space, options, cache, progress)
-            used_up = (Team(parts) if options.workers > 1 else Worker(parts)).work()
+        with joined(on) as cluster:
+            workers = options.workers or (min(cluster.workers(), options.n_trials) if cluster else 1)
+            options = replace(options, workers=workers)
+            with Progress(options.n_trials, workers, show) as progress:
+                parts = SearchParts(folder, ledger, space, options, cache, progress)
+                used_up = _team(parts, cluster).work()
     except KeyboardInterrupt:
         done = sum(trial.state.is_finished() for trial in ledger.trials())
         raise TrainingInterrupted(
@@ -122,6 +134,13 @@ def search(
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _team(parts: SearchParts, cluster: Cluster | None) -> Worker | Team | ClusterTeam:
+    """Whoever has the trials trained."""
+    if cluster is not None:
+        return ClusterTeam(parts, cluster)
+    return Worker(parts) if parts.options.workers == 1 else Team(parts)
 
 
 def _warn_of_few_trials(n: int, n_trials: int, space: Space) -> None:

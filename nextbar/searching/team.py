@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nextbar.errors import RunError
 from nextbar.files import write_whole
@@ -37,7 +36,8 @@ class Team:
     """
 
     def __init__(self, parts: SearchParts) -> None:
-        self._folder, self._ledger, self._space, self._options, self._bars, self._progress = parts
+        self._parts, self._ledger, self._progress = parts, parts.ledger, parts.progress
+        self._workers, self._n_trials = parts.options.workers or 1, parts.options.n_trials
         self._restarts = 0
 
     def work(self) -> bool:
@@ -52,22 +52,18 @@ class Team:
         """
         with tempfile.TemporaryDirectory(prefix="nextbar-search-") as temporary:
             task = Path(temporary) / "task.json"
-            write_whole(task, json.dumps(self._task(Path(temporary))))
+            write_whole(task, json.dumps({"parent": os.getpid(), "task": self._parts.task(Path(temporary))}))
             self._progress.skip(self._ledger.trials())
-            team = [self._start(task, Path(temporary), i) for i in range(self._options.workers)]
+            team = [self._start(task, Path(temporary), i) for i in range(self._workers)]
             try:
                 self._watch(team, task, Path(temporary))
             finally:
                 _end(team)
-        return len(self._ledger.trials()) < self._options.n_trials
+        return len(self._ledger.trials()) < self._n_trials
 
     def _watch(self, team: list[subprocess.Popen[bytes]], task: Path, temporary: Path) -> None:
         while True:
-            trials = self._ledger.trials()
-            self._progress.show(trials)
-            for trial in trials:
-                if trial.state.is_finished():
-                    self._progress.ended(trial, trials)
+            self._progress.follow(self._ledger.trials())
             codes = [worker.poll() for worker in team]
             for i, code in enumerate(codes):
                 if code is None or code == 0:
@@ -81,25 +77,15 @@ class Team:
                 return
             time.sleep(LOOKS)
 
-    def _task(self, temporary: Path) -> dict[str, Any]:
-        """The task file of a worker."""
-        return {
-            "parent": os.getpid(),
-            "study": str(self._folder.path),
-            "space": self._space.to_dict(),
-            "options": self._options.to_dict(),
-            "bars": self._bars.hand_over(temporary),
-        }
-
     def _start(self, task: Path, temporary: Path, index: int) -> subprocess.Popen[bytes]:
-        environment = os.environ | shares(index, self._options.workers, os.environ)
+        environment = os.environ | shares(index, self._workers, os.environ)
         command = [
             sys.executable,
             "-m",
             "nextbar.searching.worker_process",
             str(task),
             str(index),
-            str(self._options.workers),
+            str(self._workers),
         ]
         with (temporary / f"{index}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

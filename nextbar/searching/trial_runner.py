@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory, RunBusy
+from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
 from nextbar.logger import get_logger
+from nextbar.machine.heartbeat import Heartbeat
+from nextbar.machine.interruptible import patiently
 from nextbar.searching.claim import Claim, LeaseLost
-from nextbar.searching.heartbeat import Heartbeat
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.outcome import Outcome, failed, outcome_of
 from nextbar.searching.progress import hushed
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import side_by_side
+from nextbar.searching.worker_lock import RENEWAL
 from nextbar.train.population import train_population
-from nextbar.train.trainer import Result, Watch
+from nextbar.train.trainer import Watch
 
 LOST = "another worker has taken the trial over"
 
@@ -75,7 +77,7 @@ class TrialRunner:
                     get_logger().warning("%s", error)
 
         try:
-            with Heartbeat(beat):
+            with Heartbeat(beat, RENEWAL):
                 for group in side_by_side(claims, size):
                     self._train(group)
                     for claim in group:
@@ -147,23 +149,6 @@ class TrialRunner:
         for claim in self._group:
             self._spent[claim.trial_id] = self._spent.get(claim.trial_id, 0.0) + share
         self._group = ()
-
-
-def patiently(train: Callable[[], list[Result]]) -> list[Result]:
-    """Train; where another process trains the same experiment, wait for it and go on from there.
-
-    Raises:
-        NextbarError, TrainingInterrupted: see ``train_population``.
-    """
-    warned = False
-    while True:
-        try:
-            return train()
-        except RunBusy as busy:
-            if not warned:
-                get_logger().warning("waiting: %s", busy)
-            warned = True
-            time.sleep(1)
 
 
 def lies_in_trial(error: Exception) -> bool:

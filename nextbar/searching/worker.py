@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from nextbar.machine.interruptible import pause
+from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
+from nextbar.searching.folder import StudyFolder
 from nextbar.searching.hparams import write_hparams
 from nextbar.searching.leaderboard import write_leaderboard
-from nextbar.searching.options import SAMPLERS
+from nextbar.searching.ledger import Ledger
+from nextbar.searching.options import SAMPLERS, SearchOptions
+from nextbar.searching.optuna_study import open_study
 from nextbar.searching.parts import SearchParts
+from nextbar.searching.progress import Progress
 from nextbar.searching.proposals import Proposal, propose
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.samplers import STARTUP, Sampler
 from nextbar.searching.sizes import Sizes
+from nextbar.searching.space.space import Space
+from nextbar.searching.storage import open_storage
 from nextbar.searching.trial_runner import TrialRunner
 from nextbar.searching.trials import CONFIGURATION
+from nextbar.searching.worker_lock import WorkerLock
 
 LOOKS = 1.0
 """seconds between two looks at the trials of other workers"""
+
+
+def train_trials(task: Mapping[str, Any], post: str = "") -> None:
+    """Train trials of a study in this process until there are as many as asked.
+
+    Args:
+        task: of ``SearchParts.task``.
+        post: of a worker on a cluster, which gives it to another one when this one has died.
+
+    Raises:
+        NextbarError: see ``TrialRunner.run``.
+        TrainingInterrupted: Ctrl-C.
+    """
+    options, space = SearchOptions(**task["options"]), Space.from_dict(task["space"])
+    folder = StudyFolder(Path(task["study"]))
+    storage = open_storage(options.storage or str(folder.journal))
+    study = open_study(storage, options.study_name or folder.path.name, space.identity())
+    with closing(WorkerLock(folder.path, post)) as lock:
+        ledger, progress = Ledger(study, storage, space, lock), Progress(options.n_trials, show=False)
+        Worker(SearchParts(folder, ledger, space, options, BarsCache.taken_over(task["bars"]), progress)).work()
 
 
 class Worker:
@@ -56,7 +87,7 @@ class Worker:
             elif self._complete(self._ledger.trials()):
                 return len(trials) < self._options.n_trials
             else:
-                time.sleep(LOOKS)
+                pause(LOOKS)
 
     def _complete(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether all trials have ended and no further one can be made; if not, other workers train or were quicker."""
@@ -78,7 +109,7 @@ class Worker:
             if claim is None:
                 break  # another worker was quicker; look again
             if not claims:
-                share = -(-(self._options.n_trials - len(trials)) // self._options.workers)
+                share = -(-(self._options.n_trials - len(trials)) // (self._options.workers or 1))
                 size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claims.append(claim)
             trials = self._ledger.trials()

@@ -26,7 +26,7 @@ def main(task: Path, index: int, count: int) -> None:
         count: of the workers.
 
     Raises:
-        NextbarError: see ``Worker.work``.
+        NextbarError: see ``train_trials``.
         TrainingInterrupted: Ctrl-C.
     """
     from nextbar.searching.shares import cores
@@ -36,30 +36,9 @@ def main(task: Path, index: int, count: int) -> None:
     own = cores(index, count)
     if own:
         os.sched_setaffinity(0, own)  # before JAX counts the cores
-    from nextbar.searching.bars_cache import BarsCache
-    from nextbar.searching.folder import StudyFolder
-    from nextbar.searching.heartbeat import WorkerLock
-    from nextbar.searching.ledger import Ledger
-    from nextbar.searching.options import SearchOptions
-    from nextbar.searching.optuna_study import open_study
-    from nextbar.searching.parts import SearchParts
-    from nextbar.searching.progress import Progress
-    from nextbar.searching.space.space import Space
-    from nextbar.searching.storage import open_storage
-    from nextbar.searching.worker import Worker
+    from nextbar.searching.worker import train_trials
 
-    options, space = SearchOptions(**values["options"]), Space.from_dict(values["space"])
-    folder = StudyFolder(Path(values["study"]))
-    storage = open_storage(options.storage or str(folder.journal))
-    study = open_study(storage, options.study_name or folder.path.name, space.identity())
-    lock = WorkerLock(folder.path)
-    try:
-        ledger = Ledger(study, storage, space, lock)
-        progress = Progress(options.n_trials, show=False)
-        bars = BarsCache.taken_over(values["bars"])
-        Worker(SearchParts(folder, ledger, space, options, bars, progress)).work()
-    finally:
-        lock.close()
+    train_trials(values["task"])
 
 
 def end_with(parent: int) -> None:

@@ -16,9 +16,11 @@ from nextbar.config import ExperimentConfig
 from nextbar.config.experiment import Experiment
 from nextbar.errors import ConfigError, short
 from nextbar.logger import console, get_logger
+from nextbar.machine.clusters import LOCAL, joined
 from nextbar.tables import plain_table, print_whole, rounded, signed
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
+from nextbar.train.seed_units import train_there
 
 STATISTICS = ("mean", "std", "min", "max")
 
@@ -51,6 +53,7 @@ def train_seeds(
     seeds: int,
     bars: Any = None,
     *,
+    on: str = LOCAL,
     show: bool | None = None,
     overwrite: bool = False,
     **names: Unpack[FrameNames],
@@ -64,14 +67,16 @@ def train_seeds(
         config: the experiment, as for ``Trainer``.
         seeds: how many.
         bars: as for ``Trainer``.
+        on: ``local``, or the cluster whose workers train them, see :func:`nextbar.search`: each seed alone then, which
+            is the same up to rounding.
         show: progress bar and closing table; None: the table where ``nextbar`` logs at INFO, the bar if that is on
             a terminal.
         overwrite: throw earlier runs of these seeds on these bars away first.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
-        ConfigError: less than one seed, or one beyond the largest.
-        NextbarError: bars or folders that cannot be used; the message says what to do.
+        ConfigError: less than one seed, or one beyond the largest; no cluster's address.
+        NextbarError: bars, folders or a cluster that cannot be used; the message says what to do.
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
@@ -79,7 +84,11 @@ def train_seeds(
     experiment = ExperimentConfig.of(config)
     numbers = tuple(experiment.seed + i * experiment.seeds for i in range(seeds))
     configs = [replace(experiment, seed=number) for number in numbers]
-    results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
+    with joined(on) as cluster:
+        if cluster is None:
+            results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
+        else:
+            results = train_there(cluster, configs, bars, overwrite, **names)
     trained = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         for span, report in trained.metrics.items():

@@ -242,7 +242,7 @@ def test_positions_by_bins_follow_the_larger_mass(tmp_path: Path, monkeypatch: p
             said = pd.DataFrame(masses, columns=names).assign(origin=frame["date"], ticker=frame["ticker"], step=1)
             return said
 
-    monkeypatch.setattr("nextbar.backtesting.walk_forward.ModelPredictor", Bins)
+    monkeypatch.setattr("nextbar.backtesting.fold_work.ModelPredictor", Bins)
     overrides = {"output_mode": "discrete_grid", "discrete_grid_levels": GRID}
     result = run(tmp_path, None, overrides, baselines=["always_up", "frequencies"])
 

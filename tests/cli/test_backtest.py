@@ -51,19 +51,19 @@ def test_settings_are_told_from_fields_of_the_experiment(experiment: Path, seen:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "runs/test/backtest-1\n", "")
     assert seen.config == ExperimentConfig.load(experiment, ["num_epochs=7", "model_config.d_model=16"])
     given = {"folds": 3, "window": "sliding", "refit_every": 2, "embargo": 4, "conformal": True}
-    assert seen.options == {**given, "overwrite": True, "show": False}
+    assert seen.options == {**given, "on": "local", "overwrite": True, "show": False}
 
 
 def test_positions_are_set_by_fields_of_their_own(experiment: Path, seen: SimpleNamespace) -> None:
     settings = ["positions.rule=kelly", "positions.cost_bps=2.5", "positions.short=false", "folds=3"]
     assert cli.invoke(app, ["backtest", str(experiment), *settings]).exit_code == 0
     rule = {"rule": "kelly", "cost_bps": 2.5, "short": False}
-    assert seen.options == {"positions": rule, "folds": 3, "overwrite": False, "show": None}
+    assert seen.options == {"positions": rule, "folds": 3, "on": "local", "overwrite": False, "show": None}
 
 
 def test_without_settings_the_library_decides(experiment: Path, seen: SimpleNamespace) -> None:
     assert cli.invoke(app, ["backtest", str(experiment)]).exit_code == 0
-    assert seen.options == {"overwrite": False, "show": None}
+    assert seen.options == {"on": "local", "overwrite": False, "show": None}
     assert seen.config == ExperimentConfig.load(experiment)
 
 

@@ -85,18 +85,20 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_settings_are_told_from_fields_of_the_base(folder: Path, seen: SimpleNamespace) -> None:
     settings = ["n_trials=7", "num_epochs=3", "sampler=grid", "pruner=median", "storage=sqlite:///x.db", "seed=5"]
-    result = command(folder, *settings, "study_name=x", "model_config.d_model=16", "--workers", "3", "--quiet")
+    options = ["--workers", "3", "--on", "dask://lead:8786", "--quiet"]
+    result = command(folder, *settings, "study_name=x", "model_config.d_model=16", *options)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "runs/test/best\n", "")
     assert seen.space == folder / "space.yaml"
     assert seen.options == {
         "n_trials": 7, "sampler": "grid", "pruner": "median", "storage": "sqlite:///x.db", "seed": 5,
-        "study_name": "x", "workers": 3, "overrides": ["num_epochs=3", "model_config.d_model=16"], "show": False,
+        "study_name": "x", "workers": 3, "on": "dask://lead:8786", "show": False,
+        "overrides": ["num_epochs=3", "model_config.d_model=16"],
     }  # fmt: skip
 
 
 def test_without_settings_the_library_decides(folder: Path, seen: SimpleNamespace) -> None:
     assert command(folder).exit_code == 0
-    assert seen.options == {"workers": 1, "overrides": [], "show": None}
+    assert seen.options == {"workers": None, "on": "local", "overrides": [], "show": None}
 
 
 def test_errors_and_ctrl_c_end_it_in_words(

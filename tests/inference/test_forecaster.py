@@ -22,7 +22,7 @@ from scipy import stats
 
 from nextbar.bars.bars import Bars
 from nextbar.engine.engine import Engine
-from nextbar.errors import ConfigError, DataError
+from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.model_input import FEWEST_READ
 from nextbar.types import Forecast
@@ -234,6 +234,15 @@ def test_polars_in_polars_out(made: dict[str, MadeRun], forecasters: dict[str, F
         for name in said.columns:
             column = wanted[name].dt.tz_localize(None) if name in ("date", "origin") else wanted[name]
             np.testing.assert_array_equal(said[name].to_numpy(), column)
+
+
+def test_workers_of_a_cluster_cannot_load_what_lies_in_no_folder(
+    made: dict[str, MadeRun], forecasters: dict[str, Forecaster]
+) -> None:
+    name, loaded = next(iter(forecasters.items()))
+    unsaved = Forecaster(loaded.config, loaded.preparation, loaded.params)
+    with pytest.raises(RunError, match=r"load it \(Forecaster.load\)"):
+        unsaved.predict(made[name].frame, on="dask://nowhere:8786")
 
 
 def test_the_form_of_the_frame_does_not_matter(made: dict[str, MadeRun], forecasters: dict[str, Forecaster]) -> None:

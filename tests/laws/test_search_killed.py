@@ -19,7 +19,6 @@ from nextbar.config import ExperimentConfig
 from nextbar.searching import samplers, worker
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.folder import StudyFolder
-from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.options import PRUNERS, SAMPLERS, SearchOptions
@@ -27,6 +26,7 @@ from nextbar.searching.optuna_study import open_study
 from nextbar.searching.parts import SearchParts
 from nextbar.searching.progress import Progress
 from nextbar.searching.worker import Worker
+from nextbar.searching.worker_lock import WorkerLock
 
 TRIALS, EPOCHS = 9, 9
 WRITES = ("create_new_trial", "set_trial_user_attr", "set_trial_intermediate_value", "set_trial_state_values")

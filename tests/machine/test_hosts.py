@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import jax
 import pytest
 from builders import make_bars, make_config, make_frame
 from on_devices import environment
+from ports import free_port
 from trainings import assert_another_training, assert_same_training
 
 import nextbar
@@ -73,12 +73,6 @@ def copies(host: Path, folder: Path) -> list[Path]:
         one.mkdir()
         (one / "config.yaml").write_bytes((host / "config.yaml").read_bytes())
     return made
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return int(found.getsockname()[1])
 
 
 def begin(folder: Path, *arguments: str, devices: int = 4) -> subprocess.Popen[str]:

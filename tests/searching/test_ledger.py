@@ -16,12 +16,12 @@ from spaces import make_space
 from nextbar.errors import RunError
 from nextbar.searching import ledger as ledgers
 from nextbar.searching.claim import Claim, LeaseLost
-from nextbar.searching.heartbeat import LEASE, Heartbeat, WorkerLock
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage
 from nextbar.searching.trials import CONFIGURATION, FACTS, LEASED, OWNER, VERDICT, WITHDRAWN
+from nextbar.searching.worker_lock import LEASE, WorkerLock
 
 SPACE = make_space({"n_heads": [1, 2, 4, 8], "seed": {"low": 0, "high": 9}})
 
@@ -418,20 +418,6 @@ def test_no_more_than_asked_where_one_was_taken_over_meanwhile(
     monkeypatch.setattr(two._storage, "create_new_trial", early)
     assert two.claim(proposal(2), 1) is None
     require_sound(three, 1)
-
-
-def test_a_pulse_beats_until_it_is_stopped() -> None:
-    beats, enough = [], threading.Event()
-
-    def beat() -> None:
-        beats.append(None)
-        if len(beats) == 3:
-            enough.set()
-
-    with Heartbeat(beat, every=0.001):
-        assert enough.wait(30)
-    n = len(beats)
-    assert n >= 3 and not enough.clear() and not enough.wait(0.05) and len(beats) == n
 
 
 def test_optuna_opens_the_storage_and_sees_the_trials(join: Callable[[], Ledger], tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from spaces import make_space
 from nextbar.config import ExperimentConfig
 from nextbar.searching import pruning
 from nextbar.searching.claim import Claim, LeaseLost
-from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.leaderboard import row_of
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
@@ -27,6 +26,7 @@ from nextbar.searching.outcome import best_so_far
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.trials import VERDICT
+from nextbar.searching.worker_lock import WorkerLock
 
 SEEDS = {"seed": {"low": 0, "high": 60}}
 SPACE = make_space({"seed": {"low": 0, "high": 40}}, num_epochs=9)

@@ -19,15 +19,15 @@ from spaces import given, make_space
 
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
-from nextbar.searching import Study, search, worker
-from nextbar.searching import trial_runner as trial
+from nextbar.machine import interruptible
+from nextbar.searching import Study, search
 from nextbar.searching.claim import MOST_DEATHS
-from nextbar.searching.heartbeat import WorkerLock
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.storage import open_storage
 from nextbar.searching.trials import FACTS
+from nextbar.searching.worker_lock import WorkerLock
 
 SEEDS = {"seed": {"low": 0, "high": 30}}
 """31 experiments"""
@@ -40,8 +40,7 @@ def pretender(monkeypatch: pytest.MonkeyPatch) -> Pretender:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (trial, worker):
-        monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(interruptible.time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -248,7 +247,7 @@ def test_a_worker_waits_for_what_others_train(
         if len(looks) == 3:
             other.finish(claim, TrialState.COMPLETE, 0.1, {"run": "elsewhere", "ranking": 0.1, "seconds": 1.0})
 
-    monkeypatch.setattr(worker.time, "sleep", wait)
+    monkeypatch.setattr(interruptible.time, "sleep", wait)
     study = searched(tmp_path, SEEDS, 2, storage=str(tmp_path / "journal.log"))
     lock.close()
     assert looks == [2, 2, 2] and states(study) == 2 * [TrialState.COMPLETE] and len(pretender.configs) == 1

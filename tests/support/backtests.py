@@ -65,7 +65,7 @@ class Fake(Own):
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backtests without a training."""
-    monkeypatch.setattr("nextbar.backtesting.walk_forward.ModelPredictor", Fake)
+    monkeypatch.setattr("nextbar.backtesting.fold_work.ModelPredictor", Fake)
 
 
 def run(log_dir: Path, bars: Any = None, overrides: dict[str, Any] | None = None, **options: Any) -> Backtest:

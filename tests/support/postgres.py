@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 NOBODIES = ("postgres", "nobody")
 """users to be where this one is root, which PostgreSQL refuses to run as"""
@@ -37,7 +37,7 @@ def postgres() -> Iterator[str]:
             said = log.read_text()[-2000:] if log.is_file() else ""
             assert done.returncode == 0, done.stdout + done.stderr + said
 
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         run("initdb", "-D", str(data), "-U", "nextbar", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
         # its output goes to a file: pg_ctl leaves the server behind, which would keep a pipe open
@@ -74,9 +74,3 @@ def _unprivileged() -> list[str]:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,11 +1,10 @@
-"""Signs of life of a search's workers: a lock for the same machine, and renewed leases for all others."""
+"""Whether a worker of a search has ended: told by a lock on the same machine, by a lease on all others."""
 
 from __future__ import annotations
 
 import platform
-import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,11 @@ class WorkerLock:
 
     Args:
         study: folder of the study.
+        post: of a worker on a cluster, which has one worker at it at a time; empty: none.
     """
 
-    def __init__(self, study: Path) -> None:
-        self.token = uuid.uuid4().hex
+    def __init__(self, study: Path, post: str = "") -> None:
+        self.token, self._post = uuid.uuid4().hex, post
         self._folder = study / WORKERS
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder / f"{self.token}.lock")
@@ -43,8 +43,8 @@ class WorkerLock:
 
     @property
     def name(self) -> dict[str, str]:
-        """Token and host, as in the ``owner`` attribute of a trial."""
-        return {"token": self.token, "host": platform.node()}
+        """Token and host, as in the ``owner`` attribute of a trial, and the post, where there is one."""
+        return {"token": self.token, "host": platform.node()} | ({"post": self._post} if self._post else {})
 
     def gone(self, other: Mapping[str, Any]) -> bool:
         """Whether another worker has certainly ended; False where that is not known, as of another machine.
@@ -52,6 +52,8 @@ class WorkerLock:
         Args:
             other: ``name`` of that worker.
         """
+        if self._post and other.get("post") == self._post and other.get("token") != self.token:
+            return True  # the cluster has found it dead, and given its post to this one
         path = self._folder / f"{other.get('token')}.lock"
         if other.get("token") == self.token or other.get("host") != platform.node() or not path.is_file():
             return False
@@ -72,24 +74,3 @@ class WorkerLock:
                 continue
         if not any(self._folder.glob("*.lock")):
             sweep(self._folder.parent)
-
-
-class Heartbeat:
-    """Calls ``beat`` every ``every`` seconds from a thread of its own; a context manager."""
-
-    def __init__(self, beat: Callable[[], None], every: float = RENEWAL) -> None:
-        self._beat, self._every = beat, every
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nextbar-heartbeat", daemon=True)
-
-    def __enter__(self) -> Heartbeat:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(self._every):
-            self._beat()

@@ -1,0 +1,169 @@
+"""Units of work as a worker of a cluster does them: one at a time, as the command that wants them, until it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nextbar.errors import RunError, TrainingInterrupted
+from nextbar.logger import get_logger
+from nextbar.machine.heartbeat import Heartbeat
+from nextbar.machine.interruptible import patiently, pause, stopped_by
+from nextbar.machine.versions import versions
+
+LOOKS = 1.0
+"""seconds between two looks at whether the command still wants the work"""
+
+SILENCE = 120.0
+"""seconds without a sign of life after which a command counts as killed"""
+
+SIGHT = 30.0
+"""seconds that a file may take to be seen on all machines of a shared file system"""
+
+_ONE = threading.Lock()
+"""held by the unit that this process works on: JAX, the logger and the working folder are the process's"""
+
+
+class Unit(NamedTuple):
+    """A part of a command's work that needs nothing of the others."""
+
+    name: str
+    """in messages, such as ``fold 3``"""
+    function: Callable[..., Any]
+    """of a module; what it is given and what it returns are plain values, arrays and configurations"""
+    arguments: tuple[Any, ...]
+
+
+class UnitTerms(NamedTuple):
+    """What units are done under."""
+
+    alive: str
+    """absolute path of the command's sign of life, on the shared file system: its time changes while the command lives,
+    and it is gone when nobody wants the work any more"""
+    folder: str
+    """where the command was given, so that relative paths mean the same"""
+    versions: dict[str, str]
+    """of the command"""
+
+    @classmethod
+    def here(cls, alive: Path) -> UnitTerms:
+        """Those of this process."""
+        return cls(str(alive.absolute()), os.getcwd(), versions())
+
+
+class Answer(NamedTuple):
+    """What became of a unit."""
+
+    value: Any
+    where: str
+    """the worker's host and process"""
+    warnings: tuple[str, ...]
+    """that were logged meanwhile"""
+
+
+def perform(terms: UnitTerms, unit: Unit) -> Answer:
+    """Do a unit in this process, after the one before it.
+
+    Raises:
+        RunError: the worker has other versions, or does not see the command's folders; or the command has ended.
+        Exception: that of the unit.
+    """
+    where = f"{platform.node()}, process {os.getpid()}"
+    with _ONE, _in_folder_of(terms, where), _warnings_kept() as warnings:
+        stopped = threading.Event()
+        try:
+            with stopped_by(stopped), Heartbeat(_watch(Path(terms.alive), stopped), LOOKS):
+                value = patiently(lambda: unit.function(*unit.arguments))
+        except (KeyboardInterrupt, TrainingInterrupted):  # to Dask it would mean: end the worker
+            raise RunError(f"{unit.name} on {where}: stopped, since the command that wanted it has ended") from None
+    return Answer(value, where, tuple(warnings))
+
+
+@contextmanager
+def _in_folder_of(terms: UnitTerms, where: str) -> Iterator[None]:
+    """Within the block the working folder is the command's.
+
+    Raises:
+        RunError: this worker cannot do its work.
+    """
+    _require_same(terms.versions, versions(), where)
+    deadline = time.monotonic() + SIGHT
+    while not (os.path.isfile(terms.alive) and os.path.isdir(terms.folder)):
+        if time.monotonic() > deadline:
+            lacking = next(path for path in (terms.folder, terms.alive) if not os.path.exists(path))
+            raise RunError(
+                f"the worker on {where} does not see {lacking}; all workers of a cluster need the folder where the "
+                "command is given, the log folder and the bars under the same paths, on a file system that they share"
+            )
+        pause(min(1.0, SIGHT))
+    before = os.getcwd()
+    os.chdir(terms.folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _require_same(wanted: dict[str, str], found: dict[str, str], where: str) -> None:
+    """Refuse a worker whose results would be others, or which could not read what it is given."""
+
+    def short(name: str, version: str) -> str:
+        return ".".join(version.split(".")[:2]) if name == "python" else version
+
+    differing = [
+        f"{name} {found.get(name)} there, {version} here"
+        for name, version in wanted.items()
+        if short(name, found.get(name, "")) != short(name, version)
+    ]
+    if differing:
+        raise RunError(
+            f"the worker on {where} has other versions: {'; '.join(differing)}. Install the same on all workers, "
+            "start them anew, and give the same command again"
+        )
+
+
+def _watch(alive: Path, stopped: threading.Event) -> Callable[[], None]:
+    """Sets the event when the sign of life is gone, or has not changed for long by this machine's clock."""
+    seen, since = 0, time.monotonic()
+
+    def look() -> None:
+        nonlocal seen, since
+        try:
+            beat = alive.stat().st_mtime_ns
+        except FileNotFoundError:
+            stopped.set()
+            return
+        except OSError:  # a file system that does not answer may do so again
+            beat = seen
+        if beat != seen:
+            seen, since = beat, time.monotonic()
+        elif time.monotonic() - since > SILENCE:
+            stopped.set()
+
+    return look
+
+
+@contextmanager
+def _warnings_kept() -> Iterator[list[str]]:
+    """Warnings and errors that are logged within the block, each once."""
+    kept: dict[str, None] = {}
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept[record.getMessage()] = None
+
+    keeper, logger = Keeper(logging.WARNING), get_logger()
+    texts: list[str] = []
+    logger.addHandler(keeper)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(keeper)
+        texts += kept
