@@ -75,17 +75,25 @@ def s3(n: int, seed: int, p: float = 0.6) -> Synthetic:
     return Synthetic(bars_of_returns(return_N, np.ones(n), rng), mean_N, np.sqrt(1 - mean_N**2))
 
 
-def s5(n: int, seed: int) -> Synthetic:
-    """GARCH(1,1): v = 0.05 + 0.20 r^2 + 0.75 v, normal."""
+def s5(n: int, seed: int, by_square: float = 0.20) -> Synthetic:
+    """GARCH(1,1): v = 0.05 + by_square r^2 + (0.95 - by_square) v, normal."""
     rng = np.random.default_rng(seed)
     z = rng.standard_normal(n)
     return_N, variance_N, v = np.empty(n), np.empty(n), 1.0
     for t in range(n):
         variance_N[t] = v
         return_N[t] = np.sqrt(v) * z[t]
-        v = 0.05 + 0.20 * return_N[t] ** 2 + 0.75 * v
+        v = 0.05 + by_square * return_N[t] ** 2 + (0.95 - by_square) * v
     std_N = np.sqrt(variance_N)
     return Synthetic(bars_of_returns(return_N, std_N, rng), np.zeros(n), std_N)
+
+
+def s7(n: int, seed: int) -> Synthetic:
+    """Spread by the hour: proportional to exp(0.6 cos(2 pi (hour - 14) / 24)), of variance 1 over a day."""
+    rng = np.random.default_rng(seed)
+    spread_N = np.exp(0.6 * np.cos(2 * np.pi * (np.arange(n) % 24 - 14) / 24))
+    std_N = spread_N / np.sqrt(np.mean(spread_N[:24] ** 2))
+    return Synthetic(bars_of_returns(std_N * rng.standard_normal(n), std_N, rng), np.zeros(n), std_N)
 
 
 def s9(n: int, seed: int) -> Synthetic:

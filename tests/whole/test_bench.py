@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from builders import make_bars, make_config, with_columns
 from experiments import make_dataset
 from jax.extend.core import jaxprs_in_params
 
+from nextbar.data.dataset import build_dataset
 from nextbar.data.spreads import BINS
 from nextbar.data.windows import gather
 from nextbar.engine.engine import Engine
@@ -26,6 +28,7 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
 pytest.importorskip("limit", reason="the measurements are not part of an installed package")
 
+from allowed import likeliest_weights, losses  # noqa: E402
 from limit import Product, forward_products, multiplier, step_products  # noqa: E402
 from peers import COMPILING, MISSING, PEERS, Peer, versions  # noqa: E402
 from size import PROCESSES, bartlett, rejections, sizes  # noqa: E402
@@ -183,3 +186,30 @@ def test_the_tests_that_are_measured_beside_are_what_they_are_called() -> None:
     for value in sizes(PROCESSES["normal"], 500, 1, draws=2000, seed=0).values():
         assert value is not None and 3 < value < 7
     assert rejections(difference_RT[:, :20], 1)["cosine"] is None
+
+
+def test_laws_that_show_what_the_data_allow_know_no_later_bar() -> None:
+    """Other prices in the second half of the test span change no loss before it, whatever is fitted and grown."""
+    pytest.importorskip("sklearn")
+    config = make_config(resolution="1d", output_mode="distribution", tail="student_t", target="log_return")
+    bars, late = make_bars(resolution="1d", n=1200), np.arange(1200) >= 1110
+    wild = {name: column * np.where(late, 1.5, 1.0) for name, column in bars.columns.items()}
+    plain, other = (build_dataset(config, [b]) for b in (bars, with_columns(bars, **wild)))
+    before = np.flatnonzero(plain.origins["test"] + 1 < 1110)
+    assert 20 < len(before) < len(plain.origins["test"])
+    (expected,), (found,) = (losses(dataset, "test", "student_t") for dataset in (plain, other))
+    assert {*expected} == {"range_har_t", "start", "trees", "pooled_trees"}
+    for name, loss_N in expected.items():
+        np.testing.assert_array_equal(loss_N[before], found[name][before])
+        assert not np.allclose(loss_N, found[name])
+
+
+def test_the_weights_of_a_mixture_are_the_likeliest() -> None:
+    """Draws from a mixture of two normal laws, and a third that none is from: no other weights are likelier."""
+    rng = np.random.default_rng(0)
+    draw_N = np.where(rng.random(4000) < 0.7, rng.normal(size=4000), rng.normal(3.0, 1.0, 4000))
+    density_MN = np.exp(-0.5 * (draw_N - np.array([[0.0], [3.0], [8.0]])) ** 2)
+    weight_M = likeliest_weights(density_MN)
+    np.testing.assert_allclose(weight_M, [0.7, 0.3, 0.0], atol=0.03)
+    others = rng.dirichlet(np.ones(3), 200)
+    assert (np.log(others @ density_MN).mean(axis=1) <= np.log(weight_M @ density_MN).mean()).all()
