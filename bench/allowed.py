@@ -143,10 +143,12 @@ def losses(dataset: Dataset, span: str, tail: str) -> list[dict[str, np.ndarray]
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # threads that wait for each other take longer than the work
-        return _losses(dataset, span, tail)
+        made = laws(dataset, span, tail)
+    return [{name: loss(dataset, span, s, own[name]) for name in own} for s, own in enumerate(made)]
 
 
-def _losses(dataset: Dataset, span: str, tail: str) -> list[dict[str, np.ndarray]]:
+def laws(dataset: Dataset, span: str, tail: str) -> list[dict[str, Forecast]]:
+    """By series and name: laws of the log return after each bar, fitted on all bars before the span."""
     every = range(len(dataset.bars))
     cut = getattr(dataset.cuts, span)
     plain = [Start.of(dataset, s, cut, "student_t", trail=0) for s in every]
@@ -155,13 +157,10 @@ def _losses(dataset: Dataset, span: str, tail: str) -> list[dict[str, np.ndarray
     pooled = _trees(parts)
     return [
         {
-            name: loss(dataset, span, s, forecast)
-            for name, forecast in {
-                "range_har_t": plain[s].law.forecast,
-                "start": start.law.forecast,
-                "trees": start.calibrated(_trees([parts[s]]).predict(start.features()), tail),
-                "pooled_trees": start.calibrated(pooled.predict(start.features()), tail),
-            }.items()
+            "range_har_t": plain[s].law.forecast,
+            "start": start.law.forecast,
+            "trees": start.calibrated(_trees([parts[s]]).predict(start.features()), tail),
+            "pooled_trees": start.calibrated(pooled.predict(start.features()), tail),
         }
         for s, start in enumerate(starts)
     ]
