@@ -13,8 +13,8 @@
 # make docs    the pages of docs/ as a site, with a reference and a gallery of reports: site/index.html;
 #              `make docs GALLERY=` without the reports and their trainings
 # make wheel   the wheel and the source archive, installed where the sources are not, and used there
-# make gpu-acceptance  on a machine with an NVIDIA GPU: the laws that must hold there and the measurements, 25 minutes
-#              at most with what it installs; writes gpu.md
+# make gpu-acceptance  on a machine with an NVIDIA GPU: the laws that must hold there and the measurements, in 20 minutes
+#              after what it installs; writes gpu.md, and fails where a law does
 PYTHON ?= python3
 PYTHONS ?= python3.11 python3.13
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -60,7 +60,7 @@ def measure(shape: str, precision: str, rounds: int) -> dict[str, Any]:
             jax.block_until_ready(step(*qkv))
             difference = jnp.abs(jax.jit(way)(*qkv).astype(jnp.float32) - reference).max() / jnp.abs(reference).max()
         except Exception as error:  # whatever keeps this machine from it is what there is to tell
-            result[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+            result[name] = f"{type(error).__name__}: {str(error)[:200]}"
             continue
         result[f"{name} difference"] = float(difference)
         steps[name] = step

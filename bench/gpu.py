@@ -1,11 +1,12 @@
 """What an NVIDIA GPU does with nextbar: laws that must hold there, measurements, one page of them.
 
-    make gpu-acceptance                        installs what it needs, 25 minutes at most, writes gpu.md
+    make gpu-acceptance                        installs what it needs, and writes gpu.md
     python bench/gpu.py --minutes 20 --out gpu.md
     python bench/gpu.py --small                small numbers, on any machine: a test of this script
 
 Every part is a process of its own that is ended when the time is up; what a part did not get to, or failed at, stands
-in the page. The parts that say whether nextbar can be trusted come first.
+in the page. The parts that say whether nextbar can be trusted come first: the exit code is 1 where a test failed, where
+they did not come to an end, or where JAX sees no GPU.
 """
 
 from __future__ import annotations
@@ -76,15 +77,15 @@ def card() -> list[str]:
         return []
 
 
-def tests(clock: Clock, small: bool) -> Iterator[str]:
-    """The tests that need a GPU, and the laws of compiled code, which hold on every device."""
+def tests(clock: Clock, small: bool) -> tuple[bool, list[str]]:
+    """The tests that need a GPU, and the laws of compiled code, which hold on every device: did all pass; in words."""
     chosen = ["tests/engine/test_engine.py", "-k", "another_gradient_clip"] if small else []
     command = ["-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", "gpu or compiled", *chosen]
     answer = ask(command, clock, TESTS_SHARE)
     lines = answer.text.splitlines()
     summary = next((line for line in reversed(lines) if " passed" in line or " failed" in line), "no summary")
-    yield f"`pytest -m 'gpu or compiled'`: {summary.strip('= ')}" + (f" ({answer.trouble})" if answer.trouble else "")
-    yield from (f"- {line}" for line in lines if line.startswith(("FAILED", "ERROR")))
+    told = f"`pytest -m 'gpu or compiled'`: {summary.strip('= ')}" + (f" ({answer.trouble})" if answer.trouble else "")
+    return not answer.trouble, [told, *(f"- {line}" for line in lines if line.startswith(("FAILED", "ERROR")))]
 
 
 def figures(command: list[str], clock: Clock, rows: Callable[[dict[str, Any]], list[list[str]]]) -> list[list[str]]:
@@ -154,25 +155,27 @@ def table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
         yield "| " + " | ".join([*cells, *[""] * (len(head) - len(cells))]) + " |"
 
 
-def page(clock: Clock, small: bool) -> Iterator[str]:
-    """The page, line by line, as its parts are done."""
+def page(clock: Clock, small: bool, write: Callable[..., None]) -> bool:
+    """Write the page as its parts are done, lines at a time; whether this machine is to be trusted."""
     machine = hardware()
-    yield from ["# On a GPU", "", f"{datetime.now(UTC):%Y-%m-%d}, `python bench/gpu.py{' --small' * small}`", ""]
-    yield from (f"- {line}" for line in card() or ["no NVIDIA GPU: figures are of the device below"])
-    yield "- " + ", ".join(f"{name} {value}" for name, value in machine.items())
-    yield "- " + ", ".join(f"{name} {_version(name)}" for name in ("nextbar", "orbax-checkpoint", "torch"))
-    yield from ["", "## Tests", "", *tests(clock, small), ""]
+    write("# On a GPU", "", f"{datetime.now(UTC):%Y-%m-%d}, `python bench/gpu.py{' --small' * small}`", "")
+    write(*(f"- {line}" for line in card() or ["no NVIDIA GPU: figures are of the device below"]))
+    write("- " + ", ".join(f"{name} {value}" for name, value in machine.items()))
+    write("- " + ", ".join(f"{name} {_version(name)}" for name in ("nextbar", "orbax-checkpoint", "torch")))
+    passed, told = tests(clock, small)
+    write("", "## Tests", "", *told, "")
     shapes = ["A"] if small else list(SHAPES)
     precisions = ["fp32"] if small else ["fp32", "bf16"]
     rows = [row for shape in shapes for precision in precisions for row in training(clock, shape, precision, small)]
     head = ["shape", "precision", "windows a second", "epoch / bare step", "evaluation / epoch"]
-    yield from ["## One training", "", *table([*head, *(f"epoch / {name}" for name in TORCH)], rows), ""]
+    write("## One training", "", *table([*head, *(f"epoch / {name}" for name in TORCH)], rows), "")
     rows = [row for shape in shapes for row in population(clock, shape, small)]
     head = ["shape", "members", "windows a second", "times one member"]
-    yield from ["## Populations", "", *table(head, rows), ""]
+    write("## Populations", "", *table(head, rows), "")
     rows = attention(clock, small)
-    yield from ["## Attention alone, bfloat16", "", *table(["shape", "einsum", "xla", "cudnn"], rows), ""]
-    yield f"{clock.seconds - clock.left:.0f} s of {clock.seconds:.0f}. Medians of rounds in turn, least and most."
+    write("## Attention alone, bfloat16", "", *table(["shape", "einsum", "xla", "cudnn"], rows), "")
+    write(f"{clock.seconds - clock.left:.0f} s of {clock.seconds:.0f}. Medians of rounds in turn, least and most.")
+    return passed and (small or machine["platform"] == "gpu")
 
 
 def _version(package: str) -> str:
@@ -182,17 +185,21 @@ def _version(package: str) -> str:
         return MISSING
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20, help="for everything")
     parser.add_argument("--out", default="gpu.md")
     parser.add_argument("--small", action="store_true", help="small numbers: whether this script works")
     args = parser.parse_args()
     with Path(args.out).open("w") as out:
-        for line in page(Clock(args.minutes * 60), args.small):
-            print(line)
-            print(line, file=out, flush=True)
+
+        def write(*lines: str) -> None:
+            for line in lines:
+                print(line)
+                print(line, file=out, flush=True)
+
+        return 0 if page(Clock(args.minutes * 60), args.small, write) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
