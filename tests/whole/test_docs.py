@@ -71,6 +71,19 @@ def test_a_configuration_loads_and_names_its_own_runs(path: Path, tmp_path: Path
         assert re.search(rf"^# {word} ", path.read_text(), re.MULTILINE), f"{path.name}: no {word}"
 
 
+def test_yaml_on_a_page_is_a_whole_file(tmp_path: Path) -> None:
+    """``make slow`` writes it down and goes on with it; a part of one is a block of text."""
+    found = [text for page in PAGES for text in blocks(page, "yaml")]
+    assert len(found) >= 2
+    for text in found:
+        path = tmp_path / "written.yaml"
+        path.write_text(text)
+        if text.startswith("base:"):
+            require_possible(Space.load(path))
+        else:
+            ExperimentConfig.load(path)
+
+
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_a_space_holds_experiments(path: Path) -> None:
     assert require_possible(Space.load(path)).experiment_name == f"search_{path.stem.partition('_')[0]}"
