@@ -46,9 +46,8 @@ def slots(c: Table, time_N: Array, horizon: int) -> tuple[Array, Array, Array]:
     hole_N = outside_N | np.concatenate([[False], (missing > 0) & ~closure])
     run_ND = np.searchsorted(c["number"], ahead_ND, side="right") - 1
     inside_ND = ahead_ND - c["number"][run_ND]
-    date_H = (c["begin"][run_ND] + inside_ND * c["step"])[-1, 1:]
-    off = 0 if c["exchange"] else off_N[-1] - c["step"] // 2
-    return (c["rank"][run_ND] + inside_ND) % len(c["clocks"]), hole_N, date_H + off
+    date_H = (c["begin"][run_ND] + inside_ND * c["step"])[-1, 1:] + (0 if c["exchange"] else off_N[-1] - c["step"] // 2)
+    return (c["rank"][run_ND] + inside_ND) % len(c["clocks"]), hole_N, date_H
 
 
 def smoothed(value_N: Array, bars: int, weight: float) -> Array:
@@ -151,6 +150,8 @@ class Export:
         bars = {name: np.asarray(values, np.int64 if name == "time" else float) for name, values in bars.items()}
         absent = {"time", "close", *m["columns"]} - {*bars, *m["formulas"]}
         require(not absent, f"{series}: found no column {', '.join(sorted(absent))}")
+        lengths = {name: len(values) for name, values in bars.items()}
+        require(len({*lengths.values()}) == 1, f"{series}: found columns of unequal length, should be one: {lengths}")
         bars = {name: values[: np.sum(bars["time"] + c["step"] <= now)] for name, values in bars.items()}
         bars = {name: run(steps, {"close": bars["close"]})["result"] for name, steps in m["formulas"].items()} | bars
         bars = {name: values[-s["seen"] :] for name, values in bars.items()}
@@ -162,8 +163,8 @@ class Export:
         slot_ND, hole_N, date_H = slots(c, time_N, m["horizon"])
         require(not hole_N[1 - length :].any(), f"{series}: bars are missing among the last {length}")
         table = {"origin": np.full(len(date_H), time_N[-1]), "step": 1 + np.arange(len(date_H)), "date": date_H}
-        given = s | {f"bars/{name}": values for name, values in bars.items()}
-        given |= {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
+        given = s | {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
+        given |= {f"bars/{name}": values for name, values in bars.items()}
         given = run(m["start"], given | self.tables.get("start", {}))
         models = [run(steps, given | self.tables[f"model_{k}"]) for k, steps in enumerate(m["models"])]
         return table, bars["close"][-1], models
@@ -184,8 +185,7 @@ class Export:
         names = [f"close-{side}-{100 * level:g}" for level in levels for side in ("lo", "hi")]
         if conformal:
             known, reach_LH = models[0]["conformal_levels"].tolist(), models[0]["conformal"]
-            unknown = {*levels} - {*known}
-            require(not unknown, f"levels: no residuals for {unknown}, only for {known}")
+            require({*levels} <= {*known}, f"levels: no residuals for {set(levels) - set(known)}, only for {known}")
             reach = [sign * reach_LH[known.index(level)] for level in levels for sign in (-1, 1)]
             end_QH = center.T + np.reshape(reach, (-1, m["horizon"])) * whole.T
         else:

@@ -248,11 +248,12 @@ def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str,
         "hole": ({k: v[gap] for k, v in bars.items()}, "bars are missing"),
         "empty": (empty, "values in the last"),
         "zero": (bars | {"low": 0 * bars["low"]}, "not above 0"),
+        "unequal": (bars | {"close": bars["close"][:-3]}, f"unequal length.*'close': {end - 3}"),
         "no column": ({k: v for k, v in bars.items() if k != "volume"}, "no column volume"),
     }
 
 
-@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "no column"])
+@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "unequal", "no column"])
 def test_bars_that_tell_nothing_are_refused(case: str, made: Made, folders: Folders) -> None:
     export = forecast.Export(folders["price"])
     bars, said = refusals(export, made["price"])[case]
