@@ -164,23 +164,23 @@ class Export:
         require(not hole_N[1 - length :].any(), f"{series}: bars are missing among the last {length}")
         table = {"origin": np.full(len(date_H), time_N[-1]), "step": 1 + np.arange(len(date_H)), "date": date_H}
         given = s | {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
-        given |= {f"bars/{name}": values for name, values in bars.items()}
-        given = run(m["start"], given | self.tables.get("start", {}))
+        given = run(m["start"], given | self.tables.get("start", {}) | {f"bars/{name}": a for name, a in bars.items()})
         models = [run(steps, given | self.tables[f"model_{k}"]) for k, steps in enumerate(m["models"])]
         return table, bars["close"][-1], models
 
     def forecast(
-        self, bars: Table, series: str = "", levels: Any = LEVELS, conformal: bool = False, now: float = np.inf
+        self, bars: Table, series: str = "", levels: Any = None, conformal: bool = False, now: float = np.inf
     ) -> Table:
         """Of the H bars after the last that has closed by `now` (epoch seconds): `date`, when they open, close,
         intervals and law, or shares of bins."""
         m, (table, last, models) = self.m, self.values(bars, series, now)
+        levels = tuple((LEVELS if m["law"] else ()) if levels is None else levels)
+        require(m["law"] or not (levels or conformal), "levels, conformal: leave them out, this run has no intervals")
         if m["bins"]:
             return table | dict(zip(m["bins"], np.mean([model["shares"] for model in models], axis=0).T, strict=True))
         location, scale, df, skew = np.stack([model["law"] for model in models], axis=-1)  # (H, M) each
         center = location.mean(axis=1, keepdims=True)
         whole = np.sqrt((scale**2 + (location - center) ** 2).mean(axis=1, keepdims=True))
-        levels = levels if m["law"] else ()
         require(all(0 < level < 1 for level in levels), f"levels: found {levels}, should be shares between 0 and 1")
         names = [f"close-{side}-{100 * level:g}" for level in levels for side in ("lo", "hi")]
         if conformal:
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Forecast the bars after the last one of a file, as CSV.")
     parser.add_argument("file", nargs="?", type=Path, help="CSV with date and the columns that the run sees")
     parser.add_argument("--series", default="", help="which of the run's; else the one that the file is called after")
-    parser.add_argument("--levels", type=float, nargs="+", default=LEVELS, help="of intervals, such as 0.5 0.9")
+    parser.add_argument("--levels", type=float, nargs="+", help="of intervals, such as 0.5 0.9")
     parser.add_argument("--conformal", action="store_true", help="correct the intervals by what happened in validation")
     parser.add_argument("--check", action="store_true", help="compare with what nextbar itself forecast")
     given, export = parser.parse_args(), Export()

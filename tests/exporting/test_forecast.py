@@ -199,6 +199,16 @@ def test_corrected_intervals_are_those_of_the_run(made: Made, folders: Folders) 
         export.forecast(bars, levels=(80,))
 
 
+@pytest.mark.parametrize("name", ["mean", "bins"])
+@pytest.mark.parametrize("asked", [{"conformal": True}, {"levels": (0.9,)}, {"levels": np.array([0.5, 0.9])}])
+def test_there_are_no_intervals_without_a_law(name: str, asked: dict[str, Any], made: Made, folders: Folders) -> None:
+    """Asking for them is refused; asking for none is not."""
+    export, bars = forecast.Export(folders[name]), made[name].bars[0]
+    with pytest.raises(ValueError, match="has no intervals"):
+        export.forecast(arrays(bars), bars.name, **asked)
+    assert not any("-lo-" in column for column in export.forecast(arrays(bars), bars.name, levels=()))
+
+
 def test_several_runs_are_one_export(made: Made, tmp_path: Path) -> None:
     run = made["price"]
     again = make_run(
