@@ -10,6 +10,7 @@ import argparse
 import csv
 import datetime as dt
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,7 @@ class Export:
     def forecast(
         self, bars: Table, series: str = "", levels: Any = None, conformal: bool = False, now: float = np.inf
     ) -> Table:
-        """Of the H bars after the last that has closed by `now` (epoch seconds): `date`, when they open, close,
-        intervals and law, or shares of bins."""
+        """Opening date, close, intervals, law, or bins of the H bars after the last closed by `now` (epoch seconds)."""
         m, (table, last, models) = self.m, self.values(bars, series, now)
         levels = tuple((LEVELS if m["law"] else ()) if levels is None else levels)
         require(m["law"] or not (levels or conformal), "levels, conformal: leave them out, this run has no intervals")
@@ -222,7 +222,7 @@ def seconds(text: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Forecast the bars after the last one of a file, as CSV.")
     parser.add_argument("file", nargs="?", type=Path, help="CSV with date and the columns that the run sees")
-    parser.add_argument("--series", default="", help="which of the run's; else the one that the file is called after")
+    parser.add_argument("--series", default="", help="which of the run's; else as the file is called, or the only one")
     parser.add_argument("--levels", type=float, nargs="+", help="of intervals, such as 0.5 0.9")
     parser.add_argument("--conformal", action="store_true", help="correct the intervals by what happened in validation")
     parser.add_argument("--check", action="store_true", help="compare with what nextbar itself forecast")
@@ -237,7 +237,7 @@ def main() -> None:
     require(date, f"{given.file}: needs a header with date, and rows")
     bars: Table = {name: [float(row[name] or "nan") for row in rows] for name in export.m["columns"] if name in rows[0]}
     bars["time"] = [seconds(row[date]) for row in rows]
-    series = given.series or (given.file.stem if given.file.stem in export.m["series"] else "")
+    series = given.series or (given.file.stem if re.fullmatch(r".+_\d+[smhdw]", given.file.stem) else "")
     table = export.forecast(bars, series, given.levels, given.conformal, dt.datetime.now().timestamp())
     table |= {name: [f"{date}Z" for date in table[name].astype("datetime64[s]")] for name in ("origin", "date")}
     csv.writer(sys.stdout, lineterminator="\n").writerows([table, *zip(*table.values(), strict=True)])

@@ -174,6 +174,24 @@ def test_a_file_gives_the_forecast_table(made: Made, folders: Folders, tmp_path:
     np.testing.assert_allclose(found["close-hi-90"], wanted["close-hi-90"], rtol=1e-5)
 
 
+def test_a_file_of_another_series_is_refused(made: Made, folders: Folders, tmp_path: Path) -> None:
+    """By its name; one that names no series is the only one of the run."""
+    frame = make_frame(*made["ensemble"].bars).drop(columns=["ticker", "resolution"])
+    for name in ("another_1h.csv", "made_up_4h.csv", "my_bars.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+
+    def script(*given: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", folders["ensemble"] / "forecast.py", *given]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    for name in ("another_1h", "made_up_4h"):
+        refused = script(f"{name}.csv")
+        assert refused.returncode == 1 and f"found '{name}', should be one of made_up_1h" in refused.stderr
+    found = script("my_bars.csv")
+    assert found.returncode == 0, found.stderr
+    assert script("another_1h.csv", "--series", "made_up_1h").stdout == found.stdout
+
+
 def test_it_needs_numpy_alone(folders: Folders) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import forecast; print(forecast.Export().check() < 1e-5);"
