@@ -10,6 +10,7 @@ import argparse
 import csv
 import datetime as dt
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,8 @@ def slots(c: Table, time_N: Array, horizon: int) -> tuple[Array, Array, Array]:
     hole_N = outside_N | np.concatenate([[False], (missing > 0) & ~closure])
     run_ND = np.searchsorted(c["number"], ahead_ND, side="right") - 1
     inside_ND = ahead_ND - c["number"][run_ND]
-    date_H = (c["begin"][run_ND] + inside_ND * c["step"])[-1, 1:]
-    off = 0 if c["exchange"] else off_N[-1] - c["step"] // 2
-    return (c["rank"][run_ND] + inside_ND) % len(c["clocks"]), hole_N, date_H + off
+    date_H = (c["begin"][run_ND] + inside_ND * c["step"])[-1, 1:] + (0 if c["exchange"] else off_N[-1] - c["step"] // 2)
+    return (c["rank"][run_ND] + inside_ND) % len(c["clocks"]), hole_N, date_H
 
 
 def smoothed(value_N: Array, bars: int, weight: float) -> Array:
@@ -151,6 +151,8 @@ class Export:
         bars = {name: np.asarray(values, np.int64 if name == "time" else float) for name, values in bars.items()}
         absent = {"time", "close", *m["columns"]} - {*bars, *m["formulas"]}
         require(not absent, f"{series}: found no column {', '.join(sorted(absent))}")
+        lengths = {name: len(values) for name, values in bars.items()}
+        require(len({*lengths.values()}) == 1, f"{series}: found columns of unequal length, should be one: {lengths}")
         bars = {name: values[: np.sum(bars["time"] + c["step"] <= now)] for name, values in bars.items()}
         bars = {name: run(steps, {"close": bars["close"]})["result"] for name, steps in m["formulas"].items()} | bars
         bars = {name: values[-s["seen"] :] for name, values in bars.items()}
@@ -162,30 +164,28 @@ class Export:
         slot_ND, hole_N, date_H = slots(c, time_N, m["horizon"])
         require(not hole_N[1 - length :].any(), f"{series}: bars are missing among the last {length}")
         table = {"origin": np.full(len(date_H), time_N[-1]), "step": 1 + np.arange(len(date_H)), "date": date_H}
-        given = s | {f"bars/{name}": values for name, values in bars.items()}
-        given |= {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
-        given = run(m["start"], given | self.tables.get("start", {}))
+        given = s | {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
+        given = run(m["start"], given | self.tables.get("start", {}) | {f"bars/{name}": a for name, a in bars.items()})
         models = [run(steps, given | self.tables[f"model_{k}"]) for k, steps in enumerate(m["models"])]
         return table, bars["close"][-1], models
 
     def forecast(
-        self, bars: Table, series: str = "", levels: Any = LEVELS, conformal: bool = False, now: float = np.inf
+        self, bars: Table, series: str = "", levels: Any = None, conformal: bool = False, now: float = np.inf
     ) -> Table:
-        """Of the H bars after the last that has closed by `now` (epoch seconds): `date`, when they open, close,
-        intervals and law, or shares of bins."""
+        """Opening date, close, intervals, law, or bins of the H bars after the last closed by `now` (epoch seconds)."""
         m, (table, last, models) = self.m, self.values(bars, series, now)
+        levels = tuple((LEVELS if m["law"] else ()) if levels is None else levels)
+        require(m["law"] or not (levels or conformal), "levels, conformal: leave them out, this run has no intervals")
         if m["bins"]:
             return table | dict(zip(m["bins"], np.mean([model["shares"] for model in models], axis=0).T, strict=True))
         location, scale, df, skew = np.stack([model["law"] for model in models], axis=-1)  # (H, M) each
         center = location.mean(axis=1, keepdims=True)
         whole = np.sqrt((scale**2 + (location - center) ** 2).mean(axis=1, keepdims=True))
-        levels = levels if m["law"] else ()
         require(all(0 < level < 1 for level in levels), f"levels: found {levels}, should be shares between 0 and 1")
         names = [f"close-{side}-{100 * level:g}" for level in levels for side in ("lo", "hi")]
         if conformal:
             known, reach_LH = models[0]["conformal_levels"].tolist(), models[0]["conformal"]
-            unknown = {*levels} - {*known}
-            require(not unknown, f"levels: no residuals for {unknown}, only for {known}")
+            require({*levels} <= {*known}, f"levels: no residuals for {set(levels) - set(known)}, only for {known}")
             reach = [sign * reach_LH[known.index(level)] for level in levels for sign in (-1, 1)]
             end_QH = center.T + np.reshape(reach, (-1, m["horizon"])) * whole.T
         else:
@@ -222,8 +222,8 @@ def seconds(text: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Forecast the bars after the last one of a file, as CSV.")
     parser.add_argument("file", nargs="?", type=Path, help="CSV with date and the columns that the run sees")
-    parser.add_argument("--series", default="", help="which of the run's; else the one that the file is called after")
-    parser.add_argument("--levels", type=float, nargs="+", default=LEVELS, help="of intervals, such as 0.5 0.9")
+    parser.add_argument("--series", default="", help="which of the run's; else as the file is called, or the only one")
+    parser.add_argument("--levels", type=float, nargs="+", help="of intervals, such as 0.5 0.9")
     parser.add_argument("--conformal", action="store_true", help="correct the intervals by what happened in validation")
     parser.add_argument("--check", action="store_true", help="compare with what nextbar itself forecast")
     given, export = parser.parse_args(), Export()
@@ -237,7 +237,7 @@ def main() -> None:
     require(date, f"{given.file}: needs a header with date, and rows")
     bars: Table = {name: [float(row[name] or "nan") for row in rows] for name in export.m["columns"] if name in rows[0]}
     bars["time"] = [seconds(row[date]) for row in rows]
-    series = given.series or (given.file.stem if given.file.stem in export.m["series"] else "")
+    series = given.series or (given.file.stem if re.fullmatch(r".+_\d+[smhdw]", given.file.stem) else "")
     table = export.forecast(bars, series, given.levels, given.conformal, dt.datetime.now().timestamp())
     table |= {name: [f"{date}Z" for date in table[name].astype("datetime64[s]")] for name in ("origin", "date")}
     csv.writer(sys.stdout, lineterminator="\n").writerows([table, *zip(*table.values(), strict=True)])

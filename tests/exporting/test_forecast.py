@@ -174,6 +174,24 @@ def test_a_file_gives_the_forecast_table(made: Made, folders: Folders, tmp_path:
     np.testing.assert_allclose(found["close-hi-90"], wanted["close-hi-90"], rtol=1e-5)
 
 
+def test_a_file_of_another_series_is_refused(made: Made, folders: Folders, tmp_path: Path) -> None:
+    """By its name; one that names no series is the only one of the run."""
+    frame = make_frame(*made["ensemble"].bars).drop(columns=["ticker", "resolution"])
+    for name in ("another_1h.csv", "made_up_4h.csv", "my_bars.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+
+    def script(*given: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", folders["ensemble"] / "forecast.py", *given]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    for name in ("another_1h", "made_up_4h"):
+        refused = script(f"{name}.csv")
+        assert refused.returncode == 1 and f"found '{name}', should be one of made_up_1h" in refused.stderr
+    found = script("my_bars.csv")
+    assert found.returncode == 0, found.stderr
+    assert script("another_1h.csv", "--series", "made_up_1h").stdout == found.stdout
+
+
 def test_it_needs_numpy_alone(folders: Folders) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import forecast; print(forecast.Export().check() < 1e-5);"
@@ -197,6 +215,16 @@ def test_corrected_intervals_are_those_of_the_run(made: Made, folders: Folders) 
         export.forecast(bars, levels=(0.123,), conformal=True)
     with pytest.raises(ValueError, match="should be shares"):
         export.forecast(bars, levels=(80,))
+
+
+@pytest.mark.parametrize("name", ["mean", "bins"])
+@pytest.mark.parametrize("asked", [{"conformal": True}, {"levels": (0.9,)}, {"levels": np.array([0.5, 0.9])}])
+def test_there_are_no_intervals_without_a_law(name: str, asked: dict[str, Any], made: Made, folders: Folders) -> None:
+    """Asking for them is refused; asking for none is not."""
+    export, bars = forecast.Export(folders[name]), made[name].bars[0]
+    with pytest.raises(ValueError, match="has no intervals"):
+        export.forecast(arrays(bars), bars.name, **asked)
+    assert not any("-lo-" in column for column in export.forecast(arrays(bars), bars.name, levels=()))
 
 
 def test_several_runs_are_one_export(made: Made, tmp_path: Path) -> None:
@@ -248,11 +276,12 @@ def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str,
         "hole": ({k: v[gap] for k, v in bars.items()}, "bars are missing"),
         "empty": (empty, "values in the last"),
         "zero": (bars | {"low": 0 * bars["low"]}, "not above 0"),
+        "unequal": (bars | {"close": bars["close"][:-3]}, f"unequal length.*'close': {end - 3}"),
         "no column": ({k: v for k, v in bars.items() if k != "volume"}, "no column volume"),
     }
 
 
-@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "no column"])
+@pytest.mark.parametrize("case", ["few", "backwards", "double", "hole", "empty", "zero", "unequal", "no column"])
 def test_bars_that_tell_nothing_are_refused(case: str, made: Made, folders: Folders) -> None:
     export = forecast.Export(folders["price"])
     bars, said = refusals(export, made["price"])[case]

@@ -40,6 +40,12 @@ def test_the_map_of_the_modules_is_the_tree() -> None:
     assert set(listed) == {name for name in MODULES if not name.endswith("__init__")} - {"__main__"}
 
 
+def test_the_page_on_platforms_names_modules_that_exist() -> None:
+    named = set(re.findall(r"`([\w/]+)\.py`", (ROOT / "docs" / "platforms.md").read_text()))
+    known = MODULES | {name.rpartition("/")[2] for name in MODULES}
+    assert len(named) > 5 and named <= known, named - known
+
+
 def test_no_two_classes_have_one_name() -> None:
     names = Counter(node.name for tree in SOURCES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     assert [name for name, count in names.items() if count > 1] == []
