@@ -11,7 +11,7 @@ from nextbar.auditing.futures import FUTURES, keeping
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
-from nextbar.data.contexts import reach
+from nextbar.data.closed_bars import reach
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.splits import Cuts

@@ -16,7 +16,7 @@ from nextbar.bars.present import Present
 from nextbar.bars.rows_ahead import rows_ahead_of
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
-from nextbar.data.contexts import closed_bars, reach
+from nextbar.data.closed_bars import closed_bars, reach
 from nextbar.data.covariates import with_ahead
 from nextbar.data.origins import known_ahead, usable_origins
 from nextbar.data.preparation import Preparation

@@ -16,7 +16,7 @@ from trainings import assert_same_run, interrupt, make_config
 from nextbar import evaluate, refit
 from nextbar.backtesting import backtest
 from nextbar.bars.bars import Bars
-from nextbar.data.contexts import reach
+from nextbar.data.closed_bars import reach
 from nextbar.data.dataset import build_dataset
 from nextbar.data.preparation import Preparation
 from nextbar.errors import RunError, TrainingInterrupted
