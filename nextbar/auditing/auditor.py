@@ -77,7 +77,7 @@ def audit(
     _require_whole("seed", seed, 0, 2**32 - 1)
     config, rng = ExperimentConfig.of(config), np.random.default_rng(seed)
     with _quiet():
-        raw = series_of(config, bars, **names)
+        raw = series_of(config, bars, keeps=False, **names)
         make = _maker(config, columns)
         series = list(make(raw)) if make else raw
         kept = [within_dates(b, config.dataset_config) for b in series]

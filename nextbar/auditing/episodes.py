@@ -11,7 +11,7 @@ from nextbar.auditing.futures import FUTURES, keeping
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
-from nextbar.data.contexts import reach
+from nextbar.data.closed_bars import reach
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.roles import Roles, within_dates
 from nextbar.data.splits import Cuts
@@ -89,7 +89,7 @@ def _episode(config: ExperimentConfig, bars: Sequence[Bars], cut: int, rng: np.r
     """The episode whose validation begins at a date."""
     dataset = config.dataset_config
     window = dataset.seq_len + dataset.horizon
-    contexts = [reach(c, r, dataset.context_len) for c in dataset.context_resolutions for r in dataset.resolutions]
+    contexts = [reach(c, r, dataset.context_len or 0) for c in dataset.context_resolutions for r in dataset.resolutions]
     before, after = max(BEFORE, 4 * window, *contexts), max(AFTER, 8 * dataset.horizon)
     known = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
     tickers = _tickers(config, known, rng)
@@ -144,7 +144,7 @@ def _small(config: ExperimentConfig) -> ExperimentConfig:
     return replace(
         config,
         model_config=model,
-        dataset_config=replace(dataset, context_len=min(dataset.context_len, MOST_CONTEXT)),
+        dataset_config=replace(dataset, context_len=dataset.context_len and min(dataset.context_len, MOST_CONTEXT)),
         experiment_name="audit",
         num_epochs=2,
         batch_size=64,

@@ -95,11 +95,13 @@ def load_bars(
     resolutions: Sequence[str],
     needs: TableNeeds = DEFAULT_NEEDS,
     log_dir: str | Path | None = None,
+    keeps: bool = True,
 ) -> list[Bars]:
     """The series in ``<datapath>/<resolution>/<ticker>_<resolution>.<ext>``: by resolution, then by ticker.
 
     Columns named in ``needs.indicators`` are read even if they are usually passed over, and must then be numeric.
-    Beside the runs in ``log_dir``, where one is given, the series of large files are kept (:mod:`nextbar.bars.kept`).
+    Beside the runs in ``log_dir``, where one is given, the series of large files are kept (:mod:`nextbar.bars.kept`),
+    or without ``keeps`` only looked for.
 
     Raises:
         DataError: a folder, ticker or resolution that is not there (the message lists what is), two files for one
@@ -107,10 +109,10 @@ def load_bars(
     """
     paths = find_series(datapath, tickers, resolutions)
     folder = kept_folder(log_dir, [path for *_, path in paths]) if log_dir is not None else None
-    return [_file_bars(path, ticker, resolution, needs, folder) for resolution, ticker, path in paths]
+    return [_file_bars(path, ticker, resolution, needs, folder, keeps) for resolution, ticker, path in paths]
 
 
-def _file_bars(path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None) -> Bars:
+def _file_bars(path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None, keeps: bool) -> Bars:
     """The bars in a file, kept in a folder where there is one."""
     source = str(path)
 
@@ -120,7 +122,8 @@ def _file_bars(path: Path, ticker: str, resolution: str, needs: TableNeeds, fold
         source = table.source
         return check(table, resolution, seconds(resolution), needs)
 
-    checked = read() if folder is None else kept(folder, path, [ticker, resolution, needs], read)
+    name = f"{ticker}_{resolution}"
+    checked = read() if folder is None else kept(folder, path, name, needs, read, keeps)
     return _told(source, ticker, resolution, checked)
 
 

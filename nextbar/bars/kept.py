@@ -22,10 +22,12 @@ import pyarrow
 
 from nextbar.bars.bounds import largest
 from nextbar.bars.checks import CheckedColumns
+from nextbar.bars.columns import TableNeeds
 from nextbar.bars.layouts import LAYOUTS, UNNAMED
-from nextbar.bars.reading import READERS, extension_of
+from nextbar.bars.reading import FURTHER, READERS, extension_of, further_extension
 from nextbar.bars.rows_ahead import RowsAhead
-from nextbar.files import json_object, write_parts
+from nextbar.files import json_object, sweep_parts, write_parts
+from nextbar.folders import lock_of
 
 VARIABLE = "NEXTBAR_KEPT_BARS"
 """environment variable: folder that series are kept in, instead of the one beside the runs; empty: none are kept"""
@@ -36,6 +38,8 @@ SMALLEST = 2**25
 _LONGEST = 2**20
 """bytes of the line before the arrays"""
 _LIBRARIES = ("nextbar", "numpy", "pandas", "pyarrow")
+_BESIDE = ("files.py", "resolution.py", "config/values.py", "config/exchanges.py")
+"""modules elsewhere that decide what is read"""
 
 
 def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
@@ -51,41 +55,72 @@ def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
     return Path(log_dir) / FOLDER if named is None else Path(named)
 
 
-def kept(folder: Path, path: Path, of: Sequence[Any], read: Callable[[], CheckedColumns]) -> CheckedColumns:
+def kept(
+    folder: Path,
+    path: Path,
+    name: str,
+    needs: TableNeeds,
+    read: Callable[[], CheckedColumns],
+    writes: bool = True,
+) -> CheckedColumns:
     """The series in a file: as it was kept, in arrays that are mapped and cannot be written; else read, and then kept.
 
-    A later series of the same file takes the place of the former. One that cannot be kept is read each time, and so is
-    one with dates in the future, which are told until they have come.
+    There is one of each series: what was read later, of other bytes or for other needs, takes the place of the former.
+    One that cannot be kept is read each time, and so is one with dates in the future, which are told until they have
+    come. Of several processes that read it at once one writes it.
 
     Args:
         folder: where to; made if need be.
         path: the file.
-        of: what the series depends on besides, in plain values and data classes: ticker, resolution, needs.
+        name: of the series: ticker and resolution.
+        needs: what is to be read of it.
         read: reads and checks it.
+        writes: False: only look for it in the folder.
 
     Raises:
         DataError: what ``read`` raises.
     """
-    extension = extension_of(path.name)
-    own = extension is not None and READERS[extension].__module__.startswith("nextbar.bars.")
-    if not (own and os.path.isfile(path)):
+    if not (_is_own(path) and os.path.isfile(path)):
         return read()  # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
-    place = folder / hashlib.sha256(_text([str(path.absolute()), *of]).encode()).hexdigest()[:24]
+    place = folder / hashlib.sha256(_text([str(path.absolute()), name]).encode()).hexdigest()[:24]
     try:
-        key = {"file": _content(path), "reader": _reader()}
+        key = {"file": _content(path), "reader": _reader(), "needs": _text(needs)}
         if (series := _load(place, key)) is not None:
             return series
     except OSError:
         return read()  # which says what is wrong with the file
     series = read()
-    with suppress(OSError):
-        if series.time_N[-1] < time.time() and _content(path) == key["file"]:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_parts(place, _laid_out(series, key))
-            read_again = _load(place, key) or series
-            pyarrow.default_memory_pool().release_unused()  # what was read is mapped now, and need not be held
-            return read_again
+    if writes and series.time_N[-1] < time.time():
+        with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
+            if _content(path) == key["file"]:
+                return _written(place, key, series)
     return series
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is read by code here alone; a zip file may hold what a reader from elsewhere reads."""
+    extension = extension_of(path.name) or further_extension(path.name)
+    if extension is None or extension == ".zip":
+        return False
+    return (READERS.get(extension) or FURTHER[extension]).__module__.startswith("nextbar.bars.")
+
+
+def _written(place: Path, key: dict[str, str], series: CheckedColumns) -> CheckedColumns:
+    """The series as it is kept from now on.
+
+    Raises:
+        OSError: it cannot be written, or another process is writing it.
+    """
+    from filelock import FileLock
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock_of(place), timeout=0):
+        sweep_parts(place)
+        if (existing := _load(place, key)) is None:  # else another process has written it meanwhile
+            write_parts(place, _laid_out(series, key))
+            existing = _load(place, key)
+    pyarrow.default_memory_pool().release_unused()  # what was read is mapped now, and need not be held
+    return existing or series
 
 
 def _content(path: Path) -> str:
@@ -100,9 +135,10 @@ def _reader() -> str:
 
 @cache
 def _code() -> str:
-    """Hash of the modules here, and of the versions of what they call."""
+    """Hash of the modules that read, and of the versions of what they call."""
     digest = hashlib.sha256(_text([version(name) for name in _LIBRARIES]).encode())
-    for module in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for module in [*sorted(here.glob("*.py")), *(here.parent / name for name in _BESIDE)]:
         digest.update(module.read_bytes())
     return digest.hexdigest()
 

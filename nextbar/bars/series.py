@@ -13,12 +13,15 @@ from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
 
-def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameNames]) -> list[Bars]:
+def series_of(
+    config: ExperimentConfig, bars: Any = None, *, keeps: bool = True, **names: Unpack[FrameNames]
+) -> list[Bars]:
     """The checked series of an experiment.
 
     Args:
         config: the experiment.
         bars: a frame, or ``Bars``; None: files under its ``datapath``.
+        keeps: those of large files may be kept beside the runs; False: nothing is written.
         names: what the frame calls its columns.
 
     Raises:
@@ -29,7 +32,7 @@ def series_of(config: ExperimentConfig, bars: Any = None, **names: Unpack[FrameN
         refuse_names(names)
     if is_bars(bars):
         return _chosen(bars, config)
-    series = read_series(config) if bars is None else _in_frame(bars, config, **names)
+    series = read_series(config, keeps) if bars is None else _in_frame(bars, config, **names)
     if unclosed := unfinished(series):
         get_logger().warning(
             "the last bar of %s has not closed yet: it is trained and scored on as it stands now; wait for it, or end "
@@ -44,11 +47,16 @@ def series_tickers(config: ExperimentConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*config.dataset_config.tickers, *config.scored_tickers)))
 
 
-def read_series(config: ExperimentConfig) -> list[Bars]:
-    """Read every series the experiment trains or scores from its ``datapath``."""
+def read_series(config: ExperimentConfig, keeps: bool = True) -> list[Bars]:
+    """Read every series the experiment trains or scores from its ``datapath``; of several processes that train
+    together the first alone writes what it keeps."""
+    from nextbar.machine.hosts import leads
+
     dataset = config.dataset_config
     needs = TableNeeds.of(dataset)
-    return load_bars(dataset.datapath, series_tickers(config), dataset.resolutions, needs, config.log_dir)
+    return load_bars(
+        dataset.datapath, series_tickers(config), dataset.resolutions, needs, config.log_dir, keeps and leads()
+    )
 
 
 def _in_frame(frame: Any, config: ExperimentConfig, **names: Unpack[FrameNames]) -> list[Bars]:

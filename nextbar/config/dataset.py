@@ -29,6 +29,9 @@ from nextbar.config.values import (
 )
 from nextbar.resolution import seconds
 
+CONTEXT_LEN = 20
+"""closed bars of each longer resolution, where nothing is said"""
+
 
 @checked
 class DatasetConfig(Checked):
@@ -49,8 +52,8 @@ class DatasetConfig(Checked):
     context_resolutions: Lengths = ()
     """Longer intervals, such as ``[1d]``: the model also gets the last closed bars of each, made from the series' own
     bars; multiples of ``resolution``."""
-    context_len: Count = 20
-    """Closed bars of each of ``context_resolutions``."""
+    context_len: Count | None = None
+    """Closed bars of each of ``context_resolutions``; None: 20 where there are any."""
     horizon: Count = 1
     """H, bars predicted."""
     norm_mode: NormMode = "window_minmax"
@@ -100,6 +103,10 @@ class DatasetConfig(Checked):
         """What forecasts of the output mode consist of: ``mean``, ``distribution`` or ``discrete_grid``."""
         return str(OUTPUT_MODES[self.output_mode].kind)
 
+    def _complete(self) -> None:
+        if self.context_resolutions and self.context_len is None:
+            object.__setattr__(self, "context_len", CONTEXT_LEN)
+
     def _conflicts(self) -> Iterator[str]:
         grid, mode = self.discrete_grid_levels, self.output_mode
         binned = self.kind == "discrete_grid"
@@ -115,6 +122,8 @@ class DatasetConfig(Checked):
             first, last = instant(self.initial_date, dt.time.min), instant(self.final_date, dt.time.max)
             if first > last:
                 yield f"initial_date: found {self.initial_date}, is after final_date ({self.final_date})"
+        if self.context_len is not None and not self.context_resolutions:
+            yield f"context_len: found {self.context_len}, should be None without context_resolutions"
         shorter = {resolution: seconds(resolution) for resolution in self.resolutions}
         for longer in self.context_resolutions:
             if unfit := [r for r, step in shorter.items() if seconds(longer) <= step or seconds(longer) % step]:

@@ -1,35 +1,22 @@
-"""Longer bars beside a window: the last closed ones of each context resolution, made from the series' own bars.
-
-A longer bar counts for a row if it was over when that row's bar closed. It is whole, the bar before it is there too
-(its returns begin with that one's close), and all of them lie among the last bars that a context looks back on, so
-that a forecast is the same however much more history there is.
-"""
+"""Longer bars beside a window: the last closed ones of each context resolution, told in the window's terms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
-from nextbar.bars.columns import AMOUNTS, PRICES
-from nextbar.bars.longer_bars import OF_BARS, LongerBars
+from nextbar.bars.columns import PRICES
+from nextbar.data.closed_bars import PREVIOUS, closed_bars, context_columns, context_width
 from nextbar.data.scaling import Scale
 from nextbar.data.statistics import Pair
-from nextbar.resolution import seconds
 from nextbar.types import Array, Context
 
 if TYPE_CHECKING:
     from nextbar.data.series_fit import SeriesFit
     from nextbar.data.window_spec import WindowSpec
-
-SPARE = 2
-"""longer bars that a context looks back on beside those asked for: the one that is not over, one that is not whole"""
-
-PREVIOUS = "previous"
-"""column: the close of the bar before a longer one"""
 
 
 class ContextTape(NamedTuple):
@@ -95,19 +82,6 @@ class ContextTape(NamedTuple):
         return np.where(self.known_R[:, None] > 0, beside_RX, 0).astype(np.float32)
 
 
-class ClosedBars(NamedTuple):
-    """Whole bars of a longer resolution of one series, and which of them have closed with each of its bars."""
-
-    rows_UX: np.ndarray
-    """float64: columns, and the number of bars that each is made of"""
-    closed_U: np.ndarray
-    """int64: row with which each has closed, ascending"""
-    until_N: np.ndarray
-    """int64: how many have closed with each row"""
-    known_N: np.ndarray
-    """int64: how many of the last J of these count"""
-
-
 class Terms(NamedTuple):
     """What a window's numbers are told in, by which its context is told too."""
 
@@ -117,37 +91,6 @@ class Terms(NamedTuple):
     """of each group, (B,)"""
     deviation_B: Array
     """unit of log returns"""
-
-
-def context_columns(spec: WindowSpec) -> tuple[str, ...]:
-    """Columns of a longer bar; volume and trades are those of its mean bar."""
-    previous = (PREVIOUS,) if spec.returns else ()
-    return (*spec.prices[: spec.own_prices], *previous, *spec.volumes)
-
-
-def context_width(spec: WindowSpec) -> int:
-    """Numbers of a longer bar on the host."""
-    return len(context_columns(spec)) + 1
-
-
-def reach(longer: str, resolution: str, context_len: int) -> int:
-    """Bars of a series, up to and with the origin, that so many bars of a longer resolution may come from."""
-    return (context_len + SPARE) * (seconds(longer) // seconds(resolution))
-
-
-def closed_bars(bars: Bars, calendar: Calendar, resolution: str, spec: WindowSpec) -> ClosedBars:
-    """The whole bars of a longer resolution that the bars of a series make up, as far as they have closed."""
-    longer = LongerBars.of(bars.time_N, bars.step, calendar, seconds(resolution))
-    rows_UX = np.stack([*_columns(bars, longer, spec), longer.count_M], axis=1)
-    # over by the clock, and so are the bars that it is made of
-    closed_M = np.maximum(np.searchsorted(bars.close_time_N, longer.end_M), longer.last_M)
-    kept_M = (longer.lacking_M == 0) & ~np.isnan(rows_UX).any(axis=1) & (longer.first_M > 0) & (closed_M < len(bars))
-    closed_U, before_U = closed_M[kept_M], longer.first_M[kept_M] - 1
-    row_N = np.arange(len(bars))
-    until_N = np.searchsorted(closed_U, row_N, side="right")
-    since_N = np.searchsorted(before_U, row_N - reach(resolution, bars.resolution, spec.context_len) + 1)
-    known_N = np.clip(until_N - since_N, 0, spec.context_len)
-    return ClosedBars(rows_UX[kept_M], closed_U, until_N, known_N)
 
 
 def context_of(context: ContextTape, origin_B: Array, entry_B: Array, terms: Terms, spec: WindowSpec) -> Context:
@@ -186,20 +129,6 @@ def context_of(context: ContextTape, origin_B: Array, entry_B: Array, terms: Ter
     age_BJ = jnp.log1p((origin_B[:, None] - last(context.closed_U)) / bars_BJ)
     x_BJF = jnp.concatenate([own, *others, age_BJ[..., None]], axis=-1)
     return Context(jnp.where(known_BJ[..., None], x_BJF, 0.0), known_BJ)
-
-
-def _columns(bars: Bars, longer: LongerBars, spec: WindowSpec) -> Iterable[np.ndarray]:
-    """float64 (M,) each: the columns of the longer bars."""
-    for name in context_columns(spec):
-        if name == PREVIOUS:
-            yield bars.columns["close"][np.maximum(longer.first_M - 1, 0)]
-            continue
-        value_M = longer.aggregated(bars.columns[name], OF_BARS[name], whole=name in AMOUNTS)
-        if name in AMOUNTS:
-            value_M = value_M / longer.count_M
-            yield np.log1p(value_M) if spec.returns else value_M
-        else:
-            yield value_M
 
 
 def _returns(change_BJC: Array, last: Pair, columns: Sequence[str], size: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.dates import iso
-from nextbar.data.contexts import closed_bars
+from nextbar.data.closed_bars import closed_bars
 from nextbar.data.indicators import is_computed
 from nextbar.data.origins import known_ahead
 from nextbar.data.splits import whole_windows

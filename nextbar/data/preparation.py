@@ -11,7 +11,8 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.naming import Naming
-from nextbar.data.contexts import ContextTape, reach
+from nextbar.data.closed_bars import reach
+from nextbar.data.contexts import ContextTape
 from nextbar.data.covariates import channels, channels_ahead
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import (

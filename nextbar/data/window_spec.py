@@ -117,7 +117,7 @@ class WindowSpec:
             covariates=covariates,
             empty_values=config.empty_values if layout > 3 else "drop",
             contexts=config.context_resolutions,
-            context_len=config.context_len if config.context_resolutions else 0,
+            context_len=config.context_len or 0,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -113,3 +114,15 @@ def free_memory() -> int | None:
     """Bytes that are left on each device; None: not known, as of CPUs."""
     stats = jax.local_devices()[0].memory_stats()
     return int(stats["bytes_limit"] - stats["bytes_in_use"]) if stats and "bytes_limit" in stats else None
+
+
+def room() -> int | None:
+    """Bytes that are left for work on each device, or in this machine where that is the device; None: not known."""
+    free = free_memory()
+    if free is not None:
+        return free
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

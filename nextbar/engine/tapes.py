@@ -31,6 +31,10 @@ AT_ONCE = 2
 """excerpts on the device: that of the call that computes, and that of the next"""
 
 
+class NoRoom(ConfigError):
+    """The device may not hold the bars of a single step."""
+
+
 @dataclass(frozen=True, eq=False)
 class WholeTape:
     """A tape on the device, which every call has."""
@@ -39,8 +43,8 @@ class WholeTape:
     devices: Devices
 
     def on(self, devices: Devices) -> WholeTape:
-        """The same on other devices."""
-        return WholeTape(devices.place(self.tape), devices)
+        """The same on other devices; itself where it is there already."""
+        return self if devices == self.devices else WholeTape(devices.place(self.tape), devices)
 
     def fit(self, program: Program, members: int, steps: int) -> Program:
         """The program as it is."""
@@ -71,8 +75,8 @@ class Excerpts:
     most: int
 
     def on(self, devices: Devices) -> Excerpts:
-        """The same for other devices."""
-        return Excerpts(self.tape, devices, self.spec, self.most)
+        """The same for other devices; itself where it is for them already."""
+        return self if devices == self.devices else Excerpts(self.tape, devices, self.spec, self.most)
 
     def fit(self, program: Program, members: int, steps: int) -> Program:
         """The program with calls that are short enough.
@@ -83,15 +87,16 @@ class Excerpts:
             steps: of an epoch.
 
         Raises:
-            ConfigError: there is no room for the windows of a single step.
+            NoRoom: for the windows of a single step.
         """
         step = members * program.batch_size
         least = max(step, program.evaluation_batch)
         if not self.most_steps(least):
-            raise ConfigError(
+            fewer = "fewer members or a" if step > program.evaluation_batch else "a"
+            raise NoRoom(
                 f"max_device_bytes: bars may take {self.most:,} bytes of the device, should be at least "
                 f"{AT_ONCE * self.size(least):,}, {AT_ONCE} times those of the {least} windows that are computed at "
-                "once, since the next ones are copied meanwhile; or use a smaller batch_size"
+                f"once, since the next ones are copied meanwhile; or use {fewer} smaller batch_size"
             )
         return program.in_shorter_calls(self.most_steps(step), steps)
 

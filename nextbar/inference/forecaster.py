@@ -84,6 +84,8 @@ class Forecaster(ShownRun):
         self._is_several = others is not None
         self._other_dirs = tuple(other_dirs)
         self._has_told_stale = False
+        self.told_short: set[tuple[str, str]] = set()
+        """series and longer resolutions of which it has been told that there are fewer bars than the model looks at"""
 
     @classmethod
     def load(
@@ -216,6 +218,7 @@ class Forecaster(ShownRun):
             present=present,
             last_only=last_only,
             fit_scaler=fit_scaler,
+            told=self.told_short,
             **names,
         )
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough

@@ -16,7 +16,7 @@ from nextbar.bars.present import Present
 from nextbar.bars.rows_ahead import rows_ahead_of
 from nextbar.bars.table import Table
 from nextbar.config import DatasetConfig
-from nextbar.data.contexts import closed_bars, reach
+from nextbar.data.closed_bars import closed_bars, reach
 from nextbar.data.covariates import with_ahead
 from nextbar.data.origins import known_ahead, usable_origins
 from nextbar.data.preparation import Preparation
@@ -51,6 +51,7 @@ def read_model_inputs(
     present: Present,
     last_only: bool = True,
     fit_scaler: bool = False,
+    told: set[tuple[str, str]] | None = None,
     **names: Unpack[FrameNames],
 ) -> list[ModelInput]:
     """The series of a frame, by resolution and then by ticker.
@@ -63,6 +64,7 @@ def read_model_inputs(
         last_only: forecast from the last bar alone; then only the last bars are read, unless indicators or an unknown
             series need the others. Otherwise from every bar whose context is whole.
         fit_scaler: fit the statistics of series that training did not know on all their bars.
+        told: see ``last_input``.
         names: what the frame calls its columns.
 
     Raises:
@@ -79,7 +81,7 @@ def read_model_inputs(
     for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
-        inputs.append((last_input if last_only else _whole_input)(full, fit, preparation))
+        inputs.append((last_input if last_only else _whole_input)(full, fit, preparation, told))
         if last_only:
             present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
     return inputs
@@ -161,8 +163,16 @@ def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int |
     return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
 
 
-def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
+def last_input(
+    bars: Bars, fit: SeriesFit, preparation: Preparation, told: set[tuple[str, str]] | None = None
+) -> ModelInput:
     """The last bars that a forecast looks at, and the last of them as origin.
+
+    Args:
+        bars: with their indicators.
+        fit: of the series.
+        preparation: of the model.
+        told: series and longer resolutions of which it has been told that there are too few; more are put there.
 
     Raises:
         DataError: there are fewer than L, a bar is missing among the last L, a column has no value there, or what is to
@@ -197,7 +207,7 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
             len(bars),
             longest,
         )
-    _warn_of_short_contexts(bars, fit, spec)
+    _warn_of_short_contexts(bars, fit, spec, set() if told is None else told)
     n = preparation.history(bars.ticker, bars.resolution)
     if any(np.isnan(bars.columns[c.name]).any() for c in spec.covariates):
         n = len(bars)  # the last value may lie anywhere before
@@ -205,14 +215,15 @@ def last_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInp
     return ModelInput(looked_at, fit, np.array([len(looked_at) - 1]))
 
 
-def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec) -> None:
-    """Warn where longer bars are left out that more history might have given."""
+def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec, told: set[tuple[str, str]]) -> None:
+    """Warn where longer bars are left out that more history might have given, and that has not been told."""
     for longer in spec.contexts:
         needed = reach(longer, bars.resolution, spec.context_len)
-        if len(bars) >= needed:
+        if len(bars) >= needed or (bars.name, longer) in told:
             continue
         known = int(closed_bars(bars, fit.calendar, longer, spec).known_N[-1])
         if known < spec.context_len:
+            told.add((bars.name, longer))
             get_logger().warning(
                 "%s: %d bars, which make up %d of the last %d closed bars of %s that the model looks at; the others "
                 "are left out, which is another forecast: give more history (%d bars are always enough)",
@@ -254,7 +265,9 @@ def _warn_of_filled(recent: Bars, spec: WindowSpec) -> None:
             )
 
 
-def _whole_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelInput:
+def _whole_input(
+    bars: Bars, fit: SeriesFit, preparation: Preparation, told: set[tuple[str, str]] | None = None
+) -> ModelInput:
     """All bars, and as origins those whose context is whole.
 
     Raises:
@@ -262,5 +275,5 @@ def _whole_input(bars: Bars, fit: SeriesFit, preparation: Preparation) -> ModelI
     """
     origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, preparation.spec, horizon=0))
     if not len(origin_N):
-        last_input(bars, fit, preparation)
+        last_input(bars, fit, preparation, told)
     return ModelInput(bars, fit, origin_N)

@@ -54,7 +54,7 @@ def outlooks(
     for bars in series:
         try:
             past = present.closed_bars(bars)
-            inputs += read_model_inputs([past], config, preparation, present=present)
+            inputs += read_model_inputs([past], config, preparation, present=present, told=forecaster.told_short)
             pasts.append(past)
         except (DataError, ConfigError) as error:
             left_out.append(first_line(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,8 +10,9 @@ import numpy as np
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.devices import free_memory
+from nextbar.engine.devices import room
 from nextbar.engine.engine import Engine
+from nextbar.engine.tapes import NoRoom
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import enable_cache
 from nextbar.train.scored_spans import ScoredSpans
@@ -41,6 +41,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
 
     Raises:
         ValueError: ``most`` below 1.
+        ConfigError: ``max_device_bytes`` is not enough for one.
     """
     if most < 1:
         raise ValueError(f"most: found {most}, should be at least 1")
@@ -48,7 +49,12 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
     best, pace, size, tapes = 1, np.inf, 1, None
     frequencies = ScoredSpans(config, dataset).reference.frequencies_HK
     while size <= most and most > 1:
-        engine = Engine([config] * size, dataset, tapes)
+        try:
+            engine = Engine([config] * size, dataset, tapes)
+        except NoRoom:
+            if size == 1:
+                raise
+            break
         tapes = engine.tapes
         seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))
         if seconds is None or seconds / size * (GAIN if size > 1 else 1) > pace:
@@ -64,8 +70,8 @@ def _seconds(engine: Engine, state: Any) -> float | None:
     tape, rows, first = next(engine.tapes.calls(order, engine.program.steps_a_call))
     try:
         call = engine.functions.train.lower(state, tape, engine.hyper, rows, first).compile()
-        need, room = _need(call), _room()
-        if need is not None and room is not None and need > ROOM * room:
+        need, free = _need(call), room()
+        if need is not None and free is not None and need > ROOM * free:
             return None
         taken = []
         for _ in range(1 + CALLS):
@@ -83,15 +89,3 @@ def _need(call: Any) -> int | None:
     """Bytes that a compiled call takes beside its arguments, which are there already; None: not known."""
     sizes = call.memory_analysis()
     return None if sizes is None else int(sizes.temp_size_in_bytes + sizes.output_size_in_bytes)
-
-
-def _room() -> int | None:
-    """Bytes that are left on the device, or in this machine where that is the device; None: not known."""
-    free = free_memory()
-    if free is not None:
-        return free
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -16,6 +16,7 @@ from nextbar.auditing.replay import replay, replay_own_columns
 from nextbar.bars.bars import Bars
 from nextbar.data import contexts, origins
 from nextbar.data import dataset as datasets
+from nextbar.data.closed_bars import ClosedBars
 from nextbar.data.indicators import FORMULAS, Formula
 from nextbar.data.splits import spans
 
@@ -52,7 +53,7 @@ def test_longer_bars_that_count_before_they_are_over(monkeypatch: pytest.MonkeyP
     config = replace(CONFIG, dataset_config=replace(CONFIG.dataset_config, context_resolutions=["12h"]))
     assert stages(config) == set()
 
-    def early(*arguments: Any) -> contexts.ClosedBars:
+    def early(*arguments: Any) -> ClosedBars:
         found = closed_bars(*arguments)
         until_N = np.append(found.until_N[6:], found.until_N[-6:])
         return found._replace(until_N=until_N)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import make_bars, make_config
+from filelock import FileLock
 
+from nextbar.auditing import auditor
 from nextbar.bars import bars as bars_module
 from nextbar.bars import kept as kept_module
 from nextbar.bars.bars import fingerprint
@@ -22,9 +24,11 @@ from nextbar.bars.layouts import LAYOUTS, NamedLayout
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.series import series_of
 from nextbar.errors import DataError
+from nextbar.folders import lock_of
+from nextbar.machine import hosts
 
 HOUR = 3_600
-NEEDS = TableNeeds(indicators=("event",))
+NAME, NEEDS = "abc_1h", TableNeeds(indicators=("event",))
 
 
 def write(path: Path, rows: int = 40, event: float = 1.0, start: int = 1_577_836_800) -> Path:
@@ -40,6 +44,10 @@ def write(path: Path, rows: int = 40, event: float = 1.0, start: int = 1_577_836
     return path
 
 
+def refuse(*_: Any) -> Any:
+    raise AssertionError("read or written anew")
+
+
 class Reader:
     """Reads a file as bars of an hour, and counts how often."""
 
@@ -49,6 +57,11 @@ class Reader:
     def __call__(self) -> CheckedColumns:
         self.times += 1
         return check(read_table(self.path), "1h", HOUR, NEEDS)
+
+
+def places(folder: Path) -> list[Path]:
+    """The series that are kept, without locks and what is not yet whole."""
+    return [place for place in folder.iterdir() if not place.name.startswith(".")]
 
 
 def same(one: CheckedColumns, other: CheckedColumns) -> None:
@@ -65,7 +78,7 @@ def test_what_was_kept_is_what_reading_gives(tmp_path: Path) -> None:
     read = Reader(write(tmp_path / "abc_1h.csv"))
     truth = read()
     assert len(truth.notices) > 1 and truth.ahead is not None
-    first, second = (kept(tmp_path / "k", read.path, ["abc", NEEDS], read) for _ in range(2))
+    first, second = (kept(tmp_path / "k", read.path, NAME, NEEDS, read) for _ in range(2))
     assert read.times == 2
     same(first, truth)
     same(second, truth)
@@ -75,12 +88,12 @@ def test_what_was_kept_is_what_reading_gives(tmp_path: Path) -> None:
 def test_other_bytes_of_the_same_size_and_date_are_read_anew_and_take_their_place(tmp_path: Path) -> None:
     read = Reader(write(tmp_path / "abc_1h.csv"))
     stat = read.path.stat()
-    kept(tmp_path / "k", read.path, [NEEDS], read)
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
     write(read.path, event=2.0)
     os.utime(read.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert read.path.stat().st_size == stat.st_size and read.path.stat().st_mtime_ns == stat.st_mtime_ns
-    assert np.nanmax(kept(tmp_path / "k", read.path, [NEEDS], read).columns["event"]) == 2
-    assert read.times == 2 and len([*(tmp_path / "k").iterdir()]) == 1
+    assert np.nanmax(kept(tmp_path / "k", read.path, NAME, NEEDS, read).columns["event"]) == 2
+    assert read.times == 2 and len(places(tmp_path / "k")) == 1
 
 
 def change_code(patch: pytest.MonkeyPatch) -> None:
@@ -100,10 +113,21 @@ def test_other_code_reads_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     read = Reader(write(tmp_path / "abc_1h.csv"))
-    kept(tmp_path / "k", read.path, [NEEDS], read)
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
     change(monkeypatch)
-    kept(tmp_path / "k", read.path, [NEEDS], read)
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
     assert read.times == 2
+
+
+@pytest.mark.parametrize("name", ["bars/checks.py", "resolution.py", "config/values.py", "files.py"])
+def test_code_is_all_that_decides_what_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, package, content = kept_module._code.__wrapped__(), Path(kept_module.__file__).parents[1], Path.read_bytes
+
+    def changed(path: Path) -> bytes:
+        return content(path) + (b"#" if path == package / name else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    assert kept_module._code.__wrapped__() != before
 
 
 def test_code_is_other_with_another_version_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,27 +137,78 @@ def test_code_is_other_with_another_version_of_a_library(monkeypatch: pytest.Mon
     assert kept_module._code.__wrapped__() != before
 
 
-def test_other_needs_are_kept_beside(tmp_path: Path) -> None:
+def test_other_needs_take_its_place(tmp_path: Path) -> None:
+    """A search over what is read does not fill the disk."""
     read = Reader(write(tmp_path / "abc_1h.csv"))
-    for needs in (NEEDS, TableNeeds(), NEEDS, TableNeeds()):
-        kept(tmp_path / "k", read.path, ["abc", needs], read)
-    assert read.times == 2
+    for needs in (NEEDS, TableNeeds(), TableNeeds(), NEEDS):
+        kept(tmp_path / "k", read.path, NAME, needs, read)
+    assert read.times == 3 and len(places(tmp_path / "k")) == 1
+    kept(tmp_path / "k", read.path, "other_1h", NEEDS, read)
+    assert read.times == 4 and len(places(tmp_path / "k")) == 2
+
+
+def test_what_a_killed_write_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    read = Reader(write(tmp_path / "abc_1h.csv"))
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
+    (place,) = places(tmp_path / "k")
+    left, others = (tmp_path / "k" / f".{name}.x.part" for name in (place.name, "another"))
+    for part in (left, others):
+        part.write_bytes(b"half")
+    kept(tmp_path / "k", read.path, NAME, TableNeeds(), read)
+    assert not left.exists() and others.exists()
+
+
+def test_of_several_at_once_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another takes what it has read; one that gets there after it finds what was written."""
+    read = Reader(write(tmp_path / "abc_1h.csv"))
+    truth = kept(tmp_path / "k", read.path, NAME, NEEDS, read)
+    (place,) = places(tmp_path / "k")
+    content = place.read_bytes()
+    place.unlink()
+    with FileLock(lock_of(place)):
+        same(kept(tmp_path / "k", read.path, NAME, NEEDS, read), truth)
+    assert not place.exists()
+
+    def read_slowly() -> CheckedColumns:
+        place.write_bytes(content)
+        return read()
+
+    monkeypatch.setattr(kept_module, "write_parts", refuse)
+    same(kept(tmp_path / "k", read.path, NAME, NEEDS, read_slowly), truth)
+
+
+def test_who_may_not_write_reads_what_is_kept(tmp_path: Path) -> None:
+    read = Reader(write(tmp_path / "abc_1h.csv"))
+    for times, writes in ((1, False), (2, True), (2, False)):
+        kept(tmp_path / "k", read.path, NAME, NEEDS, read, writes)
+        assert read.times == times and (tmp_path / "k").exists() == (times > 1)
+
+
+@pytest.mark.parametrize(("name", "times"), [("abc_1h.txt", 1), ("abc_1h.tsv", 1), ("abc_1h.zip", 2)])
+def test_further_formats_are_kept_too_but_not_packed_ones(tmp_path: Path, name: str, times: int) -> None:
+    """A file in a zip file may be one that a reader from elsewhere reads."""
+    read = Reader(write(tmp_path / "plain" / "abc_1h.csv"))
+    path = tmp_path / name
+    path.write_bytes(read.path.read_bytes())
+    for _ in range(2):
+        kept(tmp_path / "k", path, NAME, NEEDS, read)
+    assert read.times == times
 
 
 def test_a_damaged_or_shortened_copy_is_read_anew(tmp_path: Path) -> None:
     read = Reader(write(tmp_path / "abc_1h.csv"))
-    truth = kept(tmp_path / "k", read.path, [NEEDS], read)
-    (place,) = (tmp_path / "k").iterdir()
+    truth = kept(tmp_path / "k", read.path, NAME, NEEDS, read)
+    (place,) = places(tmp_path / "k")
     whole = place.read_bytes()
     for at in [*range(0, len(whole), 97), len(whole) - 1]:
         place.unlink()  # the arrays in use are mapped
         place.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        same(kept(tmp_path / "k", read.path, [NEEDS], read), truth)
+        same(kept(tmp_path / "k", read.path, NAME, NEEDS, read), truth)
     for content in (b"", whole[:-8], whole + whole[-8:], whole[:100]):
         place.unlink()
         place.write_bytes(content)
         times = read.times
-        same(kept(tmp_path / "k", read.path, [NEEDS], read), truth)
+        same(kept(tmp_path / "k", read.path, NAME, NEEDS, read), truth)
         assert read.times == times + 1
 
 
@@ -144,18 +219,18 @@ def test_dates_to_come_readers_from_elsewhere_and_folders_that_cannot_be_written
     read = Reader(write(tmp_path / "abc_1h.csv"))
     (tmp_path / "file").write_text("")
     for _ in range(2):
-        kept(tmp_path / "k", late.path, [NEEDS], late)
-        kept(tmp_path / "file", read.path, [NEEDS], read)
+        kept(tmp_path / "k", late.path, NAME, NEEDS, late)
+        kept(tmp_path / "file", read.path, NAME, NEEDS, read)
         with monkeypatch.context() as patch:
             patch.setitem(READERS, ".csv", lambda data, source: READERS[".json"](data, source))
             with pytest.raises(DataError, match="JSON"):
-                kept(tmp_path / "k", read.path, [NEEDS], read)
+                kept(tmp_path / "k", read.path, NAME, NEEDS, read)
     assert (late.times, read.times) == (2, 4) and not (tmp_path / "k").exists()
     with pytest.raises(DataError, match="cannot be read"):
-        kept(tmp_path / "k", tmp_path / "none_1h.csv", [NEEDS], Reader(tmp_path / "none_1h.csv"))
+        kept(tmp_path / "k", tmp_path / "none_1h.csv", NAME, NEEDS, Reader(tmp_path / "none_1h.csv"))
     os.mkfifo(tmp_path / "pipe_1h.csv")
     with pytest.raises(DataError, match="it is a pipe"):  # and is not waited for
-        kept(tmp_path / "k", tmp_path / "pipe_1h.csv", [NEEDS], Reader(tmp_path / "pipe_1h.csv"))
+        kept(tmp_path / "k", tmp_path / "pipe_1h.csv", NAME, NEEDS, Reader(tmp_path / "pipe_1h.csv"))
 
 
 def test_only_large_files_are_kept_beside_the_runs_or_where_one_says(
@@ -184,13 +259,31 @@ def test_a_second_start_reads_nothing_and_says_the_same(
         caplog.clear()
         return fingerprint(series_of(config)), [record.getMessage() for record in caplog.records]
 
-    def refuse(*_: Any) -> Any:
-        raise AssertionError("read anew")
-
     first = start()
     monkeypatch.setattr(bars_module, "read_table", refuse)
     assert start() == first and any("sorted" in told for told in first[1])
-    for place in (tmp_path / "log" / FOLDER).iterdir():
+    for place in places(tmp_path / "log" / FOLDER):
         place.unlink()
-    with pytest.raises(AssertionError, match="read anew"):
+    with pytest.raises(AssertionError, match="anew"):
         start()
+
+
+@pytest.mark.parametrize("who", ["a host that does not lead", "an audit"])
+def test_an_audit_and_all_hosts_but_the_first_write_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    write(tmp_path / "data" / "1h" / "abc_1h.csv")
+    monkeypatch.setattr(kept_module, "SMALLEST", 0)
+    config = make_config(tickers="abc", datapath=str(tmp_path / "data"), log_dir=str(tmp_path / "log"))
+    if who == "an audit":
+        monkeypatch.setattr(auditor, "within_dates", refuse)  # what comes after reading
+        with pytest.raises(AssertionError, match="anew"):
+            auditor.audit(config)
+    else:
+        monkeypatch.setattr(hosts, "leads", lambda: False)
+        series_of(config)
+    assert not (tmp_path / "log").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(kept_module, "SMALLEST", 0)
+    series_of(config)
+    assert places(tmp_path / "log" / FOLDER)

@@ -29,7 +29,7 @@ MODEL_FIELDS = dict(
     output_mode=None, tail="normal", start="auto", precision="fp32",
 )  # fmt: skip
 DATASET_FIELDS = dict(
-    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, context_resolutions=(), context_len=20,
+    datapath=REQUIRED, tickers=REQUIRED, resolution=REQUIRED, seq_len=24, context_resolutions=(), context_len=None,
     horizon=1,
     norm_mode="window_minmax", output_mode="mean", target="close", discrete_grid_levels=None,
     initial_date=None, final_date=None, indicators=None, unscaled=None, known_ahead=None, empty_values="last",
@@ -74,7 +74,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.resolution": ["30m", ["1h", "4h"], ("1d",)],
     "data.seq_len": [2, 24],
     "data.context_resolutions": [[], (), ["1d"], ["8h", "1d", "1w"]],
-    "data.context_len": [1, 200],
+    "data.context_len": [None],
     "data.horizon": [1, 12],
     "data.norm_mode": [
         "window_minmax", "window_meanstd", "window_mean", "global_minmax", "global_meanstd", "none",
@@ -138,7 +138,7 @@ REFUSED: dict[str, list[Any]] = {
     "data.resolution": ["4x", [], ["1h", "1h"], 4, None, ["1h", 4]],
     "data.seq_len": [1, *WHOLE],
     "data.context_resolutions": ["1d", None, [1], ["1x"], ["1d", "24h"], ["4h"], ["6h"], ["2h"], {"1d"}],
-    "data.context_len": [0, *WHOLE],
+    "data.context_len": [0, *(value for value in WHOLE if value is not None)],
     "data.horizon": [0, *WHOLE],
     "data.norm_mode": ["minmax", None],
     "data.output_mode": ["discrete", True],
@@ -252,6 +252,15 @@ def test_what_the_model_is_not_told_follows_from_the_data_set() -> None:
     assert experiment(model={"max_seq_len": 100}, data=law).model_config.max_seq_len == 100
 
 
+def test_what_is_not_said_of_contexts_is_twenty_bars_of_each() -> None:
+    def of(**fields: Any) -> ExperimentConfig:
+        return experiment(data={"context_resolutions": ["1w"], **fields})
+
+    assert of() == of(context_len=20) and of().digest() == of(context_len=20).digest()
+    assert [of(context_len=n).dataset_config.context_len for n in (1, 200)] == [1, 200]
+    assert experiment().dataset_config.context_len is None
+
+
 def test_keywords_only() -> None:
     with pytest.raises(ConfigError, match="by keyword"):
         ModelConfig(128)  # type: ignore[misc]
@@ -314,6 +323,10 @@ def test_all_problems_are_in_one_error() -> None:
         ),
         (lambda: DatasetConfig(**DATA, discrete_grid_levels=[-1, 1]), "None or \\[\\] with output_mode mean"),
         (lambda: DatasetConfig(**DATA, output_mode="discrete_grid"), "found None, should be bin edges"),
+        (
+            lambda: DatasetConfig(**DATA, context_len=5),
+            "context_len: found 5, should be None without context_resolutions",
+        ),
     ],
 )
 def test_fields_at_odds_are_refused(build: Any, told: str) -> None:

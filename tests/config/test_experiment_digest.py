@@ -47,6 +47,7 @@ PLACE = {"log_dir", "experiment_name", "dataset_config.datapath", "max_device_by
 PAIRED = {
     "model_config", "dataset_config", "model_config.output_mode", "dataset_config.output_mode", "range_loss",
     "dataset_config.unscaled", "dataset_config.known_ahead",
+    "dataset_config.context_len",
 }  # fmt: skip
 """fields that need others to change with them"""
 
@@ -71,6 +72,11 @@ def test_digest_knows_the_loss_of_ranges() -> None:
     law = {"output_mode": "distribution"}
     plain, ranged = (experiment(model=law, data=law, range_loss=weight) for weight in (0.0, 1.0))
     assert plain.digest() != ranged.digest()
+
+
+def test_digest_knows_how_many_longer_bars_there_are() -> None:
+    kinds = ({}, *({"context_resolutions": ["1d"], "context_len": n} for n in (5, 20)))
+    assert len({experiment(data=kind).digest() for kind in kinds}) == 3
 
 
 def test_digest_knows_what_is_said_of_own_columns() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from builders import make_bars, make_config, make_frame
 from experiments import assert_bit_equal, compilations
+from jax.sharding import Mesh
 from trainings import assert_same_run, interrupt, parameters
 
 from nextbar.data.dataset import Dataset, build_dataset
@@ -48,7 +49,7 @@ def engine(members: int = 1, limit: int = 0) -> Engine:
 
 def least(members: int) -> int:
     """The smallest limit."""
-    with pytest.raises(ConfigError, match=r"max_device_bytes: .* 10 bytes.* or use a smaller batch_size") as told:
+    with pytest.raises(ConfigError, match=r"max_device_bytes: .* 10 bytes.* or use .*a smaller batch_size") as told:
         engine(members, 10)
     return int(re.findall(r"at least ([\d,]+)", str(told.value))[0].replace(",", ""))
 
@@ -111,6 +112,25 @@ def test_the_device_has_no_more_bars_than_it_may(pair: tuple[Two, Two], monkeypa
     limit = engine.configs[0].max_device_bytes
     assert limit / 2 < most <= limit < tape_bytes(engine.tape) / 2
     assert not held
+
+
+@pytest.mark.parametrize("kind", [WholeTape, Excerpts])
+def test_a_tape_is_placed_once(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine takes it over as it is, unless it computes on other devices."""
+    placed: list[Any] = []
+    place = Devices.place
+
+    def counted(devices: Devices, tree: Any, each: bool = False) -> Any:
+        placed.extend([tree] if isinstance(tree, Tape) else [])
+        return place(devices, tree, each)
+
+    monkeypatch.setattr(Devices, "place", counted)
+    first = engine(1, 0 if kind is WholeTape else least(1))
+    assert isinstance(first.tapes, kind) and len(placed) == (kind is WholeTape)
+    again = Engine(first.configs, dataset(), first.tapes)
+    assert again.tapes is first.tapes and len(placed) == (kind is WholeTape)
+    other = Devices(Mesh(np.array(jax.devices()[:1]).reshape(1, 1), (devices.MEMBERS, devices.WINDOWS)))
+    assert first.tapes.on(other).devices == other and first.tapes.on(other) is not first.tapes
 
 
 def test_fewer_members_have_longer_calls() -> None:

@@ -16,7 +16,7 @@ from trainings import assert_same_run, interrupt, make_config
 from nextbar import evaluate, refit
 from nextbar.backtesting import backtest
 from nextbar.bars.bars import Bars
-from nextbar.data.contexts import reach
+from nextbar.data.closed_bars import reach
 from nextbar.data.dataset import build_dataset
 from nextbar.data.preparation import Preparation
 from nextbar.errors import RunError, TrainingInterrupted
@@ -109,6 +109,9 @@ def test_longer_bars_that_the_history_does_not_give_are_left_out_and_that_is_sai
         "are left out, which is another forecast: give more history (48 bars are always enough)"
     ) in log.text
     assert "closed bars of 4h" not in log.text
+    forecaster.predict(until(frame, times[143], 17))
+    assert log.text.count("which make up") == 1  # a loop of forecasts need not tell it each time
+    forecaster.told_short.clear()
     fewest = forecaster.predict(until(frame, times[143], 6))
     assert np.isfinite(fewest["close"]).all() and "which make up 0 of the last 2 closed bars of 12h" in log.text
 

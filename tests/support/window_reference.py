@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,12 @@ gather_all = jax.jit(jax.vmap(gather, in_axes=(None, None, None, 0, None)), stat
 """``gather`` of one batch in all six modes at once: a leading axis of six, in the order of ``NORM_MODES``"""
 
 MODES = np.arange(len(NORM_MODES), dtype=np.int32)
+
+OF_LONGER: dict[str, Callable[[np.ndarray], float]] = {
+    "open": lambda v: v[0], "high": np.max, "low": np.min, "close": lambda v: v[-1], "volume": np.mean,
+    "trades": np.mean,
+}  # fmt: skip
+"""what a longer bar's column is of its bars'"""
 
 
 class Window(NamedTuple):

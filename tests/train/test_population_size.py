@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from experiments import make_dataset
 
+from nextbar.engine import devices
 from nextbar.engine.engine import Engine
+from nextbar.engine.tapes import NoRoom
+from nextbar.errors import ConfigError
 from nextbar.train import population_size
 from nextbar.train.population_size import helpful_size
 
@@ -45,6 +50,24 @@ def test_twice_as_many_while_it_pays(
     assert found == tried
 
 
+def test_bars_that_the_device_may_not_hold_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit has room for the windows of four; none for those of one is an error of the experiment."""
+    config, dataset = make_dataset(n=3_000)
+
+    def refused(members: int) -> str:
+        with pytest.raises(NoRoom) as told:
+            Engine([replace(config, max_device_bytes=10)] * members, dataset)
+        return str(told.value)
+
+    assert "or use fewer members or a smaller batch_size" in refused(8) and "or use a smaller" in refused(1)
+    least = int(re.findall(r"at least ([\d,]+)", refused(4))[0].replace(",", ""))
+    found = measured(monkeypatch, lambda n: 1.0)
+    assert helpful_size(replace(config, max_device_bytes=least), dataset, 8) == 4
+    assert found == [1, 2, 4]
+    with pytest.raises(ConfigError, match="max_device_bytes"):
+        helpful_size(replace(config, max_device_bytes=10), dataset, 8)
+
+
 def test_less_than_one_is_refused() -> None:
     with pytest.raises(ValueError, match="most: found 0"):
         helpful_size(*make_dataset(), 0)
@@ -54,9 +77,9 @@ def test_a_measurement_on_this_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine says, it is a power of two within bounds; without memory it is nothing but one."""
     config, dataset = make_dataset(dropout=0.1)
     assert helpful_size(config, dataset, 2) in (1, 2)
-    monkeypatch.setattr(population_size, "_room", lambda: 1)
+    monkeypatch.setattr(population_size, "room", lambda: 1)
     assert helpful_size(config, dataset, 2) == 1
     engine = Engine([config, config], dataset)
     assert population_size._seconds(engine, engine.join([engine.start(None)] * 2)) is None
     monkeypatch.undo()
-    assert (population_size._room() or 2**20) >= 2**20
+    assert (devices.room() or 2**20) >= 2**20
