@@ -103,7 +103,7 @@ class FoldWork:
         return any(read_summary(run).get("status") in ENDED for run in runs)
 
 
-def forecasts_there(
+def forecast_folds(
     bars: str,
     config: ExperimentConfig,
     options: BacktestOptions,

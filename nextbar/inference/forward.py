@@ -8,6 +8,8 @@ then depends neither on the number of windows, nor on which others there are, no
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
@@ -66,6 +68,13 @@ class Forward:
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""
         return Forward, (self._config, self.spec, jax.device_get(self.params))
+
+    def digest(self) -> str:
+        """Checksum of the experiment and the parameters, hexadecimal."""
+        checksum = hashlib.sha256(json.dumps(self._config.to_dict(), sort_keys=True).encode())
+        for leaf in jax.tree.leaves(jax.device_get(self.params)):
+            checksum.update(np.ascontiguousarray(leaf))
+        return checksum.hexdigest()
 
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
         """Forecasts of one or more windows; a few batches of them are in memory at a time.
