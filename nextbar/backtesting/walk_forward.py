@@ -76,7 +76,7 @@ class WalkForward:
         """
         times = Times(self.work.folder.parent)
         fits = [list(folds) for _, folds in groupby(self.folds, lambda planned: self._fit_of(planned.fold))]
-        by_fit = self._here(fits, times) if self.cluster is None else self._on_cluster(self.cluster, fits, times)
+        by_fit = self._here(fits, times) if self.cluster is None else self._by_workers(self.cluster, fits, times)
         return self._results([forecasts for of_fit in by_fit for forecasts in of_fit])
 
     def _fit_of(self, fold: Fold) -> int:
@@ -92,7 +92,9 @@ class WalkForward:
                 jax.clear_caches()
         return by_fit
 
-    def _on_cluster(self, cluster: Cluster, fits: Sequence[list[PlannedFold]], times: Times) -> list[list[FoldForecasts]]:
+    def _by_workers(
+        self, cluster: Cluster, fits: Sequence[list[PlannedFold]], times: Times
+    ) -> list[list[FoldForecasts]]:
         work = self.work
         names = [other.name for other in work.others if other.kind == "baseline"]
         options = replace(work.options, baselines=names)

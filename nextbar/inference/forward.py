@@ -27,6 +27,7 @@ from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape, gather
 from nextbar.errors import RunError
+from nextbar.machine.interruptible import hear
 from nextbar.model.transformer import Transformer, model_of
 from nextbar.types import Array, Batch, Forecast
 
@@ -73,7 +74,7 @@ class Forward:
         """Checksum of the experiment and the parameters, hexadecimal."""
         checksum = hashlib.sha256(json.dumps(self._config.to_dict(), sort_keys=True).encode())
         for leaf in jax.tree.leaves(jax.device_get(self.params)):
-            checksum.update(np.ascontiguousarray(leaf))
+            checksum.update(np.asarray(leaf).tobytes())
         return checksum.hexdigest()
 
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
@@ -95,6 +96,7 @@ class Forward:
         """Forecasts of one batch after the other, fields by name."""
         pending: deque[Any] = deque()
         for origin_B in origin_TB:
+            hear()
             pending.append(self._call(self.params, _cut(tape, origin_B, self.spec), self._norm_mode))
             if len(pending) > AHEAD:
                 yield jax.device_get(pending.popleft())

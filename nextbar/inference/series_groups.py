@@ -77,7 +77,7 @@ def forecast_on_cluster(
     with joined(on) as cluster, job_folder(Path(source[0][0]).parent) as job:
         assert cluster is not None
         folder = hand_over(bars, job / "bars")
-        groups = np.array_split(np.arange(len(bars)), min(len(bars), GROUPS * cluster.workers()))
+        groups = np.array_split(np.arange(len(bars)), min(len(bars), GROUPS * cluster.workers))
         units = [
             Unit(f"series {group[0] + 1} to {group[-1] + 1} of {len(bars)}", forecast_group,
                  (*models, folder, group.tolist(), [fits[s] for s in group], [origins[s] for s in group]))
@@ -98,7 +98,7 @@ def forecast_group(
 ) -> Forecast:
     """A unit for a worker: forecasts of some of the series that were handed over."""
     forwards, preparation = _loaded(source, digest)
-    bars = [taken_over(folder)[number] for number in numbers]
+    bars = taken_over(folder, numbers)
     return forecast_series(forwards, preparation, bars, fits, preparation.panel(bars).join(origins))
 
 

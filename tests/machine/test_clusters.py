@@ -38,16 +38,19 @@ def test_answers_come_as_they_are_done_with_their_number_and_warnings(
         assert not (job / "alive").exists() and cluster.closed
     assert len(looks) == 6 and list((tmp_path / "log").iterdir()) == []
     told = [record.getMessage() for record in caplog.records if record.name == "nextbar"]
-    assert told[0] == "here: 1 workers, 3 parts of the work" and told.count("squares are large (unit 2)") == 1
+    assert told[0] == "here: 1 worker, 3 parts of the work" and told.count("squares are large (unit 2)") == 1
     assert not any("squares are large (unit" in line for line in told if "unit 2" not in line)
 
 
-def test_an_error_of_a_unit_ends_the_others(tmp_path: Path) -> None:
+def test_an_error_of_a_unit_ends_the_others_and_its_warnings_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cluster, begun = ClusterHere(), tmp_path / "begun"
     units = [Unit("other", work.wait_until_stopped, (str(begun), str(begun))), Unit("bad", work.refuse, ("no bars",))]
     with job_folder(tmp_path) as job, pytest.raises(DataError, match="no bars"):
         list(answers_of(cluster, units, job))
     assert cluster.closed and not begun.exists()
+    assert "no bars are few (bad)" in [record.getMessage() for record in caplog.records]
 
 
 def test_what_a_killed_command_left_is_removed_a_day_later(tmp_path: Path) -> None:
