@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import made_runs
@@ -14,6 +15,7 @@ from made_runs import MadeRun, make_run
 from nextbar.errors import RunError
 from nextbar.inference.forecaster import Forecaster
 from nextbar.machine import clusters
+from nextbar.machine.interruptible import stopped_by
 
 ON = "dask://here:1"
 
@@ -54,3 +56,11 @@ def test_weights_that_changed_after_the_command_loaded_them_are_refused(
     train_anew(run, monkeypatch, (0.2, 0.1), tmp_path)
     with pytest.raises(RunError, match=f"{run.run_dir}: other weights lie there .* Load it once more"):
         forecaster.predict(run.frame, on=ON)
+
+
+def test_a_forecast_stops_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    forecaster, stopped = run.load(), threading.Event()
+    stopped.set()
+    with pytest.raises(KeyboardInterrupt), stopped_by(stopped):
+        forecaster.predict(run.frame)
