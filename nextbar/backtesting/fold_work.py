@@ -22,6 +22,7 @@ from nextbar.bars.naming import Naming
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
 from nextbar.logger import get_logger
+from nextbar.machine.interruptible import hear
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.runs.folder import ENDED
@@ -86,10 +87,12 @@ class FoldWork:
         forecasts = {}
         for participant in (*self.others, Participant(model, "model")):  # the model last: others fail sooner
             name = participant.name
+            hear()
             if fold.fits:
                 trained = participant.kind == "model" and self._is_trained(fold)
                 with times.measured(name, "fit", fold.number, keep=trained):
                     participant.fit(history, fold)
+            hear()
             with times.measured(name, "predict", fold.number):
                 forecasts[name] = forecast = participant.ask(frame, keys, task, fold)
             if participant.kind == "own":
@@ -103,7 +106,7 @@ class FoldWork:
         return any(read_summary(run).get("status") in ENDED for run in runs)
 
 
-def forecasts_there(
+def forecast_folds(
     bars: str,
     config: ExperimentConfig,
     options: BacktestOptions,
@@ -127,7 +130,7 @@ def forecasts_there(
         Forecasts by fold, and what has been measured now, or before and is kept.
     """
     dataset, times = config.dataset_config, Times(None, seconds)
-    panel = BacktestPanel(taken_over(bars), dataset.horizon, Naming.of(dataset))
+    panel = BacktestPanel(tuple(taken_over(bars)), dataset.horizon, Naming.of(dataset))
     work = FoldWork(config, options, panel, taking_part(config, options, own), folder, show=False)
     try:
         return work.forecasts(folds, times), times.seconds

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nextbar.backtesting.fold_work import FoldForecasts, FoldWork, PlannedFold, forecasts_there
+from nextbar.backtesting.fold_work import FoldForecasts, FoldWork, PlannedFold, forecast_folds
 from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
@@ -76,7 +76,7 @@ class WalkForward:
         """
         times = Times(self.work.folder.parent)
         fits = [list(folds) for _, folds in groupby(self.folds, lambda planned: self._fit_of(planned.fold))]
-        by_fit = self._here(fits, times) if self.cluster is None else self._there(self.cluster, fits, times)
+        by_fit = self._here(fits, times) if self.cluster is None else self._by_workers(self.cluster, fits, times)
         return self._results([forecasts for of_fit in by_fit for forecasts in of_fit])
 
     def _fit_of(self, fold: Fold) -> int:
@@ -92,7 +92,9 @@ class WalkForward:
                 jax.clear_caches()
         return by_fit
 
-    def _there(self, cluster: Cluster, fits: Sequence[list[PlannedFold]], times: Times) -> list[list[FoldForecasts]]:
+    def _by_workers(
+        self, cluster: Cluster, fits: Sequence[list[PlannedFold]], times: Times
+    ) -> list[list[FoldForecasts]]:
         work = self.work
         names = [other.name for other in work.others if other.kind == "baseline"]
         options = replace(work.options, baselines=names)
@@ -101,7 +103,7 @@ class WalkForward:
             bars = hand_over(work.panel.bars, job / "bars")
             arguments = bars, work.config, options, tuple(self.own), work.folder
             units = [
-                Unit(", ".join(str(planned.fold) for planned in folds), forecasts_there,
+                Unit(", ".join(str(planned.fold) for planned in folds), forecast_folds,
                      (*arguments, folds, times.seconds))
                 for folds in fits
             ]  # fmt: skip

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,11 @@ def hand_over(bars: Sequence[Bars], folder: Path) -> str:
     return str(folder.absolute())
 
 
-@lru_cache(maxsize=2)
-def taken_over(folder: str) -> tuple[Bars, ...]:
-    """The series in a folder that ``hand_over`` wrote.
+def taken_over(folder: str, numbers: Iterable[int] | None = None) -> list[Bars]:
+    """The series in a folder that ``hand_over`` wrote, or those of some numbers.
 
     Their arrays are mapped, not read: a machine has each page of them once, however many of its processes look at it.
+    They are let go of with the last reference, since the folder goes with the command that handed it over.
     """
     path = Path(folder)
 
@@ -57,10 +56,11 @@ def taken_over(folder: str) -> tuple[Bars, ...]:
     def read(file: str) -> np.ndarray:
         return np.load(path / file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
-    return tuple(
+    written = json.loads((path / SERIES).read_text())
+    return [
         Bars(
             series["ticker"], series["resolution"], *table(series), tuple(series["notices"]),
             RowsAhead(*table(series["ahead"])) if "ahead" in series else None,
         )
-        for series in json.loads((path / SERIES).read_text())
-    )  # fmt: skip
+        for series in (written if numbers is None else [written[number] for number in numbers])
+    ]  # fmt: skip

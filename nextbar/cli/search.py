@@ -54,8 +54,9 @@ def search(
 
         own, overrides = split_settings(settings or [], SearchOptions, "search")
         if show:
-            if overrides or set(own) - {"storage"}:
-                raise ConfigError(f"--show takes storage=… and nothing else; found {', '.join(settings or [])}")
+            given = [*(settings or []), *([f"--on {on}"] if on != "local" else [])]
+            if overrides or set(own) - {"storage"} or on != "local":
+                raise ConfigError(f"--show takes storage=… and nothing else; found {', '.join(given)}")
             study = Study.load(source, own.get("storage"))
             study.show(stdout())
         else:

@@ -28,7 +28,7 @@ from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
 from nextbar.inference.model_input import forecast_keys, read_model_inputs
 from nextbar.inference.outlooks import outlooks
-from nextbar.inference.series_groups import forecast_series, forecast_there
+from nextbar.inference.series_groups import forecast_on_cluster, forecast_series
 from nextbar.logger import get_logger
 from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
@@ -59,8 +59,8 @@ class Forecaster(ShownRun):
         other_dirs: the folders of their runs.
     """
 
-    _source: tuple[Sequence[Path], int | None] | None = None
-    """folders and epoch by which another process can load the same models; also of pickles that have none"""
+    _source: Sequence[tuple[str, int]] | None = None
+    """run folders and their epochs, by which another process can load the same models; also of pickles without"""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Forecaster(ShownRun):
             others=others,
             other_dirs=[loaded.path for loaded in further],
         )
-        forecaster._source = forecaster._run_dirs(), epoch
+        forecaster._source = [(str(loaded.path.absolute()), loaded.epoch) for loaded in (first, *further)]
         return forecaster
 
     @property
@@ -228,7 +228,8 @@ class Forecaster(ShownRun):
         if on == LOCAL:
             forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(origins))
         elif self._source is not None:
-            forecast = forecast_there(on, *self._source, bars, fits, origins)
+            models = self._source, self._forwards, self.preparation
+            forecast = forecast_on_cluster(on, *models, bars, fits, origins)
         else:
             raise RunError(
                 "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "

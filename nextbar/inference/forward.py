@@ -8,6 +8,8 @@ then depends neither on the number of windows, nor on which others there are, no
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,6 +27,7 @@ from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape, gather
 from nextbar.errors import RunError
+from nextbar.machine.interruptible import hear
 from nextbar.model.transformer import Transformer, model_of
 from nextbar.types import Array, Batch, Forecast
 
@@ -67,6 +70,13 @@ class Forward:
         """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""
         return Forward, (self._config, self.spec, jax.device_get(self.params))
 
+    def digest(self) -> str:
+        """Checksum of the experiment and the parameters, hexadecimal."""
+        checksum = hashlib.sha256(json.dumps(self._config.to_dict(), sort_keys=True).encode())
+        for leaf in jax.tree.leaves(jax.device_get(self.params)):
+            checksum.update(np.asarray(leaf).tobytes())
+        return checksum.hexdigest()
+
     def __call__(self, tape: Tape, origin_N: np.ndarray, place_N: np.ndarray) -> Forecast:
         """Forecasts of one or more windows; a few batches of them are in memory at a time.
 
@@ -86,6 +96,7 @@ class Forward:
         """Forecasts of one batch after the other, fields by name."""
         pending: deque[Any] = deque()
         for origin_B in origin_TB:
+            hear()
             pending.append(self._call(self.params, _cut(tape, origin_B, self.spec), self._norm_mode))
             if len(pending) > AHEAD:
                 yield jax.device_get(pending.popleft())

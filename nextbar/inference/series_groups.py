@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -9,13 +10,15 @@ from zlib import crc32
 
 import numpy as np
 
+from nextbar import checksums
 from nextbar.bars.bars import Bars
 from nextbar.bars.handed_over import hand_over, taken_over
 from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
+from nextbar.errors import RunError
 from nextbar.forecasts.mixture import mixture
 from nextbar.inference.forward import Forward
-from nextbar.inference.loading import load_runs
+from nextbar.inference.loading import load_run
 from nextbar.machine.clusters import answers_of, job_folder, joined
 from nextbar.machine.compilation import enable_cache
 from nextbar.machine.units import Unit
@@ -47,35 +50,37 @@ def forecast_series(
     return mixture([forward(tape, origin_N, place_R[origin_N]) for forward in forwards])
 
 
-def forecast_there(
+def forecast_on_cluster(
     on: str,
-    runs: Sequence[Path],
-    epoch: int | None,
+    source: Sequence[tuple[str, int]],
+    forwards: Sequence[Forward],
+    preparation: Preparation,
     bars: Sequence[Bars],
     fits: Sequence[SeriesFit],
     origins: Sequence[np.ndarray],
 ) -> Forecast:
-    """The same on a cluster, bit by bit.
+    """The same on a cluster.
 
     Args:
         on: address of the cluster, whose workers have the runs in sight.
-        runs: folders of the models.
-        epoch: as for ``load_runs``.
+        source: absolute paths of the runs that the models were loaded from, and the epoch of each.
+        forwards: see ``forecast_series``.
+        preparation: see ``forecast_series``.
         bars: see ``forecast_series``.
         fits: see ``forecast_series``.
         origins: rows of each series.
 
     Raises:
-        RunError: a worker fails, or see ``Cluster.answers``.
+        RunError: a worker fails, or finds other models in the runs' folders; or see ``Cluster.answers``.
     """
-    paths = tuple(str(run.absolute()) for run in runs)
-    with joined(on) as cluster, job_folder(runs[0].parent) as job:
+    models = tuple(source), _digest(forwards, preparation)
+    with joined(on) as cluster, job_folder(Path(source[0][0]).parent) as job:
         assert cluster is not None
         folder = hand_over(bars, job / "bars")
-        groups = np.array_split(np.arange(len(bars)), min(len(bars), GROUPS * cluster.workers()))
+        groups = np.array_split(np.arange(len(bars)), min(len(bars), GROUPS * cluster.workers))
         units = [
             Unit(f"series {group[0] + 1} to {group[-1] + 1} of {len(bars)}", forecast_group,
-                 (paths, epoch, folder, group.tolist(), [fits[s] for s in group], [origins[s] for s in group]))
+                 (*models, folder, group.tolist(), [fits[s] for s in group], [origins[s] for s in group]))
             for group in groups
         ]  # fmt: skip
         by_group = dict(answers_of(cluster, units, job))
@@ -84,21 +89,38 @@ def forecast_there(
 
 
 def forecast_group(
-    runs: tuple[str, ...],
-    epoch: int | None,
+    source: tuple[tuple[str, int], ...],
+    digest: str,
     folder: str,
     numbers: Sequence[int],
     fits: Sequence[SeriesFit],
     origins: Sequence[np.ndarray],
 ) -> Forecast:
     """A unit for a worker: forecasts of some of the series that were handed over."""
-    forwards, preparation = _loaded(runs, epoch)
-    bars = [taken_over(folder)[number] for number in numbers]
+    forwards, preparation = _loaded(source, digest)
+    bars = taken_over(folder, numbers)
     return forecast_series(forwards, preparation, bars, fits, preparation.panel(bars).join(origins))
 
 
 @lru_cache(maxsize=1)
-def _loaded(runs: tuple[str, ...], epoch: int | None) -> tuple[list[Forward], Preparation]:
-    loaded = load_runs(runs, epoch)
+def _loaded(source: tuple[tuple[str, int], ...], digest: str) -> tuple[list[Forward], Preparation]:
+    """The models that the command has; kept from unit to unit, and for later commands that have the same ones.
+
+    Raises:
+        RunError: the folders hold others by now.
+    """
+    loaded = [load_run(path, epoch) for path, epoch in source]
+    forwards, preparation = [forward for run in loaded for forward in run.forwards()], loaded[0].preparation
+    if _digest(forwards, preparation) != digest:
+        raise RunError(
+            f"{', '.join(path for path, _ in source)}: other weights lie there than those that are to forecast; was it "
+            "trained anew meanwhile? Load it once more, and forecast again"
+        )
     enable_cache()
-    return [forward for run in loaded for forward in run.forwards()], loaded[0].preparation
+    return forwards, preparation
+
+
+def _digest(forwards: Sequence[Forward], preparation: Preparation) -> str:
+    """Checksum of all that forecasts follow from beside the bars."""
+    parts = [*(forward.digest() for forward in forwards), json.dumps(preparation.to_dict(), sort_keys=True)]
+    return checksums.digest("\n".join(parts).encode())

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from nextbar.errors import ConfigError, short
 from nextbar.folders import make_log_folder, writing
 from nextbar.logger import get_logger
-from nextbar.machine.units import SILENCE, Answer, Unit, UnitTerms
+from nextbar.machine.units import SILENCE, WARNED, Answer, Unit, UnitTerms
 
 LOCAL = "local"
 
@@ -36,8 +36,9 @@ class Cluster(Protocol):
 
     address: str
 
+    @property
     def workers(self) -> int:
-        """Processes that can do units now, at least one.
+        """Processes that do units, counted once: when none has come or gone for a while, at least one.
 
         Raises:
             RunError: none comes.
@@ -164,7 +165,8 @@ def answers_of(
     alive = job / ALIVE
     with writing(job):
         alive.touch()
-    get_logger().info("%s: %d workers, %d parts of the work", cluster.address, cluster.workers(), len(units))
+    workers, parts = _counted(cluster.workers, "worker"), _counted(len(units), "part")
+    get_logger().info("%s: %s, %s of the work", cluster.address, workers, parts)
     told, signed = set(), time.monotonic()
     answers = cluster.answers(UnitTerms.here(alive), units)
     try:
@@ -182,6 +184,15 @@ def answers_of(
                 told.add(warning)
             get_logger().info("%s: done by %s", units[number].name, answer.where)
             yield number, answer.value
+    except Exception as error:
+        for note in getattr(error, "__notes__", ()):
+            if note.startswith(WARNED):
+                get_logger().warning("%s", note.removeprefix(WARNED))
+        raise
     finally:
         alive.unlink(missing_ok=True)
         answers.close()
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

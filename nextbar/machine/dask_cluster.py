@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import logging
 import uuid
 from collections.abc import Generator, Sequence
 from concurrent.futures import CancelledError
+from functools import cached_property
 from typing import Any
 
 from nextbar.errors import ConfigError, RunError, first_line
 from nextbar.logger import get_logger
-from nextbar.machine.units import Answer, Unit, UnitTerms, perform
+from nextbar.machine.units import LOOKS, Answer, Unit, UnitTerms, debugging, perform
+from nextbar.machine.workforce import AGAIN, Workforce
 
 CONNECT = 20.0
 """seconds to wait for the scheduler"""
 
-LOOKS = 1.0
-"""seconds between two looks at the units"""
-
-ALONE = 300.0
-"""seconds to wait for a worker where there is none: a launcher may be about to start some"""
-
-AGAIN = "the same command goes on from what is saved"
+UNREAD = "Error during deserialization"
+"""beginning of what a scheduler says that cannot read a unit"""
 
 
 class DaskCluster:
@@ -40,8 +37,8 @@ class DaskCluster:
             from distributed import Client
         except ImportError:
             raise ConfigError(
-                f"dask://{address} takes the package distributed: pip install 'nextbar[cluster]', here and on the "
-                "workers"
+                f"dask://{address} takes the package distributed: pip install 'nextbar[cluster]', here, for the "
+                "scheduler and on the workers"
             ) from None
         self.address = f"dask://{address}"
         try:
@@ -51,16 +48,14 @@ class DaskCluster:
                 f"no Dask scheduler answers at {address}, tried for {CONNECT:g} s ({first_line(error)}). Is it running "
                 "(dask scheduler), does it listen at this address, and is there a firewall between?"
             ) from None
+        self._silenced = [] if debugging() else _silence()
+        self._workforce = Workforce(self.address, self._count, f"dask worker {address} --nthreads 1")
 
+    @cached_property
     def workers(self) -> int:
-        """See ``Cluster``; waits for the first."""
-        seen, told = time.monotonic(), False
-        while not (threads := self._client.nthreads()):
-            if not told:
-                get_logger().info("%s has no worker yet: waiting for one", self.address)
-            told = True
-            time.sleep(LOOKS)
-            self._require_workers(seen)
+        """See ``Cluster``."""
+        number = self._workforce.settled()
+        threads = self._client.nthreads()
         if several := [worker for worker, number in threads.items() if number > 1]:
             get_logger().warning(
                 "%d of the workers have several threads, such as %s; each process does one part of the work at a time, "
@@ -68,7 +63,7 @@ class DaskCluster:
                 len(several),
                 several[0],
             )
-        return len(threads)
+        return number
 
     def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
         """See ``Cluster``."""
@@ -79,7 +74,6 @@ class DaskCluster:
             self._client.submit(perform, terms, unit, key=f"{prefix}-{n}", pure=False, priority=-n): n
             for n, unit in enumerate(units)
         }
-        seen = time.monotonic()
         try:
             while waiting:
                 try:
@@ -87,15 +81,13 @@ class DaskCluster:
                         done = wait(list(waiting), timeout=LOOKS, return_when="FIRST_COMPLETED").done
                 except TimeoutError:
                     done = set()
-                    seen = self._require_workers(seen)
+                except CancelledError:
+                    raise self._gone() from None
                 for future in done:
                     yield waiting[future], self._result(future, units[waiting[future]])
                     del waiting[future]
+                self._workforce.present()
                 yield None
-        except CancelledError as error:
-            raise RunError(
-                f"the scheduler of {self.address} has gone ({first_line(error)}); start it and its workers, {AGAIN}"
-            ) from None
         finally:
             if waiting and self._client.status == "running":
                 self._client.cancel(list(waiting))
@@ -103,12 +95,16 @@ class DaskCluster:
     def close(self) -> None:
         """See ``Cluster``."""
         self._client.close()
+        _unsilence(self._silenced)
 
     def _result(self, future: Any, unit: Unit) -> Answer:
         from distributed import KilledWorker
 
+        lacking = f"install the same nextbar, with the same extras, for the scheduler and on all workers, then {AGAIN}"
         try:
             answer: Answer = future.result()
+        except CancelledError:
+            raise self._gone() from None
         except KilledWorker as killed:
             raise RunError(
                 f"{unit.name}: {killed.allowed_failures + 1} workers died over it one after another, the last at "
@@ -116,28 +112,43 @@ class DaskCluster:
                 f"worker --memory-limit). Then {AGAIN}"
             ) from None
         except ModuleNotFoundError as error:
-            raise RunError(
-                f"{unit.name}: a worker lacks a module ({error}); install the same nextbar, with the same extras, on "
-                "all workers"
-            ) from None
+            raise RunError(f"{unit.name}: a worker lacks a module ({error}); {lacking}") from None
+        except RuntimeError as error:
+            if not first_line(error).startswith(UNREAD):
+                raise
+            why = first_line(error.__cause__ or error)
+            raise RunError(f"{unit.name}: the scheduler of {self.address} cannot read it ({why}); {lacking}") from None
         return answer
 
-    def _require_workers(self, seen: float) -> float:
-        """When there was a worker last, by the monotonic clock.
+    def _count(self) -> int:
+        """Processes that are there.
 
         Raises:
-            RunError: that is too long ago, or the scheduler does not answer.
+            RunError: the scheduler does not answer.
         """
         try:
-            if self._client.nthreads():
-                return time.monotonic()
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"the scheduler of {self.address} has gone ({first_line(error)}); start it and its workers, {AGAIN}"
-            ) from None
-        if time.monotonic() - seen > ALONE:
-            raise RunError(
-                f"{self.address} has had no worker for {ALONE:g} s; start some (dask worker "
-                f"{self.address.removeprefix('dask://')} --nthreads 1), {AGAIN}"
-            )
-        return seen
+            return len(self._client.nthreads())
+        except (OSError, ValueError):
+            raise self._gone() from None
+
+    def _gone(self) -> RunError:
+        return RunError(f"the scheduler of {self.address} has gone; start it and its workers, {AGAIN}")
+
+
+def _silence() -> list[tuple[logging.Handler, int]]:
+    """Have the package itself print nothing: errors are raised, and of a scheduler that has gone it prints many.
+
+    Returns:
+        Its handlers with their levels, for ``_unsilence``.
+    """
+    names = ("distributed", "distributed.client", "tornado.application")
+    handlers = {handler for name in names for handler in logging.getLogger(name).handlers}
+    levels = [(handler, handler.level) for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    return levels
+
+
+def _unsilence(levels: list[tuple[logging.Handler, int]]) -> None:
+    for handler, level in levels:
+        handler.setLevel(level)

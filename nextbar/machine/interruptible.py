@@ -29,7 +29,7 @@ def run_interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
     future = pool.submit(work)
     try:
         while not wait([future], timeout=HEARING).done:
-            _hear()
+            hear()
         return future.result()
     except KeyboardInterrupt:
         cancel()
@@ -48,19 +48,30 @@ def stopped_by(event: threading.Event) -> Iterator[None]:
         _stopped.reset(before)
 
 
+def hear() -> None:
+    """Let what takes long be interrupted between two of its parts.
+
+    Raises:
+        KeyboardInterrupt: the event of ``stopped_by``; Ctrl-C itself needs no such call.
+    """
+    event = _stopped.get()
+    if event is not None and event.is_set():
+        raise KeyboardInterrupt
+
+
 def pause(seconds: float) -> None:
     """Wait.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, or the event of ``stopped_by``.
     """
-    _hear()
+    hear()
     event = _stopped.get()
     if event is None:
         time.sleep(seconds)
     else:
         event.wait(seconds)
-    _hear()
+    hear()
 
 
 def patiently(work: Callable[[], T]) -> T:
@@ -78,9 +89,3 @@ def patiently(work: Callable[[], T]) -> T:
                 get_logger().warning("waiting: %s", busy)
             warned = True
             pause(1)
-
-
-def _hear() -> None:
-    event = _stopped.get()
-    if event is not None and event.is_set():
-        raise KeyboardInterrupt

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.logger import get_logger
 from nextbar.machine.heartbeat import Heartbeat
-from nextbar.machine.interruptible import patiently, pause, stopped_by
+from nextbar.machine.interruptible import hear, patiently, pause, stopped_by
 from nextbar.machine.versions import versions
 
 LOOKS = 1.0
@@ -26,6 +28,15 @@ SILENCE = 120.0
 
 SIGHT = 30.0
 """seconds that a file may take to be seen on all machines of a shared file system"""
+
+WARNED = "warned before: "
+"""beginning of the notes of a unit's error that hold what it warned of"""
+
+OPTIONAL = (
+    "optuna", "arch", "exchange_calendars", "statsforecast", "neuralforecast", "darts", "chronos-forecasting",
+    "timesfm", "scikit-learn", "torch",
+)  # fmt: skip
+"""libraries that decide results where they are installed: a worker without one says so when it is needed"""
 
 _ONE = threading.Lock()
 """held by the unit that this process works on: JAX, the logger and the working folder are the process's"""
@@ -51,11 +62,13 @@ class UnitTerms(NamedTuple):
     """where the command was given, so that relative paths mean the same"""
     versions: dict[str, str]
     """of the command"""
+    debug: bool
+    """see ``debugging``"""
 
     @classmethod
     def here(cls, alive: Path) -> UnitTerms:
         """Those of this process."""
-        return cls(str(alive.absolute()), os.getcwd(), versions())
+        return cls(str(alive.absolute()), os.getcwd(), versions(OPTIONAL), debugging())
 
 
 class Answer(NamedTuple):
@@ -68,46 +81,65 @@ class Answer(NamedTuple):
     """that were logged meanwhile"""
 
 
+def debugging() -> bool:
+    """Whether JAX stops at the first NaN, as ``--debug`` has it."""
+    return bool(jax.config.values["jax_debug_nans"])
+
+
 def perform(terms: UnitTerms, unit: Unit) -> Answer:
     """Do a unit in this process, after the one before it.
 
     Raises:
         RunError: the worker has other versions, or does not see the command's folders; or the command has ended.
-        Exception: that of the unit.
+        Exception: that of the unit, with notes of what it had warned of.
     """
     where = f"{platform.node()}, process {os.getpid()}"
-    with _ONE, _in_folder_of(terms, where), _warnings_kept() as warnings:
+    _require_same(terms.versions, versions(OPTIONAL), where)
+    _require_sight(terms, where)
+    with _ONE, _as_commanded(terms), _warnings_kept() as warnings:
         stopped = threading.Event()
+        look = _watch(Path(terms.alive), stopped)
         try:
-            with stopped_by(stopped), Heartbeat(_watch(Path(terms.alive), stopped), LOOKS):
+            with stopped_by(stopped), Heartbeat(look, LOOKS):
+                look()
+                hear()
                 value = patiently(lambda: unit.function(*unit.arguments))
         except (KeyboardInterrupt, TrainingInterrupted):  # to Dask it would mean: end the worker
             raise RunError(f"{unit.name} on {where}: stopped, since the command that wanted it has ended") from None
+        except Exception as error:
+            for warning in warnings:
+                error.add_note(f"{WARNED}{warning} ({unit.name})")
+            raise
     return Answer(value, where, tuple(warnings))
 
 
-@contextmanager
-def _in_folder_of(terms: UnitTerms, where: str) -> Iterator[None]:
-    """Within the block the working folder is the command's.
+def _require_sight(terms: UnitTerms, where: str) -> None:
+    """Wait for the command's folders.
 
     Raises:
-        RunError: this worker cannot do its work.
+        RunError: this worker does not see them.
     """
-    _require_same(terms.versions, versions(), where)
+    folders = terms.folder, os.path.dirname(terms.alive)
     deadline = time.monotonic() + SIGHT
-    while not (os.path.isfile(terms.alive) and os.path.isdir(terms.folder)):
+    while lacking := [folder for folder in folders if not os.path.isdir(folder)]:
         if time.monotonic() > deadline:
-            lacking = next(path for path in (terms.folder, terms.alive) if not os.path.exists(path))
             raise RunError(
-                f"the worker on {where} does not see {lacking}; all workers of a cluster need the folder where the "
+                f"the worker on {where} does not see {lacking[0]}; all workers of a cluster need the folder where the "
                 "command is given, the log folder and the bars under the same paths, on a file system that they share"
             )
         pause(min(1.0, SIGHT))
-    before = os.getcwd()
+
+
+@contextmanager
+def _as_commanded(terms: UnitTerms) -> Iterator[None]:
+    """Within the block the working folder is the command's, and JAX looks for NaNs where it does there."""
+    before, looked = os.getcwd(), debugging()
     os.chdir(terms.folder)
+    jax.config.update("jax_debug_nans", terms.debug)
     try:
         yield
     finally:
+        jax.config.update("jax_debug_nans", looked)
         os.chdir(before)
 
 
@@ -151,7 +183,7 @@ def _watch(alive: Path, stopped: threading.Event) -> Callable[[], None]:
 
 
 @contextmanager
-def _warnings_kept() -> Iterator[list[str]]:
+def _warnings_kept() -> Iterator[dict[str, None]]:
     """Warnings and errors that are logged within the block, each once."""
     kept: dict[str, None] = {}
 
@@ -160,10 +192,8 @@ def _warnings_kept() -> Iterator[list[str]]:
             kept[record.getMessage()] = None
 
     keeper, logger = Keeper(logging.WARNING), get_logger()
-    texts: list[str] = []
     logger.addHandler(keeper)
     try:
-        yield texts
+        yield kept
     finally:
         logger.removeHandler(keeper)
-        texts += kept

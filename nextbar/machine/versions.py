@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-_VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_VERSIONED = ("nextbar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "pandas")
 
 
-def versions() -> dict[str, str]:
-    """By name; ``not installed`` where a library is not."""
+def versions(also: Sequence[str] = ()) -> dict[str, str]:
+    """By name; ``not installed`` where a library is not.
+
+    Args:
+        also: further libraries, which are left out where they are not installed.
+    """
     found = {"python": platform.python_version()}
-    for name in _VERSIONED:
+    for name in (*_VERSIONED, *also):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            if name in _VERSIONED:
+                found[name] = "not installed"
     return found

@@ -61,7 +61,7 @@ class BarsCache:
     def taken_over(cls, handed_over: Mapping[str, Any]) -> BarsCache:
         """The cache of another process, from what its ``hand_over`` returned."""
         if "series" in handed_over:
-            return cls(list(taken_over(handed_over["series"])))
+            return cls(taken_over(handed_over["series"]))
         if "frame" not in handed_over:
             return cls()
         import pandas as pd

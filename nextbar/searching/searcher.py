@@ -113,7 +113,7 @@ def search(
     ledger = Ledger(study, opened, space, lock)
     try:
         with joined(on) as cluster:
-            workers = options.workers or (min(cluster.workers(), options.n_trials) if cluster else 1)
+            workers = options.workers or (min(cluster.workers, options.n_trials) if cluster else 1)
             options = replace(options, workers=workers)
             with Progress(options.n_trials, workers, show) as progress:
                 parts = SearchParts(folder, ledger, space, options, cache, progress)

@@ -19,7 +19,7 @@ from nextbar.train.result import Result
 from nextbar.train.trainer import Trainer
 
 
-def train_there(
+def train_on_cluster(
     cluster: Cluster, configs: Sequence[ExperimentConfig], bars: Any, overwrite: bool, **names: Unpack[FrameNames]
 ) -> list[Result]:
     """Train an experiment with several seeds, each as ``Trainer`` would here.

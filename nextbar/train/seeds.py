@@ -20,7 +20,7 @@ from nextbar.machine.clusters import LOCAL, joined
 from nextbar.tables import plain_table, print_whole, rounded, signed
 from nextbar.train.population import train_population
 from nextbar.train.result import Result
-from nextbar.train.seed_units import train_there
+from nextbar.train.seed_units import train_on_cluster
 
 STATISTICS = ("mean", "std", "min", "max")
 
@@ -88,7 +88,7 @@ def train_seeds(
         if cluster is None:
             results = train_population(configs, bars, show=show, overwrite=overwrite, **names)
         else:
-            results = train_there(cluster, configs, bars, overwrite, **names)
+            results = train_on_cluster(cluster, configs, bars, overwrite, **names)
     trained = Seeds(tuple(results), numbers)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         for span, report in trained.metrics.items():

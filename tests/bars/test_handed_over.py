@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,19 @@ def test_series_are_taken_over_as_they_were_handed_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[0].ahead.values("dividend"), ahead.values("dividend"))
 
 
-def test_a_process_maps_the_files_once_and_cannot_change_them(tmp_path: Path) -> None:
-    folder = hand_over([make_bars("a", n=30)], tmp_path / "bars")
-    (bars,) = taken_over(folder)
-    assert taken_over(folder)[0] is bars
+def test_some_of_the_series_are_taken_over_by_their_numbers(tmp_path: Path) -> None:
+    folder = hand_over([make_bars(name, n=5) for name in "abc"], tmp_path / "bars")
+    assert [b.ticker for b in taken_over(folder, [2, 0])] == ["c", "a"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_files_are_mapped_as_long_as_somebody_holds_the_series_and_cannot_be_changed(tmp_path: Path) -> None:
+    """Files that are mapped keep their folder from going on some file systems."""
+    maps, folder = Path("/proc/self/maps"), hand_over([make_bars("a", n=30)], tmp_path / "bars")
+    bars = taken_over(folder)
+    assert folder in maps.read_text()
     with pytest.raises(ValueError, match="read-only"):
-        bars.columns["close"][0] = 0.0
+        bars[0].columns["close"][0] = 0.0
+    del bars
+    gc.collect()
+    assert folder not in maps.read_text()

@@ -222,6 +222,7 @@ def test_a_study_of_that_name_with_another_space(folder: Path, pretender: Preten
         (["nowhere", "--show"], "nowhere is no study: it has no study.yaml"),
         (["nowhere", "n_trials=3", "--show"], "--show takes storage=… and nothing else; found n_trials=3"),
         (["nowhere", "num_epochs=3", "--show"], "--show takes storage=… and nothing else"),
+        (["nowhere", "--show", "--on", "dask://lead:8786"], "nothing else; found --on dask://lead:8786"),
     ],
 )
 def test_what_cannot_be_shown(arguments: list[str], words: str) -> None:

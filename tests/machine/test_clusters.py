@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import cluster_units as work
 import pytest
+from cluster_here import ClusterHere
 
 from nextbar.errors import ConfigError, DataError
 from nextbar.machine import clusters
 from nextbar.machine.clusters import answers_of, job_folder, joined, require_place
-from nextbar.machine.units import Answer, Unit, UnitTerms, perform
-
-
-class Here:
-    """A cluster of one worker, this process; the last unit comes first."""
-
-    address = "here"
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def workers(self) -> int:
-        return 1
-
-    def answers(self, terms: UnitTerms, units: Sequence[Unit]) -> Generator[tuple[int, Answer] | None, None, None]:
-        try:
-            for n in reversed(range(len(units))):
-                yield None
-                yield n, perform(terms, units[n])
-        finally:
-            self.closed = True
-
-    def close(self) -> None:
-        raise AssertionError
+from nextbar.machine.units import Unit
 
 
 def test_local_is_no_cluster() -> None:
@@ -54,23 +31,26 @@ def test_answers_come_as_they_are_done_with_their_number_and_warnings(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks: list[None] = []
-    cluster = Here()
+    cluster = ClusterHere()
     with job_folder(tmp_path / "log") as job, caplog.at_level(logging.INFO, "nextbar"):
         units = [Unit(f"unit {i}", work.square, (i,)) for i in range(3)]
         assert list(answers_of(cluster, units, job, lambda: looks.append(None))) == [(2, 4), (1, 1), (0, 0)]
         assert not (job / "alive").exists() and cluster.closed
     assert len(looks) == 6 and list((tmp_path / "log").iterdir()) == []
     told = [record.getMessage() for record in caplog.records if record.name == "nextbar"]
-    assert told[0] == "here: 1 workers, 3 parts of the work" and told.count("squares are large (unit 2)") == 1
+    assert told[0] == "here: 1 worker, 3 parts of the work" and told.count("squares are large (unit 2)") == 1
     assert not any("squares are large (unit" in line for line in told if "unit 2" not in line)
 
 
-def test_an_error_of_a_unit_ends_the_others(tmp_path: Path) -> None:
-    cluster, begun = Here(), tmp_path / "begun"
+def test_an_error_of_a_unit_ends_the_others_and_its_warnings_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster, begun = ClusterHere(), tmp_path / "begun"
     units = [Unit("other", work.wait_until_stopped, (str(begun), str(begun))), Unit("bad", work.refuse, ("no bars",))]
     with job_folder(tmp_path) as job, pytest.raises(DataError, match="no bars"):
         list(answers_of(cluster, units, job))
     assert cluster.closed and not begun.exists()
+    assert "no bars are few (bad)" in [record.getMessage() for record in caplog.records]
 
 
 def test_what_a_killed_command_left_is_removed_a_day_later(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from nextbar.machine.clusters import joined
 def test_the_package_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
-        pytest.raises(ConfigError, match=r"pip install 'nextbar\[cluster\]', here and on the workers"),
+        pytest.raises(
+            ConfigError, match=r"pip install 'nextbar\[cluster\]', here, for the scheduler and on the workers"
+        ),
         joined("dask://localhost:8786"),
     ):
         pass

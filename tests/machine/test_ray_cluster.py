@@ -49,7 +49,7 @@ def test_units_are_done_and_those_of_dead_workers_done_again(ray: Cluster, tmp_p
     units.append(Unit("dies", work.die_once, (str(tmp_path / "died"), 0.25)))
     with job_folder(tmp_path) as job:
         assert dict(answers_of(ray, units, job)) == {0: 0, 1: 1, 2: 4, 3: 0.25}
-    assert (tmp_path / "died").exists() and ray.workers() == 2
+    assert (tmp_path / "died").exists() and ray.workers == 2
 
 
 def test_an_error_comes_back_as_it_was_raised(ray: Cluster, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def where() -> tuple[str, int]:
 
 
 def refuse(text: str) -> None:
+    get_logger().warning("%s are few", text)
     raise DataError(text)
 
 
