@@ -6,7 +6,6 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import hypothesis
@@ -37,11 +36,9 @@ UNOPTIMIZED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile without most optimizations, in a sixth of the time, but for `make slow`, which compiles as users do."""
+    """Compile without most optimizations, in a third of the time, but for `make slow`, which compiles as users do."""
     if "compiled" not in config.option.markexpr:
         os.environ.setdefault(UNOPTIMIZED, "1")
-        if version("jaxlib").startswith("0.10."):  # later ones do not know the flag, and end at it
-            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
