@@ -11,7 +11,6 @@ numbers of a range HAR with a trailing level (``range_har``), from: nobody has t
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from common import hardware
-from skill import SERIES, experiments
+from skill import experiments, recipes_parser
 from skill_rivals import KNOWN
 
 from nextbar.bars.bars import Bars
@@ -37,10 +36,7 @@ from nextbar.types import Forecast
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder of bars")
-    parser.add_argument("--recipes", nargs="+", default=[*SERIES], choices=[*SERIES])
-    options = parser.parse_args()
+    options = recipes_parser(__doc__).parse_args()
     print(json.dumps(hardware()))
     for recipe in options.recipes:
         (config,) = experiments(recipe, "recipe", options.data, [])

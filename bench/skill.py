@@ -57,11 +57,17 @@ ALONE, UNSEEN = "alone", "unseen"
 """each of its series is trained by itself; each is scored by a network that was trained on the others"""
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def recipes_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser of what all measurements of recipes ask for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder of bars")
     parser.add_argument("--recipes", nargs="+", default=[*SERIES], choices=[*SERIES])
+    return parser
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = recipes_parser(__doc__)
     parser.add_argument("--rows", nargs="+", default=[*ROWS, ALONE, UNSEEN], choices=[*ROWS, ALONE, UNSEEN])
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the recipes as they are, once")

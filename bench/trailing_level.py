@@ -9,14 +9,13 @@ same range HAR without the level, in nats a bar; ``t`` is Diebold and Mariano's.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from common import hardware
-from skill import SERIES, experiments
+from skill import experiments, recipes_parser
 
 from nextbar.bars.series import series_of
 from nextbar.data.dataset import Dataset, build_dataset
@@ -32,10 +31,7 @@ PERIODS = 3
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder of bars")
-    parser.add_argument("--recipes", nargs="+", default=[*SERIES], choices=[*SERIES])
-    options = parser.parse_args()
+    options = recipes_parser(__doc__).parse_args()
     print(json.dumps(hardware()))
     gains: dict[int, list[float]] = {trail: [] for trail in TRAILS}
     for recipe in options.recipes:

@@ -75,7 +75,7 @@ def train_call(
         state, loss, forecast = train_step(program, state, batch, hyper, learning_rate)
         return state, {"loss": loss, "learning_rate": learning_rate, "forecast": forecast}
 
-    # a loop that is known to turn once is compiled as none, and rounds otherwise: one step has a traced count
+    # XLA unrolls a scan over one step, which rounds otherwise than a loop; the count of the loop below it does not know
     if steps % program.steps_a_call == 0 and program.steps_a_call > 1:
         return jax.lax.scan(body, state, first + jnp.arange(program.steps_a_call))
 
