@@ -1,8 +1,8 @@
 # make demo    bars that ship with a dependency -> a trained, scored model and a report page, in minutes
 # make test    linters, types, import layers, tests
 # make test-all   the same with each of PYTHONS, in a .venv-<version> of its own; types and layers with the first alone
-# make slow    the tests that take minutes: learning on synthetic series, kills and restarts; with the optimizations of
-#              the compiler, most of which `make test` leaves out
+# make slow    the tests that take minutes: pages followed, kills and restarts; and those of programs compiled as users
+#              do, with the optimizations that other tests leave out: bits, learning on synthetic series
 # make lint    the first three of `make test` alone
 # make mutants how many small changes of the code the tests notice, for an hour on 2 cores;
 #              e.g. `make mutants MINUTES=20 ONLY=data/splits,metrics/*`
@@ -51,7 +51,8 @@ wheel:
 	$(PYTHON) tests/wheel.py --constraints $(CONSTRAINTS)
 
 slow: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --dist loadfile -m "slow or compiled"
+	$(BIN)/pytest -n auto --dist loadfile -m slow
+	$(BIN)/pytest -n auto --dist loadfile -m optimized
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import hypothesis
@@ -32,13 +33,29 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
-UNOPTIMIZED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+OPTIMIZED = pytest.StashKey[bool]()
+"""whether this session compiles as users do"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile without most optimizations, in a third of the time, but for `make slow`, which compiles as users do."""
-    if "compiled" not in config.option.markexpr:
-        os.environ.setdefault(UNOPTIMIZED, "1")
+    """Compile in a sixth of the time, without most optimizations, unless asked for ``optimized`` or ``compiled`` tests.
+
+    Without fusions the same step rounds otherwise in calls of another length, for another batch or beside another mode:
+    such laws of bits have the marker ``optimized``, and so has what trains for long.
+    """
+    config.stash[OPTIMIZED] = any(marker in config.option.markexpr for marker in ("optimized", "compiled"))
+    if not config.stash[OPTIMIZED]:
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        if version("jaxlib").startswith("0.10."):  # later ones do not know the flag, and end at it
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what holds with the optimizations alone where they are left out."""
+    if not config.stash[OPTIMIZED]:
+        for item in items:
+            if item.get_closest_marker("optimized"):
+                item.add_marker(pytest.mark.skip(reason="compiled as users do by `pytest -m optimized`, `make slow`"))
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -53,18 +70,6 @@ def strict_jax() -> Iterator[None]:
     gc.collect()
     gc.freeze()  # each training collects garbage: not among all that was imported
     yield
-
-
-@pytest.fixture
-def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compile without most optimizations in `make slow`, too: what takes its time there is compiling."""
-    import jax
-
-    before = bool(os.environ.get(UNOPTIMIZED))
-    monkeypatch.setenv(UNOPTIMIZED, "1")
-    jax.config.update(UNOPTIMIZED.lower(), True)
-    yield
-    jax.config.update(UNOPTIMIZED.lower(), before)
 
 
 @pytest.fixture(scope="session")

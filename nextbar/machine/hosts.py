@@ -25,6 +25,9 @@ Tree = TypeVar("Tree")
 PARTING = 20
 """seconds that a process waits at its end for the others to end too; after an error they may be waiting for it"""
 
+SILENCE = 100
+"""seconds without a sign of life after which a process counts as dead, and the others end"""
+
 _SMALLEST = 4096
 """bytes of the smallest message; its length is rounded up to a power of two, since each length compiles"""
 
@@ -49,7 +52,9 @@ def join_hosts(coordinator: str | None = None, processes: int | None = None, pro
     if processes is not None and process is not None and not 0 <= process < processes:
         raise ConfigError(f"the process is number {process} of {processes}; give 0 to {processes - 1}")
     try:
-        jax.distributed.initialize(coordinator, processes, process, shutdown_timeout_seconds=PARTING)
+        jax.distributed.initialize(
+            coordinator, processes, process, heartbeat_timeout_seconds=SILENCE, shutdown_timeout_seconds=PARTING
+        )
     except (ValueError, KeyError) as error:
         raise ConfigError(
             f"cannot join other processes: {error}; give the coordinator's HOST:PORT, the number of processes and this "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +24,35 @@ from dataclasses import replace
 from experiments import make_dataset
 from nextbar.engine.engine import Engine
 
-members, batch_size = map(int, sys.argv[1:])
-config, dataset = make_dataset(dropout=0.1, d_model=32, batch_size=batch_size)
-configs = [replace(config, seed=i) for i in range(members)]
-engine = Engine(configs, dataset)
-state = engine.join([engine.start(None, i) for i in range(members)])
-each, numbers = members > 1, np.ones(members, np.int32)
-epochs = engine.devices.place(numbers if each else numbers[0], each=each)
-order = engine.functions.shuffle(engine._training_rows, engine.hyper.seed, epochs)
-step = engine.devices.place(np.int32(0))
-compiled = engine.functions.train.lower(state, engine.tape, engine.hyper, order, step).compile()
-leaf = jax.tree.leaves(state.params)[0]
-print(json.dumps({
-    "flops": compiled.cost_analysis()["flops"],
-    "sums": compiled.as_text().count(" all-reduce("),
-    "shards": [list(shard.data.shape) for shard in leaf.addressable_shards],
-    "shape": list(leaf.shape),
-}))
+def look(members, batch_size):
+    config, dataset = make_dataset(dropout=0.1, d_model=32, batch_size=batch_size)
+    configs = [replace(config, seed=i) for i in range(members)]
+    engine = Engine(configs, dataset)
+    state = engine.join([engine.start(None, i) for i in range(members)])
+    each, numbers = members > 1, np.ones(members, np.int32)
+    epochs = engine.devices.place(numbers if each else numbers[0], each=each)
+    order = engine.functions.shuffle(engine._training_rows, engine.hyper.seed, epochs)
+    step = engine.devices.place(np.int32(0))
+    compiled = engine.functions.train.lower(state, engine.tape, engine.hyper, order, step).compile()
+    leaf = jax.tree.leaves(state.params)[0]
+    return {
+        "flops": compiled.cost_analysis()["flops"],
+        "sums": compiled.as_text().count(" all-reduce("),
+        "shards": [list(shard.data.shape) for shard in leaf.addressable_shards],
+        "shape": list(leaf.shape),
+    }
+
+print(json.dumps([look(*program) for program in json.loads(sys.argv[1])]))
 """
 
+PROGRAMS = {1: [(1, 16), (1, 30), (4, 16)], 4: [(1, 16), (1, 30), (4, 16)], 8: [(4, 16)]}
+"""members and batch sizes whose compiled training is looked at, by devices"""
 
-def look(devices: int, members: int = 1, batch_size: int = 16) -> dict[str, Any]:
-    """What the compiled training of an epoch is like."""
-    command = [sys.executable, "-c", LOOK, str(members), str(batch_size)]
+
+@cache
+def looks(devices: int) -> list[dict[str, Any]]:
+    """What the compiled trainings of an epoch are like."""
+    command = [sys.executable, "-c", LOOK, json.dumps(PROGRAMS[devices])]
     done = subprocess.run(command, env=environment(devices), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout)
@@ -75,10 +82,10 @@ def test_members_come_out_in_their_order_however_many_are_computed_at_once(at_on
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("devices", [4, 8])
-def test_several_devices_train_as_one_does(devices: int, single: Path, tmp_path: Path) -> None:
-    train_on(devices, tmp_path, *ALONE)
-    for name in ALONE:
+@pytest.mark.parametrize(("devices", "names"), [(4, (*ALONE,)), (8, ("distribution", "few"))])
+def test_several_devices_train_as_one_does(devices: int, names: tuple[str, ...], single: Path, tmp_path: Path) -> None:
+    train_on(devices, tmp_path, *names)
+    for name in names:
         assert_same_training(folder_of(tmp_path, name), folder_of(single, name))
 
 
@@ -97,17 +104,17 @@ def test_a_population_on_several_devices_is_as_its_members_alone(
 @pytest.mark.slow
 def test_a_batch_is_shared_by_the_devices() -> None:
     """Each does its part of the arithmetic, and gradients are summed over all; one device has nobody to ask."""
-    one, four, ragged = look(1), look(4), look(4, batch_size=30)
+    (one, one_ragged, _), (four, ragged, _) = looks(1), looks(4)
     assert one["sums"] == 0 and four["sums"] > 0 and ragged["sums"] > 0
     assert four["flops"] < 0.4 * one["flops"]
-    assert ragged["flops"] < 0.4 * look(1, batch_size=30)["flops"]
+    assert ragged["flops"] < 0.4 * one_ragged["flops"]
     assert four["shards"] == [four["shape"]] * 4
 
 
 @pytest.mark.slow
 def test_members_lie_on_devices_of_their_own() -> None:
     """One of four devices does a member's work and asks nobody; of eight, two share a member."""
-    one, four, eight = look(1, members=4), look(4, members=4), look(8, members=4)
+    one, four, eight = looks(1)[2], looks(4)[2], looks(8)[0]
     assert four["sums"] == 0 and four["flops"] < 0.3 * one["flops"]
     assert four["shards"] == [[1, *four["shape"][1:]]] * 4
     assert eight["sums"] > 0 and eight["flops"] < 0.2 * one["flops"]

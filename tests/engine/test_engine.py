@@ -101,6 +101,7 @@ def test_mean_loss_of_an_epoch_weighs_windows_not_batches(calm: Engine) -> None:
     assert told.mean_loss(90, 16) == pytest.approx(np.mean(error**2), rel=1e-3)
 
 
+@pytest.mark.optimized
 def test_a_call_ends_with_the_epoch(engine: Engine) -> None:
     """Calls of 4 steps: the second has 2 left to do; the whole state is that of the plain epoch, bit by bit."""
     order = epoch_order(engine)
@@ -116,6 +117,7 @@ def test_a_call_ends_with_the_epoch(engine: Engine) -> None:
     assert_bit_equal(idle, begun)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("steps_a_call", [2, 6])
 def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int) -> None:
     """Bit-equal: the loop's body is compiled alike whatever its count (on the CPU; elsewhere to rounding)."""

@@ -73,6 +73,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Two, Two]:
     return Two(request.param, 0), Two(request.param, least(request.param))
 
 
+@pytest.mark.optimized
 def test_parameters_and_forecasts_are_the_same_to_the_last_bit(pair: tuple[Two, Two]) -> None:
     whole, beyond = pair
     assert isinstance(whole.engine.tapes, WholeTape) and isinstance(beyond.engine.tapes, Excerpts)
@@ -178,6 +179,7 @@ def test_the_device_says_what_fits_unless_the_experiment_does(
     assert jax.default_backend() != "cpu" or devices.free_memory() is None
 
 
+@pytest.mark.optimized
 def test_a_run_is_the_same_also_gone_on_with_and_fitted_finally(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,19 +11,16 @@ import pytest
 from builders import make_bars, make_frame
 from builders import make_config as builders_config
 from made_runs import MadeRun, make_run
-from trainings import assert_same_run, interrupt, make_config
 
-from nextbar import evaluate, refit
-from nextbar.backtesting import backtest
+from nextbar import evaluate
 from nextbar.bars.bars import Bars
 from nextbar.data.closed_bars import reach
 from nextbar.data.dataset import build_dataset
 from nextbar.data.preparation import Preparation
-from nextbar.errors import RunError, TrainingInterrupted
+from nextbar.errors import RunError
 from nextbar.exporting.exporter import export_run
 from nextbar.inference.forecaster import Forecaster
 from nextbar.train.announcement import announce
-from nextbar.train.population import train_population
 from nextbar.train.trainer import Trainer
 
 N = 240
@@ -153,29 +150,6 @@ def test_how_many_windows_have_fewer_is_said(log: pytest.LogCaptureFixture) -> N
         ("INFO", "context: the last 2 closed bars of 12h beside each window; 30 of 90 training windows have fewer"),
         ("WARNING", "context: the last 2 closed bars of 1w beside each window; 90 of 90 training windows have fewer"),
     ]
-
-
-@pytest.mark.slow
-def test_a_training_is_continued_shared_refitted_and_backtested(tmp_path: Path) -> None:
-    """Interrupted and continued it is the run that nothing interrupted, and so is a member of a population."""
-    frame = make_frame(make_bars(n=N)).drop(columns=["ticker", "resolution"])
-    whole = Trainer(make_config(tmp_path / "whole", **CONTEXT), frame, show=False).train_and_evaluate()
-    again = make_config(tmp_path / "again", **CONTEXT)
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt(patch, 2)
-        with pytest.raises(TrainingInterrupted):
-            Trainer(again, frame, show=False).train_and_evaluate()
-    assert_same_run(Trainer(again, frame, show=False).train_and_evaluate().run_dir, whole.run_dir)
-    pair = [make_config(tmp_path / "pair", **CONTEXT, seed=seed) for seed in (0, 1)]
-    first, _ = train_population(pair, frame, show=False)
-    assert first.metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"], rel=1e-4)
-    assert evaluate(whole.run_dir, frame).metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"])
-    bars = frame.assign(ticker="made_up")
-    assert len(Forecaster.load(refit(whole.run_dir, frame, show=False).run_dir).predict(bars)) == 1
-    result = backtest(
-        make_config(tmp_path / "back", **CONTEXT, num_epochs=1), bars, folds=2, baselines=False, show=False
-    )
-    assert set(result.forecasts["model"]) == {"transformer"}
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def assert_same_files(one: Path, other: Path) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
+@pytest.mark.optimized
 def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
     """Whatever the seed of hashes, the folder, the compilers' cache and the threads of linear algebra.
 

@@ -22,8 +22,8 @@ RUNS = Path(__file__).parents[1] / "runs" / "runs_format_3.zip"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kills"),
-    [("train", 4), ("population", 4), ("ensemble", 2), ("final", 4), ("search-median", 3), ("search-hyperband", 3),
-     ("backtest", 3), ("refit", 2), ("update", 3)],
+    [("train", 3), ("population", 3), ("ensemble", 2), ("final", 3), ("search-median", 2), ("search-hyperband", 2),
+     ("backtest", 2), ("refit", 2), ("update", 2)],
 )  # fmt: skip
 def test_killed_and_started_again(name: str, kills: int, tmp_path: Path) -> None:
     tally = disturb(TARGETS[name], kills, tmp_path)

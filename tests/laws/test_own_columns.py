@@ -23,6 +23,7 @@ from nextbar.train.trainer import Trainer
 
 N, HORIZON = 150, 2
 OWN: dict[str, Any] = {"indicators": ["event", "gaps"], "known_ahead": ["event"]}
+LONGER: dict[str, Any] = {"context_resolutions": ["4h"], "context_len": 2}
 PRICES = ["open", "high", "low", "close", "volume"]
 
 
@@ -168,25 +169,28 @@ def test_rows_ahead_are_passed_over_by_a_model_that_knows_nothing_ahead(tmp_path
 
 
 @pytest.mark.slow
-def test_a_training_with_own_columns_is_continued_shared_refitted_and_backtested(tmp_path: Path) -> None:
+def test_a_training_with_all_kinds_of_input_is_continued_shared_refitted_and_backtested(tmp_path: Path) -> None:
     """Interrupted and continued it is the run that nothing interrupted, and so is a member of a population."""
+    fields = OWN | LONGER
     frame = make_frame(market("made_up", 1)).drop(columns=["ticker", "resolution"])
-    config = make_config(tmp_path / "whole", **OWN, horizon=HORIZON)
+    config = make_config(tmp_path / "whole", **fields, horizon=HORIZON)
     whole = Trainer(config, frame, show=False).train_and_evaluate()
-    again = make_config(tmp_path / "again", **OWN, horizon=HORIZON)
+    again = make_config(tmp_path / "again", **fields, horizon=HORIZON)
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch, 2)
         with pytest.raises(TrainingInterrupted):
             Trainer(again, frame, show=False).train_and_evaluate()
     assert_same_run(Trainer(again, frame, show=False).train_and_evaluate().run_dir, whole.run_dir)
-    pair = [make_config(tmp_path / "pair", **OWN, horizon=HORIZON, seed=seed) for seed in (0, 1)]
+    pair = [make_config(tmp_path / "pair", **fields, horizon=HORIZON, seed=seed) for seed in (0, 1)]
     first, _ = train_population(pair, frame, show=False)
     assert first.metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"], rel=1e-4)
     assert evaluate(whole.run_dir, frame).metrics["test"]["model"] == pytest.approx(whole.metrics["test"]["model"])
     time = frame["date"].iloc[-HORIZON - 1]
     bars = bare(frame.assign(ticker="made_up"), time)
     assert len(Forecaster.load(refit(whole.run_dir, frame, show=False).run_dir).predict(bars)) == HORIZON
-    result = backtest(make_config(tmp_path / "back", **OWN, num_epochs=1), bars, folds=2, baselines=False, show=False)
+    result = backtest(
+        make_config(tmp_path / "back", **fields, num_epochs=1), bars, folds=2, baselines=False, show=False
+    )
     assert set(result.forecasts["model"]) == {"transformer"}
 
 

@@ -92,7 +92,6 @@ def test_combinations_train(overrides: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("overrides", list(combinations(12, seed=1)), ids=range(12))
 def test_more_combinations_train(overrides: dict[str, Any]) -> None:
     trains(overrides)

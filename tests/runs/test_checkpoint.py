@@ -497,7 +497,7 @@ def test_killed_while_saving_the_last_commit_is_whole(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again_the_last_commit_is_whole(folder: Path) -> None:
-    kill_and_look(folder, rounds=20)
+    kill_and_look(folder, rounds=8)
 
 
 def test_going_back_drops_later_epochs_where_the_earlier_one_is_whole(folder: Path) -> None:

@@ -42,7 +42,7 @@ def folder_of(logs: Path, name: str, member: int = 0) -> Path:
 
 def environment(devices: int) -> dict[str, str]:
     """Of a process that sees so many CPU devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}".strip()
     return os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": f"{TESTS.parents[1]}:{TESTS}"}
 
 

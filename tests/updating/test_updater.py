@@ -119,7 +119,7 @@ def test_bar_by_bar_it_says_the_same_but_that_nothing_is_late(run: MadeRun) -> N
 
 @pytest.mark.slow
 def test_cut_anywhere_by_a_kill_the_log_becomes_what_it_would_have_been(run: MadeRun) -> None:
-    """Two updates, the second of which refits; cut at 40 places, whole lines and half ones."""
+    """Two updates, the second of which refits; cut at 20 places, whole lines and half ones."""
     update(run.run_dir, later(run, 160))
     updated = update(run.run_dir, later(run, 180), refit_every="1d")
     assert updated.refitted and updated.model.name != run.run_dir.name
@@ -127,7 +127,7 @@ def test_cut_anywhere_by_a_kill_the_log_becomes_what_it_would_have_been(run: Mad
     first = whole.index(b'{"kind":"bars"', whole.index(b'"kind":"score"'))
     ends = [i + 1 for i in range(first, len(whole)) if whole[i : i + 1] == b"\n"]
     rng = np.random.default_rng(0)
-    for end in (*rng.choice(np.arange(first, len(whole)), 20), *rng.choice(ends, 20)):
+    for end in (*rng.choice(np.arange(first, len(whole)), 10), *rng.choice(ends, 10)):
         updated.log.write_bytes(whole[:end])
         update(run.run_dir, later(run, 180), refit_every="1d")
         assert updated.log.read_bytes() == whole, end

@@ -1,4 +1,4 @@
-"""A user's own search loop: NumPy draws from lists of choices, one process, a dozen trainings."""
+"""A user's own search loop: NumPy draws from lists of choices, one process, several trainings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import synthetic
 
 from nextbar import DatasetConfig, ExperimentConfig, ModelConfig, Trainer
 
-BARS = 700
-RUNS = 12
-EARLY = 5
+BARS = 400
+RUNS = 9
+EARLY = 4
 
 
 def write_json_layout(folder: Path) -> None:
@@ -34,7 +34,7 @@ def write_json_layout(folder: Path) -> None:
 
 def draw(rng: np.random.Generator, datapath: str, log_dir: str) -> ExperimentConfig:
     """One experiment; every field is drawn or given by keyword, as NumPy hands it out."""
-    d_model = rng.choice([128, 256, 512])
+    d_model = rng.choice([32, 64, 128])
     seq_len = rng.choice([12, 24, 36, 48])
     model_config = ModelConfig(
         d_model=d_model,
@@ -93,8 +93,8 @@ def search(folder: Path) -> None:
         print(psutil.Process().memory_info().rss / 2**20, flush=True)
 
 
-@pytest.mark.slow
-def test_a_dozen_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> None:
+@pytest.mark.optimized  # it is the compiler that leaves memory behind
+def test_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> None:
     write_json_layout(tmp_path / "data")
     path = os.environ | {"PYTHONPATH": str(Path(synthetic.__file__).parent)}
     done = subprocess.run(
@@ -102,7 +102,7 @@ def test_a_dozen_trainings_in_one_process_keep_their_memory(tmp_path: Path) -> N
     )
     resident = [float(line) for line in done.stdout.split()]
     assert len(resident) == RUNS
-    assert resident[-1] <= 1.2 * resident[EARLY - 1], resident
+    assert resident[-1] <= 1.15 * resident[EARLY - 1], resident
     assert len(list((tmp_path / "logs" / "search").glob("*/summary.json"))) == RUNS
 
 

@@ -17,7 +17,7 @@ from scipy import stats
 
 from nextbar import ExperimentConfig, Trainer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.optimized  # what takes its time here is arithmetic
 
 N = 34_000  # 20,400 training, 3,400 validation, 10,200 test bars
 
