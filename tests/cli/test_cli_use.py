@@ -330,18 +330,20 @@ def test_runs_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 # --- Ctrl-C
 
+WORKING = "nextbar.inference.forecaster", 0.1
+"""a moment: so many seconds after the module is loaded"""
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "message", "module", "after"),
     [
-        (["predict", "--data", "bars", "--out", "x.csv"], "interrupted; nothing was written"),
-        (["evaluate"], "interrupted; evaluating changes nothing, the same command starts again"),
-        (["report", "--out", "x.html"], "interrupted; nothing was written"),
+        (["predict", "--data", "bars", "--out", "x.csv"], "interrupted; nothing was written", "jax", 0.0),
+        (["evaluate"], "interrupted; evaluating changes nothing, the same command starts again", *WORKING),
+        (["report", "--out", "x.html"], "interrupted; nothing was written", *WORKING),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-@pytest.mark.parametrize(("module", "after"), [("jax", 0.0), ("nextbar.inference.forecaster", 0.1)])
 def test_ctrl_c_ends_it_at_once(
     arguments: list[str], message: str, module: str, after: float, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -103,11 +103,23 @@ def assert_same_forecasts(first: Outcome, second: Outcome, span: str) -> None:
     jax.tree.map(np.testing.assert_array_equal, first.forecasts[span], second.forecasts[span])
 
 
-@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
-def test_what_comes_after_a_cut_changes_nothing_before_it(overrides: dict[str, Any], tmp_path: Path) -> None:
-    config = make_config(num_epochs=3, dropout=0.1, learning_rate=5e-3, **overrides)
+class Training(NamedTuple):
+    """An experiment, its bars, and what comes of them."""
+
+    config: ExperimentConfig
+    series: list[Bars]
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module", params=CONFIGS.values(), ids=CONFIGS)
+def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    config = make_config(num_epochs=3, dropout=0.1, learning_rate=5e-3, **request.param)
     series = make_series(config)
-    plain = train(config, series, tmp_path)
+    return Training(config, series, train(config, series, tmp_path_factory.mktemp("training")))
+
+
+def test_what_comes_after_a_cut_changes_nothing_before_it(training: Training, tmp_path: Path) -> None:
+    config, series, plain = training
     cuts = plain.dataset.cuts
 
     after_test = train(config, [changed_after(b, cuts.test) for b in series], tmp_path)
@@ -128,7 +140,13 @@ def test_what_comes_after_a_cut_changes_nothing_before_it(overrides: dict[str, A
     assert plain.rows[-1]["validation/loss"] != after_validation.rows[-1]["validation/loss"]
 
 
-@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param(overrides, marks=[] if "start" in name or "horizon" in name else [pytest.mark.slow], id=name)
+        for name, overrides in CONFIGS.items()
+    ],
+)
 def test_the_final_fit_knows_validation_and_nothing_of_test(overrides: dict[str, Any], tmp_path: Path) -> None:
     config = make_config(
         num_epochs=2, dropout=0.1, learning_rate=5e-3, final_fit=True, log_dir=str(tmp_path), **overrides
@@ -158,12 +176,9 @@ def test_the_final_fit_knows_validation_and_nothing_of_test(overrides: dict[str,
     assert any(not np.array_equal(a, b) for a, b in zip(plain[0], in_validation[0], strict=True))
 
 
-@pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS)
-def test_a_forecast_does_not_know_later_bars(overrides: dict[str, Any], tmp_path: Path) -> None:
+def test_a_forecast_does_not_know_later_bars(training: Training, tmp_path: Path) -> None:
     """From the middle of the test span on, all bars are others; forecasts of the origins before stay, bit by bit."""
-    config = make_config(num_epochs=1, dropout=0.1, learning_rate=5e-3, **overrides)
-    series = make_series(config)
-    plain = train(config, series, tmp_path)
+    config, series, plain = training
     times = plain.dataset.panel.close_time_R[plain.dataset.origins["test"]]
     cut = int(np.median(times))
     other = train(config, [changed_after(b, cut) for b in series], tmp_path)

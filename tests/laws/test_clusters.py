@@ -28,6 +28,8 @@ from nextbar.searching.trials import CONFIGURATION
 from nextbar.train.seeds import train_seeds
 from nextbar.train.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # each worker of the cluster is a process that loads everything
+
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
@@ -108,7 +110,6 @@ def test_a_backtest_is_the_same_although_a_worker_dies(dask: DaskProcesses, in_t
     assert list(differences(there, here)) == []
 
 
-@pytest.mark.slow
 def test_a_search_is_the_same_although_a_worker_is_killed(dask: DaskProcesses, in_turn: InTurn) -> None:
     """Its trial is gone on with at once by whoever is given its post, and no lease has to run out."""
     victim = dask.living[0]

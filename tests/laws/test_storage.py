@@ -112,7 +112,12 @@ def failing(patch: pytest.MonkeyPatch, where: Any, name: str, at: int) -> None:
 
 @pytest.mark.parametrize(
     ("writer", "at"),
-    [*(("file", at) for at in (1, 2, 4, 6, 8, 11, 15, 20)), ("events", 1), ("events", 4)],
+    [
+        *(("file", at) for at in (1, 4, 8, 20)),
+        *(pytest.param("file", at, marks=pytest.mark.slow) for at in (2, 6, 11, 15)),
+        ("events", 1),
+        pytest.param("events", 4, marks=pytest.mark.slow),
+    ],
 )
 def test_a_full_disk_at_any_write_is_a_sentence_and_the_same_command_goes_on(
     writer: str, at: int, undisturbed: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

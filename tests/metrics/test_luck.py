@@ -118,6 +118,6 @@ def test_a_winner_by_luck_is_called_skilled_about_five_times_in_a_hundred(
     n: int, k: int, alike: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """600 draws, a standard error of 0.9 points; the winner's gain may be less standardised than the greatest."""
-    monkeypatch.setattr("nextbar.metrics.luck.DRAWS", 2000)
+    monkeypatch.setattr("nextbar.metrics.luck.DRAWS", 500)
     p_values = [judge(tried(k, n, seed=seed, alike=alike)).p_value for seed in range(600)]
     assert 0.015 < np.mean(np.array(p_values) < 0.05) < 0.08

@@ -71,7 +71,15 @@ def combinations(n: int, seed: int) -> Iterator[dict[str, Any]]:
         yield flat
 
 
-def trains(overrides: dict[str, Any]) -> None:
+FAST, ALL = 2, 12
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [pytest.param(given, marks=[pytest.mark.slow] * (i >= FAST)) for i, given in enumerate(combinations(ALL, seed=0))],
+    ids=range(ALL),
+)
+def test_combinations_train(overrides: dict[str, Any]) -> None:
     """Two steps: finite losses, and every parameter that has a gradient moves."""
     if overrides["output_mode"] == "discrete_grid":
         overrides = {**overrides, "discrete_grid_levels": GRID}
@@ -84,17 +92,6 @@ def trains(overrides: dict[str, Any]) -> None:
     assert all(np.isfinite(leaf).all() for leaf in leaves(state.params))
     moved = [not np.array_equal(a, b) for a, b in zip(before, leaves(state.params), strict=True)]
     assert np.mean(moved) > 0.5
-
-
-@pytest.mark.parametrize("overrides", list(combinations(6, seed=0)), ids=range(6))
-def test_combinations_train(overrides: dict[str, Any]) -> None:
-    trains(overrides)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("overrides", list(combinations(12, seed=1)), ids=range(12))
-def test_more_combinations_train(overrides: dict[str, Any]) -> None:
-    trains(overrides)
 
 
 def test_every_combination_of_shapes_can_be_built() -> None:

@@ -87,8 +87,8 @@ def test_what_a_group_cannot_do_its_members_do_alone(tmp_path: Path, monkeypatch
 
 def test_side_by_side_gives_what_each_gives_alone(tmp_path: Path) -> None:
     """Real trainings: the same to rounding."""
-    together = searched(tmp_path / "together", TRACED, 5, sampler="random", population=5)
-    alone = searched(tmp_path / "alone", TRACED, 5, sampler="random", population=1)
+    together = searched(tmp_path / "together", TRACED, 3, sampler="random", population=3)
+    alone = searched(tmp_path / "alone", TRACED, 3, sampler="random", population=1)
     for ours, theirs in zip(together.trials, alone.trials, strict=True):
         assert ours.params == theirs.params
         assert ours.value == pytest.approx(theirs.value, rel=1e-5)

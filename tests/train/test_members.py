@@ -158,6 +158,7 @@ def test_intervals_can_be_conformal_and_the_run_refitted(run: Result) -> None:
     assert len(Forecaster.load(again.run_dir).params) == 3
 
 
+@pytest.mark.slow
 def test_a_final_fit_is_an_ensemble_too(tmp_path: Path) -> None:
     result = train(tmp_path, seeds=2, final_fit=True, **(LAW | {"num_epochs": 1}))
     assert len(Forecaster.load(result.run_dir).params) == 2

@@ -95,7 +95,11 @@ def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         ({}, "side by side"),
         ({}, "one after another"),
         ({"output_mode": "distribution", "tail": "student_t", "horizon": 2, "gradient_clip": 0.5}, "side by side"),
-        ({"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"}, "side by side"),
+        pytest.param(
+            {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"},
+            "side by side",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["mean", "mean, one after another", "distribution", "discrete_grid"],
     indirect=["room"],

@@ -6,18 +6,29 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from doc_pages import QUICKSTART, ROOT, pieces
+from forked_commands import forked_commands
 
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 MINUTES = 5
 
+Follow = Callable[[Path, Path], None]
+
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def follow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follow]:
+    """Does what a page says in a folder."""
+    with forked_commands(tmp_path_factory.mktemp("bin")) as commands:
+        yield lambda page, folder: _follow(page, folder, commands)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, follow: Follow) -> Path:
     """Where somebody stands who has just done the quick start."""
     path = tmp_path_factory.mktemp("docs")
     shutil.copytree(ROOT / "configs", path / "configs")
@@ -25,8 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def follow(page: Path, folder: Path) -> None:
-    """Do what the page says, block by block; what one block of shell sets is there in the next."""
+def _follow(page: Path, folder: Path, commands: Path) -> None:
+    """Block by block; what one block of shell sets is there in the next."""
     script = []
     for i, (language, text) in enumerate(pieces(page)):
         if language == "yaml":
@@ -36,7 +47,7 @@ def follow(page: Path, folder: Path) -> None:
             script.append(f"python {page.stem}_{i}.py")
         elif language == "sh":
             script.append(text)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", "\n".join(script)],
         cwd=folder,
@@ -54,7 +65,7 @@ def test_the_quick_start_leads_to_a_report(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_tutorial_ends_with_a_daily_job(tmp_path: Path) -> None:
+def test_the_tutorial_ends_with_a_daily_job(follow: Follow, tmp_path: Path) -> None:
     follow(TUTORIAL, tmp_path)
     (log,) = (tmp_path / "runs" / "spx").glob("forecasts-*.jsonl")
     lines = log.read_text().splitlines()
@@ -64,7 +75,9 @@ def test_the_tutorial_ends_with_a_daily_job(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
-def test_a_how_to_page_does_what_it_says(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
+def test_a_how_to_page_does_what_it_says(
+    page: Path, folder: Path, follow: Follow, request: pytest.FixtureRequest
+) -> None:
     if "calendar=XNYS" in page.read_text():
         pytest.importorskip("exchange_calendars", reason="needs exchange_calendars: pip install 'nextbar[calendars]'")
     if "ETTh1.csv" in page.read_text():
