@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib import util
 
 import numpy as np
@@ -16,6 +18,7 @@ from builders import MONDAY, make_bars, make_frame, with_columns
 from nextbar import baselines
 from nextbar.bars.calendar import Calendar
 from nextbar.baselines import is_direction_only, name_of
+from nextbar.baselines.base import Baseline
 from nextbar.baselines.history import histories
 from nextbar.baselines.point import Drift
 from nextbar.baselines.spread import Constant, Ewma
@@ -51,6 +54,15 @@ def training(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["date"] < MONDAY + TRAIN * pd.Timedelta("1h")]
 
 
+Fitted = Callable[[str, int], Baseline]
+
+
+@pytest.fixture(scope="module")
+def fitted(frame: pd.DataFrame) -> Fitted:
+    """Fitted to the training bars, by task and index; a forecast changes nothing of it."""
+    return cache(lambda task, index: baselines.for_task(TASKS[task])[index].fit(training(frame)))
+
+
 def test_which_baselines_answer_which_question() -> None:
     names = {name: [name_of(predictor) for predictor in baselines.for_task(task)] for name, task in TASKS.items()}
     assert names["mean"] == POINT + DIRECTION
@@ -69,9 +81,11 @@ def test_a_user_needs_no_name() -> None:
 
 
 @each
-def test_one_row_for_each_origin_after_training_and_step(frame: pd.DataFrame, task: str, index: int) -> None:
+def test_one_row_for_each_origin_after_training_and_step(
+    frame: pd.DataFrame, fitted: Fitted, task: str, index: int
+) -> None:
     question = TASKS[task]
-    found = baselines.for_task(question)[index].fit(training(frame)).predict(frame)
+    found = fitted(task, index).predict(frame)
     late = frame[frame["date"] >= training(frame)["date"].iloc[-1]]
     expected = late.loc[late.index.repeat(question.horizon), ["ticker", "resolution"]].reset_index(drop=True)
     pd.testing.assert_frame_equal(found[["ticker", "resolution"]], expected)
@@ -86,13 +100,13 @@ def test_one_row_for_each_origin_after_training_and_step(frame: pd.DataFrame, ta
 
 
 @each
-def test_later_bars_change_no_bit(frame: pd.DataFrame, task: str, index: int) -> None:
+def test_later_bars_change_no_bit(frame: pd.DataFrame, fitted: Fitted, task: str, index: int) -> None:
     """Neither their values nor their being there: the cutoff froze all parameters, the start of the filters too."""
     cut = frame["date"].iloc[270]
     other = frame.copy()
     late = other["date"] > cut
     other.loc[late, "close"] *= np.random.default_rng(0).uniform(0.5, 2, late.sum())
-    predictor = baselines.for_task(TASKS[task])[index].fit(training(frame))
+    predictor = fitted(task, index)
     found = [predictor.predict(bars) for bars in (frame, other, frame[~late])]
     first, *rest = (table[table["origin"] <= cut].reset_index(drop=True) for table in found)
     assert len(first) > 60
@@ -103,12 +117,12 @@ def test_later_bars_change_no_bit(frame: pd.DataFrame, task: str, index: int) ->
 
 
 @each
-def test_tickers_do_not_mix(frame: pd.DataFrame, task: str, index: int) -> None:
+def test_tickers_do_not_mix(frame: pd.DataFrame, fitted: Fitted, task: str, index: int) -> None:
     """But for the frequencies, which are of all together."""
-    predictor = baselines.for_task(TASKS[task])[index]
+    predictor = fitted(task, index)
     if predictor.name == "frequencies":
         return
-    together = predictor.fit(training(frame)).predict(frame)
+    together = predictor.predict(frame)
     for ticker in "ab":
         own = frame[frame["ticker"] == ticker]
         alone = baselines.for_task(TASKS[task])[index].fit(training(own)).predict(own)
@@ -304,26 +318,24 @@ def test_a_further_baseline_is_a_class_and_a_line(frame: pd.DataFrame, monkeypat
 
 
 @each
-def test_what_was_learnt_can_be_written_down(frame: pd.DataFrame, task: str, index: int) -> None:
+def test_what_was_learnt_can_be_written_down(frame: pd.DataFrame, fitted: Fitted, task: str, index: int) -> None:
     """As JSON, and read again: the same forecasts of known series and of one that is new."""
     whole = pd.concat([frame, make_frame(make_bars("new", n=N, seed=6))])
-    question = TASKS[task]
-    fitted = baselines.for_task(question)[index].fit(training(frame))
-    written = json.dumps(fitted.to_dict(), allow_nan=False)
-    again = baselines.for_task(question)[index].restored(json.loads(written))
+    first = fitted(task, index)
+    written = json.dumps(first.to_dict(), allow_nan=False)
+    again = baselines.for_task(TASKS[task])[index].restored(json.loads(written))
     for history in histories(whole):
         calendar = Calendar.learn(history.time_N[:TRAIN], history.step)
         row_N = np.arange(TRAIN, len(history.time_N))
-        for found, expected in zip(*(one.forecast(history, calendar, row_N) for one in (again, fitted)), strict=True):
+        for found, expected in zip(*(one.forecast(history, calendar, row_N) for one in (again, first)), strict=True):
             np.testing.assert_array_equal(found, expected)
 
 
 @each
-def test_one_can_be_asked_without_a_frame(frame: pd.DataFrame, task: str, index: int) -> None:
+def test_one_can_be_asked_without_a_frame(frame: pd.DataFrame, fitted: Fitted, task: str, index: int) -> None:
     """Learnt from series and calendars, and asked for some bars: what frames are answered."""
     question = TASKS[task]
-    fitted = baselines.for_task(question)[index].fit(training(frame))
-    table = fitted.predict(frame)
+    table = fitted(task, index).predict(frame)
     known = histories(training(frame))
     calendars = [Calendar.learn(history.time_N, history.step) for history in known]
     asked = baselines.for_task(question)[index].learn(known, calendars)
