@@ -33,6 +33,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+PLAIN = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
+"""each operation a kernel of its own, and a program in one piece, not in as many as would occupy 32 threads"""
+
 OPTIMIZED = pytest.StashKey[bool]()
 """whether this session compiles as users do"""
 
@@ -47,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.stash[OPTIMIZED]:
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         if version("jaxlib").startswith("0.10."):  # later ones do not know the flag, and end at it
-            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
+            os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *PLAIN])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
