@@ -142,6 +142,7 @@ def test_scores_are_those_of_all_windows_together(whole: Backtest, name: str) ->
             assert found[metric] == pytest.approx(by_ticker(fold_rows(whole, rows, k), of), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_an_ensemble_with_final_fits_is_scored_by_the_mixture_of_its_laws(tmp_path: Path) -> None:
     result = run(tmp_path, None, {"output_mode": "distribution", "seeds": 2, "final_fit": True}, folds=1)
     rows = rows_of(result, "transformer")

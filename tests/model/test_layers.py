@@ -124,7 +124,7 @@ def test_random_words_of_two_keys_say_nothing_of_each_other() -> None:
 
 def test_two_keys_draw_the_same_word_as_often_as_chance_has_it() -> None:
     """n^2 / 2^32 pairs of n words each; streams that ran into one another would share far more, or none."""
-    n = 1 << 20
+    n = 1 << 21
     first, second = (words(key, (n,)) for key in list(streams().values())[:2])
     wanted = n**2 / 2**32
     assert len(np.intersect1d(first, second)) == pytest.approx(wanted, abs=5 * np.sqrt(wanted))

@@ -94,6 +94,7 @@ def test_combinations_train(overrides: dict[str, Any]) -> None:
     assert np.mean(moved) > 0.5
 
 
+@pytest.mark.slow
 def test_every_combination_of_shapes_can_be_built() -> None:
     """Abstractly: forward, loss and gradient of every pair of option values that decide the parameter tree."""
     names = [name for name in MODEL_OPTIONS if name in (*ModelConfig.__dataclass_fields__, "vector", "mode")]

@@ -181,6 +181,7 @@ def assert_as_undisturbed(again: Result, undisturbed: Result) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_members_of_a_population_have_final_fits_of_their_own_lengths(fitted: Result, tmp_path: Path) -> None:
     configs = [make_config(tmp_path, final_fit=True, **(LAW | {"seed": seed})) for seed in (1, 2, 3)]
     results = train_population(configs, BARS, show=False)
@@ -211,6 +212,7 @@ def test_a_watch_sees_the_first_fit_alone_and_who_is_pruned_has_no_second(tmp_pa
     assert (finished.run_dir / FINAL).is_dir()
 
 
+@pytest.mark.slow
 def test_a_search_ranks_by_the_first_fit_and_tests_the_final_one(tmp_path: Path) -> None:
     rates = {"learning_rate": [1e-3, 1e-2]}
     plain, final = (

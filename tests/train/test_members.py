@@ -141,6 +141,7 @@ def test_an_interruption_changes_nothing(
     assert_same_run(again.run_dir, run.run_dir)
 
 
+@pytest.mark.slow
 def test_ensembles_are_trained_side_by_side_as_each_alone(run: Result, tmp_path: Path) -> None:
     configs = [
         make_config(tmp_path, seeds=3, **(LAW | more)) for more in ({}, {"learning_rate": 1e-3, "num_epochs": 1})

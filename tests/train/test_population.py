@@ -93,7 +93,7 @@ def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     ("common", "room"),
     [
         ({}, "side by side"),
-        ({}, "one after another"),
+        pytest.param({}, "one after another", marks=pytest.mark.slow),
         ({"output_mode": "distribution", "tail": "student_t", "horizon": 2, "gradient_clip": 0.5}, "side by side"),
         pytest.param(
             {"output_mode": "discrete_grid", "discrete_grid_levels": GRID, "features": "returns"},

@@ -51,8 +51,12 @@ def dot_flops(jaxpr: Any) -> Iterator[float]:
 
 @pytest.mark.parametrize(
     "overrides",
-    [{}, {"average_encoder_output": True}, {"flatten_encoder_output": True}, {"use_extra_tokens": False}],
-    ids=["last", "average", "flatten", "no tokens"],
+    [
+        pytest.param({}, id="last"),
+        pytest.param({"average_encoder_output": True}, marks=pytest.mark.slow, id="average"),
+        pytest.param({"flatten_encoder_output": True}, id="flatten"),
+        pytest.param({"use_extra_tokens": False}, marks=pytest.mark.slow, id="no tokens"),
+    ],
 )
 def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) -> None:
     """Forward, and forward and backward; beside them only the output layer, the look-up of the spread tokens, and where

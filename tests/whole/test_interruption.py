@@ -92,6 +92,7 @@ def test_during_compilation(folder: Path):
     assert summary(folder)["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_between_epochs_and_on_from_there(folder: Path):
     with started(folder, "num_epochs=100000") as process:
         wait_for(process, "epoch 3/")
