@@ -222,7 +222,7 @@ def _close_ended(trainings: Sequence[Training]) -> None:
         if training.has_ended:
             get_logger().info(
                 "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
-                training.run.path,
+                training.run.place,
                 training.summary["status"],
             )
 
