@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nextbar.arguments import strict_arguments
 from nextbar.errors import RunError, Unreachable
-from nextbar.runs.copies import local_cards, local_run, told_by_address
+from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.storage.address import address_of, named
@@ -30,7 +30,12 @@ def list_runs(folder: str | Path) -> list[RunInfo]:
     Raises:
         RunError: no such folder.
     """
-    folder, sizes = local_cards(folder)
+    return runs_in(local_cards(folder))
+
+
+def runs_in(cards: Cards) -> list[RunInfo]:
+    """As ``list_runs``, by the cards of a folder."""
+    folder, sizes = cards
     if folder.is_file():
         raise RunError(f"{folder} is a file, should be a folder that holds runs{nearby(folder)}")
     if not folder.is_dir():
