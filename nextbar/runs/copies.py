@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 from nextbar.checksums import listed_faults
 from nextbar.errors import NextbarError, RunError, Unreachable
 from nextbar.files import json_object
-from nextbar.runs.mirror import checkpoints_in, usable
 from nextbar.runs.records import BARS, CONFIG, FINAL, NORMALISATION, SUMMARY
+from nextbar.runs.stored_files import checkpoints_in, usable
 from nextbar.storage.address import address_of, named
 from nextbar.storage.bucket import Bucket, Listed
 from nextbar.storage.copies import copied

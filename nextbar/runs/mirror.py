@@ -7,38 +7,18 @@ has arrived, which is sent last and removed first, and the summary comes after a
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from nextbar.checksums import LIST
 from nextbar.errors import RunError, Unreachable
-from nextbar.files import json_object
 from nextbar.folders import throw_away
 from nextbar.logger import get_logger
-from nextbar.runs.records import ENDED, FINAL, SUMMARY
+from nextbar.runs.records import SUMMARY
+from nextbar.runs.stored_files import SUMMARIES, checkpoints_in, is_later, is_plain_file, is_seal, reached, usable
 from nextbar.storage.bucket import Bucket
 from nextbar.storage.lease import Lease
-
-SUMMARIES = (f"{FINAL}/{SUMMARY}", SUMMARY)
-"""files that are sent last, in this order"""
-Checkpoint = tuple[str, str, int]
-"""fit (``""`` or ``final/``), kind (``best`` or ``last``) and epoch; in this order they are sent"""
-
-_CHECKPOINT = re.compile(rf"((?:{FINAL}/)?)checkpoints/(best|last)/([0-9]+)/(.+)")
-"""a file of a checkpoint: the same, and its name in there"""
-
-
-class Progress(NamedTuple):
-    """How far a run has come; the further one is greater."""
-
-    ended: bool
-    final: int
-    """epochs of the final fit that are committed"""
-    epochs: int
 
 
 class Mirror:
@@ -69,8 +49,8 @@ class Mirror:
         """
         there = self._bucket.listed()
         summary = self.folder / SUMMARY
-        here = _progress(_files(self.folder), summary.read_bytes() if summary.is_file() else None)
-        stored = _progress(there, self._bucket.read(SUMMARY))
+        here = reached(_files(self.folder), summary.read_bytes() if summary.is_file() else None)
+        stored = reached(there, self._bucket.read(SUMMARY))
         self.arrived = here <= stored
         if (there and here == stored) or (ahead and here > stored):
             return
@@ -103,8 +83,8 @@ class Mirror:
         summaries = {name: (self.folder / name).read_bytes() for name in SUMMARIES if name in here}
         checkpoints, stored = checkpoints_in(here), checkpoints_in(there)
         # epochs that are done again: rows of them are about to go
-        self._drop([files for checkpoint, files in stored.items() if _is_later(checkpoint, checkpoints)])
-        self._send_changed([name for name in here if name not in SUMMARIES and not _CHECKPOINT.fullmatch(name)])
+        self._drop([files for checkpoint, files in stored.items() if is_later(checkpoint, checkpoints)])
+        self._send_changed([name for name in here if is_plain_file(name) and name not in SUMMARIES])
         for checkpoint, files in sorted(checkpoints.items()):
             self._send_checkpoint(files, stored.get(checkpoint, []))
         for name, data in summaries.items():
@@ -175,6 +155,7 @@ def mirrored(folder: Path, address: str, overwrite: bool) -> Iterator[Mirror]:
             mirror.clear()
         else:
             mirror.take_up(ahead)
+        get_logger().info("%s: in %s, and sent there after each epoch", address, folder)
         try:
             yield mirror
         except BaseException:
@@ -193,51 +174,7 @@ def mirrored(folder: Path, address: str, overwrite: bool) -> Iterator[Mirror]:
                 note.unlink(missing_ok=True)
 
 
-def usable(names: Iterable[str]) -> list[str]:
-    """Those of a run's objects that count: none of a checkpoint that has not arrived whole, and none with a dot."""
-    names = list(names)
-    whole = {name for files in checkpoints_in(names).values() if any(map(is_seal, files)) for name in files}
-    return [name for name in names if name in whole or _is_plain_file(name)]
-
-
 def _files(folder: Path) -> list[str]:
     """Files of a run's folder that are sent, as paths from it: not those that are being written."""
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     return usable(names)
-
-
-def _is_plain_file(name: str) -> bool:
-    """Whether a file belongs to a run and to no checkpoint."""
-    return not any(part.startswith(".") or part == "checkpoints" for part in name.split("/"))
-
-
-def is_seal(name: str) -> bool:
-    """Whether a file is the list of checksums by which a checkpoint counts."""
-    match = _CHECKPOINT.fullmatch(name)
-    return match is not None and match[4] == LIST
-
-
-def checkpoints_in(names: Iterable[str]) -> dict[Checkpoint, list[str]]:
-    """Files by the checkpoint that they are of, in the order in which checkpoints are sent."""
-    found: dict[Checkpoint, list[str]] = {}
-    for name in names:
-        if match := _CHECKPOINT.fullmatch(name):
-            found.setdefault((match[1], match[2], int(match[3])), []).append(name)
-    return dict(sorted(found.items()))
-
-
-def _is_later(checkpoint: Checkpoint, kept: Iterable[Checkpoint]) -> bool:
-    """Whether a checkpoint is of an epoch after the last one of the fit that is kept."""
-    fit, _, epoch = checkpoint
-    return epoch > max((e for f, kind, e in kept if f == fit and kind == "last"), default=0)
-
-
-def _progress(names: Iterable[str], summary: bytes | None) -> Progress:
-    """How far a run with these files has come; ``summary`` is the content of its own."""
-    epochs = {"": 0, f"{FINAL}/": 0}
-    for (fit, kind, epoch), files in checkpoints_in(names).items():
-        if kind == "last" and any(map(is_seal, files)):
-            epochs[fit] = max(epochs[fit], epoch)
-    with suppress(ValueError):
-        return Progress(json_object(summary or b"").get("status") in ENDED, epochs[f"{FINAL}/"], epochs[""])
-    return Progress(False, epochs[f"{FINAL}/"], epochs[""])

@@ -13,7 +13,7 @@ from buckets import ADDRESS, Content, content, failing, lay_out, on_machine, ste
 from trainings import BARS, assert_same_run, interrupt, make_config, parameters, train
 
 from nextbar.backtesting import Backtest, backtest
-from nextbar.errors import ConfigError, RunBusy, TrainingInterrupted, Unreachable
+from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
@@ -32,6 +32,8 @@ from nextbar.updating.watching import watch
 from nextbar.verification import verify
 
 EPOCHS = 4
+SOME = 12
+"""steps from one that is looked at to the next; in `make slow` training goes on from each"""
 FIELDS: dict[str, Any] = {"num_epochs": EPOCHS, "early_stopper": 0}
 
 
@@ -88,7 +90,7 @@ def test_a_run_in_a_bucket_is_the_run_on_a_disk(
         if "checkpoints" not in name.parts and not name.name.startswith(("events", "config", "summary")):
             assert (copy / name).read_bytes() == (undisturbed.run_dir / name).read_bytes(), name
     assert f"log_dir: {ADDRESS}" in (copy / "config.yaml").read_text()
-    assert info.bytes == sum(len(data) for path, data in content().items())
+    assert info.bytes == sum(file.size for file in content().values())
     (verified,) = verify(ADDRESS)
     assert verified.faults == ()
 
@@ -97,7 +99,7 @@ def test_after_every_step_there_is_a_run_to_go_on_with(states: Sequence[Content]
     """Its last epoch is whole, and so are the best one that it names and the rows up to it; it never falls back."""
     assert len(states) > 50
     epochs = []
-    for number, state in enumerate(states):
+    for number, state in enumerate(states[:: -SOME][::-1]):
         if not any(path.endswith("summary.json") for path in state):
             continue
         lay_out(state)
@@ -174,6 +176,7 @@ def test_epochs_that_could_not_be_sent_are_kept_and_sent_by_the_same_command(
     assert caplog.text.count("which is sent later") == 1, "told once"
     with failing(), pytest.raises(Unreachable, match="cannot reach"):
         train_there()
+    caplog.set_level("INFO")
     result = train_there()
     assert "reported, not trained anew" in caplog.text
     assert_same_run(stored(result), undisturbed.run_dir)
@@ -243,6 +246,17 @@ def test_forecasts_scores_and_refits_of_a_run_there_are_those_on_a_disk(
     assert again.place.startswith(f"{there}/") and len(list_runs(ADDRESS)) == 2
     for a, b in zip(parameters(stored(again)), parameters(refit(here, BARS, show=False).run_dir), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content]) -> None:
+    with pytest.raises(RunError, match=rf"^there is nothing under {ADDRESS}/test$"):
+        Forecaster.load(f"{ADDRESS}/test")
+    lay_out(states[-1])
+    with pytest.raises(RunError, match=rf"^no run 'zzz' in {ADDRESS}/test; there are {only_run().rpartition('/')[2]}$"):
+        Forecaster.load(f"{ADDRESS}/test", run="zzz")
+    lay_out({path: file for path, file in states[-1].items() if "checkpoints" not in path})
+    with pytest.raises(RunError, match="has no checkpoint"):
+        Forecaster.load(f"{ADDRESS}/test")
 
 
 @pytest.mark.parametrize(

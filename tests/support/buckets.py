@@ -16,21 +16,24 @@ ADDRESS = "memory://bucket/runs"
 WRITES = ("put_file", "pipe_file", "rm_file")
 READS = ("find", "cat_file", "get_file")
 
-Content = Mapping[str, bytes]
-"""of all objects, by path"""
+Content = Mapping[str, Any]
+"""all objects, by path; whoever writes one puts another in its place"""
 
 
-def content(below: str = "") -> dict[str, bytes]:
-    """What lies in storage, or below a path there."""
-    return {path: file.getvalue() for path, file in MemoryFileSystem.store.items() if path.startswith(below)}
+def content() -> Content:
+    """What lies in storage now."""
+    return dict(MemoryFileSystem.store)
 
 
-def lay_out(objects: Content) -> None:
-    """Have these objects in storage, and no others."""
+def lay_out(objects: Mapping[str, Any]) -> None:
+    """Have these objects in storage, those of ``content`` or bytes, and no others."""
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]
     for path, data in objects.items():
-        MemoryFileSystem().pipe_file(path, data)
+        if isinstance(data, bytes):
+            MemoryFileSystem().pipe_file(path, data)
+        else:
+            MemoryFileSystem.store[path] = data
 
 
 def on_machine(patch: pytest.MonkeyPatch, folder: Path) -> None:
