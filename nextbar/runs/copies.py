@@ -1,5 +1,7 @@
-"""The one place where what names a run, or a folder of runs, becomes a local folder: of an address, a copy of the files
-that are needed; of anything else, itself."""
+"""The one place where what names a run, or a folder of runs, becomes a local folder.
+
+That is a copy of the files that are needed where it is an address in object storage, else the path itself.
+"""
 
 from __future__ import annotations
 

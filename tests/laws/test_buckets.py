@@ -99,7 +99,7 @@ def test_after_every_step_there_is_a_run_to_go_on_with(states: Sequence[Content]
     """Its last epoch is whole, and so are the best one that it names and the rows up to it; it never falls back."""
     assert len(states) > 50
     epochs = []
-    for number, state in enumerate(states[:: -SOME][::-1]):
+    for number, state in enumerate(states[::-SOME][::-1]):
         if not any(path.endswith("summary.json") for path in state):
             continue
         lay_out(state)
