@@ -114,11 +114,11 @@ class RunFolder:
                 if records is None:
                     raise RunError(
                         f"an unfinished run of this configuration was begun by an earlier nextbar, which named runs by "
-                        f"all that their files hold: {other}. Finish it with that one, or train anew (overwrite=True, "
-                        "--overwrite)"
+                        f"all that their files hold: {named(other)}. Finish it with that one, or train anew "
+                        "(overwrite=True, --overwrite)"
                     )
                 raise RunError(
-                    f"an unfinished run of this configuration began on other bars: {other}. Its data have "
+                    f"an unfinished run of this configuration began on other bars: {named(other)}. Its data have "
                     f"changed since it was interrupted ({'; '.join(changes(records, used))}); restore them to go "
                     "on, or train anew on these (overwrite=True, --overwrite). With final_date set, a file may grow"
                 )

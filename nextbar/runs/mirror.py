@@ -150,28 +150,40 @@ def mirrored(folder: Path, address: str, overwrite: bool) -> Iterator[Mirror]:
     lease.acquire()
     with lease.kept():
         mirror = Mirror(folder, address, lease)
-        if overwrite:
-            throw_away(folder, "run")
-            mirror.clear()
-        else:
-            mirror.take_up(ahead)
-        get_logger().info("%s: in %s, and sent there after each epoch", address, folder)
+        mirror.arrived = not ahead
         try:
-            yield mirror
-        except BaseException:
-            try:
-                mirror.send()
-            except RunError as error:
-                get_logger().warning("%s. What has not arrived is kept in %s", error, folder)
-            raise
-        else:
-            try:
-                mirror.send()
-            except Unreachable as error:
-                raise Unreachable(f"{error}. The run is kept in {folder}; the same command sends it") from error
+            if overwrite:
+                throw_away(folder, "run")
+                mirror.clear()
+            else:
+                mirror.take_up(ahead)
+            get_logger().info("%s: in %s, and sent there after each epoch", address, folder)
+            with _sent_at_the_end(mirror):
+                yield mirror
         finally:
             if mirror.arrived:
                 note.unlink(missing_ok=True)
+
+
+@contextmanager
+def _sent_at_the_end(mirror: Mirror) -> Iterator[None]:
+    """Send what has changed in the block; after an error of the block one of sending is only logged.
+
+    Raises:
+        RunError: what has changed could not be sent.
+    """
+    try:
+        yield
+    except BaseException:
+        try:
+            mirror.send()
+        except RunError as error:
+            get_logger().warning("%s. What has not arrived is kept in %s", error, mirror.folder)
+        raise
+    try:
+        mirror.send()
+    except Unreachable as error:
+        raise Unreachable(f"{error}. The run is kept in {mirror.folder}; the same command sends it") from error
 
 
 def _files(folder: Path) -> list[str]:

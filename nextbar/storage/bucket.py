@@ -14,10 +14,14 @@ from typing import Any, NamedTuple
 
 from nextbar.checksums import digest
 from nextbar.errors import RunError, Unreachable, cut, first_line, short
-from nextbar.storage.address import is_plain, scheme_of
+from nextbar.folders import unwritten
+from nextbar.storage.address import is_plain, scheme_of, scratch
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """what to install for the schemes of addresses"""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""errors that are the local disk's"""
 
 Listed = Mapping[str, "StoredObject"]
 """objects by their names below an address"""
@@ -35,7 +39,8 @@ class StoredObject(NamedTuple):
 class Bucket:
     """The objects under an address; their names are paths from it.
 
-    Every method but the constructor raises :class:`Unreachable` where the storage does not answer as it should.
+    Every method but the constructor raises :class:`Unreachable` where the storage does not answer as it should, and
+    :class:`RunError` where the local disk is full.
 
     Args:
         address: such as ``s3://bucket/runs/first``.
@@ -133,6 +138,8 @@ class Bucket:
         try:
             yield
         except Exception as error:  # they raise whatever their layers raise
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise unwritten(scratch(), error) from error
             reason = cut(first_line(error)).rstrip(".")
             raise Unreachable(
                 f"cannot reach {self.address}: {reason}. See to the network, the bucket's name, and the credentials "
