@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from buckets import ADDRESS, Content, content, failing, lay_out, on_machine, steps
 from trainings import BARS, assert_same_run, interrupt, make_config, parameters, train
+from typer.testing import CliRunner
 
 from nextbar.backtesting import Backtest, backtest
+from nextbar.cli.app import app
 from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
@@ -246,6 +248,19 @@ def test_forecasts_scores_and_refits_of_a_run_there_are_those_on_a_disk(
     assert again.place.startswith(f"{there}/") and len(list_runs(ADDRESS)) == 2
     for a, b in zip(parameters(stored(again)), parameters(refit(here, BARS, show=False).run_dir), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_commands_take_addresses(states: Sequence[Content]) -> None:
+    lay_out(states[-1])
+    name = only_run().rpartition("/")[2]
+    listed, whole, absent = (
+        CliRunner().invoke(app, words)
+        for words in (["runs", ADDRESS], ["verify", f"{ADDRESS}/test"], ["predict", f"{ADDRESS}/none"])
+    )
+    (row,) = (line for line in listed.stdout.splitlines() if name in line)
+    assert row.split()[:3] == ["test", name, "finished"]
+    assert whole.stdout.strip() == "1 run whole"
+    assert (absent.exit_code, absent.stderr.strip()) == (1, f"there is nothing under {ADDRESS}/none")
 
 
 def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content]) -> None:
