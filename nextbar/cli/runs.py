@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.cli.options import called
 from nextbar.errors import RunError
 from nextbar.tables import byte_size, plain_table, print_whole, stdout
 
@@ -42,7 +43,7 @@ def runs(
         cards = local_cards(folder)
         infos = runs_in(cards)
         if not infos:
-            raise RunError(f"{folder} holds no run{nearby(folder)}")
+            raise RunError(f"{called([folder])} holds no run" + (nearby(folder) if cards.sizes is None else ""))
         marks: dict[Path, str] = {}
         for experiment in {info.path.parent for info in infos}:
             marks |= _marks(experiment, [info for info in infos if info.path.parent == experiment])
