@@ -95,7 +95,7 @@ def runs_beginning(address: str, beginning: str) -> list[Path]:
     """
     bucket = Bucket(address)
     listed = {name: facts for name, facts in bucket.listed().items() if name.startswith(beginning) and _is_card(name)}
-    return sorted(copied(bucket, listed, list(listed), _held(address, listed)).glob("*")) if listed else []
+    return sorted(copied(bucket, listed, list(listed)).glob("*")) if listed else []
 
 
 def local_folder(path: str | Path) -> Path:
@@ -107,22 +107,26 @@ def local_folder(path: str | Path) -> Path:
     address = address_of(path)
     if address is None:
         return Path(path)
-    return _fetched(address, lambda bucket, listed: copied(bucket, listed, list(listed), _held(address, listed)))
+
+    def fetch(bucket: Bucket, listed: Listed) -> Path:
+        names = [name for name in listed if not any(part.startswith(".") for part in name.split("/"))]
+        return copied(bucket, listed, names, _held(address, listed))
+
+    return _fetched(address, fetch)
 
 
-def _fetched(address: str, fetch: Callable[[Bucket, Listed], Answer]) -> Answer:
-    """What is fetched from an address, once more where it was written meanwhile."""
+def _fetched(address: str, fetch: Callable[[Bucket, Listed], Answer], tries: int = TRIES) -> Answer:
+    """What is fetched from an address; fetched once more where it was written meanwhile."""
     bucket = Bucket(address)
-    for attempt in range(1, TRIES + 1):
-        listed = bucket.listed()
-        if not listed:
-            raise RunError(f"there is nothing under {address}")
-        try:
-            return fetch(bucket, listed)
-        except Unreachable:
-            if attempt == TRIES or bucket.listed() == listed:
-                raise
-    raise AssertionError("unreachable")
+    listed = bucket.listed()
+    if not listed:
+        raise RunError(f"there is nothing under {address}")
+    try:
+        return fetch(bucket, listed)
+    except Unreachable:
+        if tries == 1 or bucket.listed() == listed:
+            raise
+    return _fetched(address, fetch, tries - 1)
 
 
 def _best(names: Sequence[str], summary: bytes | None) -> list[str] | None:
@@ -132,7 +136,7 @@ def _best(names: Sequence[str], summary: bytes | None) -> list[str] | None:
         fit = f"{FINAL}/" if facts.get("final_fit") else ""
         kept = checkpoints_in(names)
         keys = [(fit, kind, facts.get("best_epoch")) for kind in ("best", "last")]
-        return next((kept[key] for key in keys if key in kept), None)
+        return next((kept[checkpoint] for checkpoint in kept if checkpoint in keys), None)
     return None
 
 

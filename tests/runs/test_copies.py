@@ -63,6 +63,12 @@ def test_where_the_best_checkpoint_is_damaged_the_others_are_copied_too(
     assert forecaster.epoch != 2 and "is damaged" in caplog.text
 
 
+@pytest.mark.parametrize("summary", [b"no JSON", b'{"best_epoch": [2]}', b'{"best_epoch": 9}'])
+def test_a_summary_that_names_no_checkpoint_has_all_of_them_copied(stored: str, summary: bytes) -> None:
+    Bucket(stored).write("summary.json", summary)
+    assert len(checkpoints(local_run(stored))) == 5
+
+
 def test_a_list_needs_no_checkpoint_and_tells_the_whole_size(stored: str, made: Path) -> None:
     (info,) = list_runs(ADDRESS)
     assert named(info.path) == stored and checkpoints(info.path) == set()
