@@ -56,7 +56,7 @@ class Forward:
     def __init__(self, config: ExperimentConfig, spec: WindowSpec, params: Any) -> None:
         self._config = config
         self.spec = spec
-        self.batch = BATCH.get(jax.default_backend(), BATCH["gpu"])
+        self.batch = _batch()
         if jax.tree.map(np.shape, params) != expected_shapes(config, spec):
             raise RunError(
                 "the parameters are not those of a model of this configuration; was config.yaml or a checkpoint "
@@ -101,6 +101,10 @@ class Forward:
             if len(pending) > AHEAD:
                 yield jax.device_get(pending.popleft())
         yield from (jax.device_get(outputs) for outputs in pending)
+
+
+def _batch() -> int:
+    return BATCH.get(jax.default_backend(), BATCH["gpu"])
 
 
 def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
@@ -150,7 +154,10 @@ def _compiled(model: Transformer, spec: WindowSpec, modes: tuple[NormMode, ...])
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
 def _shapes(model: Transformer, spec: WindowSpec) -> Any:
-    """Shapes of a model's parameters, by tracing its initialisation with an empty tape."""
+    """Shapes of a model's parameters, by tracing its initialisation with an empty tape.
+
+    Of a whole batch, so that what the forecast's own trace begins with is traced here already.
+    """
     groups = len(spec.groups)
     nothing_1G = np.zeros((1, groups), np.float32)
     pair = Pair(nothing_1G, nothing_1G)
@@ -172,7 +179,7 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         range_RH=np.zeros((spec.seq_len, 0), np.float32),
         contexts=(ContextTape.blank(spec.seq_len, spec),) * len(spec.contexts),
     )
-    tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
+    tape = _cut(blank, np.full(_batch(), spec.seq_len - 1), spec)
 
     def parameters(tape: Tape, norm_mode: Array) -> Any:
         return model.init(jax.random.key(0), _uncut(tape, norm_mode, spec))["params"]
