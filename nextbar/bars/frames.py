@@ -41,11 +41,14 @@ def is_frame(value: object) -> bool:
 
 def has_column(frame: Any, column: str) -> bool:
     """True where a frame, or a pandas index, has a column of this name, in whatever case."""
-    import narwhals as nw
-
     frame = frame.data if isinstance(frame, Readable) else frame
-    table = nw.from_native(frame, pass_through=True)
-    names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
+    if isinstance(frame, pd.DataFrame):
+        names = list(frame.columns)
+    else:
+        import narwhals as nw
+
+        table = nw.from_native(frame, pass_through=True)
+        names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
     names += getattr(getattr(frame, "index", None), "names", ())
     return any(plain(name) == plain(column) for name in names)
 

@@ -12,8 +12,8 @@ import signal
 from nextbar.cli.exit_codes import INTERRUPTED
 
 GARBAGE = 100_000
-"""objects that are made before garbage is looked for; modules and traces are none, and Python's 700 look hundreds of times
-through what is being imported, which takes a quarter of a second"""
+"""objects that are made before garbage is looked for: modules and traces are none, and looking through them each 700,
+as Python does, takes a quarter of a second"""
 
 
 def main() -> None:

@@ -163,21 +163,25 @@ def sweep(folder: Path) -> int:
 
 
 def _arrays(folder: Path, of: str) -> dict[str, Any]:
-    """What a state has at the key ``of``, as nested dicts: zarr arrays in one OCDBT store, called by their keys with dots between."""
+    """What a state has at the key ``of``, as nested dicts.
+
+    Orbax keeps zarr arrays in one OCDBT store, called by their keys with dots between.
+    """
     import tensorstore
 
     store: dict[str, Any] = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
-    kinds = {".zarray": "zarr", "zarr.json": "zarr3"}
-    keys = [key.decode().rpartition("/") for key in tensorstore.KvStore.open(store).result().list().result()]
+    keys = [key.decode() for key in tensorstore.KvStore.open(store).result().list().result()]
+    names = [name for name, _, file in (key.rpartition("/") for key in keys) if file == ".zarray"]
     reads = {
-        tuple(name.split(".")): tensorstore.open(
-            {"driver": kinds[file], "kvstore": store | {"path": f"{name}/"}, "fill_missing_data_reads": False}
+        name: tensorstore.open(
+            {"driver": "zarr", "kvstore": store | {"path": f"{name}/"}, "fill_missing_data_reads": False}
         )
-        for name, _, file in keys
-        if name.split(".")[0] == of and file in kinds
+        for name in names
+        if name.split(".")[0] == of
     }
     arrays: dict[str, Any] = {}
-    for (*inside, last), opened in reads.items():
+    for name, opened in reads.items():
+        *inside, last = name.split(".")
         level = arrays
         for key in inside:
             level = level.setdefault(key, {})

@@ -1,8 +1,8 @@
 """Orbax, as checkpoints use it: a state and notes into a folder, and a state out of one.
 
 This is the only file that imports orbax. Its ``CheckpointManager`` is not used: it deletes a folder file by file under
-its final name, so a kill in that moment leaves half a checkpoint among the best, and it refuses the epoch that a resumed
-run does again.
+its final name, so a kill in that moment leaves half a checkpoint among the best, and it refuses the epoch that a
+resumed run does again.
 """
 
 from __future__ import annotations
