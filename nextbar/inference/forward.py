@@ -61,7 +61,8 @@ class Forward:
         self.spec = spec
         self.batch = _batch()
         self._norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
-        identity = [config.model_config.to_dict(), config.dataset_config.to_dict(), spec.to_dict()]
+        # all that a model and its head read of an experiment; nothing is dropped in a forecast
+        identity = [config.model_config.to_dict() | {"dropout": 0}, config.dataset_config.output_mode, spec.to_dict()]
         arguments = params, _blank(spec), self._norm_mode
         self._call = kept_program(identity, arguments, lambda: _traced(config, spec, params))
         self.params = jax.device_put(params)
