@@ -41,7 +41,7 @@ def kept_program(identity: Any, arguments: Any, trace: Callable[[], Callable[...
         trace: gives the jitted function, where it is not kept; its result is a dict of arrays.
     """
     cached = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if not cached or jax.default_backend() != "cpu" or not _all_own():
+    if not cached or "://" in cached or jax.default_backend() != "cpu" or not _all_own():
         return trace()
     leaves, tree = jax.tree.flatten(arguments)
     shapes = [str(tree), *((np.shape(leaf), str(leaf.dtype)) for leaf in leaves)]
