@@ -51,7 +51,7 @@ def kept_program(identity: Any, arguments: Any, trace: Callable[[], Callable[...
     program = _read(path)
     if program is None:
         function = trace()
-        exported = export.export(jax.jit(lambda *leaves: function(*tree.unflatten(leaves))))(*leaves)
+        exported = export.export(jax.jit(lambda *leaves: function(*jax.tree.unflatten(tree, leaves))))(*leaves)
         program = bytes(exported.serialize())
         _write(path, program)
     return _loaded(program)
