@@ -63,9 +63,9 @@ class Forward:
         self._norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
         # all that a model and its head read of an experiment; nothing is dropped in a forecast
         identity = [config.model_config.to_dict() | {"dropout": 0}, config.dataset_config.output_mode, spec.to_dict()]
-        arguments = params, _blank(spec), self._norm_mode
-        self._call = kept_program(identity, arguments, lambda: _traced(config, spec, params))
         self.params = jax.device_put(params)
+        arguments = self.params, _blank(spec), self._norm_mode
+        self._call = kept_program(identity, arguments, lambda: _traced(config, spec, params))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""

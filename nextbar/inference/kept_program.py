@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from jax import export
 
 from nextbar.config.choices import NORM_MODES, OUTPUT_MODES
@@ -37,16 +36,16 @@ def kept_program(identity: Any, arguments: Any, trace: Callable[[], Callable[...
 
     Args:
         identity: what the function follows from beside code, in values that JSON can hold.
-        arguments: a tree of arrays, or of their shapes, for each argument; it is called with no others.
+        arguments: a tree of arrays for each argument; called with arrays of other shapes the function is as it is.
         trace: gives the jitted function, where it is not kept; its result is a dict of arrays.
     """
     cached = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if not cached or "://" in cached or jax.default_backend() != "cpu" or not _all_own():
         return trace()
     leaves, tree = jax.tree.flatten(arguments)
-    shapes = [str(tree), *((np.shape(leaf), str(leaf.dtype)) for leaf in leaves)]
+    shapes = _shapes(leaves)
     settings = {name: repr(getattr(jax.config, name, value)) for name, value in jax.config.values.items()}
-    key = json.dumps([identity, shapes, settings, _code(), jax.devices()[0].device_kind])
+    key = json.dumps([identity, str(tree), str(shapes), settings, _code(), jax.devices()[0].device_kind])
     path = Path(cached) / FOLDER / hashlib.sha256(key.encode()).hexdigest()
     program = _read(path)
     if program is None:
@@ -54,7 +53,17 @@ def kept_program(identity: Any, arguments: Any, trace: Callable[[], Callable[...
         exported = export.export(jax.jit(lambda *leaves: function(*jax.tree.unflatten(tree, leaves))))(*leaves)
         program = bytes(exported.serialize())
         _write(path, program)
-    return _loaded(program)
+    kept = _loaded(program)
+
+    def call(*arguments: Any) -> Any:
+        leaves = jax.tree.leaves(arguments)
+        return kept(*leaves) if _shapes(leaves) == shapes else trace()(*arguments)
+
+    return call
+
+
+def _shapes(leaves: list[Any]) -> list[Any]:
+    return [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
 def _all_own() -> bool:
@@ -74,14 +83,13 @@ def _code() -> str:
 
 @lru_cache(maxsize=KEPT)
 def _loaded(program: bytes) -> Callable[..., Any]:
-    """The jitted function; equal programs share it, and what it has compiled."""
+    """The jitted function, of leaves; equal programs share it, and what it has compiled."""
     exported = export.deserialize(bytearray(program))
 
     def forecast(*leaves: Any) -> Any:
         return exported.call(*leaves)
 
-    called = jax.jit(forecast)
-    return lambda *arguments: called(*jax.tree.leaves(arguments))
+    return jax.jit(forecast)
 
 
 def _read(path: Path) -> bytes | None:

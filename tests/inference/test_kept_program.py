@@ -64,6 +64,13 @@ def test_another_identity_shape_type_or_setting_is_another_program(folder: Path)
     assert traces.count == 5 == len(list(folder.iterdir()))
 
 
+def test_called_with_other_shapes_it_is_the_function_itself(folder: Path) -> None:
+    traces = Traces()
+    function = kept_program.kept_program("it", ({"a": NUMBERS},), traces)
+    np.testing.assert_array_equal(function({"a": NUMBERS[:2]})["sum"], NUMBERS[:2] + 1)
+    assert traces.count == 2 and len(list(folder.iterdir())) == 1
+
+
 def test_other_code_is_another_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     traces = Traces()
     called(traces)
