@@ -65,7 +65,8 @@ class Forward:
         identity = [config.model_config.to_dict() | {"dropout": 0}, config.dataset_config.output_mode, spec.to_dict()]
         self.params = jax.device_put(params)
         arguments = self.params, _blank(spec), self._norm_mode
-        self._call = kept_program(identity, arguments, lambda: _traced(config, spec, params))
+        shapes = jax.tree.map(np.shape, params)
+        self._call = kept_program(identity, arguments, lambda: _traced(config, spec, shapes))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""
@@ -115,15 +116,15 @@ def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
     return _shapes(model_of(config, spec), spec)
 
 
-def _traced(config: ExperimentConfig, spec: WindowSpec, params: Any) -> Any:
-    """The jitted forecast of a batch by a model with these parameters.
+def _traced(config: ExperimentConfig, spec: WindowSpec, shapes: Any) -> Any:
+    """The jitted forecast of a batch by a model whose parameters have these shapes.
 
     Raises:
         RunError: the parameters are those of another architecture.
     """
     from nextbar.model.transformer import model_of
 
-    if jax.tree.map(np.shape, params) != expected_shapes(config, spec):
+    if shapes != expected_shapes(config, spec):
         raise RunError(
             "the parameters are not those of a model of this configuration; was config.yaml or a checkpoint "
             "changed, or copied from another run? Restore the run folder"
