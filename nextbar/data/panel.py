@@ -13,6 +13,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.data.range_har.ranges import has_ranges, range_variances
 from nextbar.data.targets import outcomes, realised
+from nextbar.machine.long_arrays import empty
 from nextbar.types import Outcomes
 
 
@@ -68,7 +69,7 @@ class Panel:
         whole: np.ndarray | None = None
         for part, start in zip(parts, self.starts[:-1], strict=True):
             if whole is None:
-                whole = np.empty((self.starts[-1], *part.shape[1:]), part.dtype if dtype is None else dtype)
+                whole = empty((self.starts[-1], *part.shape[1:]), part.dtype if dtype is None else dtype)
             whole[start : start + len(part)] = part
         assert whole is not None  # there is no panel without series
         return whole

@@ -28,7 +28,7 @@ from nextbar.data.statistics import GlobalScale, Pair, Statistics
 from nextbar.data.targets import bins_ahead
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape
-from nextbar.machine.long_arrays import blocks, in_threads
+from nextbar.machine.long_arrays import blocks, empty, in_threads
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Preparation:
     def _rows(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
         """``Tape.rows_RX`` and ``close_R2``, laid out block by block: no second copy is ever whole."""
         spec, n = self.spec, len(self.spec.columns)
-        row_RX = np.empty((panel.starts[-1], spec.row_width), np.float32)
-        close_R2 = np.empty((panel.starts[-1], 2), np.float32)
+        row_RX = empty((panel.starts[-1], spec.row_width), np.float32)
+        close_R2 = empty((panel.starts[-1], 2), np.float32)
 
         def lay_out(b: Bars, fit: SeriesFit, first: int) -> None:
             pairs = [spec.device_column(b, name) for name in spec.columns]
@@ -131,8 +131,8 @@ class Preparation:
     def _start(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
         """Start and regressors of all rows, float32 (R, H, X) and (R, K)."""
         spec, rows = self.spec, panel.starts[-1]
-        start_RHX = np.empty((rows, spec.horizon, spec.start_width), np.float32)
-        regressors_RK = np.empty((rows, spec.regressors), np.float32)
+        start_RHX = empty((rows, spec.horizon, spec.start_width), np.float32)
+        regressors_RK = empty((rows, spec.regressors), np.float32)
         if self.start is not None:
             for b, fit, first in zip(panel.bars, fits, panel.starts[:-1], strict=True):
                 own = slice(first, first + len(b))
@@ -190,8 +190,7 @@ def fit_spreads(
     """Fit the bins of spreads on the training windows; ``origins`` are the rows that they end at in each series."""
     if spec.layout == 1:
         return SpreadBins.none(len(spec.groups))
-    own = [spread_GN[:, rows] for spread_GN, rows in zip(spread_SGN, origins, strict=True)]
-    return SpreadBins.fit(own, np.array([f.spreads for f in fits]))
+    return SpreadBins.fit(spread_SGN, origins, np.array([f.spreads for f in fits]))
 
 
 def _padded(chains: Sequence[np.ndarray]) -> np.ndarray:

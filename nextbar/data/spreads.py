@@ -54,18 +54,19 @@ class SpreadBins:
     """by group: inner edges of the tokens' bins, ascending"""
 
     @classmethod
-    def fit(cls, spread_SGN: Sequence[np.ndarray], typical_SG: np.ndarray) -> SpreadBins:
-        """Fit on the training windows' spreads (G, N) of each series, and those of its middle window."""
+    def fit(cls, spread_SGN: Sequence[np.ndarray], origins: Sequence[np.ndarray], typical_SG: np.ndarray) -> SpreadBins:
+        """Fit on the spreads (G, N) of each series at the rows that its training windows end at, and those of its
+        middle window."""
 
         def of_group(g: int) -> tuple[float, tuple[float, ...]]:
-            spread_SN = [spread_GN[g] for spread_GN in spread_SGN]
-            pooled = _middle(np.concatenate([spread_N[spread_N > 0] for spread_N in spread_SN]))
+            spread_SN = in_threads(lambda spread_GN, row_N: spread_GN[g, row_N], spread_SGN, origins)
+            pooled = _middle(np.concatenate(in_threads(lambda spread_N: spread_N[spread_N > 0], spread_SN)))
             by_S = divisors(typical_SG[:, g], np.array(pooled))
-            number_SN = [numbers(np.nan_to_num(spread_N), by) for spread_N, by in zip(spread_SN, by_S, strict=True)]
+            number_SN = in_threads(lambda spread_N, by: numbers(np.nan_to_num(spread_N), by), spread_SN, by_S)
             return pooled, tuple(_quantiles(number_SN, np.arange(1, BINS) / BINS))
 
-        pooled, edges = zip(*in_threads(of_group, range(typical_SG.shape[1])), strict=True)
-        return cls(pooled, edges)
+        # one by one: of many bars all groups together are too many numbers
+        return cls(*zip(*map(of_group, range(typical_SG.shape[1])), strict=True))
 
     @classmethod
     def none(cls, groups: int) -> SpreadBins:

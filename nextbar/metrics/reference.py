@@ -61,8 +61,7 @@ def fit_reference(
     positive_S = np.array([bool(np.all(np.asarray(c) > 0)) for c in closes], bool)
     if task.needs_positive_prices and not positive_S.all():
         raise DataError(not_positive(training.names[int(np.argmin(positive_S))], task))
-    counts = np.bincount(training.series_N, minlength=n_series)
-    rows = np.split(np.argsort(training.series_N, kind="stable"), np.cumsum(counts)[:-1])
+    rows = training.rows_of_series
     moves_S = np.array([len(row) for row in rows], float)
     enough_S = moves_S >= np.where(trained_S, 2, least_moves(task.horizon))
     move_std_SH = np.full((n_series, task.horizon), np.nan)

@@ -134,7 +134,7 @@ def test_what_does_not_vary_is_the_least_and_finite() -> None:
     middle_G = typical(spread_GN, np.ones(4, bool))
     np.testing.assert_array_equal(middle_G, [2.0, np.nan])
     np.testing.assert_array_equal(typical(spread_GN, np.arange(4) < 2), [1.0, np.nan])
-    bins = SpreadBins.fit([spread_GN[:, :1], spread_GN[:, 1:]], np.tile(middle_G, (2, 1)))
+    bins = SpreadBins.fit([spread_GN, spread_GN], [np.arange(1), np.arange(1, 4)], np.tile(middle_G, (2, 1)))
     scale = bins.scale([[np.nan, np.nan]])
     np.testing.assert_array_equal(scale.typical_SG, [[2.0, 1.0]])
     assert np.isfinite(scale.edges_GT).all()

@@ -5,11 +5,22 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from nextbar.machine import long_arrays
-from nextbar.machine.long_arrays import BLOCK, blocks, in_threads
+from nextbar.machine.long_arrays import BLOCK, blocks, empty, in_threads
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (7,), (1000, 3)])
+def test_the_device_takes_over_an_array_where_it_is_the_host(shape: tuple[int, ...]) -> None:
+    array = empty(shape, np.float32)
+    assert (array.shape, array.dtype, array.flags.c_contiguous) == (shape, np.float32, True)
+    if array.size:
+        array[:] = 1
+        if jax.default_backend() == "cpu":
+            assert jax.device_put(array).unsafe_buffer_pointer() == array.ctypes.data
 
 
 @pytest.mark.parametrize("rows", [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK])
