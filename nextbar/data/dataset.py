@@ -116,7 +116,7 @@ class Dataset:
 
     def training_closes(self) -> list[np.ndarray]:
         """Closes of each series before the first cut."""
-        return [b.columns["close"][b.close_time_N < self.cuts.training_end] for b in self.bars]
+        return [b.columns["close"][: np.searchsorted(b.close_time_N, self.cuts.training_end)] for b in self.bars]
 
     def baseline_history(self, span: str) -> tuple[np.ndarray, list[np.ndarray]]:
         """Rows of the moves over H bars, and the closes of each series, that the baselines of a span are fitted on.
@@ -124,6 +124,8 @@ class Dataset:
         Those before the first cut; of a series without training windows its own up to its first origin in the span.
         """
         rows, closes = [], self.training_closes()
+        if all(self.learnt):
+            return self.history_N, closes
         for s, (b, calendar, learnt) in enumerate(zip(self.bars, self.calendars, self.learnt, strict=True)):
             origin_N = self.panel.within(self.origins[span], s)
             if learnt or not len(origin_N):

@@ -54,8 +54,8 @@ class Panel:
 
     @cached_property
     def series_R(self) -> np.ndarray:
-        """Number of the series of each row."""
-        return self.per_series(range(len(self.bars)))
+        """int32: number of the series of each row."""
+        return self.per_series(np.arange(len(self.bars), dtype=np.int32))
 
     def per_bar(self, values: Callable[[Bars], np.ndarray]) -> np.ndarray:
         """(R, ...): values of the bars of each series, one after the other."""

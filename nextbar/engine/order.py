@@ -53,12 +53,14 @@ def shuffled_on_host(origin_N: np.ndarray, seed: int, epoch: int, batch_size: in
 
 def _stable_order(bits_N: np.ndarray) -> np.ndarray:
     """int64 (N,): places of the numbers in their order, equal ones as they stand; two halves at a time."""
-    place_N = np.arange(len(bits_N), dtype=np.uint64)
-    place_N |= bits_N.astype(np.uint64) << np.uint64(32)
-    low_N = bits_N < 2**31
-    halves = [place_N[low_N], place_N[~low_N]]
+    place_N = bits_N.astype(np.uint64)
+    place_N <<= np.uint64(32)
+    place_N |= np.arange(len(bits_N), dtype=np.uint32)
+    halves = [place_N[bits_N < 2**31], place_N[bits_N >= 2**31]]
     in_threads(np.ndarray.sort, halves)
-    return (np.concatenate(halves) & np.uint64(2**32 - 1)).astype(np.int64)
+    np.concatenate(halves, out=place_N)
+    place_N &= np.uint64(2**32 - 1)
+    return place_N.view(np.int64)
 
 
 def collect(parts: list[Any], position_TB: np.ndarray, weight_TB: np.ndarray) -> Any:
