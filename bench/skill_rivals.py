@@ -27,15 +27,20 @@ def losses(dataset: Dataset, scorer: Scorer, origin_N: np.ndarray) -> dict[str, 
         scorer: of the test span.
         origin_N: its rows.
     """
-    makers = {"range_har_t": _range_har_t, "garch_t": _garch_t, "trees": _trees}
     made = {}
-    for name, make in makers.items():
+    for name in ("range_har_t", "garch_t", "trees"):
         began = time.perf_counter()
-        laws = [make(dataset, s) for s in range(len(dataset.bars))]
-        location_R, scale_R, df_R = (np.concatenate(parts) for parts in zip(*laws, strict=True))
-        forecast = Forecast(*(a[origin_N, None] for a in (location_R, scale_R, df_R)))
-        made[name] = scorer.leading_errors(forecast), time.perf_counter() - began
+        made[name] = scorer.leading_errors(laws(name, dataset, origin_N)), time.perf_counter() - began
     return made
+
+
+def laws(name: str, dataset: Dataset, origin_N: np.ndarray) -> Forecast:
+    """A rival's laws of the next log return after these rows."""
+    make = {"range_har_t": _range_har_t, "garch_t": _garch_t, "trees": _trees}[name]
+    location_R, scale_R, df_R = (
+        np.concatenate(parts) for parts in zip(*(make(dataset, s) for s in range(len(dataset.bars))), strict=True)
+    )
+    return Forecast(*(a[origin_N, None] for a in (location_R, scale_R, df_R)))
 
 
 def _known(dataset: Dataset, s: int) -> int:

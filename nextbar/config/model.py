@@ -58,7 +58,7 @@ class ModelConfig(Checked):
     regressors the head then sees, ``trailing``: with a level that follows what its forecasts of late were worth;
     ``auto``: ``range_har`` for distributions and bins of bars with four prices."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Compute type; parameters, softmax, losses and metrics stay fp32."""
+    """Compute type, on CPUs that of products' factors alone; parameters, softmax, losses and metrics stay fp32."""
 
     def _conflicts(self) -> Iterator[str]:
         if self.d_model % self.n_heads:

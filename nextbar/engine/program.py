@@ -29,6 +29,9 @@ SLICE_TOKENS = {"cpu": 1200}
 ACTIVATIONS = {"cpu": 500_000}
 """widest activations of a population's members, side by side, where that is limited; likewise"""
 
+EVALUATION_SLICES = {"cpu": 2}
+"""slices that an evaluation takes at once, where that is limited; likewise"""
+
 SMALLEST_SLICE = 4
 """a batch is not cut where slices would be smaller than this part of what is allowed"""
 
@@ -75,7 +78,7 @@ class Program:
     def evaluation_batch(self) -> int:
         """Windows of one evaluation step; without gradients there is room for more."""
         at_once = self.batch_size // self.slices
-        return max(at_once, min(4 * at_once, 1024))
+        return max(at_once, min(EVALUATION_SLICES.get(jax.default_backend(), 4) * at_once, 1024))
 
     @property
     def members_at_once(self) -> int:

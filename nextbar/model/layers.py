@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nextbar.model.precision import FLOAT32, Precision
 from nextbar.types import Array
 
 BELOW_ONE = np.float32(1 - 2.0**-24)
@@ -53,51 +54,25 @@ def _mix(words: Array, key: Array) -> Array:
     return words ^ words >> 14
 
 
-@jax.custom_vjp
-def product(x: Array, kernel: Array) -> Array:
-    """``x @ kernel``; in the kernel's gradient the narrower of its two factors is the one to be transposed.
-
-    A CPU transposes by a copy, in which it also computes anew, out of order, what led to it. JAX itself takes ``dy``.
-    The barrier keeps XLA from moving the transposition of the small result back to the wider factor.
-    """
-    return x @ kernel
-
-
-def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return x @ kernel, (x, kernel)
-
-
-def _product_backward(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    x, kernel = saved
-    rows = tuple(range(x.ndim - 1))
-    over_rows = ((rows, rows), ((), ()))
-    if x.shape[-1] <= dy.shape[-1]:
-        return dy @ kernel.T, jax.lax.dot_general(x, dy, over_rows)
-    return dy @ kernel.T, jax.lax.optimization_barrier(jax.lax.dot_general(dy, x, over_rows)).T
-
-
-product.defvjp(_product_forward, _product_backward)
-
-
-def _dot_general(x: Array, kernel: Array, _dimensions: Any, precision: Any = None) -> Array:
-    return product(x, kernel)
-
-
 class Dense(nn.Dense):
-    """``flax.linen.Dense`` whose matrix product is ``product``."""
+    """``flax.linen.Dense`` in a precision."""
 
-    dot_general: Any = _dot_general
+    @classmethod
+    def of(cls, width: int, precision: Precision, *, use_bias: bool = True, name: str | None = None) -> Dense:
+        """A layer of so many outputs; for the other arguments see ``flax.linen.Dense``."""
+        types: dict[str, Any] = {"dtype": precision.activations, "dot_general": precision.dot_general}
+        return cls(width, use_bias=use_bias, name=name, **types)
 
 
 class DenseBlock(nn.Module):
     """Dense layer, GELU, dropout."""
 
     width: int
-    dtype: jnp.dtype
+    precision: Precision
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
-        x = nn.gelu(Dense(self.width, dtype=self.dtype)(x))
+        x = nn.gelu(Dense.of(self.width, self.precision)(x))
         return Dropout()(x, rate)
 
 
@@ -105,14 +80,14 @@ class ResidualBlock(nn.Module):
     """Two dense layers added to their input, which is projected where the width changes."""
 
     width: int
-    dtype: jnp.dtype
+    precision: Precision
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None) -> Array:
-        inner = DenseBlock(self.width, self.dtype)(x, rate)
-        inner = Dropout()(Dense(self.width, dtype=self.dtype)(inner), rate)
-        skip = x if x.shape[-1] == self.width else Dense(self.width, use_bias=False, dtype=self.dtype)(x)
-        return nn.LayerNorm(dtype=self.dtype)(skip + inner)
+        inner = DenseBlock(self.width, self.precision)(x, rate)
+        inner = Dropout()(Dense.of(self.width, self.precision)(inner), rate)
+        skip = x if x.shape[-1] == self.width else Dense.of(self.width, self.precision, use_bias=False)(x)
+        return nn.LayerNorm(dtype=self.precision.activations)(skip + inner)
 
 
 class Attention(nn.Module):
@@ -123,19 +98,19 @@ class Attention(nn.Module):
     """
 
     n_heads: int
-    dtype: jnp.dtype
+    precision: Precision
     last_only: bool = False
 
     @nn.compact
     def __call__(self, x: Array, rate: Array | None, known_BT: Array | None = None) -> Array:
         width = x.shape[-1]
-        kernels = [Kernel(name=name)(width, self.dtype) for name in ("query", "key", "value")]
+        kernels = [Kernel(name=name)(width, self.precision.activations) for name in ("query", "key", "value")]
         mixed = (self._last if self.last_only else self._all)(x, kernels, rate, known_BT)
-        return Dense(width, use_bias=False, dtype=self.dtype, name="output")(mixed)
+        return Dense.of(width, self.precision, use_bias=False, name="output")(mixed)
 
     def _all(self, x: Array, kernels: list[Array], rate: Array | None, known_BT: Array | None) -> Array:
         """The heads' mixtures at all positions, side by side, (B, T, D)."""
-        projected = product(x, jnp.concatenate(kernels, axis=1))
+        projected = self.precision.product(x, jnp.concatenate(kernels, axis=1))
         heads = projected.reshape(*x.shape[:-1], 3, self.n_heads, -1)
         q, k, v = jnp.moveaxis(heads, (2, 3), (0, 2))
         scores = jnp.einsum("bhqd,bhtd->bhqt", q, k, preferred_element_type=jnp.float32)
@@ -148,22 +123,22 @@ class Attention(nn.Module):
         With one query nothing is left to multiply matrix by matrix, so that keys and values stay as they lie: sums over
         each head's width, and copies to it, are products with zeros and ones.
         """
-        q = product(x[:, -1:], kernels[0])
-        k, v = jnp.split(product(x, jnp.concatenate(kernels[1:], axis=1)), 2, axis=-1)
+        q = self.precision.product(x[:, -1:], kernels[0])
+        k, v = jnp.split(self.precision.product(x, jnp.concatenate(kernels[1:], axis=1)), 2, axis=-1)
         head = x.shape[-1] // self.n_heads
         own_HD = np.repeat(np.eye(self.n_heads, dtype=np.float32), head, axis=1)
         scores_BTH = (q.astype(jnp.float32) * k) @ own_HD.T
         weights = self._weights(jnp.swapaxes(scores_BTH, 1, 2)[:, :, None], head, rate, known_BT)
-        weights_BTD = jnp.swapaxes(weights[:, :, 0], 1, 2) @ own_HD.astype(self.dtype)
+        weights_BTD = jnp.swapaxes(weights[:, :, 0], 1, 2) @ own_HD.astype(self.precision.activations)
         mixed = jnp.sum(weights_BTD.astype(jnp.float32) * v, axis=1, keepdims=True)
-        return mixed.astype(self.dtype)
+        return mixed.astype(self.precision.activations)
 
     def _weights(self, scores_BHQT: Array, head: int, rate: Array | None, known_BT: Array | None) -> Array:
         """How much each query takes of each position, (B, H, Q, T)."""
         if known_BT is not None:
             scores_BHQT = jnp.where(known_BT[:, None, None], scores_BHQT, jnp.finfo(scores_BHQT.dtype).min)
         weights = jax.nn.softmax(scores_BHQT / np.sqrt(head).astype(np.float32), axis=-1)
-        return Dropout()(weights.astype(self.dtype), rate)
+        return Dropout()(weights.astype(self.precision.activations), rate)
 
 
 class Kernel(nn.Module):
@@ -203,5 +178,5 @@ class Time2Vec(nn.Module):
         angle_BLD = time_BL[..., None] * frequency_D[None, None] + phase_D[None, None]
         if clock_BLC.shape[-1]:
             clock_CD = self.param("clock", nn.initializers.zeros, (clock_BLC.shape[-1], self.width))
-            angle_BLD = angle_BLD + product(clock_BLC, clock_CD)
+            angle_BLD = angle_BLD + FLOAT32.product(clock_BLC, clock_CD)
         return jnp.concatenate([angle_BLD[..., :1], jnp.sin(angle_BLD[..., 1:])], axis=-1)

@@ -13,6 +13,7 @@ from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.model.heads import Head, head_for
 from nextbar.model.layers import Attention, Dense, DenseBlock, Dropout, ResidualBlock, Time2Vec, sinusoidal_encoding
+from nextbar.model.precision import Precision
 from nextbar.types import Array, Batch
 
 
@@ -23,23 +24,23 @@ class EncoderBlock(nn.Module):
     """
 
     config: ModelConfig
-    dtype: jnp.dtype
+    precision: Precision
     last_only: bool = False
 
     @nn.compact
     def __call__(self, x_BLD: Array, rate: Array | None, known_BL: Array | None = None) -> Array:
         c = self.config
-        norm_attention = nn.LayerNorm(dtype=self.dtype, name="norm_attention")
-        norm_feedforward = nn.LayerNorm(dtype=self.dtype, name="norm_feedforward")
-        attention = Attention(c.n_heads, self.dtype, self.last_only, name="attention")
+        norm_attention = nn.LayerNorm(dtype=self.precision.activations, name="norm_attention")
+        norm_feedforward = nn.LayerNorm(dtype=self.precision.activations, name="norm_feedforward")
+        attention = Attention(c.n_heads, self.precision, self.last_only, name="attention")
         inner = attention(norm_attention(x_BLD) if c.norm_encoder_prev else x_BLD, rate, known_BL)
         x = x_BLD[:, -1:] if self.last_only else x_BLD
         x = x + Dropout()(inner, rate)
         if not c.norm_encoder_prev:
             x = norm_attention(x)
         inner = norm_feedforward(x) if c.norm_encoder_prev else x
-        inner = DenseBlock(c.dim_feedforward, self.dtype, name="feedforward")(inner, rate)
-        x = x + Dropout()(Dense(c.d_model, dtype=self.dtype, name="project")(inner), rate)
+        inner = DenseBlock(c.dim_feedforward, self.precision, name="feedforward")(inner, rate)
+        x = x + Dropout()(Dense.of(c.d_model, self.precision, name="project")(inner), rate)
         return x if c.norm_encoder_prev else norm_feedforward(x)
 
 
@@ -50,13 +51,13 @@ class ContextTokens(nn.Module):
     """
 
     width: int
-    dtype: jnp.dtype
+    precision: Precision
 
     @nn.compact
     def __call__(self, x_BJF: Array, rate: Array | None) -> Array:
         position_JD = self.param("position", nn.initializers.normal(0.5), (x_BJF.shape[1], self.width))
-        x = Dense(self.width, dtype=self.dtype, name="project")(x_BJF.astype(self.dtype))
-        return Dropout()(x + position_JD.astype(self.dtype)[None], rate)
+        x = Dense.of(self.width, self.precision, name="project")(x_BJF.astype(self.precision.activations))
+        return Dropout()(x + position_JD.astype(self.precision.activations)[None], rate)
 
 
 class Transformer(nn.Module):
@@ -83,11 +84,12 @@ class Transformer(nn.Module):
             rate: dropout rate, traced; None where nothing is dropped.
         """
         c = self.config
-        dtype = jnp.dtype(jnp.bfloat16 if c.precision == "bf16" else jnp.float32)
+        precision = Precision.of(c.precision)
+        dtype = precision.activations
         length = batch.x_BLF.shape[1]
         if c.max_seq_len is not None and length > c.max_seq_len:
             raise ValueError(f"windows of {length} bars, but max_seq_len is {c.max_seq_len}")
-        x = self._extract(batch.x_BLF.astype(dtype), rate, dtype)
+        x = self._extract(batch.x_BLF.astype(dtype), rate, precision)
         if c.use_time2vec:
             # turns from the start of what it reads to the end: two bars each at the most, or those of a training span
             turns = max(length / 2, 1) if self.layout > 1 else 1e4
@@ -98,7 +100,7 @@ class Transformer(nn.Module):
         if c.use_extra_tokens:
             x = jnp.concatenate([self._embed_tokens(batch.tokens_BG, dtype), x], axis=1)
         tokens = [
-            ContextTokens(c.d_model, dtype, name=f"context_{i}")(context.x_BJF, rate)
+            ContextTokens(c.d_model, precision, name=f"context_{i}")(context.x_BJF, rate)
             for i, context in enumerate(batch.contexts)
         ]
         known_BT = _known(batch, x.shape[1])
@@ -106,7 +108,7 @@ class Transformer(nn.Module):
         last_only = not (c.flatten_encoder_output or c.average_encoder_output)
         for i in range(c.num_layers):
             final = last_only and i == c.num_layers - 1
-            x = EncoderBlock(c, dtype, last_only=final, name=f"encoder_{i}")(x, rate, known_BT)
+            x = EncoderBlock(c, precision, last_only=final, name=f"encoder_{i}")(x, rate, known_BT)
         if c.norm_encoder_prev:
             x = nn.LayerNorm(dtype=dtype, name="norm_output")(x)
         if known_BT is not None and not last_only:  # the others say nothing, and count for nothing
@@ -126,18 +128,18 @@ class Transformer(nn.Module):
         vector = jnp.concatenate([vector, *(numbers.astype(dtype) for numbers in joined)], axis=-1)
         block = ResidualBlock if c.use_resblocks_in_head else DenseBlock
         for i in range(c.head_layers):
-            vector = block(c.d_model, dtype, name=f"head_{i}")(vector, rate)
+            vector = block(c.d_model, precision, name=f"head_{i}")(vector, rate)
         outputs = self.head(vector.astype(jnp.float32))
         return self.head.begin(outputs, batch.start_BHX) if starts_at_law else outputs
 
-    def _extract(self, x: Array, rate: Array | None, dtype: jnp.dtype) -> Array:
+    def _extract(self, x: Array, rate: Array | None, precision: Precision) -> Array:
         c = self.config
         if c.fe_blocks == 0:
-            return Dense(c.d_model, dtype=dtype, name="extract")(x)
+            return Dense.of(c.d_model, precision, name="extract")(x)
         block = ResidualBlock if c.use_resblocks_in_fe else DenseBlock
         widths = np.linspace(x.shape[-1], c.d_model, c.fe_blocks + 1).round().astype(int)[1:]
         for i, width in enumerate(widths):
-            x = block(int(width), dtype, name=f"extract_{i}")(x, rate)
+            x = block(int(width), precision, name=f"extract_{i}")(x, rate)
         return x
 
     def _embed_tokens(self, tokens_BG: Array, dtype: jnp.dtype) -> Array:

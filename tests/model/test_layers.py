@@ -19,10 +19,10 @@ from nextbar.model.layers import (
     Dropout,
     ResidualBlock,
     Time2Vec,
-    product,
     random_words,
     sinusoidal_encoding,
 )
+from nextbar.model.precision import BFLOAT16, FLOAT32
 
 X = jnp.ones((400, 500))
 
@@ -149,31 +149,14 @@ def test_dropout_works_on_an_odd_number_of_elements_in_half_precision() -> None:
     assert set(np.unique(out.astype(np.float32))) == {0.0, 2.0}
 
 
-@pytest.mark.parametrize("width", [3, 7, 9])
-@pytest.mark.parametrize("shape", [(7,), (5, 7), (4, 5, 7)])
-def test_product_has_the_gradients_of_a_product(shape: tuple[int, ...], width: int) -> None:
-    rng = np.random.default_rng(0)
-    x, kernel, dy = (rng.normal(size=s) for s in (shape, (7, width), (*shape[:-1], width)))
-    made, pull = jax.vjp(product, jnp.float32(x), jnp.float32(kernel))
-    dx, dkernel = pull(jnp.float32(dy))
-    np.testing.assert_allclose(made, x @ kernel, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(dx, dy @ kernel.T, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(dkernel, x.reshape(-1, 7).T @ dy.reshape(-1, width), rtol=1e-5, atol=1e-5)
-    # a population: the same, trial by trial
-    stack = [jnp.float32(np.stack([a, 2 * a])) for a in (x, kernel, dy)]
-    both = jax.vmap(lambda x, kernel, dy: jax.vjp(product, x, kernel)[1](dy))(*stack)
-    np.testing.assert_allclose(both[1][0], dkernel, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(both[1][1], 4 * dkernel, rtol=1e-5, atol=1e-5)
-
-
 def test_dense_is_the_layer_of_flax() -> None:
     """Name, parameters and start too, so that weights of older runs fit."""
     x = jax.random.normal(jax.random.key(1), (3, 4, 5))
-    ours, theirs = Dense(6, dtype=jnp.bfloat16), nn.Dense(6, dtype=jnp.bfloat16)
+    ours, theirs = Dense.of(6, BFLOAT16), nn.Dense(6, dtype=jnp.bfloat16)
     variables = ours.init(jax.random.key(0), x)
     jax.tree.map(np.testing.assert_array_equal, variables, theirs.init(jax.random.key(0), x))
     np.testing.assert_array_equal(ours.apply(variables, x), theirs.apply(variables, x))
-    assert "Dense_0" in DenseBlock(5, jnp.float32).init(jax.random.key(0), x, None)["params"]
+    assert "Dense_0" in DenseBlock(5, FLOAT32).init(jax.random.key(0), x, None)["params"]
 
 
 def attention64(params: dict, queries: np.ndarray, keys: np.ndarray, n_heads: int) -> np.ndarray:
@@ -191,7 +174,7 @@ def attention64(params: dict, queries: np.ndarray, keys: np.ndarray, n_heads: in
 @pytest.mark.parametrize("last_only", [False, True])
 def test_attention_equals_its_formula(n_heads: int, last_only: bool) -> None:
     x = np.random.default_rng(n_heads).normal(size=(3, 5, 8))
-    layer = Attention(n_heads, jnp.float32, last_only)
+    layer = Attention(n_heads, FLOAT32, last_only)
     variables = layer.init(jax.random.key(0), jnp.float32(x), None)
     # scores that matter: kernels larger than at the start
     variables = jax.tree.map(lambda w: 3 * w, variables)
@@ -208,7 +191,7 @@ def test_dropout_of_attention_drops_weights_of_positions() -> None:
     params = {"query": {"kernel": jnp.zeros((8, 8))}, "key": one, "value": one, "output": one}
     kept = set()
     for last_only, key in itertools.product([False, True], range(20)):
-        layer = Attention(1, jnp.float32, last_only)
+        layer = Attention(1, FLOAT32, last_only)
         out = layer.apply({"params": params}, x, jnp.float32(0.5), rngs={"dropout": jax.random.key(key)})
         weights = np.asarray(out)[0, :, :6]  # what each query takes of each position: nothing, or 1/6 twice
         assert set(np.round(weights.ravel() * 6, 4)) <= {0.0, 2.0}
@@ -226,7 +209,7 @@ def test_attention_starts_as_dense_layers_do() -> None:
                 nn.Dense(8, use_bias=False, name=name)(x)
 
     x = jnp.ones((2, 5, 8))
-    ours = Attention(2, jnp.float32).init(jax.random.key(0), x, None)
+    ours = Attention(2, FLOAT32).init(jax.random.key(0), x, None)
     jax.tree.map(np.testing.assert_array_equal, ours, Apart().init(jax.random.key(0), x))
 
 
@@ -234,7 +217,7 @@ def test_attention_starts_as_dense_layers_do() -> None:
 def test_attention_in_half_precision_has_a_softmax_in_float32(last_only: bool) -> None:
     """Scores beyond what bfloat16 can tell apart still decide, as they do in float32."""
     x = jnp.ones((1, 2, 8), jnp.bfloat16)
-    layer = Attention(1, jnp.bfloat16, last_only)
+    layer = Attention(1, BFLOAT16, last_only)
     variables = layer.init(jax.random.key(0), x, None)
     assert all(w.dtype == jnp.float32 for w in jax.tree.leaves(variables))
     text = str(jax.make_jaxpr(lambda v: layer.apply(v, x, None))(variables))
@@ -281,7 +264,7 @@ def test_time2vec_tells_neighbouring_bars_apart_from_the_start(time_L: np.ndarra
 
 def test_dense_block_is_dense_then_gelu() -> None:
     x = np.random.default_rng(0).normal(size=(4, 3))
-    layer = DenseBlock(5, jnp.float32)
+    layer = DenseBlock(5, FLOAT32)
     variables = layer.init(jax.random.key(0), jnp.float32(x), None)
     dense = variables["params"]["Dense_0"]
     wanted = nn.gelu(jnp.float32(x @ np.asarray(dense["kernel"], np.float64)) + dense["bias"][None])
@@ -292,7 +275,7 @@ def test_dense_block_is_dense_then_gelu() -> None:
 def test_residual_block_adds_its_input(width: int) -> None:
     """With the inner layers at zero, what is left is the layer norm of the (projected) input."""
     x = jnp.float32(np.random.default_rng(0).normal(size=(4, 3)))
-    layer = ResidualBlock(width, jnp.float32)
+    layer = ResidualBlock(width, FLOAT32)
     params = layer.init(jax.random.key(0), x, None)["params"]
     assert ("Dense_1" in params) == (width != 3)
     params["Dense_0"] = jax.tree.map(jnp.zeros_like, params["Dense_0"])

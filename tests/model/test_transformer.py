@@ -19,6 +19,7 @@ from nextbar.metrics.reference import baseline_forecast
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.model.heads import head_for
+from nextbar.model.precision import BFLOAT16, BFLOAT16_FACTORS, FLOAT32, Precision
 from nextbar.model.transformer import EncoderBlock, Transformer, architecture
 from nextbar.types import Batch, Context, Forecast
 
@@ -133,7 +134,7 @@ def test_norm_before_or_after_is_another_computation() -> None:
     block = {}
     x = jnp.float32(10 * np.random.default_rng(0).normal(size=(2, L, 8)) + 3)
     for first in (True, False):
-        layer = EncoderBlock(make_config(norm_encoder_prev=first).model_config, jnp.float32)
+        layer = EncoderBlock(make_config(norm_encoder_prev=first).model_config, FLOAT32)
         params = layer.init(jax.random.key(0), x, None)
         block[first] = np.asarray(layer.apply(params, x, None))
     np.testing.assert_allclose(block[False].mean(-1), 0, atol=1e-5)  # post-norm: the output is normalised
@@ -171,16 +172,16 @@ def test_positions_count() -> None:
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
-@pytest.mark.parametrize("precision", [jnp.float32, jnp.bfloat16])
-def test_last_only_is_the_last_row_of_the_whole_block(norm_first: bool, precision: Any) -> None:
+@pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16, BFLOAT16_FACTORS])
+def test_last_only_is_the_last_row_of_the_whole_block(norm_first: bool, precision: Precision) -> None:
     config = make_config(norm_encoder_prev=norm_first).model_config
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 7, 8)), precision)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 7, 8)), precision.activations)
     whole, last = EncoderBlock(config, precision), EncoderBlock(config, precision, last_only=True)
     params = whole.init(jax.random.key(0), x, None)
     assert jax.tree.structure(params) == jax.tree.structure(last.init(jax.random.key(0), x, None))
     found = last.apply(params, x, None)
     assert found.shape == (3, 1, 8)
-    tolerance = 1e-5 if precision == jnp.float32 else 0.02
+    tolerance = 1e-5 if precision == FLOAT32 else 0.02
     np.testing.assert_allclose(
         np.float32(found), np.float32(whole.apply(params, x, None)[:, -1:]), rtol=tolerance, atol=tolerance
     )
