@@ -83,6 +83,7 @@ def of_bins(config: ExperimentConfig, bars: list[Bars]) -> ExperimentConfig:
     return replace(
         config,
         model_config=model,
+        range_loss=0.0,  # of distributions alone
         dataset_config=replace(config.dataset_config, output_mode="discrete_grid", discrete_grid_levels=grid),
     )
 

@@ -105,12 +105,12 @@ class Forecaster(ShownRun):
             RunError: no run, runs that cannot be ranked together or averaged, a run without a checkpoint, one that is
                 damaged or of a later version.
         """
+        enable_cache()
         if isinstance(path, str | Path):
             first, others, further = load_run(path, epoch, run), None, []
         else:
             first, *further = load_runs(path, epoch, run)
             others = [forward for loaded in further for forward in loaded.forwards()]
-        enable_cache()
         forecaster = cls(
             first.config,
             first.preparation,

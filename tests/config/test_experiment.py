@@ -17,6 +17,7 @@ from sample_configs import DATA, experiment
 from nextbar.bars import dates
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config import values as config_values
+from nextbar.config.commented import meanings
 from nextbar.errors import ConfigError
 
 REQUIRED = object()
@@ -52,7 +53,7 @@ EXPERIMENT_FIELDS = dict(
 def test_names_and_defaults_are_the_specifications(cls: Any, table: dict[str, Any]) -> None:
     declared = {f.name: REQUIRED if f.default is dataclasses.MISSING else f.default for f in dataclasses.fields(cls)}
     assert declared == table
-    assert all(cls.__pydantic_fields__[name].description for name in table), "every field says what it means"
+    assert all(meanings(cls)[name] for name in table), "every field says what it means"
 
 
 ALLOWED: dict[str, list[Any]] = {
