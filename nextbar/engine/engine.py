@@ -17,7 +17,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
 from nextbar.engine.devices import Devices
 from nextbar.engine.functions import functions_of
-from nextbar.engine.order import Layout, collect, lay_out
+from nextbar.engine.order import Layout, collect, lay_out, shuffled_on_host
 from nextbar.engine.program import Program
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
@@ -25,6 +25,9 @@ from nextbar.types import Forecast
 
 EVALUATION_STEPS = 64
 """evaluation steps of one call"""
+
+LONG_ORDER = 2**20
+"""training windows from which on their order is found on the host where that is the device too"""
 
 
 class Cancelled(Exception):
@@ -184,6 +187,12 @@ class Engine:
 
     def order(self, epochs: Sequence[int]) -> Layout:
         """The order of each member's windows in its epoch, joined."""
+        if self.n_windows >= LONG_ORDER and jax.default_backend() == "cpu":
+            rows, batch = self.dataset.origins["training"].astype(np.int32), self.program.batch_size
+            seeds = [config.seed for config in self.configs]
+            layouts = [shuffled_on_host(rows, seed, epoch, batch) for seed, epoch in zip(seeds, epochs, strict=True)]
+            joined = jax.tree.map(lambda *parts: np.stack(parts), *layouts) if self.population else layouts[0]
+            return self.devices.place(joined, each=self.population)
         numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
         placed = self.devices.place(numbers, each=self.population)
         return self.functions.shuffle(self._training_rows, self.hyper.seed, placed)
