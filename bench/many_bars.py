@@ -10,9 +10,10 @@ its own, reading with nextbar and with pyarrow alone in turn.
 - ``read``: bars a second from Parquet and CSV to checked ``Bars``, of pyarrow's own reader to NumPy columns, and of a
   second start, which maps what the first one kept
 - ``check``: seconds and most memory of ``nextbar data check`` of all tickers; ``first``: of the first alone
-- ``prepare``: most memory of the host from files to what a device is given, beside the bytes of that; without and with
-  kept series
-- ``train``: the same up to the first step of a training, whose device is here, and seconds until then
+- ``prepare``: most memory of the host from files to what a device is given, beside the bytes of that; by a first start
+  and by a second one, which finds the series kept
+- ``train``: the same up to the first steps of a training, whose device is here, and seconds until then
+- ``stages``: processor time of each stage until then
 
 Memory is what the process alone holds (anonymous pages): mapped files can be dropped at any time.
 """
@@ -226,11 +227,15 @@ def prepare(data: Path, rounds: int) -> dict[str, Any]:
     return {"bars": bars, **seconds, **figures}
 
 
-def again(data: Path, rounds: int) -> dict[str, Any]:
-    """``prepare`` of a second start, where a first one has kept the series."""
-    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
-        os.environ["NEXTBAR_KEPT_BARS"] = folder
-        return [in_process("prepare", data, rounds) for _ in range(2)][1]
+def twice(part: str) -> Callable[[Path, int], dict[str, Any]]:
+    """A part by a first start, which keeps the series, and by a second one."""
+
+    def starts(data: Path, rounds: int) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
+            os.environ["NEXTBAR_KEPT_BARS"] = folder
+            return {f"{name} start": in_process(part, data, rounds) for name in ("first", "second")}
+
+    return starts
 
 
 def train(data: Path, rounds: int) -> dict[str, Any]:
@@ -262,9 +267,53 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
     return {**marks, "most_mb": memory.most / 2**20, "device_mb": device / 2**20}
 
 
+def stages(data: Path, rounds: int) -> dict[str, Any]:
+    """Nanoseconds of the processor a bar of each stage of a start; ``build_dataset`` holds the three before it."""
+    import jax
+
+    from nextbar.bars.series import series_of
+    from nextbar.data import dataset as datasets
+    from nextbar.engine.engine import Engine
+    from nextbar.machine.compilation import bound_arenas
+    from nextbar.train.scored_spans import ScoredSpans
+
+    used: dict[str, float] = {}
+
+    def stage(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            began = time.process_time()
+            made = jax.block_until_ready(work(*arguments))
+            used[name] = time.process_time() - began
+            return made
+
+        return timed
+
+    for name in ("training_calendars", "fit_series", "fit_spreads"):
+        setattr(datasets, name, stage(name, getattr(datasets, name)))
+    bound_arenas()  # as a training does
+    with tempfile.TemporaryDirectory(prefix="nextbar-many-bars-") as folder:
+        config = experiment(data, folder)
+        series = stage("read", series_of)(config)
+        dataset = stage("build_dataset", datasets.build_dataset)(config, series)
+        stage("digests, description", lambda: (dataset.fingerprint, dataset.records, dataset.describe()))()
+        engine = stage("tape on the device", Engine)(config, dataset)
+        stage("what baselines learn from", ScoredSpans)(config, dataset)
+        stage("order", engine.order)([1])
+    bars = sum(map(len, series))
+    return {"bars": bars, **{name: 1e9 * seconds / bars for name, seconds in used.items()}}
+
+
 PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    "read": read, "check": check, "first": first, "prepare": prepare, "again": again, "train": train
-}  # fmt: skip
+    "read": read,
+    "check": check,
+    "first": first,
+    "prepare": twice("prepare_once"),
+    "prepare_once": prepare,
+    "train": twice("train_once"),
+    "train_once": train,
+    "stages": twice("stages_once"),
+    "stages_once": stages,
+}
 
 
 def in_process(part: str, data: Path, rounds: int) -> dict[str, Any]:
@@ -281,7 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickers", type=int, default=4)
     parser.add_argument("--bars", type=int, default=2_000_000, help="of each ticker")
-    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--parts", default="read,check,first,prepare,train,stages")
     parser.add_argument("--formats", default="parquet,csv")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", type=Path, help="folder with a folder for each format; made there if need be")

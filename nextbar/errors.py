@@ -90,6 +90,10 @@ class RunBusy(RunError):
     """A run folder in which another process trains."""
 
 
+class Unreachable(RunError):
+    """Object storage that cannot be read or written now."""
+
+
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during training; ``str(error)`` says what is saved and how to go on.
 

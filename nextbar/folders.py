@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,15 @@ ADVICE = {
     errno.EIO: "See to the disk",
 }
 """what to do, by the system's number of an error, whose words libraries pass on"""
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made or fetched again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def make_log_folder(folder: Path) -> None:
@@ -113,11 +123,16 @@ def lock_of(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.lock"
 
 
+def held_mark(copy: Path) -> Path:
+    """The file beside the copy of a folder that says that a process was writing the folder when it was copied."""
+    return copy.parent / f".{copy.name}.held"
+
+
 def is_claimed(folder: Path) -> bool:
     """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
-    read."""
+    read. Of a copy: whether one held what it is a copy of."""
     lock = lock_of(folder.absolute())
-    return lock.is_file() and is_held(lock)
+    return (lock.is_file() and is_held(lock)) or held_mark(folder.absolute()).exists()
 
 
 def is_held(lock: Path) -> bool:

@@ -125,6 +125,12 @@ class Outcomes(NamedTuple):
     last_close_N: np.ndarray
     close_NH: np.ndarray
 
+    @property
+    def rows_of_series(self) -> list[np.ndarray]:
+        """int64 (M,) for each of ``names``: its origins, in their order."""
+        count_S = np.bincount(self.series_N, minlength=len(self.names))
+        return np.split(np.argsort(self.series_N, kind="stable"), np.cumsum(count_S)[:-1])
+
 
 class Reference(NamedTuple):
     """From the training span of each series: the scale of the scaled metrics, and the baselines' parameters."""

@@ -13,6 +13,7 @@ from nextbar.backtesting.times import TIMES, read_times
 from nextbar.checksums import LIST, listed_faults
 from nextbar.errors import NextbarError, RunError
 from nextbar.exporting.folder import is_export
+from nextbar.runs.copies import local_folder
 from nextbar.runs.faults import Fault, run_faults
 from nextbar.runs.kinds import is_backtest, is_run, is_study
 from nextbar.runs.listing import nearby
@@ -45,7 +46,7 @@ def verify(path: str | Path) -> list[Verified]:
     Raises:
         RunError: no such folder, or it holds no run, backtest, study or export.
     """
-    folder = Path(path)
+    folder = local_folder(path)
     if not folder.is_dir():
         raise RunError(f"no folder {folder}{nearby(folder)}")
     verified = [Verified(found, kind, tuple(_FAULTS[kind](found))) for found, kind in _folders(folder)]

@@ -11,7 +11,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.data.splits import Cuts
 from nextbar.errors import NextbarError
 from nextbar.runs.kinds import is_study
-from nextbar.runs.listing import list_runs
+from nextbar.runs.listing import runs_below
 from nextbar.runs.records import read_config, read_cuts
 
 
@@ -24,7 +24,7 @@ def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[L
         end: when its last bar closes.
     """
     found: dict[Path, tuple[int, int, int]] = {}
-    for info in list_runs(config.log_dir) if Path(config.log_dir).is_dir() else []:
+    for info in runs_below(config.log_dir):
         if info.ranking is None:  # nothing was chosen
             continue
         try:

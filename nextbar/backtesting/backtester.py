@@ -37,6 +37,7 @@ from nextbar.metrics.conformal import require_distribution
 from nextbar.metrics.task import Task
 from nextbar.positions.options import PositionOptions
 from nextbar.runs.records import write_bars_record
+from nextbar.storage.address import require_local
 
 
 @strict_arguments
@@ -111,6 +112,11 @@ def backtest(
         levels=levels, rivals=rivals, positions=rule,
     )  # fmt: skip
     config = ExperimentConfig.of(config)
+    require_local(
+        config.log_dir,
+        "log_dir: a backtest keeps the runs of its folds there, and a lock",
+        "its folder can be copied into a bucket afterwards",
+    )
     task = Task.of(config)
     if options.conformal:
         require_distribution(task)

@@ -20,6 +20,7 @@ from nextbar.display.shown import Shown
 from nextbar.errors import RunError
 from nextbar.logger import console
 from nextbar.metrics.calibration import conformal_in_words
+from nextbar.storage.address import require_local
 from nextbar.tables import plain_table, print_whole, rounded, signed
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Backtest(Shown):
         Raises:
             RunError: it is none, is damaged or was not finished.
         """
+        require_local(path, "a backtest", "copy it there")
         folder = Path(path)
         summary = BacktestFolder(folder).read()
         if not summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,9 +23,14 @@ from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
 from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.bars.table import Table
+from nextbar.machine.long_arrays import blocks, in_threads
 from nextbar.resolution import seconds
 
 __all__ = ["Bars", "fingerprint", "frame_bars", "is_bars", "list_series", "load_bars", "table_bars"]
+
+_READING = threading.Lock()
+"""pandas changes the process's filters of warnings in passing: of two threads that read one could lose the filter by
+which a broken file is refused"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,22 +115,32 @@ def load_bars(
     """
     paths = find_series(datapath, tickers, resolutions)
     folder = kept_folder(log_dir, [path for *_, path in paths]) if log_dir is not None else None
-    return [_file_bars(path, ticker, resolution, needs, folder, keeps) for resolution, ticker, path in paths]
+
+    def read(resolution: str, ticker: str, path: Path) -> tuple[str, CheckedColumns]:
+        return _in_file(path, ticker, resolution, needs, folder, keeps)
+
+    checked = in_threads(read, *zip(*paths, strict=True)) if folder is not None else [read(*file) for file in paths]
+    return [
+        _told(source, ticker, resolution, columns)
+        for (resolution, ticker, _), (source, columns) in zip(paths, checked, strict=True)
+    ]
 
 
-def _file_bars(path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None, keeps: bool) -> Bars:
-    """The bars in a file, kept in a folder where there is one."""
+def _in_file(
+    path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None, keeps: bool
+) -> tuple[str, CheckedColumns]:
+    """The source of a series, for messages, and the series; kept in a folder where there is one."""
     source = str(path)
 
     def read() -> CheckedColumns:
         nonlocal source
-        table = single(read_table(path), ticker)
-        source = table.source
-        return check(table, resolution, seconds(resolution), needs)
+        with _READING:
+            table = single(read_table(path), ticker)
+            source = table.source
+            return check(table, resolution, seconds(resolution), needs)
 
-    name = f"{ticker}_{resolution}"
-    checked = read() if folder is None else kept(folder, path, name, needs, read, keeps)
-    return _told(source, ticker, resolution, checked)
+    checked = read() if folder is None else kept(folder, path, f"{ticker}_{resolution}", needs, read, keeps)
+    return source, checked
 
 
 def frame_bars(
@@ -173,8 +189,11 @@ def fingerprint(bars: Sequence[Bars]) -> str:
     digest = hashlib.sha256()
     for series in sorted(bars, key=lambda series: series.name):
         digest.update(f"{series.name} {len(series)}\n".encode())
-        digest.update(series.time_N.astype("<i8").tobytes())
+        digest.update(np.ascontiguousarray(series.time_N, "<i8").data)
         for name, values in sorted(series.columns.items()):
             digest.update(f"{name}\n".encode())
-            digest.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
+            for rows in blocks(len(values)):
+                same = values[rows] + 0.0  # one zero, and one NaN
+                same[np.isnan(same)] = np.nan
+                digest.update(same.astype("<f8", copy=False).data)
     return digest.hexdigest()

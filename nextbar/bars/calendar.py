@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR, Slots, Tally
+from nextbar.bars.stretches import Stretches
 from nextbar.bars.zone import MARKET_ZONES, UTC, local_time, offsets
 from nextbar.config.exchanges import KINDS
 from nextbar.errors import ConfigError, DataError
@@ -92,39 +93,47 @@ class Calendar:
                 f"calendar: found 'sessions' with bars of {span(step)}, should be auto or 24/7: sessions need bars "
                 "that are shorter than a week and divide a week"
             )
+        stretches = Stretches.of(np.asarray(time_N, np.int64), step)
         if timezone != "auto":
-            return cls._learn_in(timezone, time_N, step, kind)._require_its_time(time_N)
-        best = cls._learn_in(usual, time_N, step, kind)
-        fewest = best.exceptions(time_N)
+            return cls._learn_in(timezone, stretches, step, kind)._require_its_time(stretches)
+        best = cls._learn_in(usual, stretches, step, kind)
+        fewest = best._exceptions(stretches)
         enough = fewest * (1 - LEAST_GAIN)
         patterns = {offsets(usual).pattern(int(time_N[0]), int(time_N[-1]))}
         for zone in MARKET_ZONES:
             pattern = offsets(zone).pattern(int(time_N[0]), int(time_N[-1]))
             if fewest and pattern not in patterns:
                 patterns.add(pattern)
-                learnt = cls._learn_in(zone, time_N, step, kind)
-                exceptions = learnt.exceptions(time_N)
+                learnt = cls._learn_in(zone, stretches, step, kind)
+                exceptions = learnt._exceptions(stretches)
                 if exceptions < fewest and exceptions <= enough:
                     best, fewest = learnt, exceptions
         return best
 
     @classmethod
-    def _learn_in(cls, timezone: str, time_N: np.ndarray, step: int, kind: str) -> Calendar:
-        begin, counts = np.unique((local_time(time_N, timezone) - MONDAY) % step, return_counts=True)
-        everyday = cls.always(step, int(begin[np.argmax(counts)]), timezone)
+    def _learn_in(cls, timezone: str, stretches: Stretches, step: int, kind: str) -> Calendar:
+        stretches = stretches.cut(Slots(step, timezone=timezone).turns)
+        local_J = local_time(stretches.time_J, timezone) - MONDAY
+        begin, index_J = np.unique(local_J % step, return_inverse=True)
+        most = np.argmax(np.bincount(index_J, stretches.count_J))
+        everyday = cls.always(step, int(begin[most]), timezone)
         if kind == "24/7" or not _is_part_of_week(step):
             return everyday
-        is_open = _template(everyday._slots.place(everyday._slots.number(time_N)), everyday._slots.cycle, step)
+        first_J = everyday._slots.place(everyday._slots.number(stretches.time_J))
+        is_open = _template(first_J, first_J + stretches.count_J, everyday._slots.cycle, step)
         if kind == "auto":
             closed = int((~is_open).sum())
-            scanty = int(time_N[-1] - time_N[0]) < 4 * WEEK
+            scanty = int(stretches.time_N[-1] - stretches.time_N[0]) < 4 * WEEK
             if closed == 0 or (scanty and closed * 7 < len(is_open)):
                 return everyday
         return cls("sessions", step, everyday.phase, tuple(np.flatnonzero(is_open).tolist()), timezone)
 
     def missing(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): open slots without a bar between each bar and the one before it; 0 for the first."""
-        return _between(self._open, self._slots.number(time_N))
+        row_G, first_G, after_G = self._gaps(time_N)
+        missing_N = np.zeros(len(time_N), np.int64)
+        missing_N[row_G] = self._open.between(first_G, after_G)
+        return missing_N
 
     def hole_before(self, time_N: np.ndarray) -> np.ndarray:
         """bool (N,): True where bars are missing before a bar and that is no closure (night, holiday).
@@ -133,13 +142,30 @@ class Calendar:
         either a day's worth or more is (a holiday), or the first or last slot of a session is (a late
         opening, an early close). A day's worth is the median number of open slots of an open day.
         """
-        missing_N = self.missing(time_N)
-        if self.kind == "24/7":
-            return missing_N > 0
-        edges_N = _between(self._edges, self._slots.number(time_N))
-        day = self.slots_a_day
-        closure_N = (missing_N <= CLOSURE_DAYS * day) & ((missing_N >= day) | (edges_N > 0))
-        return (missing_N > 0) & ~closure_N
+        row_G, first_G, after_G = self._gaps(time_N)
+        missing_G = self._open.between(first_G, after_G)
+        hole_N = np.zeros(len(time_N), bool)
+        hole_N[row_G] = missing_G > 0
+        if self.kind != "24/7":
+            edges_G = self._edges.between(first_G, after_G)
+            day = self.slots_a_day
+            hole_N[row_G] &= (missing_G > CLOSURE_DAYS * day) | ((missing_G < day) & (edges_G == 0))
+        return hole_N
+
+    def _gaps(self, time_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows before which there are slots without a bar, int64 (G,), and numbers: of the first of these slots, and of
+        that after the last."""
+        stretches, first_J = self._numbered(time_N)
+        after_J = first_J + stretches.count_J
+        gap = 1 + np.flatnonzero(first_J[1:] > after_J[:-1])
+        return stretches.first_J[gap], after_J[gap - 1], first_J[gap]
+
+    def _numbered(self, bars: np.ndarray | Stretches) -> tuple[Stretches, np.ndarray]:
+        """Stretches of opening times that the clock is not changed in, and the number of the first slot of each."""
+        if not isinstance(bars, Stretches):
+            bars = Stretches.of(np.asarray(bars, np.int64), self.step)
+        stretches = bars.cut(self._slots.turns)
+        return stretches, self._slots.number(stretches.time_J)
 
     def open_between(self, begin_N: np.ndarray, end_N: np.ndarray) -> np.ndarray:
         """int64 (N,): open slots that begin from ``begin_N`` on and before ``end_N``, seconds since the epoch."""
@@ -176,7 +202,21 @@ class Calendar:
         The slots after that one have the next indices, cyclic, unless the market is open while its clock is changed
         by a step or more in between.
         """
-        return self._open.nth(self._open.before(self._slots.number(time_N) + 1))[1]
+        time_N = np.asarray(time_N, np.int64)
+        stretches, first_J = self._numbered(time_N)
+        # while the next slot is open and in the stretch, the next bar is one further
+        is_open_J = self._open.between(first_J + 1, first_J + stretches.count_J) == stretches.count_J - 1
+        rank_N = np.repeat(self._rank(first_J) - stretches.first_J, stretches.count_J)
+        rank_N += np.arange(len(time_N))
+        rank_N %= len(self.open_slots)
+        rest_N = np.repeat(~is_open_J, stretches.count_J)
+        rest_N[stretches.first_J[1:] - 1] = True
+        rest_N[-1:] = True
+        rank_N[rest_N] = self._rank(self._slots.number(time_N[rest_N]))
+        return rank_N
+
+    def _rank(self, number_N: np.ndarray) -> np.ndarray:
+        return self._open.nth(self._open.before(number_N + 1))[1]
 
     def chain(self, time_N: np.ndarray, n: int) -> Chain:
         """The open slots around each of the bars that open at ``time_N``, the next ``n`` among them."""
@@ -226,29 +266,29 @@ class Calendar:
 
     def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
-        number_N = self._slots.number(time_N)
-        off_grid = self._off_grid(time_N, number_N)
-        first, last = number_N[:1], number_N[-1:]
-        number_N = number_N[np.diff(number_N, prepend=first - 1) > 0]
-        is_open = np.zeros(self._slots.cycle, bool)
-        is_open[list(self.open_slots)] = True
-        in_open = int(is_open[self._slots.place(number_N) % self._slots.cycle].sum())
-        expected = int((self._open.before(last + 1) - self._open.before(first))[0])
-        return expected - in_open + len(number_N) - in_open + off_grid
+        return self._exceptions(Stretches.of(np.asarray(time_N, np.int64), self.step))
 
-    def _off_grid(self, time_N: np.ndarray, number_N: np.ndarray) -> int:
-        """Bars that do not open exactly when their slot does, which has this number."""
-        return int((self._slots.begin(number_N) != time_N).sum())
+    def _exceptions(self, whole: Stretches) -> int:
+        stretches, first_J = self._numbered(whole)
+        after_J = first_J + stretches.count_J
+        expected = int(self._open.between(first_J[0], after_J[-1]))
+        first_J[1:] += first_J[1:] < after_J[:-1]  # a slot that two bars belong to counts once
+        in_open = int(self._open.between(first_J, after_J).sum())
+        return expected - in_open + int((after_J - first_J).sum()) - in_open + self._off_grid(whole)
 
-    def _require_its_time(self, time_N: np.ndarray) -> Calendar:
+    def _off_grid(self, whole: Stretches) -> int:
+        """Bars that do not open exactly when their slot does."""
+        stretches, first_J = self._numbered(whole)
+        return int(stretches.count_J[self._slots.begin(first_J) != stretches.time_J].sum())
+
+    def _require_its_time(self, stretches: Stretches) -> Calendar:
         """Refuse bars that keep UTC and not the time of the zone, which only a change of its clocks shows."""
-        in_utc = Calendar._learn_in(UTC, time_N, self.step, "24/7")
-        off, off_utc = (c._off_grid(time_N, c._slots.number(time_N)) for c in (self, in_utc))
+        off, off_utc = (c._off_grid(stretches) for c in (self, Calendar._learn_in(UTC, stretches, self.step, "24/7")))
         if off > off_utc:
             raise ConfigError(
                 f"timezone: found {self.timezone!r}, whose time the bars do not keep: after its clock changes {off} of "
-                f"{len(time_N)} bars of {span(self.step)} open at another hour than the others (in UTC {off_utc}); "
-                "should be auto or UTC"
+                f"{len(stretches.time_N)} bars of {span(self.step)} open at another hour than the others (in UTC "
+                f"{off_utc}); should be auto or UTC"
             )
         return self
 
@@ -272,26 +312,29 @@ def _is_part_of_week(step: int) -> bool:
     return step < WEEK and WEEK % step == 0
 
 
-def _between(tally: Tally, number_N: np.ndarray) -> np.ndarray:
-    """int64 (N,): slots of a tally that lie between each bar's slot and that of the bar before it; 0 for the first."""
-    between_N = np.zeros(len(number_N), np.int64)
-    after = 1 + np.flatnonzero(number_N[1:] - number_N[:-1] > 1)  # few: elsewhere nothing lies between
-    between_N[after] = tally.before(number_N[after]) - tally.before(number_N[after - 1] + 1)
-    return between_N
-
-
-def _template(place_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
-    """bool (cycle,): the slots of the week that are open."""
-    place_N = np.sort(place_N, kind="stable")  # nearly sorted; np.unique takes ten times as long
-    place_N = place_N[np.diff(place_N, prepend=place_N[0] - 1) > 0]
-    in_week = np.bincount(place_N % cycle, minlength=cycle)
-    length = int(place_N[-1] - place_N[0]) + 1
+def _template(first_J: np.ndarray, after_J: np.ndarray, cycle: int, step: int) -> np.ndarray:
+    """bool (cycle,): the slots of the week that are open, by the places ``first_J`` to ``after_J`` that bars are in."""
+    order_J = np.argsort(first_J, kind="stable")
+    first_J, after_J = first_J[order_J], np.maximum.accumulate(after_J[order_J])
+    first_J[1:] = np.maximum(first_J[1:], after_J[:-1])  # of a slot that comes twice, one
+    in_week = _counts(first_J, after_J, cycle)
+    length = int(after_J[-1] - first_J[0])
     if length >= 4 * cycle:
-        mostly = in_week * 2 >= 1 + np.count_nonzero(np.diff(place_N // cycle))
+        week_J, last_J = first_J // cycle, (after_J - 1) // cycle
+        weeks = 1 + last_J[-1] - week_J[0] - np.maximum(week_J[1:] - last_J[:-1] - 1, 0).sum()
+        mostly = in_week * 2 >= weeks
         return mostly if mostly.any() else in_week > 0
     is_open = in_week > 0
     if length < cycle and DAY % step == 0 and step < DAY:
-        shown = (np.arange(cycle) - place_N[0]) % cycle < length
+        shown = (np.arange(cycle) - first_J[0]) % cycle < length
         at_time = is_open.reshape(7, -1).any(axis=0)
         is_open |= ~shown & np.tile(at_time, 7)
     return is_open
+
+
+def _counts(first_J: np.ndarray, after_J: np.ndarray, cycle: int) -> np.ndarray:
+    """int64 (cycle,): how often each place of the week comes among those from ``first_J`` on and before ``after_J``."""
+    weeks_J, rest_J = np.divmod(after_J - first_J, cycle)
+    begin_J = first_J % cycle
+    changes = np.bincount(begin_J, minlength=2 * cycle) - np.bincount(begin_J + rest_J, minlength=2 * cycle)
+    return weeks_J.sum() + np.cumsum(changes).reshape(2, cycle).sum(axis=0)

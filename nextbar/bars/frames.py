@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -33,14 +32,23 @@ class Readable(NamedTuple):
 
 def is_frame(value: object) -> bool:
     """True for a table of pandas, polars or another library narwhals knows."""
+    if isinstance(value, pd.DataFrame | list):
+        return isinstance(value, pd.DataFrame)  # without narwhals, whose import takes longer than a forecast
+    import narwhals as nw
+
     return isinstance(nw.from_native(value, pass_through=True), (nw.DataFrame, nw.LazyFrame))
 
 
 def has_column(frame: Any, column: str) -> bool:
     """True where a frame, or a pandas index, has a column of this name, in whatever case."""
     frame = frame.data if isinstance(frame, Readable) else frame
-    table = nw.from_native(frame, pass_through=True)
-    names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
+    if isinstance(frame, pd.DataFrame):
+        names = list(frame.columns)
+    else:
+        import narwhals as nw
+
+        table = nw.from_native(frame, pass_through=True)
+        names = table.collect_schema().names() if isinstance(table, (nw.DataFrame, nw.LazyFrame)) else []
     names += getattr(getattr(frame, "index", None), "names", ())
     return any(plain(name) == plain(column) for name in names)
 
@@ -139,7 +147,12 @@ def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequ
         name: values.astype("datetime64[s]").astype("datetime64[ms]") if name in dates else values
         for name, values in columns.items()
     }
-    backend: Any = nw.Implementation.PANDAS if frame is None else nw.from_native(frame).implementation
+    if frame is None or isinstance(frame, pd.DataFrame):
+        utc = {name: pd.DatetimeIndex(values, tz="UTC") for name, values in typed.items() if name in dates}
+        return pd.DataFrame(typed | utc)
+    import narwhals as nw
+
+    backend: Any = nw.from_native(frame).implementation
     table = nw.from_dict(typed, backend=backend)
     if dates:
         table = table.with_columns(nw.col(*dates).dt.replace_time_zone("UTC"))
@@ -147,6 +160,8 @@ def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequ
 
 
 def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
+    import narwhals as nw
+
     try:
         table = nw.from_native(frame)
         table = table.collect() if isinstance(table, nw.LazyFrame) else table

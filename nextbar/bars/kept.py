@@ -28,6 +28,7 @@ from nextbar.bars.reading import FURTHER, READERS, extension_of, further_extensi
 from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.files import json_object, sweep_parts, write_parts
 from nextbar.folders import lock_of
+from nextbar.storage.address import working_folder
 
 VARIABLE = "NEXTBAR_KEPT_BARS"
 """environment variable: folder that series are kept in, instead of the one beside the runs; empty: none are kept"""
@@ -52,7 +53,7 @@ def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
     named = os.environ.get(VARIABLE)
     if named == "" or sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) < SMALLEST:
         return None
-    return Path(log_dir) / FOLDER if named is None else Path(named)
+    return working_folder(log_dir) / FOLDER if named is None else Path(named)
 
 
 def kept(

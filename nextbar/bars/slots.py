@@ -62,6 +62,16 @@ class Slots:
         return np.searchsorted(self._first_K, number_N, side="right")
 
     @cached_property
+    def turns(self) -> np.ndarray:
+        """Instants around the changes of the clock, seconds since the epoch, ascending.
+
+        Of bars that open a step apart, all between the same two, numbers and places are one apart too, and each opens
+        as long after its slot begins as the others: within a step and a half of a change, where that need not be so,
+        there is an instant every step.
+        """
+        return np.unique(self._offsets.change_K[:, None] + self.step * np.arange(-1, 3))
+
+    @cached_property
     def changes(self) -> tuple[np.ndarray, np.ndarray]:
         """Place of the first slot after each change of the clock, by the clock before the change and by the new one."""
         change_K, offset_K = self._offsets
@@ -104,6 +114,10 @@ class Tally:
     def before(self, number_N: np.ndarray) -> np.ndarray:
         """How many have a lower number, counted from 1970-01-05 (negative before)."""
         return self._by_place(self._slots.place(number_N)) - self._surplus_K[self._slots.part(number_N)]
+
+    def between(self, number_N: np.ndarray, after_N: np.ndarray) -> np.ndarray:
+        """How many have a number from ``number_N`` on and below ``after_N``."""
+        return self.before(after_N) - self.before(number_N)
 
     def nth(self, count_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Number of the slot that has this many before it, and its index into the places."""

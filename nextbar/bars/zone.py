@@ -66,22 +66,26 @@ def offsets(zone: str) -> Offsets:
         return Offsets(np.empty(0, np.int64), np.zeros(1, np.int64))
     rules = ZoneInfo(zone)
 
-    def offset(time: int) -> int:
-        ahead = (EPOCH + dt.timedelta(seconds=time)).astimezone(rules).utcoffset()
-        return round(ahead.total_seconds()) if ahead else 0
+    def offset(utc: dt.datetime) -> dt.timedelta | None:
+        return rules.fromutc(utc).utcoffset()  # the fastest way: it is asked of 16,000 weeks
 
-    first, end = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))
+    first, end = (dt.datetime(year, 1, 1, tzinfo=rules) for year in (FIRST_YEAR, LAST_YEAR + 1))
     changes, held = [], [offset(first)]
-    for after in range(first + _WEEK, end, _WEEK):
+    week, after = dt.timedelta(seconds=_WEEK), first
+    while (after := after + week) < end:
         if offset(after) == held[-1]:
             continue
-        low, high = after - _WEEK, after
+        before, low, high = after - week, 0, _WEEK
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if offset(middle) == held[-1] else (low, middle)
-        changes.append(high)
+            low, high = (middle, high) if offset(before + dt.timedelta(0, middle)) == held[-1] else (low, middle)
+        changes.append(_seconds(before - EPOCH.replace(tzinfo=rules)) + high)
         held.append(offset(after))
-    return Offsets(np.array(changes, np.int64), np.array(held, np.int64))
+    return Offsets(np.array(changes, np.int64), np.array(list(map(_seconds, held)), np.int64))
+
+
+def _seconds(span: dt.timedelta | None) -> int:
+    return round(span.total_seconds()) if span else 0
 
 
 def local_time(time: np.ndarray, zone: str) -> np.ndarray:

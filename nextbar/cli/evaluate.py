@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, listed
+from nextbar.cli.options import Conformal, Data, Epoch, FitScaler, Named, Revised, Runs, Tickers, called, listed
 from nextbar.folders import told_as_damage
 from nextbar.tables import plain_table, print_findings, print_whole, span_table, stdout
 
@@ -44,7 +44,7 @@ def evaluate(
             "run": run, "tickers": listed(tickers), "epoch": epoch, "fit_scaler": fit_scaler, "conformal": conformal,
             "new": new, "revised": revised,
         }  # fmt: skip
-        with told_as_damage(", ".join(map(str, path))):
+        with told_as_damage(called(path)):
             reports = run_interruptible(
                 lambda: {
                     name: span.report | {"calibration": span.calibration, "tests": span.tests}

@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import Epoch, Named, Runs
+from nextbar.cli.options import Epoch, Named, Runs, called
 from nextbar.folders import told_as_damage
 
 
@@ -37,7 +37,7 @@ def export(
             from nextbar.exporting import export_run
             from nextbar.machine.interruptible import run_interruptible
 
-        with told_as_damage(", ".join(map(str, path))):
+        with told_as_damage(called(path)):
             folder = run_interruptible(
                 lambda: export_run(path if len(path) > 1 else path[0], to, run=run, epoch=epoch, format=format),
                 lambda: None,

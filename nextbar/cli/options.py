@@ -10,16 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from nextbar.errors import ConfigError
+from nextbar.storage.address import address_of
 
 Config = Annotated[Path, typer.Argument(help="Experiment, a YAML file.", metavar="CONFIG.yaml", show_default=False)]
 Run = Annotated[
     Path,
-    typer.Argument(help="A run's folder, or an experiment's: then its run.", metavar="RUN", show_default=False),
+    typer.Argument(
+        help="Folder or address of a run, or of an experiment: then its run.", metavar="RUN", show_default=False
+    ),
 ]
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        help="A run's folder, or an experiment's: then its run. Several: their forecasts are averaged.",
+        help="Folder or address of a run, or of an experiment: then its run. Several: their forecasts are averaged.",
         metavar="RUN...",
         show_default=False,
     ),
@@ -93,6 +96,11 @@ def watch_nans(debug: bool) -> None:
         import jax
 
         jax.config.update("jax_debug_nans", True)
+
+
+def called(paths: Sequence[Path]) -> str:
+    """What messages call some folders: an address has lost a slash as a path."""
+    return ", ".join(address_of(path) or str(path) for path in paths)
 
 
 def listed(names: str | None) -> list[str] | None:

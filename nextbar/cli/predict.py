@@ -11,7 +11,7 @@ import typer
 
 from nextbar.cli.answer import answer, answer_bytes
 from nextbar.cli.exits import NOTHING_WRITTEN, clean_exit, immediate_interrupt
-from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Levels, Named, Now, On, Runs, Tickers, listed
+from nextbar.cli.options import As, Conformal, Epoch, FitScaler, Levels, Named, Now, On, Runs, Tickers, called, listed
 from nextbar.errors import ConfigError
 from nextbar.folders import told_as_damage
 
@@ -84,7 +84,7 @@ def predict(
         Quantities.of(**questions)
         form = format_called(as_format)
         form.check_out(out, sys.stdout.isatty())
-        with told_as_damage(", ".join(map(str, path))):
+        with told_as_damage(called(path)):
             forecaster = Forecaster.load(path if len(path) > 1 else path[0], epoch, run=run)
             bars = read_new_bars(forecaster.config, data=data or forecaster.datapath, tickers=listed(tickers))
             options: Any = {"now": now, "fit_scaler": fit_scaler, "conformal": conformal, "law": law, **questions}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
+from nextbar.cli.options import called
 from nextbar.errors import RunError
 from nextbar.tables import byte_size, plain_table, print_whole, stdout
 
@@ -23,7 +24,9 @@ PURPOSES: tuple[Purpose, Purpose] = ("use", "scores")
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="LOG_DIR", help="Holds runs, at any depth.")] = Path("runs"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="LOG_DIR", help="Folder or address that holds runs, at any depth.")
+    ] = Path("runs"),
 ) -> None:
     """List the runs in a folder: status, epochs, skill on the test span, size.
 
@@ -34,16 +37,18 @@ def runs(
     """
     with clean_exit():
         with immediate_interrupt():
-            from nextbar.runs.listing import list_runs, nearby
+            from nextbar.runs.copies import local_cards
+            from nextbar.runs.listing import nearby, runs_in
 
-        infos = list_runs(folder)
+        cards = local_cards(folder)
+        infos = runs_in(cards)
         if not infos:
-            raise RunError(f"{folder} holds no run{nearby(folder)}")
+            raise RunError(f"{called([folder])} holds no run" + (nearby(folder) if cards.sizes is None else ""))
         marks: dict[Path, str] = {}
         for experiment in {info.path.parent for info in infos}:
             marks |= _marks(experiment, [info for info in infos if info.path.parent == experiment])
         console = stdout()
-        print_whole(console, _table(infos, folder, marks), keys=2)
+        print_whole(console, _table(infos, cards.folder, marks), keys=2)
         for info in infos:
             if info.problem:
                 console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)

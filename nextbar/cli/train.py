@@ -125,7 +125,7 @@ def _conclude(*results: Result) -> None:
 
     for result in results:
         if leads():
-            answer(result.run_dir)
+            answer(result.place)
     for result in results:
         if result.status == "diverged":
             raise RunError(f"The training diverged: {result.message}")

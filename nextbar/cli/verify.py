@@ -14,7 +14,9 @@ from nextbar.tables import stdout
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run, a backtest, a study, or a folder of several.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder or address of a run, a backtest, a study, or several.")
+    ],
 ) -> None:
     """Compare the files of runs, backtests, studies and exports with the checksums that were written with them.
 

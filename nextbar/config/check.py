@@ -19,7 +19,7 @@ from nextbar.arguments import strict_arguments
 from nextbar.config.choices import OneOf
 from nextbar.errors import MOST, ConfigError, cut, nearest, short
 
-_RULES = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+_RULES = ConfigDict(extra="forbid", allow_inf_nan=False)
 _WORDS = {
     int: "a whole number",
     float: "a finite number",
@@ -62,10 +62,7 @@ class Checked:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def checked(cls: type[T]) -> type[T]:
-    """Make ``cls`` a frozen, keyword-only dataclass, checked when built, that raises only ``ConfigError``.
-
-    Attribute docstrings become the fields' descriptions: ``cls.__pydantic_fields__[name].description``.
-    """
+    """Make ``cls`` a frozen, keyword-only dataclass, checked when built, that raises only ``ConfigError``."""
     built: Any = dataclass(config=_RULES, frozen=True, kw_only=True)(cls)
     build = built.__init__
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from nextbar.config.check import is_config
@@ -21,10 +25,23 @@ def commented_yaml(data: Mapping[str, Any]) -> str:
     return "\n".join(_lines(data, ExperimentConfig)) + "\n"
 
 
+@cache
+def meanings(config: type) -> dict[str, str]:
+    """What each field of a configuration means: the text below it in the class."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(config))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(below.value.value)
+        for field, below in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
+    }
+
+
 def _lines(data: Mapping[str, Any], config: Any, indent: str = "") -> Iterator[str]:
     fields = config.__pydantic_fields__
     for name, value in data.items():
-        meaning = fields[name].description.replace("``", "").replace("\n", " ").partition(";")[0].rstrip(".")
+        meaning = meanings(config)[name].replace("``", "").replace("\n", " ").partition(";")[0].rstrip(".")
         if is_config(fields[name].annotation):
             yield f"{indent}{name}:  # {meaning}"
             yield from _lines(value, fields[name].annotation, indent + INDENT)

@@ -50,7 +50,7 @@ class ExperimentConfig(Checked):
     dataset_config: DatasetConfig
     """The bars."""
     log_dir: FolderPath
-    """Folder of all experiments."""
+    """Folder of all experiments, or its address in object storage, such as ``s3://bucket/runs``."""
     experiment_name: FolderName
     """Folder of this experiment's runs: ``log_dir/experiment_name/<run>``."""
     num_epochs: Count = 50

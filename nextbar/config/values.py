@@ -17,6 +17,7 @@ from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, OneOf
 from nextbar.config.exchanges import calendar_problem
 from nextbar.errors import ConfigError
 from nextbar.resolution import seconds
+from nextbar.storage.address import address_of
 
 # A fixed range, not one relative to today: what reads today reads the same tomorrow, and made-up series may
 # run on into the future. It catches spreadsheets' day 0 (1899-12-30), year 1 and year 9999.
@@ -25,7 +26,8 @@ _FIRST, _END = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (FIRST_YEAR, 
 
 
 def _path(value: Any) -> Any:
-    """Text, with the user's home for ``~``: no shell has seen a value that stands in a file or after ``log_dir=``."""
+    """Text, with the user's home for ``~``: no shell has seen a value that stands in a file or after ``log_dir=``; an
+    address of object storage as it is."""
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(path, str):
         return path
@@ -35,7 +37,10 @@ def _path(value: Any) -> Any:
         impossible = True
     if impossible:
         raise ValueError("should be a path that a folder can have, without NUL or half characters")
-    return os.path.expanduser(path)
+    try:
+        return address_of(value) or os.path.expanduser(path)
+    except ConfigError as error:
+        raise ValueError(str(error).partition(", ")[2]) from None
 
 
 def _folder_name(value: str) -> str:

@@ -30,6 +30,7 @@ from nextbar.data.start import RangeStart
 from nextbar.data.targets import realised
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
+from nextbar.machine.long_arrays import in_threads
 from nextbar.types import Outcomes
 
 LARGEST_RANGE = 4.0
@@ -71,7 +72,7 @@ class Dataset:
     @cached_property
     def records(self) -> tuple[SeriesRecord, ...]:
         """Records of the bars that are used, which are saved with the run."""
-        return tuple(map(SeriesRecord.of, self.used))
+        return tuple(in_threads(SeriesRecord.of, self.used))
 
     @cached_property
     def panel(self) -> Panel:
@@ -115,7 +116,7 @@ class Dataset:
 
     def training_closes(self) -> list[np.ndarray]:
         """Closes of each series before the first cut."""
-        return [b.columns["close"][b.close_time_N < self.cuts.training_end] for b in self.bars]
+        return [b.columns["close"][: np.searchsorted(b.close_time_N, self.cuts.training_end)] for b in self.bars]
 
     def baseline_history(self, span: str) -> tuple[np.ndarray, list[np.ndarray]]:
         """Rows of the moves over H bars, and the closes of each series, that the baselines of a span are fitted on.
@@ -123,6 +124,8 @@ class Dataset:
         Those before the first cut; of a series without training windows its own up to its first origin in the span.
         """
         rows, closes = [], self.training_closes()
+        if all(self.learnt):
+            return self.history_N, closes
         for s, (b, calendar, learnt) in enumerate(zip(self.bars, self.calendars, self.learnt, strict=True)):
             origin_N = self.panel.within(self.origins[span], s)
             if learnt or not len(origin_N):
@@ -174,8 +177,8 @@ def build_dataset(
     bars = [with_all_columns(b, spec.volumes, empty) for b in bars]
     n_learnt = [n if is_trained else 0 for n, is_trained in zip(roles.n_train, roles.trained, strict=True)]
     covariates = pool_covariates(bars, n_learnt, spec.covariates)
-    fits = fit_series(bars, roles.n_train, calendars, spec, dataset.norm_mode)
-    windows = [window_origins(b, calendar, spec, roles.cuts) for b, calendar in zip(bars, calendars, strict=True)]
+    fits, spread_SGN = fit_series(bars, roles.n_train, calendars, spec, dataset.norm_mode)
+    windows = in_threads(lambda b, calendar: window_origins(b, calendar, spec, roles.cuts), bars, calendars)
     require_windows(
         bars,
         windows,
@@ -187,16 +190,14 @@ def build_dataset(
         columns=spec.required,
     )
     learnt_from = _of_span(windows, "training", roles.trained)
-    spreads = fit_spreads(bars, fits, learnt_from, spec)
+    spreads = fit_spreads(spread_SGN, fits, learnt_from, spec)
     start = RangeStart.fit(config, bars, roles.n_train, calendars, roles.trained)
     spec = spec.started(start, config)
     preparation = Preparation(
         spec, roles.first_time, roles.last_time, fits, Naming.of(dataset), spreads, start, covariates
     )
     panel = preparation.panel(bars)
-    moves = [
-        moves_in_training(b, calendar, spec.horizon, roles.cuts) for b, calendar in zip(bars, calendars, strict=True)
-    ]
+    moves = in_threads(lambda b, calendar: moves_in_training(b, calendar, spec.horizon, roles.cuts), bars, calendars)
     features = replace(FeatureSet.of(dataset), volumes=spec.volumes)
     return Dataset(
         bars=tuple(bars),

@@ -14,6 +14,7 @@ from nextbar.data.indicators import is_computed
 from nextbar.data.origins import known_ahead
 from nextbar.data.splits import whole_windows
 from nextbar.data.window_spec import WindowSpec
+from nextbar.machine.long_arrays import in_threads
 
 if TYPE_CHECKING:
     from nextbar.data.dataset import Dataset
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Series, cuts and windows of a dataset, JSON-able, for a run's summary."""
     panel, spec = dataset.panel, dataset.preparation.spec
-    training_windows_S = np.bincount(panel.series_R[dataset.origins["training"]], minlength=len(dataset.bars))
+    training_windows_S = np.diff(np.searchsorted(dataset.origins["training"], panel.starts))  # rows ascend
     return {
         "series": [
             {
@@ -38,15 +39,16 @@ def describe(dataset: Dataset) -> dict[str, Any]:
                 "training_windows": int(windows),
                 "notices": [*b.notices, *filter(None, [calendar.outside_notice(b.time_N)])],
                 "outside": int(calendar.outside(b.time_N).sum()),
-                **lost_windows(b, calendar, spec),
+                **lost,
             }
-            for name, b, calendar, trained, scored, windows in zip(
+            for name, b, calendar, trained, scored, windows, lost in zip(
                 panel.names,
                 dataset.bars,
                 dataset.calendars,
                 dataset.trained,
                 dataset.scored,
                 training_windows_S,
+                in_threads(lambda b, calendar: lost_windows(b, calendar, spec), dataset.bars, dataset.calendars),
                 strict=True,
             )
         ],
@@ -56,7 +58,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "empty_values": spec.empty_values,
         "context_len": spec.context_len,
         "contexts_short": {resolution: _short_contexts(dataset, resolution) for resolution in spec.contexts},
-        "until": iso(panel.close_time_R.max()),
+        "until": iso(max(int(b.close_time_N[-1]) for b in dataset.bars)),
         "validation_from": iso(dataset.cuts.validation),
         "test_from": iso(dataset.cuts.test),
         "windows": {span: len(rows) for span, rows in dataset.origins.items()},

@@ -16,7 +16,9 @@ def usable_origins(bars: Bars, calendar: Calendar, spec: WindowSpec, horizon: in
 
     Where covariates are known ahead, with bars or rows ahead that say so of all H bars after them.
     """
-    valid_N = ~np.isnan(np.stack([bars.columns[name] for name in spec.required])).any(axis=0)
+    valid_N = np.ones(len(bars), bool)
+    for name in spec.required:
+        valid_N &= ~np.isnan(bars.columns[name])
     whole_N = whole_windows(calendar.hole_before(bars.time_N), spec.seq_len, horizon, valid_N)
     return whole_N & known_ahead(bars, calendar, spec) if spec.known_ahead else whole_N
 

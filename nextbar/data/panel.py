@@ -13,6 +13,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.data.range_har.ranges import has_ranges, range_variances
 from nextbar.data.targets import outcomes, realised
+from nextbar.machine.long_arrays import empty
 from nextbar.types import Outcomes
 
 
@@ -53,8 +54,8 @@ class Panel:
 
     @cached_property
     def series_R(self) -> np.ndarray:
-        """Number of the series of each row."""
-        return self.per_series(range(len(self.bars)))
+        """int32: number of the series of each row."""
+        return self.per_series(np.arange(len(self.bars), dtype=np.int32))
 
     def per_bar(self, values: Callable[[Bars], np.ndarray]) -> np.ndarray:
         """(R, ...): values of the bars of each series, one after the other."""
@@ -68,7 +69,7 @@ class Panel:
         whole: np.ndarray | None = None
         for part, start in zip(parts, self.starts[:-1], strict=True):
             if whole is None:
-                whole = np.empty((self.starts[-1], *part.shape[1:]), part.dtype if dtype is None else dtype)
+                whole = empty((self.starts[-1], *part.shape[1:]), part.dtype if dtype is None else dtype)
             whole[start : start + len(part)] = part
         assert whole is not None  # there is no panel without series
         return whole

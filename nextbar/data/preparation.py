@@ -20,7 +20,6 @@ from nextbar.data.series_fit import (
     nan_if_none,
     none_if_nan,
     plain_statistics,
-    spreads_at,
     statistics_from,
 )
 from nextbar.data.spreads import SpreadBins
@@ -29,6 +28,7 @@ from nextbar.data.statistics import GlobalScale, Pair, Statistics
 from nextbar.data.targets import bins_ahead
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape
+from nextbar.machine.long_arrays import blocks, empty, in_threads
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,13 @@ class Preparation:
         spec, panel = self.spec, self.panel(bars)
         series = list(zip(bars, fits, strict=True))
         longest = max(f.calendar.n_slots for f in fits)
+        row_RX, close_R2 = self._rows(panel, fits)
         rank_R, chain_SZ = self._chains(panel, fits)
         start_RHX, regressors_RK = self._start(panel, fits)
         return Tape(
             stride=np.int32(1),
-            rows_RX=self._rows(panel, fits),
-            close_R2=panel.per_bar(lambda b: np.stack(Pair.split(b.columns["close"]), axis=1)),
+            rows_RX=row_RX,
+            close_R2=close_R2,
             bin_RH=panel.per_bar(lambda b: bins_ahead(b.columns["close"], spec.horizon, spec.edges)),
             series_R=panel.per_series(np.arange(len(bars), dtype=np.int32)),
             rank_R=rank_R,
@@ -82,25 +83,34 @@ class Preparation:
             contexts=tuple(ContextTape.of(bars, fits, resolution, spec) for resolution in spec.contexts),
         )
 
-    def _rows(self, panel: Panel, fits: Sequence[SeriesFit]) -> np.ndarray:
-        """``Tape.rows_RX``, laid out column by column of one series after the other: no second copy is ever whole."""
-        row_RX = np.empty((panel.starts[-1], self.spec.row_width), np.float32)
-        for b, fit, first in zip(panel.bars, fits, panel.starts[:-1], strict=True):
-            for at, values in self._row_columns(b, fit):
-                row_RX[first : first + len(b), at] = np.nan_to_num(values.astype(np.float32, copy=False))
-        return row_RX
-
-    def _row_columns(self, bars: Bars, fit: SeriesFit) -> Iterator[tuple[int, np.ndarray]]:
-        """What the device keeps of each bar of one series: place in ``Tape.rows_RX`` and (N,) values."""
+    def _rows(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
+        """``Tape.rows_RX`` and ``close_R2``, laid out block by block: no second copy is ever whole."""
         spec, n = self.spec, len(self.spec.columns)
-        for i, name in enumerate(spec.columns):
-            pair = Pair.split(spec.device_column(bars, name))
-            yield i, pair.high
-            yield n + i, pair.low
-        if spec.spans_time:
-            yield 2 * n, (bars.close_time_N - self.first_time) / max(self.last_time - self.first_time, 1)
-        singles = (*(bars.columns[name] for name in spec.plain), *self._covariates(channels, bars, fit).T)
-        yield from enumerate(singles, 2 * n + spec.spans_time)
+        row_RX = empty((panel.starts[-1], spec.row_width), np.float32)
+        close_R2 = empty((panel.starts[-1], 2), np.float32)
+
+        def lay_out(b: Bars, fit: SeriesFit, first: int) -> None:
+            pairs = [spec.device_column(b, name) for name in spec.columns]
+            singles = list(self._singles(b, fit))
+            for rows in blocks(len(b)):
+                row_BX = row_RX[first:][rows]
+                for i, value_N in enumerate(pairs):
+                    row_BX[:, i], row_BX[:, n + i] = Pair.split(value_N[rows])
+                for i, value_N in enumerate(singles, 2 * n):
+                    row_BX[:, i] = value_N[rows]
+                if not np.isfinite(row_BX).all():
+                    np.nan_to_num(row_BX, copy=False)
+                close_R2[first:][rows] = np.stack(Pair.split(b.columns["close"][rows]), axis=1)
+
+        in_threads(lay_out, panel.bars, fits, panel.starts[:-1])
+        return row_RX, close_R2
+
+    def _singles(self, bars: Bars, fit: SeriesFit) -> Iterator[np.ndarray]:
+        """What the device keeps of each bar of one series as one float32, (N,) each, in their order."""
+        if self.spec.spans_time:
+            yield (bars.close_time_N - self.first_time) / max(self.last_time - self.first_time, 1)
+        yield from (bars.columns[name] for name in self.spec.plain)
+        yield from self._covariates(channels, bars, fit).T
 
     def _chains(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
         """Position of the next open slot after each bar, int32 (R,), and all slots, int32 (S, Z); see ``Tape``."""
@@ -121,8 +131,8 @@ class Preparation:
     def _start(self, panel: Panel, fits: Sequence[SeriesFit]) -> tuple[np.ndarray, np.ndarray]:
         """Start and regressors of all rows, float32 (R, H, X) and (R, K)."""
         spec, rows = self.spec, panel.starts[-1]
-        start_RHX = np.empty((rows, spec.horizon, spec.start_width), np.float32)
-        regressors_RK = np.empty((rows, spec.regressors), np.float32)
+        start_RHX = empty((rows, spec.horizon, spec.start_width), np.float32)
+        regressors_RK = empty((rows, spec.regressors), np.float32)
         if self.start is not None:
             for b, fit, first in zip(panel.bars, fits, panel.starts[:-1], strict=True):
                 own = slice(first, first + len(b))
@@ -175,13 +185,12 @@ class Preparation:
 
 
 def fit_spreads(
-    bars: Sequence[Bars], fits: Sequence[SeriesFit], origins: Sequence[np.ndarray], spec: WindowSpec
+    spread_SGN: Sequence[np.ndarray], fits: Sequence[SeriesFit], origins: Sequence[np.ndarray], spec: WindowSpec
 ) -> SpreadBins:
     """Fit the bins of spreads on the training windows; ``origins`` are the rows that they end at in each series."""
     if spec.layout == 1:
         return SpreadBins.none(len(spec.groups))
-    spreads = [spreads_at(b, rows, spec) for b, rows in zip(bars, origins, strict=True)]
-    return SpreadBins.fit(spreads, np.array([f.spreads for f in fits]))
+    return SpreadBins.fit(spread_SGN, origins, np.array([f.spreads for f in fits]))
 
 
 def _padded(chains: Sequence[np.ndarray]) -> np.ndarray:

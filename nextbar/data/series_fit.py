@@ -21,6 +21,7 @@ from nextbar.data.spreads import typical, window_spreads
 from nextbar.data.statistics import UNKNOWN, Statistics
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError, short
+from nextbar.machine.long_arrays import in_threads
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class SeriesFit:
     """one for each covariate; NaN where it is empty in training"""
 
     @classmethod
-    def fit(cls, bars: Bars, n_train: int, spec: WindowSpec, calendar: Calendar) -> SeriesFit:
-        """Fit on the first ``n_train`` bars; later ones are not looked at."""
+    def fit(
+        cls, bars: Bars, n_train: int, spec: WindowSpec, calendar: Calendar, spread_GN: np.ndarray | None = None
+    ) -> SeriesFit:
+        """Fit on the first ``n_train`` bars, whose ``spreads_of`` may be known; later ones are not looked at."""
         price = np.stack([bars.columns[name][:n_train] for name in spec.prices[: spec.own_prices]])
         statistics = [Statistics.fit(price)]
         statistics += [Statistics.fit(spec.device_column(bars, name)[:n_train]) for name in spec.volumes]
@@ -52,9 +55,8 @@ class SeriesFit:
             # a move across a hole is no one-bar return
             moves = np.diff(np.log(close))[~hole_N[1:]]
             std = float(np.std(moves)) if moves.size else np.nan
-        origins = np.flatnonzero(whole_windows(hole_N, spec.seq_len, horizon=0))
-        spread_NG = spreads_at(bars, origins, spec)
-        middle = tuple(typical(spread_NG).tolist())
+        spread_GN = spreads_of(bars.first(n_train), spec) if spread_GN is None else spread_GN
+        middle = tuple(typical(spread_GN, whole_windows(hole_N, spec.seq_len, horizon=0)).tolist())
         covariates = fit_covariates(bars, n_train, spec.covariates)
         return cls(bars.ticker, bars.resolution, calendar, tuple(statistics), std, middle, covariates)
 
@@ -125,13 +127,18 @@ def _alone(bars: Bars, kind: str, timezone: str) -> Calendar:
 
 def fit_series(
     bars: Sequence[Bars], n_train: Sequence[int], calendars: Sequence[Calendar], spec: WindowSpec, norm_mode: str
-) -> tuple[SeriesFit, ...]:
-    """Fit each series on its first ``n_train`` bars.
+) -> tuple[tuple[SeriesFit, ...], list[np.ndarray]]:
+    """Fit each series on its first ``n_train`` bars; returns the ``spreads_of`` all of them too.
 
     Raises:
         DataError: the normalisation needs statistics that cannot be fitted on the training span of a series.
     """
-    fits = tuple(SeriesFit.fit(b, n, spec, calendar) for b, n, calendar in zip(bars, n_train, calendars, strict=True))
+
+    def fitted(b: Bars, n: int, calendar: Calendar) -> tuple[SeriesFit, np.ndarray]:
+        spread_GN = spreads_of(b, spec)
+        return SeriesFit.fit(b, n, spec, calendar, spread_GN[:, :n]), spread_GN
+
+    fits, spreads = zip(*in_threads(fitted, bars, n_train, calendars), strict=True)
     for fit, n in zip(fits, n_train, strict=True) if needs_training(norm_mode) else ():
         unknown = fit.unknown_statistics(spec)
         if n < 2 or unknown:
@@ -140,13 +147,12 @@ def fit_series(
                 f"{fit.ticker}_{fit.resolution}: {what} before the validation span begins, but norm_mode {norm_mode} "
                 "fits its statistics there, on at least 2 bars; use a window mode or leave the series out"
             )
-    return fits
+    return fits, list(spreads)
 
 
-def spreads_at(bars: Bars, origin_N: np.ndarray, spec: WindowSpec) -> np.ndarray:
-    """float64 (N, G): spreads of the windows that end at the origins; see ``window_spreads``."""
-    columns = {name: spec.device_column(bars, name) for name in spec.columns}
-    return window_spreads(columns, origin_N, spec)
+def spreads_of(bars: Bars, spec: WindowSpec) -> np.ndarray:
+    """float64 (G, N): spreads of the windows that end at each bar; see ``window_spreads``."""
+    return window_spreads({name: spec.device_column(bars, name) for name in ("close", *spec.volumes)}, spec)
 
 
 def plain_statistics(statistics: Sequence[Statistics]) -> list[dict[str, Any]]:

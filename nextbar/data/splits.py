@@ -104,11 +104,15 @@ def spans(close_time_N: np.ndarray, usable_origin_N: np.ndarray, horizon: int, c
     ``close_time_N`` int64 (N,), strictly increasing; ``usable_origin_N`` bool (N,), see ``whole_windows``.
     """
     origin_W = np.flatnonzero(usable_origin_N[: max(len(close_time_N) - horizon, 0)])
-    first_W, last_W = close_time_N[origin_W + 1], close_time_N[origin_W + horizon]
+
+    def before(time: int, ahead: int) -> int:
+        """How many have their label so many bars ahead closed before a time."""
+        return int(np.searchsorted(origin_W, np.searchsorted(close_time_N, time) - ahead))
+
     return {
-        "training": origin_W[last_W < cuts.training_end],
-        "validation": origin_W[(first_W >= cuts.validation) & (last_W < cuts.test - cuts.embargo)],
-        "test": origin_W[first_W >= cuts.test],
+        "training": origin_W[: before(cuts.training_end, horizon)],
+        "validation": origin_W[before(cuts.validation, 1) : before(cuts.test - cuts.embargo, horizon)],
+        "test": origin_W[before(cuts.test, 1) :],
     }
 
 
@@ -123,14 +127,13 @@ def whole_windows(
     """
     n = len(hole_before_N)
     whole_N = np.zeros(n, bool)
-    origin_W = np.arange(seq_len - 1, n - horizon)
-    first_W = origin_W - seq_len + 1
-    holes = _running_count(hole_before_N)
-    whole = holes[origin_W + horizon + 1] == holes[first_W + 1]
-    if valid_N is not None:
-        gaps = _running_count(~valid_N)
-        whole &= gaps[origin_W + 1] == gaps[first_W]
-    whole_N[origin_W] = whole
+    first, after = seq_len - 1, n - horizon
+    if first < after:
+        holes = _running_count(hole_before_N)
+        whole_N[first:after] = holes[seq_len + horizon :] == holes[1 : after - first + 1]
+        if valid_N is not None:
+            gaps = _running_count(~valid_N)
+            whole_N[first:after] &= gaps[seq_len : after + 1] == gaps[: after - first]
     return whole_N
 
 
@@ -203,5 +206,7 @@ def _counts(bars: Sequence[Bars], span: str, cuts: Cuts, needed: int, seq_len: i
 
 
 def _running_count(flag_N: np.ndarray) -> np.ndarray:
-    """int64 (N + 1,): how many flags are set before each row."""
-    return np.concatenate([[0], np.cumsum(flag_N, dtype=np.int64)])
+    """int32 (N + 1,): how many flags are set before each row."""
+    count = np.zeros(len(flag_N) + 1, np.int32)
+    np.cumsum(flag_N, dtype=np.int32, out=count[1:])
+    return count

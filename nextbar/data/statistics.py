@@ -21,7 +21,8 @@ class Statistics(NamedTuple):
     @classmethod
     def fit(cls, values: np.ndarray) -> Statistics:
         """Statistics over all elements of ``values`` but NaN; population standard deviation. Nothing left: all NaN."""
-        numbers = values[~np.isnan(values)]
+        empty = np.isnan(values)
+        numbers = values[~empty] if empty.any() else values.ravel()
         if numbers.size == 0:
             return UNKNOWN
         return cls(*(float(f(numbers)) for f in (np.min, np.max, np.mean, np.std)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nextbar.bars.columns import PRICES
 from nextbar.data import spreads
 from nextbar.data.contexts import ContextTape, Terms, context_of
-from nextbar.data.scaling import Scale, deviation, fit_windows, return_unit, standardising
+from nextbar.data.scaling import NormMode, Scale, deviation, fit_windows, modes, return_unit, standardising
 from nextbar.data.spreads import SpreadScale
 from nextbar.data.start import start_in_units
 from nextbar.data.statistics import GlobalScale, Pair
@@ -65,6 +66,21 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         norm_mode: see ``scaling.mode_number``; traced.
         spec: what a window consists of.
     """
+    return _jitted()(tape, origin_B, weight_B, norm_mode, spec, modes())
+
+
+@cache
+def _jitted() -> Any:
+    """``_gather``, traced once for all programs with batches of one size, in each of which it takes the longest."""
+    import jax
+
+    return jax.jit(_gather, static_argnums=(4, 5), inline=True)
+
+
+def _gather(
+    tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec: WindowSpec, modes: tuple[NormMode, ...]
+) -> Batch:
+    """``gather`` with the normalisations there are, which its trace depends on."""
     import jax.numpy as jnp
 
     n = len(spec.columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
 from nextbar.engine.devices import Devices
 from nextbar.engine.functions import functions_of
-from nextbar.engine.order import Layout, collect, lay_out
+from nextbar.engine.order import Layout, collect, lay_out, shuffled_on_host
 from nextbar.engine.program import Program
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
@@ -24,6 +25,9 @@ from nextbar.types import Forecast
 
 EVALUATION_STEPS = 64
 """evaluation steps of one call"""
+
+LONG_ORDER = 2**20
+"""training windows from which on their order is found on the host where that is the device too"""
 
 
 class Cancelled(Exception):
@@ -109,14 +113,42 @@ class Engine:
         self.functions = functions_of(program, len(self.configs) if self.population else None, with_outputs)
         self.program = self.functions.program
         self._training_rows = self.devices.place(dataset.origins["training"].astype(np.int32))
+        self._compiled: Future[None] | None = None
         self.cancelled = threading.Event()
 
-    def start(self, frequencies_HK: np.ndarray | None, member: int = 0) -> TrainState:
-        """The untrained state of a member: random inside, a baseline at its output (spec of the head)."""
+    def start(self, frequencies_HK: np.ndarray | None, member: int = 0, *, then_train: bool = False) -> TrainState:
+        """The untrained state of a member: random inside, a baseline at its output (spec of the head).
+
+        Args:
+            frequencies_HK: see ``Head.start``.
+            member: its number.
+            then_train: begin to compile the calls of training in a thread meanwhile, which takes the longest.
+        """
         biases = {k: v.astype(np.float32) for k, v in self._biases(frequencies_HK, member).items()}
         place = self.devices.place
         tape, rows = self.tapes.of_rows(self.dataset.origins["training"][: self.program.batch_size].astype(np.int32))
-        return self.functions.initialise(tape, place(self._hyper_P[member]), rows, place(biases))
+        arguments = tape, place(self._hyper_P[member]), rows, place(biases)
+        if then_train and self.devices.mesh is None:
+            self._compile_ahead(self.functions.initialise.lower(*arguments).out_info)
+        return self.functions.initialise(*arguments)
+
+    def _compile_ahead(self, start: Any) -> None:
+        """Begin to compile the calls of training in a thread.
+
+        Args:
+            start: shapes of the untrained state of one member.
+        """
+        members = (len(self.configs),) if self.population else ()
+        state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), start)
+
+        def compile_calls() -> None:
+            calls = self.tapes.calls(self.order([1] * len(self.configs)), self.program.steps_a_call)
+            tape, rows, first = next(iter(calls))
+            self.functions.train.lower(state, tape, self.hyper, rows, first).compile()
+
+        pool = ThreadPoolExecutor(1, thread_name_prefix="nextbar-compile")
+        self._compiled = pool.submit(compile_calls)
+        pool.shutdown(wait=False)
 
     def _biases(self, frequencies_HK: np.ndarray | None, member: int) -> dict[str, np.ndarray]:
         """Of the output layers that begin at a constant; none where windows bring a start of their own."""
@@ -155,6 +187,12 @@ class Engine:
 
     def order(self, epochs: Sequence[int]) -> Layout:
         """The order of each member's windows in its epoch, joined."""
+        if self.n_windows >= LONG_ORDER and jax.default_backend() == "cpu":
+            rows, batch = self.dataset.origins["training"].astype(np.int32), self.program.batch_size
+            seeds = [config.seed for config in self.configs]
+            layouts = [shuffled_on_host(rows, seed, epoch, batch) for seed, epoch in zip(seeds, epochs, strict=True)]
+            joined = jax.tree.map(lambda *parts: np.stack(parts), *layouts) if self.population else layouts[0]
+            return self.devices.place(joined, each=self.population)
         numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
         placed = self.devices.place(numbers, each=self.population)
         return self.functions.shuffle(self._training_rows, self.hyper.seed, placed)
@@ -179,6 +217,8 @@ class Engine:
         Raises:
             Cancelled: ``cancelled`` was set meanwhile.
         """
+        if self._compiled is not None:
+            self._compiled.result()  # two that compile the same would do it twice
         order = self.order(epochs)
         parts: list[Any] = []
         pending: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nextbar.engine.state import stream
+from nextbar.machine.long_arrays import in_threads
 from nextbar.types import Array
 
 
@@ -36,6 +38,29 @@ def shuffled(origin_N: Array, seed: Array, epoch: Array, batch_size: int) -> Lay
     """The order of one epoch."""
     position_N = jax.random.permutation(stream(seed, "order", epoch), len(origin_N))
     return lay_out(origin_N, position_N, batch_size)
+
+
+def shuffled_on_host(origin_N: np.ndarray, seed: int, epoch: int, batch_size: int) -> Layout:
+    """``shuffled`` to the last window, in arrays of the host: it sorts several times as fast as XLA does on a CPU."""
+    key, n = stream(np.uint32(seed), "order", epoch), len(origin_N)
+    position_N = np.arange(n, dtype=np.int32)
+    # as jax.random.permutation: rounds of a stable sort by 32 random bits, until hardly two windows share all of theirs
+    for _ in range(math.ceil(3 * np.log(n) / np.log(np.iinfo(np.uint32).max))):
+        key, own = jax.random.split(key)
+        position_N = position_N[_stable_order(np.asarray(jax.random.bits(own, (n,), np.uint32)))]
+    return lay_out(origin_N, position_N, batch_size)
+
+
+def _stable_order(bits_N: np.ndarray) -> np.ndarray:
+    """int64 (N,): places of the numbers in their order, equal ones as they stand; two halves at a time."""
+    place_N = bits_N.astype(np.uint64)
+    place_N <<= np.uint64(32)
+    place_N |= np.arange(len(bits_N), dtype=np.uint32)
+    halves = [place_N[bits_N < 2**31], place_N[bits_N >= 2**31]]
+    in_threads(np.ndarray.sort, halves)
+    np.concatenate(halves, out=place_N)
+    place_N &= np.uint64(2**32 - 1)
+    return place_N.view(np.int64)
 
 
 def collect(parts: list[Any], position_TB: np.ndarray, weight_TB: np.ndarray) -> Any:

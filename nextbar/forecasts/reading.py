@@ -110,6 +110,10 @@ def as_pandas(frame: Any, source: str) -> Any:
     Raises:
         DataError: it is no frame.
     """
+    import pandas as pd
+
+    if isinstance(frame, pd.DataFrame):
+        return frame.reset_index(drop=True)
     import narwhals as nw
 
     try:

@@ -207,7 +207,7 @@ def _open(
     single = isinstance(path, str | Path)
     paths = [path] if isinstance(path, str | Path) else list(path)
     refuse_one_name_for_several(run, paths)
-    run_dirs = [chosen_run(folder, run, purpose) for folder in paths]
+    run_dirs = [chosen_run(folder, run, purpose, epoch) for folder in paths]
     return run_dirs, Forecaster.load(run_dirs[0] if single else run_dirs, epoch)
 
 

@@ -36,6 +36,7 @@ from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_conformal, read_summary
 from nextbar.runs.shown_run import ShownRun
+from nextbar.storage.address import named
 from nextbar.types import Forecast
 
 FEW = 3
@@ -105,12 +106,12 @@ class Forecaster(ShownRun):
             RunError: no run, runs that cannot be ranked together or averaged, a run without a checkpoint, one that is
                 damaged or of a later version.
         """
+        enable_cache()
         if isinstance(path, str | Path):
             first, others, further = load_run(path, epoch, run), None, []
         else:
             first, *further = load_runs(path, epoch, run)
             others = [forward for loaded in further for forward in loaded.forwards()]
-        enable_cache()
         forecaster = cls(
             first.config,
             first.preparation,
@@ -319,7 +320,7 @@ class Forecaster(ShownRun):
 
     def _title(self) -> str:
         first, rest = self._run_dirs()[:FEW], self._run_dirs()[FEW:]
-        runs = ", ".join(map(str, first)) + (f" and {len(rest)} more" if rest else "") or "no run folder"
+        runs = ", ".join(map(named, first)) + (f" and {len(rest)} more" if rest else "") or "no run folder"
         epoch = "" if self.epoch is None or self._other_dirs else f", epoch {self.epoch}"
         models = len(self._forwards)
         return (f"ensemble of {models} models, " if models > 1 else "") + runs + epoch

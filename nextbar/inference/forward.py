@@ -13,7 +13,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -27,9 +27,12 @@ from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape, gather
 from nextbar.errors import RunError
+from nextbar.inference.kept_program import kept_program
 from nextbar.machine.interruptible import hear
-from nextbar.model.transformer import Transformer, model_of
 from nextbar.types import Array, Batch, Forecast
+
+if TYPE_CHECKING:
+    from nextbar.model.transformer import Transformer
 
 BATCH = {"cpu": 16, "gpu": 256}
 """windows of a batch: the fewest that keep the device busy, since a single forecast takes as long as a batch"""
@@ -56,15 +59,14 @@ class Forward:
     def __init__(self, config: ExperimentConfig, spec: WindowSpec, params: Any) -> None:
         self._config = config
         self.spec = spec
-        self.batch = BATCH.get(jax.default_backend(), BATCH["gpu"])
-        if jax.tree.map(np.shape, params) != expected_shapes(config, spec):
-            raise RunError(
-                "the parameters are not those of a model of this configuration; was config.yaml or a checkpoint "
-                "changed, or copied from another run? Restore the run folder"
-            )
-        self.params = jax.device_put(params)
+        self.batch = _batch()
         self._norm_mode = np.int32(mode_number(config.dataset_config.norm_mode))
-        self._call = _compiled(model_of(config, spec), spec, modes())
+        # all that a model and its head read of an experiment; nothing is dropped in a forecast
+        identity = [config.model_config.to_dict() | {"dropout": 0}, config.dataset_config.output_mode, spec.to_dict()]
+        self.params = jax.device_put(params)
+        arguments = self.params, _blank(spec), self._norm_mode
+        shapes = jax.tree.map(np.shape, params)
+        self._call = kept_program(identity, arguments, lambda: _traced(config, spec, shapes))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickles and copies: made anew, since compiled code and batches are those of a process and its device."""
@@ -103,9 +105,31 @@ class Forward:
         yield from (jax.device_get(outputs) for outputs in pending)
 
 
+def _batch() -> int:
+    return BATCH.get(jax.default_backend(), BATCH["gpu"])
+
+
 def expected_shapes(config: ExperimentConfig, spec: WindowSpec) -> Any:
     """Shapes of an experiment's parameters, as nested dicts."""
+    from nextbar.model.transformer import model_of
+
     return _shapes(model_of(config, spec), spec)
+
+
+def _traced(config: ExperimentConfig, spec: WindowSpec, shapes: Any) -> Any:
+    """The jitted forecast of a batch by a model whose parameters have these shapes.
+
+    Raises:
+        RunError: the parameters are those of another architecture.
+    """
+    from nextbar.model.transformer import model_of
+
+    if shapes != expected_shapes(config, spec):
+        raise RunError(
+            "the parameters are not those of a model of this configuration; was config.yaml or a checkpoint "
+            "changed, or copied from another run? Restore the run folder"
+        )
+    return _compiled(model_of(config, spec), spec, modes())
 
 
 def _turns(place_N: np.ndarray) -> np.ndarray:
@@ -150,11 +174,21 @@ def _compiled(model: Transformer, spec: WindowSpec, modes: tuple[NormMode, ...])
 
 @lru_cache(maxsize=KEPT_PROGRAMS)
 def _shapes(model: Transformer, spec: WindowSpec) -> Any:
-    """Shapes of a model's parameters, by tracing its initialisation with an empty tape."""
+    """Shapes of a model's parameters, by tracing its initialisation with a batch as a forecast has it, so that what
+    both begin with is traced once."""
+
+    def parameters(tape: Tape, norm_mode: Array) -> Any:
+        return model.init(jax.random.key(0), _uncut(tape, norm_mode, spec))["params"]
+
+    return jax.tree.map(np.shape, jax.eval_shape(parameters, _blank(spec), np.int32(0)))
+
+
+def _blank(spec: WindowSpec) -> Tape:
+    """The tape of a batch whose windows are empty."""
     groups = len(spec.groups)
     nothing_1G = np.zeros((1, groups), np.float32)
     pair = Pair(nothing_1G, nothing_1G)
-    blank = Tape(
+    tape = Tape(
         stride=np.int32(1),
         rows_RX=np.zeros((spec.seq_len, spec.row_width), np.float32),
         close_R2=np.zeros((spec.seq_len, 2), np.float32),
@@ -172,9 +206,4 @@ def _shapes(model: Transformer, spec: WindowSpec) -> Any:
         range_RH=np.zeros((spec.seq_len, 0), np.float32),
         contexts=(ContextTape.blank(spec.seq_len, spec),) * len(spec.contexts),
     )
-    tape = _cut(blank, np.array([spec.seq_len - 1]), spec)
-
-    def parameters(tape: Tape, norm_mode: Array) -> Any:
-        return model.init(jax.random.key(0), _uncut(tape, norm_mode, spec))["params"]
-
-    return jax.tree.map(np.shape, jax.eval_shape(parameters, tape, np.int32(0)))
+    return _cut(tape, np.full(_batch(), spec.seq_len - 1), spec)

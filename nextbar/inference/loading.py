@@ -108,7 +108,7 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
             later version.
     """
     require_alone("forecasting")
-    run_dir = chosen_run(path, run)
+    run_dir = chosen_run(path, run, epoch=epoch)
     if not (run_dir / "config.yaml").is_file():
         raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
     summary = read_summary(run_dir)

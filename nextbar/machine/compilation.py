@@ -6,9 +6,10 @@ import ctypes
 import gc
 import os
 import sys
-from pathlib import Path
 
 import jax
+
+from nextbar.folders import cache_folder
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # malloc.h
 
@@ -25,7 +26,7 @@ def enable_cache() -> None:
     chosen = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if chosen or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    jax.config.update("jax_compilation_cache_dir", str(_cache_folder() / "nextbar" / "xla"))
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "nextbar" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
@@ -57,11 +58,3 @@ def return_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
         if trim is not None:
             trim(0)
-
-
-def _cache_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

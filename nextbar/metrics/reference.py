@@ -61,7 +61,7 @@ def fit_reference(
     positive_S = np.array([bool(np.all(np.asarray(c) > 0)) for c in closes], bool)
     if task.needs_positive_prices and not positive_S.all():
         raise DataError(not_positive(training.names[int(np.argmin(positive_S))], task))
-    rows = [np.flatnonzero(training.series_N == s) for s in range(n_series)]
+    rows = training.rows_of_series
     moves_S = np.array([len(row) for row in rows], float)
     enough_S = moves_S >= np.where(trained_S, 2, least_moves(task.horizon))
     move_std_SH = np.full((n_series, task.horizon), np.nan)

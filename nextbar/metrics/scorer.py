@@ -68,10 +68,8 @@ class Scorer:
         if len(outcomes.series_N) == 0:
             raise DataError("there is no window to score: the span is empty. Use more bars or a larger split.")
         self.outcomes, self.reference, self.task = outcomes, reference, task
-        order_N = np.argsort(outcomes.series_N, kind="stable")
-        present, first = np.unique(outcomes.series_N[order_N], return_index=True)
-        rows = np.split(order_N, first[1:])
-        self._series = [self._describe(int(s), row_M) for s, row_M in zip(present, rows, strict=True)]
+        rows = outcomes.rows_of_series
+        self._series = [self._describe(s, row_M) for s, row_M in enumerate(rows) if len(row_M)]
 
     def _describe(self, s: int, row_M: np.ndarray) -> _Series:
         name, close = self.outcomes.names[s], self.outcomes.close_NH[row_M]

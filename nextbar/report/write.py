@@ -15,6 +15,7 @@ from nextbar.folders import told_as_damage
 from nextbar.logger import get_logger
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.kinds import is_backtest, is_study
+from nextbar.storage.address import require_local
 
 NAME = "report.html"
 
@@ -36,7 +37,8 @@ def write_report(
     Args:
         source: the folder of a run, of a backtest or of a study (the page of its best run is written too, and linked);
             of another experiment: its run, see :func:`nextbar.runs.choice.chosen_run`.
-        out: the file, or a folder for it; None: ``report.html`` in the folder that is reported.
+        out: the file, or a folder for it; None: ``report.html`` in the folder that is reported, which then lies on a
+            disk.
         run: name of another run of the experiment.
         bars: a frame of bars instead of the files the configuration names.
         data: a file of bars, or a folder as ``datapath``, instead of the configuration's.
@@ -47,9 +49,12 @@ def write_report(
 
     Raises:
         RunError: no such folder, one of which there is nothing to report, or a page that cannot be written.
-        ConfigError: ``run`` beside a backtest or a study, ``revised`` beside other bars than a run's own.
+        ConfigError: ``run`` beside a backtest or a study, ``revised`` beside other bars than a run's own; no ``out``
+            for a run in object storage.
         DataError: the bars cannot be read, or were revised.
     """
+    if out is None:
+        require_local(source, "a report is written beside what it is of", "name a file with out=, --out")
     whole = is_backtest(source) or is_study(source)
     if whole and (run is not None or revised):
         raise ConfigError(f"run and revised are about the report of a run; {source} is a backtest or a study")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,16 +42,23 @@ class Checkpoints:
         keep_best: how many of the best epochs are kept: those with the lowest finite validation loss, the earlier
             of two equals.
         enabled: False keeps nothing: ``save`` does nothing and there is nothing to restore.
+        committed: called by the thread once an epoch is on the disk; no other is written before it returns.
 
     Every method may raise :class:`RunError`, which names the folder, where the disk cannot be written or a folder is no
     checkpoint of this run. The error of a failed background write is raised by the next call, ``close`` at the latest.
     """
 
-    def __init__(self, folder: Path | str, keep_best: int = 5, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        keep_best: int = 5,
+        enabled: bool = True,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.folder = Path(folder).absolute()  # orbax takes no relative paths
         self.enabled = enabled
         self._last, self._best = self.folder / "last", self.folder / "best"
-        self._keep_best = keep_best
+        self._keep_best, self._committed = keep_best, committed
         self._losses: dict[int, float] | None = None  # of the folders in best, once they were read
         self._store = CheckpointStore()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nextbar-checkpoint")
@@ -202,6 +209,7 @@ class Checkpoints:
             for worse, _ in sorted(losses.items(), key=_by_loss)[self._keep_best :]:
                 discard(self._best / str(worse))
                 del losses[worse]
+        self._committed()
 
     def _commits(self) -> list[int]:
         """Epochs to go on from, the latest first; those among the best were committed, unless a kill came between."""

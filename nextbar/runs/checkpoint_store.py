@@ -1,29 +1,32 @@
 """One checkpoint: a folder of an epoch's state and notes that appears under its final name in one rename.
 
 A process may be killed at any moment: a folder under its number is whole. The checksums of its files lie in it, and are
-compared whenever it is read. This is the only file that imports orbax. Its
-``CheckpointManager`` is not used: it deletes a folder file by file under its final name, so a kill in that moment
-leaves half a checkpoint among the best, and it refuses the epoch that a resumed run does again.
+compared whenever it is read. Orbax writes the files and reads whole states; what a forecast needs is read here, from
+the arrays and the JSON that orbax leaves, since importing orbax takes longer than a forecast.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from nextbar.checksums import LIST, list_files, listed_faults
 from nextbar.errors import Damaged, RunError, first_line, listed
+from nextbar.files import LARGEST, read_bytes
+
+if TYPE_CHECKING:
+    from nextbar.runs.orbax_checkpointer import OrbaxCheckpointer
 
 PyTree = Any
 
@@ -45,15 +48,11 @@ class CheckpointStore:
     checksums: ``require_whole`` does, and comes first.
     """
 
-    def __init__(self) -> None:
-        # weights hardly compress, and trying to takes most of the time that a large state needs
-        alone = _of_this_process()
-        arrays = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
-        notes = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
-        both = ocp.CompositeCheckpointHandler(
-            state=arrays, notes=notes, composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
-        )
-        self._checkpointer = ocp.Checkpointer(both, multiprocessing_options=alone)
+    @cached_property
+    def _orbax(self) -> OrbaxCheckpointer:
+        from nextbar.runs.orbax_checkpointer import OrbaxCheckpointer
+
+        return OrbaxCheckpointer()
 
     def write(self, path: Path, state: PyTree, record: dict[str, Any]) -> None:
         """Write a checkpoint; an earlier one in its folder is replaced.
@@ -70,9 +69,7 @@ class CheckpointStore:
         shutil.rmtree(aside, ignore_errors=True)
         record = record | {SEALED: True}
         with _ONE_AT_A_TIME:
-            self._checkpointer.save(
-                aside, args=ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
-            )
+            self._orbax.save(aside, state, record)
         list_files(aside)
         aside.rename(path)
 
@@ -98,28 +95,25 @@ class CheckpointStore:
     def read_record(self, path: Path) -> dict[str, Any]:
         """Validation loss and notes of a checkpoint."""
         with _readable(path):
-            args = ocp.args.Composite(notes=ocp.args.JsonRestore())
-            record = dict(self._checkpointer.restore(path, args=args)["notes"])
+            record = json.loads(read_bytes(path / NOTES / "metadata", LARGEST))  # NaN included
             return record | {"validation_loss": float(record["validation_loss"]), "notes": dict(record["notes"])}
 
     def read_state(self, path: Path, template: PyTree) -> PyTree:
         """State of a checkpoint; the template is one of the same structure and shapes."""
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
         with _readable(path):
-            args = ocp.args.PyTreeRestore(item=template, restore_args=as_numpy)
-            state = self._checkpointer.restore(path, args=ocp.args.Composite(state=args))["state"]
+            state = self._orbax.restore(path, template)
             # fresh arrays, placed as newly made ones are, so that a continued run compiles nothing twice
             return jax.tree.map(_device_copy, template, state)
 
     def read_params(self, path: Path) -> PyTree:
         """Parameters of a checkpoint alone, as nested dicts of NumPy arrays."""
         with _readable(path):
-            args = ocp.args.Composite(state=ocp.args.PyTreeRestore())
-            return self._checkpointer.restore(path, args=args)["state"]["params"]
+            return _arrays(path / "state", "params")["params"]
 
     def close(self) -> None:
         """Free what orbax holds."""
-        self._checkpointer.close()
+        if "_orbax" in vars(self):
+            self._orbax.close()
 
 
 def epochs_in(folder: Path) -> list[int]:
@@ -168,43 +162,31 @@ def sweep(folder: Path) -> int:
     return len(unfinished)
 
 
-class _FolderSpec(dict[str, str]):
-    """Where a local folder is, as tensorstore takes it; stands in for its own class of this."""
+def _arrays(folder: Path, of: str) -> dict[str, Any]:
+    """What a state has at the key ``of``, as nested dicts.
 
-    def to_json(self) -> dict[str, str]:
-        return dict(self)
-
-
-def _spare_memory() -> None:
-    """Have orbax not ask tensorstore where a local folder is, which it does for every array that it writes.
-
-    tensorstore (0.1.86) loses some hundred bytes at each answer: 40 KB a checkpoint of a small model, 400 MB in 10,000
-    epochs. The answer is what it was asked. An orbax that does this elsewhere is left as it is.
+    Orbax keeps zarr arrays in one OCDBT store, called by their keys with dots between.
     """
-    try:
-        from orbax.checkpoint._src.serialization import tensorstore_utils
-    except ImportError:
-        return
-    asking = getattr(tensorstore_utils, "ts", None)
-    if not isinstance(asking, ModuleType):
-        return
+    import tensorstore
 
-    def spec(plain: Any) -> Any:
-        is_folder = isinstance(plain, dict) and plain.keys() == {"driver", "path"} and plain["driver"] == "file"
-        return _FolderSpec(plain) if is_folder else asking.KvStore.Spec(plain)
-
-    store = SimpleNamespace(Spec=spec, open=asking.KvStore.open)
-    tensorstore_utils.ts = SimpleNamespace(**{**vars(asking), "KvStore": store})
-
-
-_spare_memory()
-
-
-def _of_this_process() -> ocp.options.MultiprocessingOptions:
-    """Several processes may train together, but only one has a folder: it must not wait for the others."""
-    if not jax.distributed.is_initialized():
-        return ocp.options.MultiprocessingOptions()
-    return ocp.options.MultiprocessingOptions(primary_host=jax.process_index(), active_processes={jax.process_index()})
+    store: dict[str, Any] = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
+    keys = [key.decode() for key in tensorstore.KvStore.open(store).result().list().result()]
+    names = [name for name, _, file in (key.rpartition("/") for key in keys) if file == ".zarray"]
+    reads = {
+        name: tensorstore.open(
+            {"driver": "zarr", "kvstore": store | {"path": f"{name}/"}, "fill_missing_data_reads": False}
+        )
+        for name in names
+        if name.split(".")[0] == of
+    }
+    arrays: dict[str, Any] = {}
+    for name, opened in reads.items():
+        *inside, last = name.split(".")
+        level = arrays
+        for key in inside:
+            level = level.setdefault(key, {})
+        level[last] = opened.result().read().result()
+    return arrays
 
 
 def _device_copy(template: Any, stored: Any) -> jax.Array:

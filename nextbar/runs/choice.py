@@ -8,10 +8,12 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.runs.folder import WHOLE
+from nextbar.runs.copies import local_cards, local_run, told_by_address
 from nextbar.runs.info import RunInfo
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.runs.listing import best_among, best_run, list_runs
+from nextbar.runs.records import WHOLE
+from nextbar.storage.address import address_of, named
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
@@ -24,27 +26,38 @@ class Choice(NamedTuple):
     reason: str
 
 
-def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "use") -> Path:
+def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "use", epoch: int | None = None) -> Path:
     """The run that an experiment stands for; a run folder stands for itself. Logs the choice and its reason.
+
+    Of an address the run is copied, with what it forecasts and is scored with.
 
     For use: the latest refit, else the best by validation among the runs on the newest bars. For scores: the run that
     the latest refit repeats, where no run is on newer bars; else that same best.
 
     Args:
-        folder: of a run or an experiment.
+        folder: of a run or an experiment, or its address.
         run: name of another run in the experiment's folder, or the beginning of it.
         purpose: what it is chosen for.
+        epoch: the checkpoint that is asked for; None: the best one.
 
     Raises:
         RunError: no run to choose from, no such run, or runs that cannot be ranked together (see ``best_run``).
     """
-    folder = Path(folder)
+    if address_of(folder) is None:
+        return _chosen(Path(folder), run, purpose)
+    cards = local_cards(folder).folder
+    with told_by_address(cards):
+        return local_run(named(_chosen(cards, run, purpose)), epoch)
+
+
+def _chosen(folder: Path, run: str | None, purpose: Purpose) -> Path:
+    """As ``chosen_run``, in a folder on a disk."""
     if run is not None:
         return _named(folder, run)
     if is_run(folder) or not folder.is_dir() or is_backtest(folder):
         return best_run(folder)
     choice = choose(folder, list_runs(folder), purpose)
-    get_logger().info("%s: run %s, %s", folder, choice.path.relative_to(folder), choice.reason)
+    get_logger().info("%s: run %s, %s", named(folder), choice.path.relative_to(folder), choice.reason)
     return choice.path
 
 

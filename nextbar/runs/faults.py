@@ -12,13 +12,13 @@ from nextbar.errors import NextbarError
 from nextbar.files import LARGEST, read_bytes
 from nextbar.folders import is_claimed
 from nextbar.runs.checkpoint_store import CheckpointStore, epochs_in
-from nextbar.runs.folder import ENDED
 from nextbar.runs.forecast_log import log_faults, log_of
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.records import (
     BARS,
     CONFIG,
     CONFORMAL,
+    ENDED,
     FILES,
     FINAL,
     LOSSES,

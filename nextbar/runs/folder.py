@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,20 @@ from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.folders import claim, throw_away
 from nextbar.machine.versions import versions
+from nextbar.runs.copies import local_run, runs_beginning
+from nextbar.runs.mirror import Mirror, mirrored
 from nextbar.runs.records import (
     FINAL,
     FORMAT,
     SUMMARY,
+    UNFINISHED,
     read_bars_record,
     read_summary,
     write_bars_record,
     write_config,
     write_preparation,
 )
-
-WHOLE = frozenset({"finished", "stopped_early"})
-"""statuses of a training that came to the end it was meant to have"""
-
-ENDED = WHOLE | {"diverged"}
-"""statuses after which the same command reports instead of training"""
-
-UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
+from nextbar.storage.address import named, working_folder
 
 _DIGITS = 10
 
@@ -54,8 +50,14 @@ class RunFolder:
         self.fingerprint = fingerprint
         digest = hashlib.sha256(f"{config.digest()} {plan}".encode()).hexdigest() if plan else config.digest()
         self._prefix = digest[:_DIGITS]
-        self.experiment = Path(config.log_dir) / config.experiment_name
+        self.experiment = working_folder(config.log_dir) / config.experiment_name
         self.path = self.experiment / f"{self._prefix}-{fingerprint[:_DIGITS]}"
+        self._mirror: Mirror | None = None
+
+    @property
+    def place(self) -> str:
+        """Its path, or its address where it lies in object storage."""
+        return named(self.path)
 
     @property
     def checkpoints(self) -> Path:
@@ -80,8 +82,8 @@ class RunFolder:
             RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
                 configuration began on other bars.
         """
-        busy = RunBusy(f"{self.path} is being trained by another process; wait for it, or change the configuration")
-        with claim(self.path, busy):
+        busy = RunBusy(f"{self.place} is being trained by another process; wait for it, or change the configuration")
+        with claim(self.path, busy), self._mirrored(overwrite) as self._mirror:
             if overwrite:
                 throw_away(self.path, "run")
             else:
@@ -89,24 +91,47 @@ class RunFolder:
             self.path.mkdir(exist_ok=True)
             yield
 
+    def _mirrored(self, overwrite: bool) -> AbstractContextManager[Mirror | None]:
+        """For a run in object storage: what it has there, until the block ends."""
+        return nullcontext() if self.place == str(self.path) else mirrored(self.path, self.place, overwrite)
+
+    def send(self) -> None:
+        """Send a run in object storage there, as far as it has come; it is claimed by this process.
+
+        Raises:
+            RunBusy: another process has taken it over.
+        """
+        if self._mirror is not None:
+            self._mirror.try_to_send()
+
     def _refuse_changed_data(self, used: Sequence[Bars]) -> None:
         """Refuse to begin where a run of this configuration on other bars is unfinished."""
         if self.read_summary():  # the run was begun on these bars too, by choice
             return
-        for other in self.experiment.glob(f"{self._prefix}-*"):
-            if other != self.path and read_summary(other).get("status") in UNFINISHED:
+        for other in self._beginning_alike():
+            if other.name != self.path.name and read_summary(other).get("status") in UNFINISHED:
                 records = read_bars_record(other)
                 if records is None:
                     raise RunError(
                         f"an unfinished run of this configuration was begun by an earlier nextbar, which named runs by "
-                        f"all that their files hold: {other}. Finish it with that one, or train anew (overwrite=True, "
-                        "--overwrite)"
+                        f"all that their files hold: {named(other)}. Finish it with that one, or train anew "
+                        "(overwrite=True, --overwrite)"
                     )
                 raise RunError(
-                    f"an unfinished run of this configuration began on other bars: {other}. Its data have "
+                    f"an unfinished run of this configuration began on other bars: {named(other)}. Its data have "
                     f"changed since it was interrupted ({'; '.join(changes(records, used))}); restore them to go "
                     "on, or train anew on these (overwrite=True, --overwrite). With final_date set, a file may grow"
                 )
+
+    def _beginning_alike(self) -> list[Path]:
+        """Folders of runs of this configuration, whatever their bars."""
+        if self._mirror is None:
+            return sorted(self.experiment.glob(f"{self._prefix}-*"))
+        return runs_beginning(named(self.experiment), f"{self._prefix}-")
+
+    def beside(self, name: str) -> Path:
+        """The folder of another run of the experiment."""
+        return local_run(f"{named(self.experiment)}/{name}")
 
     def read_summary(self) -> dict[str, Any]:
         """``summary.json``; empty where there is none yet."""

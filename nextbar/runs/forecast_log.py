@@ -18,6 +18,9 @@ from nextbar.checksums import KEY, digest
 from nextbar.errors import Damaged, RunError
 from nextbar.files import LARGEST, json_object, read_bytes, write_whole
 
+NEEDS_A_DISK = "a forecast log is appended to, which object storage does not do"
+"""of a run in object storage, beside which there is none"""
+
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}\Z')
 
 

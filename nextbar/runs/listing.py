@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from nextbar.arguments import strict_arguments
-from nextbar.errors import RunError
+from nextbar.errors import RunError, Unreachable
+from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
+from nextbar.storage.address import address_of, named
 
 NEARBY, NEARBY_DEPTH = 10, 3
 """runs that a message lists, and how many levels down they are looked for"""
@@ -18,7 +21,8 @@ NEARBY, NEARBY_DEPTH = 10, 3
 
 @strict_arguments
 def list_runs(folder: str | Path) -> list[RunInfo]:
-    """Every run in a folder and the folders inside it, by path.
+    """Every run in a folder and the folders inside it, by path; under an address in object storage, copies of their
+    records.
 
     Folders whose names begin with a dot are passed over, and so are backtests: the runs of their folds are listed only
     for the folder of a backtest itself.
@@ -26,17 +30,38 @@ def list_runs(folder: str | Path) -> list[RunInfo]:
     Raises:
         RunError: no such folder.
     """
-    if Path(folder).is_file():
-        raise RunError(f"{folder} is a file, should be a folder that holds runs{nearby(Path(folder))}")
-    if not Path(folder).is_dir():
-        raise RunError(f"no folder {folder}{nearby(Path(folder))}")
-    return [describe(path) for path in _find(Path(folder))]
+    return runs_in(local_cards(folder))
+
+
+def runs_in(cards: Cards) -> list[RunInfo]:
+    """As ``list_runs``, by the cards of a folder."""
+    folder, sizes = cards
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, should be a folder that holds runs{nearby(folder)}")
+    if not folder.is_dir():
+        raise RunError(f"no folder {folder}{nearby(folder)}")
+    runs = [describe(path) for path in _find(folder)]
+    return runs if sizes is None else [replace(info, bytes=sizes.get(info.path, info.bytes)) for info in runs]
+
+
+def runs_below(log_dir: str | Path) -> list[RunInfo]:
+    """As ``list_runs``; none where there is no such folder yet.
+
+    Raises:
+        Unreachable: it is in object storage, which does not answer.
+    """
+    try:
+        return list_runs(log_dir)
+    except Unreachable:
+        raise
+    except RunError:
+        return []
 
 
 @strict_arguments
 def best_run(folder: str | Path) -> Path:
     """The run with the best validation score relative to its baseline's, among those on the newest bars; a run folder
-    is its own best.
+    is its own best. Of an address in object storage it is copied.
 
     Chosen among the runs that lie directly in the folder, as an experiment's do; where there are none, among all
     inside it. Runs without metrics (unfinished, failed, refitted on all bars) are passed over.
@@ -44,6 +69,10 @@ def best_run(folder: str | Path) -> Path:
     Raises:
         RunError: no run to choose from, or runs that cannot be compared, because output mode or scored bars differ.
     """
+    if address_of(folder) is not None:
+        cards = local_cards(folder).folder
+        with told_by_address(cards):
+            return local_run(named(best_run(cards)))
     folder = Path(folder)
     if is_run(folder):
         return folder

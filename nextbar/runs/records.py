@@ -38,6 +38,14 @@ EARLIER = {
 }
 """fields that configurations of earlier runs do not have, and the values that these runs were trained with"""
 
+WHOLE = frozenset({"finished", "stopped_early"})
+"""statuses of a training that came to the end it was meant to have"""
+
+ENDED = WHOLE | {"diverged"}
+"""statuses after which the same command reports instead of training"""
+
+UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
+
 CONFIG = "config.yaml"
 SUMMARY = "summary.json"
 GONE = "the process that trained it has gone; the same command goes on from its last whole epoch"

@@ -32,6 +32,7 @@ from nextbar.searching.study import Study
 from nextbar.searching.team import Team
 from nextbar.searching.worker import Worker
 from nextbar.searching.worker_lock import WorkerLock
+from nextbar.storage.address import require_local
 
 
 @strict_arguments
@@ -98,6 +99,11 @@ def search(
     )  # fmt: skip
     space = Space.load(space, overrides)
     example = require_possible(space)
+    require_local(
+        example.log_dir,
+        "log_dir: a search keeps a journal and locks there",
+        "its winner can be trained there: nextbar train BEST/config.yaml log_dir=ADDRESS",
+    )
     SAMPLERS.load(options.sampler)().require(space)
     cache = BarsCache(bars, **names)
     cache(example)  # bars that cannot be used are refused before anything is trained

@@ -34,6 +34,7 @@ from nextbar.searching.space.space import Space
 from nextbar.searching.storage import open_storage, storage_failures
 from nextbar.searching.trials import OWNER, counted, run_name
 from nextbar.searching.winner import winner_luck
+from nextbar.storage.address import require_local
 from nextbar.tables import print_whole, rounded, signed
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Study(Shown):
             RunError: no study, or a damaged one.
             ConfigError: a storage that cannot be reached.
         """
+        require_local(path, "a study", "copy it there")
         folder = StudyFolder(Path(path))
         description = folder.read()
         with told_as_damage(path):

@@ -41,7 +41,10 @@ class Cohort:
         self.engine = self._engine(dataset)
         self.spans = ScoredSpans(trainings[0].config, dataset, trainings[0].chosen_rival)
         frequencies_HK = self.spans.reference.frequencies_HK
-        starts = [self.engine.start(frequencies_HK, member) for member in range(len(self.engine.configs))]
+        starts = [
+            self.engine.start(frequencies_HK, member, then_train=member == 0)
+            for member in range(len(self.engine.configs))
+        ]
         self._gone: set[Training] = set(ended)
         states = zip(self.trainings, map(joined, self._of_trainings(starts)), strict=True)
         self.state = self._joined([start if t in self._gone else t.resume(start, done) for t, start in states])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -21,6 +19,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
 from nextbar.machine.hosts import by_first, first_talks, from_first, leads, require_same
 from nextbar.machine.interruptible import run_interruptible
+from nextbar.machine.long_arrays import in_threads
 from nextbar.runs.folder import RunFolder
 from nextbar.train.announcement import announce, announce_bars, announce_final
 from nextbar.train.cohort import Cohort
@@ -156,10 +155,7 @@ def _wait_for_commits(trainings: Sequence[Training]) -> None:
 
 
 def _all_figures(epochs: Sequence[Epoch], cohort: Cohort) -> list[str | list[Any]]:
-    """Figures of each training's epoch, or why it diverged.
-
-    In threads, since NumPy leaves the interpreter to the others while it works on long arrays.
-    """
+    """Figures of each training's epoch, or why it diverged."""
 
     def figures(epoch: Epoch) -> str | list[Any]:
         try:
@@ -167,10 +163,7 @@ def _all_figures(epochs: Sequence[Epoch], cohort: Cohort) -> list[str | list[Any
         except Divergence as divergence:
             return str(divergence)
 
-    if len(epochs) == 1:
-        return [figures(epochs[0])]
-    with ThreadPoolExecutor(min(len(epochs), os.cpu_count() or 1)) as pool:
-        return list(pool.map(figures, epochs))
+    return in_threads(figures, epochs)
 
 
 def _conclude(cohort: Cohort, pruned: dict[Training, str]) -> None:
@@ -222,7 +215,7 @@ def _close_ended(trainings: Sequence[Training]) -> None:
         if training.has_ended:
             get_logger().info(
                 "%s has ended before (%s): reported, not trained anew (that takes overwrite=True, --overwrite)",
-                training.run.path,
+                training.run.place,
                 training.summary["status"],
             )
 

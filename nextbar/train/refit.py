@@ -19,8 +19,9 @@ from nextbar.errors import RunError
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.runs.bars import ends
-from nextbar.runs.folder import ENDED
-from nextbar.runs.records import fit_folder, read_config, read_preparation, read_summary
+from nextbar.runs.copies import local_run
+from nextbar.runs.records import ENDED, fit_folder, read_config, read_preparation, read_summary
+from nextbar.storage.address import named
 from nextbar.train.result import Plan, Result
 from nextbar.train.trainer import Trainer
 
@@ -43,7 +44,7 @@ def refit(
     the metrics are empty, and the original run's are the estimate of the error. The new run lies beside the original.
 
     Args:
-        run_dir: a finished run.
+        run_dir: a finished run, or its address; the refit lies beside it.
         bars: a frame instead of files, or a sequence of ``Bars``.
         data: folder of the files; None: where the run's own lay, or its ``datapath`` from here. All bars in them are
             taken, also those that came after the run.
@@ -62,7 +63,7 @@ def refit(
         DataError: bars that cannot be used.
     """
     require_alone("a refit")
-    path = Path(run_dir).resolve()
+    path = local_run(run_dir).resolve()
     summary = read_summary(path)
     if not summary or not (path / "config.yaml").is_file():
         raise RunError(f"{run_dir} is no run folder: it has no config.yaml and summary.json; name a run's own folder")
@@ -79,12 +80,12 @@ def refit(
             f"{run_dir} was trained with save_weights: false, and a refit would keep nothing to load either; "
             "train it with true"
         )
-    config = replace(config, log_dir=str(path.parent.parent), experiment_name=path.parent.name)
+    config = replace(config, log_dir=named(path.parent.parent), experiment_name=path.parent.name)
     if data is None:
         data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, datapath=str(data)))
-    start = None if warm is None else Path(warm).resolve()
+    start = None if warm is None else local_run(warm).resolve()
     if start is not None:
         config = replace(config, dataset_config=replace(config.dataset_config, final_date=None))
     series = series_of(config, bars, **names)

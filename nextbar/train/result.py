@@ -10,6 +10,7 @@ from typing import Any
 from nextbar.data.splits import Cuts
 from nextbar.data.window_spec import LAYOUT
 from nextbar.runs.shown_run import ShownRun
+from nextbar.storage.address import named
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,6 +18,7 @@ class Result(ShownRun):
     """Where a training lies, how it ended, and its scores."""
 
     run_dir: Path
+    """of a run in object storage: its working folder"""
     best_epoch: int | None
     """epoch with the lowest validation loss; the metrics are its"""
     status: str
@@ -26,9 +28,14 @@ class Result(ShownRun):
     message: str = ""
     """why it ended, where the status does not say it"""
 
+    @property
+    def place(self) -> str:
+        """What commands call the run: its folder, or its address where it lies in object storage."""
+        return named(self.run_dir)
+
     def _title(self) -> str:
         best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
-        return f"{self.run_dir}, {self.status.replace('_', ' ')}{best}"
+        return f"{self.place}, {self.status.replace('_', ' ')}{best}"
 
     def _headline(self) -> str:
         return super()._headline() or self.message

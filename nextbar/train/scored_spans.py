@@ -59,14 +59,16 @@ class ScoredSpans:
         references = {
             span: self.reference if all(dataset.learnt) else reference_of(dataset, span, task) for span in self.scored
         }
-        self.scorers = {
-            "train": Scorer(dataset.outcomes("training"), self.reference, task),
-            **{span: Scorer(dataset.outcomes(span), references[span], task) for span in self.scored},
-        }
+        self.scorers = {span: Scorer(dataset.outcomes(span), references[span], task) for span in self.scored}
         self.rows = np.concatenate([dataset.origins[span] for span in SCORED])
         """validation and test, evaluated in one pass"""
         split = len(dataset.origins["validation"])
         self._parts = {"validation": slice(None, split), "test": slice(split, None)}
+
+    @cached_property
+    def _training(self) -> Scorer:
+        """That of the training windows, which nothing but an epoch's end asks for."""
+        return Scorer(self._dataset.outcomes("training"), self.reference, self.task)
 
     @cached_property
     def rival(self) -> Rival:
@@ -88,7 +90,6 @@ class ScoredSpans:
         return {
             span: scorer.beside(self.rival.strongest(panel, dataset.calendars, dataset.origins[span], scorer.reference))
             for span, scorer in self.scorers.items()
-            if span in self.scored
         }
 
     def losses(self, output: SpanOutput) -> dict[str, float]:
@@ -107,7 +108,7 @@ class ScoredSpans:
         row: dict[str, float] = {}
         ranking: float | None = None
         for span, forecast in forecasts.items():
-            scores = self.scorers[span].score(forecast)
+            scores = (self._training if span == "train" else self.scorers[span]).score(forecast)
             row |= {f"{span}/{name}": value for name, value in scores.mean.pooled.items() if value is not None}
             if span == "validation":
                 ranking = self.scorers[span].ranking(scores)

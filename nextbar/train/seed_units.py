@@ -15,6 +15,7 @@ from nextbar.machine.clusters import Cluster, answers_of, job_folder
 from nextbar.machine.hosts import require_alone
 from nextbar.machine.units import Unit
 from nextbar.runs.folder import RunFolder
+from nextbar.storage.address import require_local
 from nextbar.train.result import Result
 from nextbar.train.trainer import Trainer
 
@@ -25,7 +26,7 @@ def train_on_cluster(
     """Train an experiment with several seeds, each as ``Trainer`` would here.
 
     Args:
-        cluster: its workers have the log folder in sight.
+        cluster: its workers have the log folder in sight, on a disk.
         configs: the experiment with each seed.
         bars: as for ``Trainer``.
         overwrite: throw earlier runs of these seeds on these bars away first.
@@ -36,6 +37,9 @@ def train_on_cluster(
         TrainingInterrupted: Ctrl-C; the state after each one's last whole epoch is saved.
     """
     require_alone("training on a cluster")
+    require_local(
+        configs[0].log_dir, "log_dir: the workers of a cluster share it", "without --on seeds can be trained there"
+    )
     series = series_of(configs[0], bars, **names)
     dataset = build_dataset(configs[0], series)
     runs = [RunFolder(config, dataset.fingerprint) for config in configs]

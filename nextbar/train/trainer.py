@@ -66,11 +66,11 @@ class Trainer:
         bound_arenas()  # what reading and fitting free goes back to the system
         series = self.read()
         dataset = build_dataset(self.config, series, self._plan.cuts, self._plan.layout)
-        if leads() and self.config.dataset_config.calendar == "auto":
-            suggest_exchanges(dataset)
         (result,) = train_together(
             [self.config], dataset, plan=self._plan, watches=[self._watch], show=self._show, overwrite=overwrite
         )
+        if leads() and self.config.dataset_config.calendar == "auto":
+            suggest_exchanges(dataset)
         closing_table(result.metrics, show=self._show if leads() else False)
         return result
 

@@ -18,8 +18,17 @@ from nextbar.folders import writing
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import BEST, Checkpoints
-from nextbar.runs.folder import ENDED, WHOLE, RunFolder
-from nextbar.runs.records import FILES, checksums, write_conformal, write_losses, write_reference, write_rival
+from nextbar.runs.folder import RunFolder
+from nextbar.runs.records import (
+    ENDED,
+    FILES,
+    WHOLE,
+    checksums,
+    write_conformal,
+    write_losses,
+    write_reference,
+    write_rival,
+)
 from nextbar.train.earlier_run import begun_with, rival_in
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures
@@ -72,7 +81,9 @@ class Training:
         """why it cannot go on, where a loss was not finite"""
         self.stopper = EarlyStopper(self.config.early_stopper or self.epochs + 1, optim_value=math.inf)
         self.summary: dict[str, Any] = from_first(run.read_summary)
-        self.checkpoints = Checkpoints(run.checkpoints, enabled=self.config.save_weights and leads())
+        self.checkpoints = Checkpoints(
+            run.checkpoints, enabled=self.config.save_weights and leads(), committed=run.send
+        )
         self.tracker: Tracker | None = None
         """writes down the epochs from the next one on; None in processes that leave this to the first"""
         self._recorded = False
@@ -204,7 +215,7 @@ class Training:
         best_epoch = self.summary["best_epoch"]
         get_logger().info(
             "%s: %s after %d epoch%s, %s%s",
-            self.run.path,
+            self.run.place,
             status.replace("_", " "),
             self.epoch,
             "" if self.epoch == 1 else "s",
@@ -239,12 +250,12 @@ class Training:
         if not self.config.save_weights:
             message = "interrupted; save_weights is False, so nothing was kept: the same command starts again"
         elif not self._recorded:
-            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.path}"
+            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.place}"
         elif self.epoch == 0:
             message = "interrupted before the first epoch was whole; the same command starts again"
         else:
             message = (
-                f"interrupted after {self.epoch} whole epochs, state saved in {self.run.path}; "
+                f"interrupted after {self.epoch} whole epochs, state saved in {self.run.place}; "
                 "the same command goes on from there"
             )
         self.note("interrupted", message)
@@ -282,7 +293,7 @@ class Training:
         run that it repeats; None: it is chosen on validation."""
         if self._plan.refit_of is None:
             return None
-        return rival_in(self.run.experiment / self._plan.refit_of, self.config)
+        return rival_in(self.run.beside(self._plan.refit_of), self.config)
 
     @property
     def awaits_final(self) -> bool:

@@ -23,7 +23,9 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.betting import ALPHA
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
+from nextbar.runs.forecast_log import NEEDS_A_DISK
 from nextbar.runs.records import read_config, read_summary
+from nextbar.storage.address import require_local
 from nextbar.updating.continuation import take_up
 from nextbar.updating.job import UpdateJob
 from nextbar.updating.kept_log import KeptLog, kept_log
@@ -106,6 +108,7 @@ def update(
     require_alone("an update")
     every = None if refit_every is None else _length(refit_every)
     levels = check_levels(levels)
+    require_local(path, NEEDS_A_DISK, "copy the run there")
     run_dir = chosen_run(path, run, "scores").absolute()
     config = read_config(run_dir)
     present = Present(now)

@@ -20,8 +20,9 @@ from nextbar.metrics.comparison import finite, mean_skill
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.forecast_log import log_of
+from nextbar.runs.forecast_log import NEEDS_A_DISK, log_of
 from nextbar.runs.records import read_config
+from nextbar.storage.address import require_local
 from nextbar.types import Outcomes, Reference
 from nextbar.updating.contents import LogContents, ScoredForecast
 from nextbar.updating.kept_log import read_contents
@@ -92,6 +93,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] =
     Raises:
         RunError: no run, no log, or one that is damaged.
     """
+    require_local(path, NEEDS_A_DISK, "copy the run there, and its log if it has one")
     run_dir = chosen_run(path, run, "scores").absolute()
     log = log_of(run_dir)
     state = read_contents(run_dir)

@@ -32,7 +32,7 @@ def test_a_choice_on_bars_of_the_test_span_is_told(
 ) -> None:
     folder = tmp_path / "tuned"
     runs = [RunInfo(folder / "1", "finished", ranking=0.9), RunInfo(folder / "2", "failed")]
-    monkeypatch.setattr(past_choices, "list_runs", lambda _: runs)
+    monkeypatch.setattr(past_choices, "runs_below", lambda _: runs)
     monkeypatch.setattr(past_choices, "read_config", lambda _: make_config(**overrides))
     monkeypatch.setattr(past_choices, "read_cuts", lambda _: theirs)
     leaks = list(chosen_on_test(make_config(log_dir=str(tmp_path)), CUTS, END))

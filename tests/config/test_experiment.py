@@ -17,6 +17,7 @@ from sample_configs import DATA, experiment
 from nextbar.bars import dates
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config import values as config_values
+from nextbar.config.commented import meanings
 from nextbar.errors import ConfigError
 
 REQUIRED = object()
@@ -52,7 +53,7 @@ EXPERIMENT_FIELDS = dict(
 def test_names_and_defaults_are_the_specifications(cls: Any, table: dict[str, Any]) -> None:
     declared = {f.name: REQUIRED if f.default is dataclasses.MISSING else f.default for f in dataclasses.fields(cls)}
     assert declared == table
-    assert all(cls.__pydantic_fields__[name].description for name in table), "every field says what it means"
+    assert all(meanings(cls)[name] for name in table), "every field says what it means"
 
 
 ALLOWED: dict[str, list[Any]] = {
@@ -94,7 +95,7 @@ ALLOWED: dict[str, list[Any]] = {
     "data.time_feature": ["none", "position", "span"],
     "data.calendar": ["auto", "24/7", "sessions", "XNYS", "24/5"],
     "data.timezone": ["auto", "UTC", "America/New_York", "Asia/Kolkata", "Etc/GMT+5"],
-    "log_dir": [Path("runs")],
+    "log_dir": [Path("runs"), "s3://bucket/runs", Path("s3://bucket/runs")],
     "experiment_name": ["btc 4h, mean", "2018-01-01"],
     "num_epochs": [1],
     "batch_size": [1],
@@ -163,7 +164,7 @@ REFUSED: dict[str, list[Any]] = {
     ],
     "model_config": [None, 3, "small"],
     "dataset_config": [None, [1]],
-    "log_dir": ["", None, 1, "a\0b"],
+    "log_dir": ["", None, 1, "a\0b", "s3://", "s3://a/../b", "s3://key:secret@a", "file:///a"],
     "experiment_name": ["", ".", "..", "a/b", "a\\b", "a\n", " a", 1],
     "num_epochs": [0, *WHOLE],
     "batch_size": [0, *WHOLE],

@@ -61,6 +61,10 @@ def test_a_path_begins_at_the_users_home(tmp_path: Path, monkeypatch: pytest.Mon
     assert ExperimentConfig.load(tmp_path / "config.yaml") == built, "whoever loads it, it is the same place"
     assert built.digest() == experiment().digest()
     assert experiment(log_dir="a/~b").log_dir == "a/~b"
+    for address in ("s3://bucket/runs", "s3://bucket/runs/", Path("s3://bucket/runs")):
+        assert experiment(log_dir=address).log_dir == "s3://bucket/runs"
+    with pytest.raises(ConfigError, match=r"log_dir: found 's3://', should be s3://BUCKET/FOLDER"):
+        experiment(log_dir="s3://")
 
 
 @pytest.mark.parametrize(

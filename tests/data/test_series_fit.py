@@ -13,7 +13,7 @@ from builders import MONDAY, make_bars, make_config, with_columns
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.data.features import empty_features
-from nextbar.data.series_fit import SeriesFit, fit_series, spreads_at, training_calendars
+from nextbar.data.series_fit import SeriesFit, fit_series, spreads_of, training_calendars
 from nextbar.data.statistics import Statistics
 from nextbar.data.window_spec import WindowSpec
 from nextbar.errors import DataError
@@ -75,7 +75,7 @@ def test_the_middle_spread_is_that_of_whole_training_windows() -> None:
     spec = spec_of(bars)
     fit = SeriesFit.fit(bars, 40, spec, ALWAYS)
     rows = np.array([i for i in range(40) if 5 <= i < 20 or i >= 25])  # 6 bars without a hole up to each
-    np.testing.assert_array_equal(fit.spreads, np.median(spreads_at(bars, rows, spec), axis=0))
+    np.testing.assert_array_equal(fit.spreads, np.median(spreads_of(bars, spec)[:, rows], axis=1))
 
 
 def test_earlier_runs_saved_no_spreads() -> None:
@@ -107,12 +107,13 @@ def test_a_global_mode_says_what_is_not_known_in_training(n_train: int, fields: 
             "at least 2 bars; use a window mode or leave the series out"
         )
     for mode in ("window_minmax", "none"):
-        assert len(fit_series([make_bars(), unknown], [100, n_train], [ALWAYS] * 2, spec, mode)) == 2
+        fits, spread_SGN = fit_series([make_bars(), unknown], [100, n_train], [ALWAYS] * 2, spec, mode)
+        assert len(fits) == 2 and [spread_GN.shape[1] for spread_GN in spread_SGN] == [200, 50]
 
 
 def test_two_bars_are_enough_for_a_global_mode() -> None:
     bars = make_bars(n=50)
-    (fit,) = fit_series([bars], [2], [ALWAYS], spec_of(bars, target="log_return"), "global_meanstd")
+    (fit,), _ = fit_series([bars], [2], [ALWAYS], spec_of(bars, target="log_return"), "global_meanstd")
     assert fit.to_dict() == SeriesFit.fit(bars, 2, spec_of(bars), ALWAYS).to_dict()
 
 

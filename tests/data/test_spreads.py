@@ -14,8 +14,9 @@ from builders import MONDAY, make_bars, make_config, with_columns
 from window_reference import MODES, gather_all
 
 from nextbar.bars.bars import Bars
+from nextbar.data import spreads
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.data.series_fit import spreads_at
+from nextbar.data.series_fit import spreads_of
 from nextbar.data.spreads import (
     BINS,
     LIMIT,
@@ -104,25 +105,36 @@ def test_the_device_says_what_float64_says_whatever_the_normalisation(name: str)
         np.testing.assert_array_equal(got.tokens_BG[0][clear, g], np.digitize(number_N, edges)[clear])
 
 
-def test_spreads_of_many_windows_are_those_of_each() -> None:
+def test_spreads_of_many_windows_are_those_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where they do not fit into one piece of work, and where a volume is empty."""
+    monkeypatch.setattr(spreads, "BLOCK", 40)
     bars = market(400)[0]
     bars.columns["volume"][50] = np.nan
     spec = dataclasses.replace(built("ohlcv").preparation.spec, seq_len=300)
-    rows = np.arange(299, 400)
-    got = spreads_at(bars, rows, spec)
-    for row, spread in zip(rows, got, strict=True):
+    got = spreads_of(bars, spec)
+    assert np.isnan(got[:, :299]).all() and got.shape == (3, 400)
+    for row in range(299, 400):
         context = slice(row - 299, row + 1)
-        np.testing.assert_allclose(spread[0], np.std(np.diff(np.log(bars.columns["close"][context]))), rtol=1e-12)
-        np.testing.assert_allclose(spread[2], np.std(bars.columns["trades"][context]), rtol=1e-12)
-        assert np.isnan(spread[1]) == (row - 299 <= 50)
-    assert window_spreads(bars.columns, rows[:0], spec).shape == (0, 3)
+        np.testing.assert_allclose(got[0, row], np.std(np.diff(np.log(bars.columns["close"][context]))), rtol=1e-12)
+        np.testing.assert_allclose(got[2, row], np.std(bars.columns["trades"][context]), rtol=1e-12)
+        assert np.isnan(got[1, row]) == (row - 299 <= 50)
+
+
+@pytest.mark.parametrize("length", [*range(1, 26), 128, 129, 300])
+def test_a_spread_is_the_deviation_that_numpy_computes_to_the_last_bit(length: int) -> None:
+    """So that runs of before keep their bins: numbers of all sizes, whose sum depends on the order of adding."""
+    rng = np.random.default_rng(length)
+    value_N = rng.normal(size=400) * np.exp(5 * rng.normal(size=400))
+    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(value_N, length))
+    np.testing.assert_array_equal(spreads._deviations(value_N, length)[length - 1 :], windows.std(axis=1))
 
 
 def test_what_does_not_vary_is_the_least_and_finite() -> None:
-    spread_NG = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])
-    np.testing.assert_array_equal(typical(spread_NG), [2.0, np.nan])
-    bins = SpreadBins.fit([spread_NG[:1], spread_NG[1:]], np.tile(typical(spread_NG), (2, 1)))
+    spread_GN = np.array([[0.0, 1.0, 2.0, 4.0], [0.0, 0.0, 0.0, 0.0]])
+    middle_G = typical(spread_GN, np.ones(4, bool))
+    np.testing.assert_array_equal(middle_G, [2.0, np.nan])
+    np.testing.assert_array_equal(typical(spread_GN, np.arange(4) < 2), [1.0, np.nan])
+    bins = SpreadBins.fit([spread_GN, spread_GN], [np.arange(1), np.arange(1, 4)], np.tile(middle_G, (2, 1)))
     scale = bins.scale([[np.nan, np.nan]])
     np.testing.assert_array_equal(scale.typical_SG, [[2.0, 1.0]])
     assert np.isfinite(scale.edges_GT).all()
@@ -144,7 +156,7 @@ def test_a_series_without_training_bars_has_the_pooled_spread() -> None:
     np.testing.assert_allclose(dataset.tape().spreads.typical_SG[2], bins.typical, rtol=1e-6)
     n = int(np.searchsorted(b.close_time_N, dataset.cuts.validation))
     rows = np.arange(11, n)
-    np.testing.assert_allclose(fits[1].spreads, np.median(spreads_at(b, rows, dataset.preparation.spec), axis=0))
+    np.testing.assert_allclose(fits[1].spreads, np.median(spreads_of(b, dataset.preparation.spec)[:, rows], axis=1))
 
 
 def test_a_number_on_an_edge_belongs_to_the_bin_below() -> None:
@@ -178,7 +190,8 @@ def test_a_price_that_is_not_above_zero_costs_the_windows_that_hold_it_alone() -
     bars = make_bars(n=40)
     spec = dataclasses.replace(built("close, log return").preparation.spec, seq_len=6)
     rows = np.r_[11:20, 26:40]
-    plain_NG = window_spreads(bars.columns, rows, spec)
+    plain_GN = window_spreads(bars.columns, spec)[:, rows]
     bars.columns["close"][[5, 20]] = [0.0, -1.0]
-    np.testing.assert_array_equal(window_spreads(bars.columns, rows, spec), plain_NG)
-    assert np.isnan(window_spreads(bars.columns, np.arange(20, 26), spec)).all()
+    got_GN = window_spreads(bars.columns, spec)
+    np.testing.assert_array_equal(got_GN[:, rows], plain_GN)
+    assert np.isnan(got_GN[:, 20:26]).all()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextbar.engine.order import Layout, collect, lay_out, shuffled
+from nextbar.engine.order import Layout, _stable_order, collect, lay_out, shuffled, shuffled_on_host
 
 SIZES = (1, 2, 3, 7, 16, 31, 40)
 BATCHES = (1, 5, 40)
@@ -56,6 +56,19 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     np.testing.assert_array_equal(first.position_TB, order(50, 8, seed=3, epoch=2).position_TB)
     for seed, epoch in ((3, 3), (4, 2), (2, 3)):
         assert not np.array_equal(first.position_TB, order(50, 8, seed, epoch).position_TB)
+
+
+@pytest.mark.parametrize("n", [1, 2, 50, 70_000])
+def test_the_host_finds_the_order_that_the_device_finds(n: int) -> None:
+    """By none, one and two rounds of sorting."""
+    host = shuffled_on_host(1000 + 3 * np.arange(n), 2**32 - 1, 7, 16)
+    for own, device in zip(host, order(n, 16, 2**32 - 1, 7), strict=True):
+        np.testing.assert_array_equal(own, device)
+
+
+def test_equal_bits_stay_in_their_order() -> None:
+    bits = np.array([7, 2**31, 7, 0, 2**32 - 1, 2**31, 0], np.uint32)
+    np.testing.assert_array_equal(_stable_order(bits), np.argsort(bits, kind="stable"))
 
 
 def test_neighbouring_epochs_and_seeds_have_unrelated_orders() -> None:

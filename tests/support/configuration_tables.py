@@ -9,6 +9,7 @@ from doc_pages import ROOT
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.config.check import _allowed, _type_at
+from nextbar.config.commented import meanings
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 TABLES = re.compile(r"(?<=<!-- tables -->\n).*(?=<!-- /tables -->)", re.DOTALL)
@@ -26,7 +27,7 @@ def tables() -> str:
         ]
         fields: dict[str, Any] = config.__pydantic_fields__  # type: ignore[attr-defined]
         for name, field in fields.items():
-            meaning = field.description.replace("``", "`").replace("\n", " ").rstrip(".")
+            meaning = meanings(config)[name].replace("``", "`").replace("\n", " ").rstrip(".")
             allowed = _allowed(*_type_at(config, [name]))
             allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
             value = list(field.default) if isinstance(field.default, tuple) else field.default

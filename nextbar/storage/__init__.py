@@ -1,0 +1,1 @@
+"""Folders in object storage: their addresses, objects and leases, and local copies of them."""

@@ -1,0 +1,113 @@
+"""Addresses of folders in object storage, such as ``s3://bucket/runs``, and the local folders that stand for them.
+
+What is written under an address is written in a working folder first. What is read there is copied first. Either has
+the address in its path, so that ``named`` finds back from it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from nextbar.errors import ConfigError, short
+from nextbar.folders import cache_folder
+
+VARIABLE = "NEXTBAR_SCRATCH"
+"""environment variable: the local folder for working folders and copies, instead of one in the user's cache"""
+WORK, COPIES = "work", "copies"
+"""folders inside it"""
+DISKS = ("file", "local")
+"""schemes of what is on a disk"""
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+"""two letters at least: one is a drive of Windows"""
+
+
+def address_of(path: str | os.PathLike[str]) -> str | None:
+    """The address that a path is; None for one on a disk.
+
+    ``Path("s3://bucket/runs")`` has a single slash left, and is understood all the same.
+
+    Raises:
+        ConfigError: an address without a bucket, with ``.``, ``..`` or empty parts, or with credentials in it.
+    """
+    text = os.fspath(path)
+    if isinstance(path, os.PathLike):
+        text = text.replace(os.sep, "/")
+    match = _ADDRESS.fullmatch(text)
+    if match is None or (match[2] == "/" and isinstance(path, str)):
+        return None
+    scheme, parts = match[1], match[3].rstrip("/").split("/")
+    if "@" in parts[0]:
+        raise ConfigError(
+            f"found {scheme}://…@{parts[0].rpartition('@')[2]}, should be an address without credentials: these are "
+            "read from the environment, and written nowhere"
+        )
+    if scheme in DISKS:
+        raise ConfigError(f"found {short(text)}, should be a folder on a disk without {scheme}://, or a bucket's")
+    if not all(is_plain(part) for part in parts):
+        raise ConfigError(f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, without empty parts, . and ..")
+    return f"{scheme}://{'/'.join(parts)}"
+
+
+def is_plain(part: str) -> bool:
+    """Whether a part of an address, or of the name of an object, can be a part of a path on a disk."""
+    return part not in ("", ".", "..") and part.isprintable() and "\\" not in part
+
+
+def scheme_of(address: str) -> str:
+    """``s3`` of ``s3://bucket/runs``."""
+    return address.partition(":")[0]
+
+
+def parent_of(address: str) -> tuple[str, str]:
+    """The address of the folder above, and the name in it."""
+    above, _, name = address.rpartition("/")
+    return above, name
+
+
+def working_folder(path: str | os.PathLike[str]) -> Path:
+    """The local folder in which the files under a path are written: the path itself, or that of its address."""
+    address = address_of(path)
+    return Path(path) if address is None else scratch() / WORK / _parts(address)
+
+
+def copy_folder(key: str, address: str) -> Path:
+    """The local folder for a copy of an address that is called ``key``."""
+    return scratch() / COPIES / key / _parts(address)
+
+
+def named(path: Path) -> str:
+    """The address that a local folder stands for; else the path as it is."""
+    for root, before in ((scratch() / WORK, 0), (scratch() / COPIES, 1)):
+        if path.is_relative_to(root):
+            scheme, *parts = path.relative_to(root).parts[before:] or ("",)
+            return f"{scheme}://{'/'.join(parts)}" if parts else str(path)
+    return str(path)
+
+
+def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None:
+    """Refuse an address where only a folder on a disk will do.
+
+    Args:
+        path: what was given.
+        what: what needs a disk, and why; the beginning of a sentence.
+        instead: what to do.
+
+    Raises:
+        ConfigError: it is an address.
+    """
+    address = address_of(path)
+    if address is not None:
+        raise ConfigError(f"{what}: found {address}, should be a folder on a disk; {instead}")
+
+
+def scratch() -> Path:
+    """The local folder for working folders and copies."""
+    chosen = os.environ.get(VARIABLE)
+    return (Path(chosen).expanduser() if chosen else cache_folder() / "nextbar" / "buckets").resolve()
+
+
+def _parts(address: str) -> Path:
+    return Path(scheme_of(address), *address.partition("://")[2].split("/"))

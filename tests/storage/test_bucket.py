@@ -1,0 +1,102 @@
+"""Objects under an address: as they were written, whoever else is in the bucket, and every failure a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from buckets import failing, lay_out
+from fsspec.implementations.memory import MemoryFileSystem
+
+from nextbar.errors import RunError, Unreachable
+from nextbar.storage.bucket import Bucket
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    lay_out({})
+    yield
+    lay_out({})
+
+
+def test_what_is_written_is_listed_read_and_removed(tmp_path: Path) -> None:
+    bucket = Bucket("memory://bucket/runs")
+    assert bucket.listed() == {} and bucket.read("a") is None and bucket.modified("a") is None
+    bucket.write("a", b"1")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c").write_bytes(b"22")
+    bucket.send(tmp_path, ["b/c"])
+    lay_out({"/bucket/runs/a": b"1", "/bucket/runs/b/c": b"22", "/bucket/runs2/d": b"4", "/bucket/e": b"5"})
+    assert {name: found.size for name, found in bucket.listed().items()} == {"a": 1, "b/c": 2}
+    assert bucket.read("b/c") == b"22" and bucket.modified("a") is not None
+    bucket.fetch(tmp_path / "copy", ["a", "b/c"])
+    assert (tmp_path / "copy" / "b" / "c").read_bytes() == b"22"
+    bucket.remove(["a", "not there"])
+    assert list(bucket.listed()) == ["b/c"]
+
+
+def test_a_listing_tells_that_an_object_was_written_anew() -> None:
+    bucket = Bucket("memory://bucket/runs")
+    bucket.write("a", b"1")
+    before = bucket.listed()
+    assert bucket.listed() == before
+    bucket.write("a", b"2")
+    assert bucket.listed() != before
+
+
+def test_only_one_creates_an_object() -> None:
+    bucket = Bucket("memory://bucket/runs")
+    assert bucket.create("a", b"1") is True
+    assert bucket.create("a", b"2") is False
+    assert bucket.read("a") == b"1"
+
+
+def test_names_that_would_leave_the_folder_are_passed_over() -> None:
+    lay_out({"/bucket/runs/../../etc/passwd": b"", "/bucket/runs/a\\b": b"", "/bucket/runs/fine": b""})
+    assert list(Bucket("memory://bucket/runs").listed()) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("listed", ()), ("read", ("a",)), ("write", ("a", b"")), ("create", ("a", b"")), ("remove", (["a"],))],
+)
+def test_storage_that_does_not_answer_is_a_sentence(method: str, arguments: tuple[Any, ...]) -> None:
+    bucket = Bucket("memory://bucket/runs")
+    bucket.write("a", b"1")
+    with (
+        failing(),
+        pytest.raises(Unreachable, match=r"^cannot reach memory://bucket/runs: Connection refused\. See to"),
+    ):
+        getattr(bucket, method)(*arguments)
+
+
+def test_a_storage_without_creation_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **options: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", refuse)
+    assert Bucket("memory://bucket/runs").create("a", b"1") is None
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_library_that_is_missing_is_named_with_what_installs_it(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("s3fs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)  # what was imported before
+    with pytest.raises(RunError, match=rf"pip install 'nextbar\[{scheme}\]'"):
+        Bucket(f"{scheme}://bucket/runs")
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(RunError, match=r"should be a folder on a disk, or an address such as s3://, gs://"):
+        Bucket("nothing://bucket/runs")
+
+
+def test_importing_nextbar_and_its_commands_loads_no_file_system() -> None:
+    code = "import sys, nextbar, nextbar.cli.app, nextbar.runs.copies; print([m for m in sys.modules if 'fsspec' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
