@@ -31,10 +31,9 @@ def test_training_that_was_compiled_ahead_compiles_nothing_more(seeds: list[int]
     assert names == []
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("fields", [{}, {"features": "returns", "use_time2vec": True, "use_extra_tokens": True}])
 def test_the_untrained_state_has_the_same_bits_however_it_is_compiled(fields: dict[str, Any]) -> None:
-    if jax.config.values["jax_disable_most_optimizations"]:
-        pytest.skip("it is compiled without most optimisations here; see the marker compiled")
     engine = make_engine(d_model=24, n_heads=3, **fields)
     biases = {name: value.astype(np.float32) for name, value in engine._biases(None, 0).items()}
     rows = engine._training_rows[: engine.program.batch_size]
