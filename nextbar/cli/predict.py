@@ -70,15 +70,15 @@ def predict(
     with clean_exit(interrupted=NOTHING_WRITTEN):
         with immediate_interrupt(NOTHING_WRITTEN):
             from nextbar.bars.new_bars import read_new_bars
-            from nextbar.forecasts import LEVELS, check_levels
+            from nextbar.forecasts import check_levels
             from nextbar.forecasts.formats import encoded_forecasts, format_called, write_forecasts
             from nextbar.forecasts.quantities import Quantities
             from nextbar.forecasts.writing import BINARY
             from nextbar.inference.forecaster import Forecaster
             from nextbar.machine.interruptible import run_interruptible
 
-        texts: Any = LEVELS if levels is None else levels.split(",")
-        shares = check_levels(texts)
+        texts: Any = None if levels is None else levels.split(",")
+        shares = None if texts is None else check_levels(texts)
         shares_below = [] if quantiles is None else quantiles.split(",")
         questions: Any = {"quantiles": shares_below, "samples": samples, "seed": seed, **_sides(probability)}
         Quantities.of(**questions)

@@ -50,12 +50,11 @@ def update(
     with clean_exit(interrupted=NOTHING_LOST):
         set_level(quiet)
         with immediate_interrupt(NOTHING_LOST):
-            from nextbar.forecasts import LEVELS
             from nextbar.forecasts.writing import to_csv
             from nextbar.updating.updater import update as update_run
 
         options: Any = {"refit_every": refit_every, "revised": revised, "fit_scaler": fit_scaler, "now": now}
-        options |= {"levels": LEVELS if levels is None else levels.split(","), "show": False if quiet else None}
+        options |= {"levels": None if levels is None else levels.split(","), "show": False if quiet else None}
         with told_as_damage(path):
             updated = update_run(path, data=data, run=run, tickers=listed(tickers), **options)
         answer(to_csv(updated.forecasts), nl=False)

@@ -32,6 +32,18 @@ from nextbar.forecasts.table import (
     check_levels,
     columns,
     interval_column,
+    levels_of,
 )
 
-__all__ = ["LEVELS", "Interval", "Keys", "bin_columns", "central", "check_levels", "columns", "interval_column", "read"]
+__all__ = [
+    "LEVELS",
+    "Interval",
+    "Keys",
+    "bin_columns",
+    "central",
+    "check_levels",
+    "columns",
+    "interval_column",
+    "levels_of",
+    "read",
+]

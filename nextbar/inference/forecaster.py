@@ -22,7 +22,6 @@ from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
 from nextbar.display.plotly_figure import plotly_figure
 from nextbar.errors import DataError, RunError
-from nextbar.forecasts import LEVELS
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
@@ -145,7 +144,7 @@ class Forecaster(ShownRun):
     def predict(
         self,
         frame: Any,
-        levels: Sequence[float] = LEVELS,
+        levels: Sequence[float] | None = None,
         *,
         last_only: bool = True,
         now: object = None,
@@ -169,7 +168,7 @@ class Forecaster(ShownRun):
         Args:
             frame: bars as in training, pandas or polars, at least L of each ticker; more columns do no harm. Or a list
                 of ``Bars``.
-            levels: central intervals of a ``distribution``, shares in (0, 1).
+            levels: central intervals of a ``distribution``, shares in (0, 1); None: 0.5, 0.8 and 0.95.
             last_only: False: forecast from every bar whose context is whole, not only from the last.
             now: a date, datetime or epoch seconds, or ``"now"``, the clock's time; bars that close later, such as one
                 that is still being traded, are left out, which is logged. None: the clock's time for a series whose
@@ -201,13 +200,13 @@ class Forecaster(ShownRun):
             ConfigError: a level or a quantile that is no share, a price or a number of paths that is none, more paths
                 than can be held, or ``now`` is no date.
             DataError: too few bars, a hole in the last L, a column that is missing, another resolution, a ticker
-                without statistics; ``conformal`` for another mode than ``distribution``; quantiles, probabilities or
-                paths of forecasts that do not tell them.
+                without statistics; ``conformal`` or ``levels`` for another mode than ``distribution``; quantiles,
+                probabilities or paths of forecasts that do not tell them.
             RunError: ``conformal`` for a run or an epoch without validation residuals; a cluster that cannot be reached
                 or is gone, or a model that was not loaded from a run's folder for one.
         """
         require_place(on)
-        levels = forecasts.check_levels(levels)
+        levels = forecasts.levels_of(self.task, levels)
         quantities = Quantities.of(quantiles, above, below, samples, seed)
         quantities.require(self.task, conformal)
         corrected = self.conformal() if conformal else None

@@ -17,10 +17,11 @@ from nextbar.bars.present import Present
 from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError
-from nextbar.forecasts import LEVELS, check_levels
+from nextbar.forecasts import levels_of
 from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.betting import ALPHA
+from nextbar.metrics.task import Task
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.forecast_log import NEEDS_A_DISK
@@ -68,7 +69,7 @@ def update(
     revised: bool = False,
     fit_scaler: bool = False,
     now: object = None,
-    levels: Sequence[float] = LEVELS,
+    levels: Sequence[float] | None = None,
     show: bool | None = None,
     **names: Unpack[FrameNames],
 ) -> Updated:
@@ -95,22 +96,23 @@ def update(
         fit_scaler: let tickers that the run did not know have statistics of their own where the normalisation is
             global, fitted on their bars up to the end of the run's.
         now: as for ``Forecaster.predict``: bars that close later are left out.
-        levels: central intervals of the forecasts that are handed back, shares in (0, 1).
+        levels: central intervals of the forecasts that are handed back, shares in (0, 1), where they are laws; None:
+            0.5, 0.8 and 0.95.
         show: progress bar of a refit; None: on a terminal.
         names: ``id_col``, ``time_col`` and ``target_col``, what the frame calls ``ticker``, ``date`` and ``close``.
 
     Raises:
         ConfigError: ``refit_every`` is no length of time; a level that is no share.
-        DataError: bars that cannot be used, were revised, or do not continue those that are known; or no series can be
-            forecast from its last bar, after what could be scored was scored.
+        DataError: bars that cannot be used, were revised, or do not continue those that are known; ``levels`` of
+            forecasts that are no laws; or no series can be forecast from its last bar, after what could be scored was.
         RunError: no run that can be loaded, a log that is damaged or being written, or bars without a record.
     """
     require_alone("an update")
     every = None if refit_every is None else _length(refit_every)
-    levels = check_levels(levels)
     require_local(path, NEEDS_A_DISK, "copy the run there")
     run_dir = chosen_run(path, run, "scores").absolute()
     config = read_config(run_dir)
+    shares = levels_of(Task.of(config), levels)
     present = Present(now)
     series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
     with kept_log(run_dir, config) as log:
@@ -130,7 +132,7 @@ def update(
         if len(reasons) == len(series):
             raise DataError("no series can be forecast from its last bar:\n  " + "\n  ".join(reasons))
         latest = [key for b in series if (key := state.latest(b.name))]
-        table = forecast_columns([state.forecasts[key] for key in latest], state, config, levels)
+        table = forecast_columns([state.forecasts[key] for key in latest], state, config, shares)
         return Updated(
             run=run_dir,
             log=log.path,

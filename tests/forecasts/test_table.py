@@ -177,6 +177,22 @@ def test_levels_are_shares(levels: list[Any], said: str) -> None:
         forecasts.check_levels(levels)
 
 
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (Task(output_mode="mean"), "a close and no law"),
+        (Task(output_mode="discrete_grid", edges=(-np.inf, 0.0, np.inf)), "bins, which have no intervals"),
+    ],
+    ids=["mean", "bins"],
+)
+def test_levels_are_those_of_laws(task: Task, said: str) -> None:
+    """They are refused where they would say nothing; nobody asks for those that are given anyway."""
+    with pytest.raises(DataError, match=f"levels: the model forecasts {said}"):
+        forecasts.levels_of(task, [0.9])
+    assert forecasts.levels_of(task, None) == forecasts.LEVELS and forecasts.levels_of(task, ()) == ()
+    assert forecasts.levels_of(Task(output_mode="distribution"), [0.9]) == (0.9,)
+
+
 def test_one_level_needs_no_list() -> None:
     assert forecasts.check_levels(0.9) == (0.9,)  # type: ignore[arg-type]
     assert forecasts.check_levels(np.array([0.5, 0.9])) == (0.5, 0.9)
