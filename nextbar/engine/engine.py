@@ -23,6 +23,9 @@ from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
 from nextbar.types import Forecast
 
+COMPILING = "nextbar-compile"
+"""beginning of the names of threads that compile the calls of training"""
+
 EVALUATION_STEPS = 64
 """evaluation steps of one call"""
 
@@ -146,7 +149,7 @@ class Engine:
             tape, rows, first = next(iter(calls))
             self.functions.train.lower(state, tape, self.hyper, rows, first).compile()
 
-        pool = ThreadPoolExecutor(1, thread_name_prefix="nextbar-compile")
+        pool = ThreadPoolExecutor(1, thread_name_prefix=COMPILING)
         self._compiled = pool.submit(compile_calls)
         pool.shutdown(wait=False)
 

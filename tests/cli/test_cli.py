@@ -19,6 +19,7 @@ import nextbar
 from nextbar.cli.app import app
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
 from nextbar.errors import DataError, TrainingInterrupted
+from nextbar.train.result import Result
 
 run = CliRunner()
 
@@ -51,7 +52,7 @@ def own_logging() -> Iterator[None]:
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Stands in for the trainer: notes how it was called, does what a test tells it to."""
-    seen = SimpleNamespace(outcome=SimpleNamespace(run_dir=Path("runs/test/abc"), status="finished", message=""))
+    seen = SimpleNamespace(outcome=Result(Path("runs/test/abc"), 1, "finished", {}))
 
     class Trainer:
         def __init__(self, config: ExperimentConfig, show: bool | None = None) -> None:
@@ -116,7 +117,7 @@ def test_what_a_user_can_mend_is_one_message_and_no_traceback(
 
 
 def test_a_diverged_training_is_the_users_to_mend(experiment: Path, trainer: SimpleNamespace) -> None:
-    trainer.outcome = SimpleNamespace(run_dir=Path("runs/d"), status="diverged", message="the loss at step 7 is nan")
+    trainer.outcome = Result(Path("runs/d"), None, "diverged", {}, "the loss at step 7 is nan")
     result = run.invoke(app, ["train", str(experiment)])
     assert (result.exit_code, result.stdout) == (1, "runs/d\n")
     assert result.stderr == "The training diverged: the loss at step 7 is nan\n"

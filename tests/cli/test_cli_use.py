@@ -359,5 +359,5 @@ def test_ctrl_c_ends_it_at_once(
     ) as process:  # fmt: skip
         wait_for(process, f" {module}\n")
         time.sleep(after)
-        assert interrupt(process).endswith(f"{message}\n")
+        assert f"{message}\n" in interrupt(process)  # the worker's thread may load another module meanwhile
     assert sorted(place.rglob("*")) == before

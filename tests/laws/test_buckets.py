@@ -178,7 +178,7 @@ def test_epochs_that_could_not_be_sent_are_kept_and_sent_by_the_same_command(
     assert caplog.text.count("which is sent later") == 1, "told once"
     with failing(), pytest.raises(Unreachable, match="cannot reach"):
         train_there()
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", "nextbar")
     result = train_there()
     assert "reported, not trained anew" in caplog.text
     assert_same_run(stored(result), undisturbed.run_dir)

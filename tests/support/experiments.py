@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.series import series_tickers
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
-from nextbar.engine.engine import Engine
+from nextbar.engine.engine import COMPILING, Engine
 from nextbar.runs.folder import RunFolder
 from nextbar.train.cohort import Cohort
 from nextbar.train.training import Training
@@ -65,6 +66,9 @@ def compilations() -> Iterator[list[str]]:
         if event == COMPILED:
             names.append(str(facts.get("fun_name")))
 
+    for thread in threading.enumerate():  # of trainings before, which ended without a call
+        if thread.name.startswith(COMPILING):
+            thread.join()
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         yield names
