@@ -82,15 +82,16 @@ class Watched:
 
 
 @strict_arguments
-def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] = (LEVEL,)) -> Watched:
+def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] | None = None) -> Watched:
     """Read the log of a run; a log that is being written may be read.
 
     Args:
         path: run folder, or an experiment folder, as for ``update``.
         run: name of another run of the experiment.
-        levels: central intervals of the forecasts.
+        levels: central intervals of the forecasts, where they are laws; None: 0.8.
 
     Raises:
+        DataError: ``levels`` of forecasts that are no laws.
         RunError: no run, no log, or one that is damaged.
     """
     require_local(path, NEEDS_A_DISK, "copy the run there, and its log if it has one")
@@ -118,7 +119,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] =
         revisions=tuple(state.revisions),
         evidence=state.test.evidence,
         alarm=None if state.alarm is None else iso(state.alarm),
-        forecasts=_table(state, config, forecasts.check_levels(levels)),
+        forecasts=_table(state, config, forecasts.levels_of(task, levels) if levels is not None else (LEVEL,)),
     )
 
 

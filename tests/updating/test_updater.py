@@ -83,7 +83,8 @@ def test_each_bar_since_the_run_is_forecast_once_and_scored_as_evaluation_does(
     assert again.forecasts.equals(updated.forecasts)
 
     assert updated.forecasts.equals(Forecaster.load(run.run_dir).predict(bars))
-    every = Forecaster.load(run.run_dir).predict(bars, [0.8], last_only=False)
+    is_law = run.config.dataset_config.output_mode == "distribution"
+    every = Forecaster.load(run.run_dir).predict(bars, [0.8] if is_law else None, last_only=False)
     watched = watch(run.run_dir)
     table = watched.forecasts.sort_values(["ticker", "origin", "step"]).reset_index(drop=True)
     wanted = every[every["origin"] >= table["origin"].min()].reset_index(drop=True)
