@@ -22,6 +22,7 @@ from trainings import assert_same_run, parameters
 
 from nextbar.runs.copies import local_folder
 from nextbar.runs.listing import list_runs
+from nextbar.storage import lease
 from nextbar.storage.address import VARIABLE
 from nextbar.storage.bucket import Bucket
 
@@ -126,9 +127,6 @@ def trained(server: str, folder: Path, undisturbed: Path) -> str:
     for epoch in (1, 4):
         process = begun(folder, "first", *there)
         wait_until(epoch, process)
-        if epoch == 4:
-            code, _, err = ended(begun(folder, "second", *there))
-            assert code == 1 and "is being trained by another process" in err
         kill(process)
     process = begun(folder, "second", *there)
     wait_until(9, process)
@@ -136,6 +134,18 @@ def trained(server: str, folder: Path, undisturbed: Path) -> str:
     run = done(folder, *there, machine="second")
     assert run == f"{ADDRESS}/test/{undisturbed.name}"
     return run
+
+
+def test_a_run_that_another_process_trains_is_refused(
+    server: str, folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "BEAT", 1.0)
+    elsewhere = f"{ADDRESS}-held"
+    held = lease.Lease(f"{elsewhere}/test/{undisturbed.name}", folder / "note")
+    held.acquire()
+    with held.kept():
+        code, _, err = ended(begun(folder, "second", *TRAIN, f"log_dir={elsewhere}"))
+    assert code == 1 and "is being trained by another process" in err
 
 
 @pytest.fixture(autouse=True)
