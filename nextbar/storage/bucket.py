@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,9 @@ EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """errors that are the local disk's"""
+
+TOGETHER = 16
+"""objects that are removed at the same time"""
 
 Listed = Mapping[str, "StoredObject"]
 """objects by their names below an address"""
@@ -106,15 +110,10 @@ class Bucket:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, in any order; one that is not there counts as removed."""
-        paths = [self._path(name) for name in names]
-        if paths:
-            with self._answering():
-                try:
-                    self._system.rm(paths)
-                except FileNotFoundError:
-                    for path in paths:
-                        if self._system.exists(path):
-                            self._system.rm_file(path)
+        workers = TOGETHER if self._system.async_impl else 1
+        with self._answering(), ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(self._remove, names):
+                pass
 
     def modified(self, name: str) -> datetime | None:
         """When an object was written last, by the storage's clock; None where there is none."""
@@ -123,6 +122,12 @@ class Bucket:
                 return self._system.modified(self._path(name))
             except FileNotFoundError:
                 return None
+
+    def _remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._system.rm_file(
+                self._path(name)
+            )  # rm takes names for patterns, and passes over what it could not remove
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
