@@ -20,8 +20,12 @@ WORK, COPIES = "work", "copies"
 DISKS = ("file", "local")
 """schemes of what is on a disk"""
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.DOTALL | re.IGNORECASE)
 """two letters at least: one is a drive of Windows"""
+
+
+class CredentialsGiven(ConfigError):
+    """An address holds credentials, which the message does not repeat."""
 
 
 def address_of(path: str | os.PathLike[str]) -> str | None:
@@ -30,22 +34,28 @@ def address_of(path: str | os.PathLike[str]) -> str | None:
     ``Path("s3://bucket/runs")`` has a single slash left, and is understood all the same.
 
     Raises:
-        ConfigError: an address without a bucket, with ``.``, ``..`` or empty parts, or with credentials in it.
+        ConfigError: an address without a bucket, with ``.``, ``..`` or empty parts, or with a single slash in a text.
+        CredentialsGiven: an address with credentials in it.
     """
     text = os.fspath(path)
     if isinstance(path, os.PathLike):
         text = text.replace(os.sep, "/")
     match = _ADDRESS.fullmatch(text)
-    if match is None or (match[2] == "/" and isinstance(path, str)):
+    if match is None:
         return None
-    scheme, parts = match[1], match[3].rstrip("/").split("/")
-    if "@" in parts[0]:
-        raise ConfigError(
-            f"found {scheme}://…@{parts[0].rpartition('@')[2]}, should be an address without credentials: these are "
-            "read from the environment, and written nowhere"
+    scheme, parts = match[1].lower(), match[3].rstrip("/").split("/")
+    if ":" in parts[0] or "@" in parts[0]:  # a secret may hold slashes
+        raise CredentialsGiven(
+            f"found {scheme}://…, should be {scheme}://BUCKET/FOLDER, without credentials and port: these are read from "
+            "the environment, and written nowhere"
         )
     if scheme in DISKS:
         raise ConfigError(f"found {short(text)}, should be a folder on a disk without {scheme}://, or a bucket's")
+    if match[2] == "/" and isinstance(path, str):
+        raise ConfigError(
+            f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, with two slashes; a folder on a disk that is "
+            "called so is written with ./ before it"
+        )
     if not all(is_plain(part) for part in parts):
         raise ConfigError(f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, without empty parts, . and ..")
     return f"{scheme}://{'/'.join(parts)}"
