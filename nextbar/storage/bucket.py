@@ -6,6 +6,7 @@ Credentials and endpoints are what the libraries below fsspec find in the enviro
 from __future__ import annotations
 
 import errno
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,6 +21,9 @@ from nextbar.storage.address import is_plain, scheme_of, scratch
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """what to install for the schemes of addresses"""
+
+READ_ONLY = ("http", "https", "data", "generic")
+"""schemes that fsspec takes, and under which nothing can be written"""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """errors that are the local disk's"""
@@ -50,7 +54,8 @@ class Bucket:
         address: such as ``s3://bucket/runs/first``.
 
     Raises:
-        RunError: the library for such addresses is not installed, or there is none.
+        RunError: the library for such addresses is not installed, or they are not of object storage.
+        Unreachable: the library finds no way there, such as no credentials.
     """
 
     def __init__(self, address: str) -> None:
@@ -145,11 +150,7 @@ class Bucket:
         except Exception as error:  # they raise whatever their layers raise
             if isinstance(error, OSError) and error.errno in FULL:
                 raise unwritten(scratch(), error) from error
-            reason = cut(first_line(error)).rstrip(".")
-            raise Unreachable(
-                f"cannot reach {self.address}: {reason}. See to the network, the bucket's name, and the credentials "
-                "and endpoint in the environment"
-            ) from error
+            raise _unreached(self.address, error) from error
 
 
 def _file_system(address: str) -> Any:
@@ -159,13 +160,35 @@ def _file_system(address: str) -> Any:
     try:
         import fsspec
 
-        return fsspec.filesystem(scheme, use_listings_cache=False)
+        kind = fsspec.get_filesystem_class(scheme)
     except ImportError as error:
         how = f"pip install 'nextbar[{extra}]'" if extra else first_line(error)
         raise RunError(f"{address} needs a library that is not installed: {how}") from None
     except ValueError:
-        known = ", ".join(f"{name}://" for name in ("s3", "gs"))
-        raise RunError(f"found {short(address)}, should be a folder on a disk, or an address such as {known}") from None
+        raise _no_storage(address) from None
+    arguments = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    needed = [one for one in arguments if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    if scheme in READ_ONLY or needed:
+        raise _no_storage(address)
+    try:
+        return kind(use_listings_cache=False)
+    except Exception as error:  # they raise whatever their layers raise
+        raise (_unreached(address, error) if extra else _no_storage(address)) from error
+
+
+def _no_storage(address: str) -> RunError:
+    return RunError(
+        f"found {short(address)}, should be a folder on a disk, or an address of object storage, in which bucket and "
+        "folder say all, such as s3://, gs://"
+    )
+
+
+def _unreached(address: str, error: Exception) -> Unreachable:
+    reason = cut(first_line(error)).rstrip(".")
+    return Unreachable(
+        f"cannot reach {address}: {reason}. See to the network, the bucket's name, and the credentials and endpoint in "
+        "the environment"
+    )
 
 
 def _mark(facts: Mapping[str, Any]) -> str:

@@ -115,9 +115,22 @@ def test_a_library_that_is_missing_is_named_with_what_installs_it(scheme: str, m
         Bucket(f"{scheme}://bucket/runs")
 
 
-def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(RunError, match=r"should be a folder on a disk, or an address such as s3://, gs://"):
-        Bucket("nothing://bucket/runs")
+@pytest.mark.parametrize("scheme", ["nothing", "ftp", "github", "webhdfs", "dir", "zip", "https", "simplecache"])
+def test_a_scheme_that_is_unknown_or_of_no_object_storage_is_refused(scheme: str) -> None:
+    with pytest.raises(RunError, match=r"should be a folder on a disk, or an address of object storage.*s3://, gs://"):
+        Bucket(f"{scheme}://bucket/runs")
+
+
+def test_a_library_that_finds_no_credentials_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unknown(MemoryFileSystem):
+        cachable = False
+
+        def __init__(self, **options: Any) -> None:
+            raise OSError("no credentials")
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "s3", Unknown)
+    with pytest.raises(Unreachable, match=r"^cannot reach s3://bucket/runs: no credentials\. See to"):
+        Bucket("s3://bucket/runs")
 
 
 def test_importing_nextbar_and_its_commands_loads_no_file_system() -> None:
