@@ -46,8 +46,8 @@ def address_of(path: str | os.PathLike[str]) -> str | None:
     scheme, parts = match[1].lower(), match[3].rstrip("/").split("/")
     if ":" in parts[0] or "@" in parts[0]:  # a secret may hold slashes
         raise CredentialsGiven(
-            f"found {scheme}://…, should be {scheme}://BUCKET/FOLDER, without credentials and port: these are read from "
-            "the environment, and written nowhere"
+            f"found {scheme}://…, should be {scheme}://BUCKET/FOLDER, without credentials and port: these are read "
+            "from the environment, and written nowhere"
         )
     if scheme in DISKS:
         raise ConfigError(f"found {short(text)}, should be a folder on a disk without {scheme}://, or a bucket's")
@@ -59,6 +59,18 @@ def address_of(path: str | os.PathLike[str]) -> str | None:
     if not all(is_plain(part) for part in parts):
         raise ConfigError(f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, without empty parts, . and ..")
     return f"{scheme}://{'/'.join(parts)}"
+
+
+def origin_of(path: str | os.PathLike[str]) -> str | None:
+    """The address that a path is, or that it is a copy of; None for one on a disk, also a working folder.
+
+    Raises:
+        ConfigError: as ``address_of``.
+    """
+    address = address_of(path)
+    if address is None and Path(path).is_relative_to(scratch() / COPIES):
+        address = address_of(named(Path(path)))
+    return address
 
 
 def is_plain(part: str) -> bool:
@@ -98,7 +110,7 @@ def named(path: Path) -> str:
 
 
 def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None:
-    """Refuse an address where only a folder on a disk will do.
+    """Refuse an address, and a copy of what lies there, where only a folder on a disk will do.
 
     Args:
         path: what was given.
@@ -106,9 +118,9 @@ def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None
         instead: what to do.
 
     Raises:
-        ConfigError: it is an address.
+        ConfigError: it is one.
     """
-    address = address_of(path)
+    address = origin_of(path)
     if address is not None:
         raise ConfigError(f"{what}: found {address}, should be a folder on a disk; {instead}")
 
