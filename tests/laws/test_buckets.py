@@ -14,8 +14,11 @@ from trainings import BARS, assert_same_run, interrupt, make_config, parameters,
 from typer.testing import CliRunner
 
 from nextbar.backtesting import Backtest, backtest
+from nextbar.bars.folder import list_series
 from nextbar.cli.app import app
 from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
+from nextbar.exporting.exporter import export_run
+from nextbar.forecasts.writing import check_target
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
@@ -78,10 +81,7 @@ def leases() -> list[str]:
     return [path for path in content() if ".lease/" in path]
 
 
-def test_a_run_in_a_bucket_is_the_run_on_a_disk(
-    states: Sequence[Content], undisturbed: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://endpoint")
+def test_a_run_in_a_bucket_is_the_run_on_a_disk(states: Sequence[Content], undisturbed: Result) -> None:
     lay_out(states[-1])
     (info,) = list_runs(ADDRESS)
     assert (info.status, info.epochs) == ("finished", EPOCHS) and not leases()
@@ -285,6 +285,10 @@ def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content
         (lambda: update(f"{ADDRESS}/test", BARS), "a forecast log"),
         (lambda: watch(f"{ADDRESS}/test"), "a forecast log"),
         (lambda: write_report(f"{ADDRESS}/test"), "a report is written beside"),
+        (lambda: write_report("runs", f"{ADDRESS}/page.html"), "a report is written to a disk"),
+        (lambda: export_run("runs", f"{ADDRESS}/export"), "an export is written to a disk"),
+        (lambda: check_target(Path(f"{ADDRESS}/table.csv")), "tables are written to a disk"),
+        (lambda: list_series(f"{ADDRESS}/bars"), "bars are read from a disk"),
         (lambda: Study.load(f"{ADDRESS}/test"), "a study"),
         (lambda: Backtest.load(f"{ADDRESS}/test/backtest-1"), "a backtest"),
     ],
