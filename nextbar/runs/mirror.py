@@ -37,6 +37,8 @@ class Mirror:
         """size and time of files as they were when this process sent them"""
         self.arrived = True
         """whether the last thing that was to be sent has arrived"""
+        self.silent = False
+        """whether storage did not answer when it was last sent to"""
 
     def take_up(self, ahead: bool) -> None:
         """Bring the working folder to where the run is: what lies in storage, unless the folder is further on.
@@ -105,14 +107,16 @@ class Mirror:
         Raises:
             RunBusy: another process has taken the run over.
         """
-        before = self.arrived
+        before = self.silent
         try:
             self.send()
         except Unreachable as error:
-            if before:  # told once, not after each epoch
+            self.silent = True
+            if not before:  # told once, not after each epoch
                 get_logger().warning("%s. Training goes on in %s, which is sent later", error, self.folder)
         else:
-            if not before:
+            self.silent = False
+            if before:
                 get_logger().info("%s has all epochs again", self.address)
 
     def _send_changed(self, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from nextbar.errors import ConfigError, short
+from nextbar.errors import ConfigError, RunError, short
 from nextbar.folders import cache_folder
 
 VARIABLE = "NEXTBAR_SCRATCH"
@@ -129,6 +129,26 @@ def scratch() -> Path:
     """The local folder for working folders and copies."""
     chosen = os.environ.get(VARIABLE)
     return (Path(chosen).expanduser() if chosen else cache_folder() / "nextbar" / "buckets").resolve()
+
+
+def make_scratch() -> Path:
+    """Make the local folder for working folders and copies.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    folder = scratch()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable, reason = os.access(folder, os.W_OK), "it may not be written"
+    except OSError as error:
+        writable, reason = False, str(error.strerror or error)
+    if not writable:
+        raise RunError(
+            f"cannot write to {folder}, where working folders and copies of what is in object storage lie: {reason}; "
+            f"name another folder in {VARIABLE}"
+        )
+    return folder
 
 
 def _parts(address: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from nextbar.checksums import digest
 from nextbar.errors import RunError, Unreachable, cut, first_line, short
 from nextbar.folders import unwritten
-from nextbar.storage.address import is_plain, scheme_of, scratch
+from nextbar.storage.address import address_of, is_plain, make_scratch, scheme_of, scratch
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """what to install for the schemes of addresses"""
@@ -27,6 +28,9 @@ READ_ONLY = ("http", "https", "data", "generic")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """errors that are the local disk's"""
+
+ANY = "nextbar"
+"""name of an object that is asked for to see whether storage answers; there need be none"""
 
 TOGETHER = 16
 """objects that are removed at the same time"""
@@ -151,6 +155,19 @@ class Bucket:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise unwritten(scratch(), error) from error
             raise _unreached(self.address, error) from error
+
+
+def require_reachable(path: str | os.PathLike[str]) -> None:
+    """Refuse an address that cannot be used, before anything is computed for it; folders on a disk pass.
+
+    Raises:
+        RunError: as ``Bucket``, or the local folder for working folders cannot be written.
+        Unreachable: the storage does not answer.
+    """
+    address = address_of(path)
+    if address is not None:
+        make_scratch()
+        Bucket(address).read(ANY)
 
 
 def _file_system(address: str) -> Any:

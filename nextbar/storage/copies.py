@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nextbar.checksums import digest
 from nextbar.folders import held_mark
-from nextbar.storage.address import COPIES, copy_folder, scratch
+from nextbar.storage.address import COPIES, copy_folder, make_scratch
 from nextbar.storage.bucket import Bucket, Listed
 
 KEPT = 4
@@ -38,7 +38,7 @@ def copied(bucket: Bucket, listed: Listed, names: Sequence[str], held: Iterable[
     content = repr(([(name, listed[name]) for name in sorted(names)], sorted(held)))
     address, key = digest(bucket.address.encode())[:10], digest(content.encode())[:16]
     folder = copy_folder(f"{address}-{key}", bucket.address)
-    root = scratch() / COPIES
+    root = make_scratch() / COPIES
     whole = root / f"{address}-{key}"
     if folder.is_dir():
         with suppress(FileNotFoundError):  # forgotten by another process at this moment

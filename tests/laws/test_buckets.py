@@ -167,6 +167,34 @@ def test_ctrl_c_leaves_all_whole_epochs_there(
     assert_same_run(stored(train_there()), undisturbed.run_dir)
 
 
+def test_ctrl_c_while_storage_does_not_answer_names_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(monkeypatch, EPOCHS)
+    with (
+        failing(lambda path: "checkpoints" in path),
+        pytest.raises(TrainingInterrupted, match=rf"state saved in {tmp_path}/machine/work/memory/bucket/runs/test/"),
+    ):
+        train_there()
+
+
+def test_an_address_that_cannot_be_used_is_told_before_the_bars_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("reads the bars")
+
+    monkeypatch.setattr(Trainer, "read", read)
+    with failing(), pytest.raises(Unreachable, match=rf"^cannot reach {ADDRESS}: "):
+        train_there()
+    with pytest.raises(RunError, match=r"^found 'nothing://bucket/runs', should be"):
+        Trainer(make_config("nothing://bucket/runs"), BARS, show=False).train_and_evaluate()
+    (tmp_path / "file").touch()
+    on_machine(monkeypatch, tmp_path / "file" / "below")
+    with pytest.raises(RunError, match=r"^cannot write to .*; name another folder in NEXTBAR_SCRATCH$"):
+        train_there()
+
+
 def test_epochs_that_could_not_be_sent_are_kept_and_sent_by_the_same_command(
     undisturbed: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -270,7 +298,7 @@ def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content
     with pytest.raises(RunError, match=rf"^no run 'zzz' in {ADDRESS}/test; there are {only_run().rpartition('/')[2]}$"):
         Forecaster.load(f"{ADDRESS}/test", run="zzz")
     lay_out({path: file for path, file in states[-1].items() if "checkpoints" not in path})
-    with pytest.raises(RunError, match="has no checkpoint"):
+    with pytest.raises(RunError, match=rf"^{only_run()} has no checkpoint"):
         Forecaster.load(f"{ADDRESS}/test")
 
 
