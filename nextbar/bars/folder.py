@@ -11,6 +11,7 @@ from nextbar.bars.file_names import IMPORT, called_elsewhere
 from nextbar.bars.reading import READERS, extension_of
 from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
+from nextbar.storage.address import require_local
 
 
 def layout() -> str:
@@ -31,8 +32,10 @@ def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
     A folder without one that is called as here is looked through for what other programs call theirs.
 
     Raises:
+        ConfigError: an address in object storage.
         DataError: no such folder.
     """
+    require_local(datapath, "bars are read from a disk", "copy them there")
     folder = Path(datapath)
     if folder.is_file():
         raise DataError(

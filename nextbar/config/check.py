@@ -32,6 +32,10 @@ _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 T = TypeVar("T")
 
 
+class Unrepeated(ValueError):
+    """What a problem is, in words that must not be preceded by the value: it holds a secret."""
+
+
 class Checked:
     """Base of the configurations: plain Python values in, plain values out, pairs of fields checked last."""
 
@@ -123,6 +127,8 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: no such field{nearest(where, field_names(cls))}"
     elif kind == "missing":
         yield f"{where}: must be given, should be {_allowed(*_type_at(cls, path))}"
+    elif kind == "value_error" and isinstance(error["ctx"]["error"], Unrepeated):
+        yield f"{where}: {error['ctx']['error']}"
     elif kind == "value_error":
         yield f"{where}: found {_short(error['input'])}, {error['ctx']['error']}"
     else:

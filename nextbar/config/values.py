@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
 
+from nextbar.config.check import Unrepeated
 from nextbar.config.choices import NORM_MODES, OUTPUT_MODES, OneOf
 from nextbar.config.exchanges import calendar_problem
 from nextbar.errors import ConfigError
 from nextbar.resolution import seconds
-from nextbar.storage.address import address_of
+from nextbar.storage.address import CredentialsGiven, address_of
 
 # A fixed range, not one relative to today: what reads today reads the same tomorrow, and made-up series may
 # run on into the future. It catches spreadsheets' day 0 (1899-12-30), year 1 and year 9999.
@@ -39,6 +40,8 @@ def _path(value: Any) -> Any:
         raise ValueError("should be a path that a folder can have, without NUL or half characters")
     try:
         return address_of(value) or os.path.expanduser(path)
+    except CredentialsGiven as error:
+        raise Unrepeated(error) from None
     except ConfigError as error:
         raise ValueError(str(error).partition(", ")[2]) from None
 

@@ -15,6 +15,7 @@ from nextbar.exporting.folder import refuse_other_folder, write_export
 from nextbar.exporting.networks import WRITERS, network_files
 from nextbar.inference.loading import load_run, load_runs
 from nextbar.logger import get_logger
+from nextbar.storage.address import require_local
 
 FORMATS = ("numpy", *WRITERS)
 TOLERANCE = 1e-5
@@ -46,12 +47,13 @@ def export_run(
         The folder.
 
     Raises:
-        ConfigError: another format; ``run`` beside several folders.
+        ConfigError: another format; an address in object storage for ``to``; ``run`` beside several folders.
         RunError: a run that cannot be loaded or exported, a package that the format needs and that is not there, or a
             folder that holds something else or cannot be written.
     """
     if format not in FORMATS:
         raise ConfigError(f"format: found {format!r}, should be one of {', '.join(FORMATS)}")
+    require_local(to, "an export is written to a disk", "copy it from there")
     refuse_other_folder(Path(to))
     runs = [load_run(path, epoch, run)] if isinstance(path, str | Path) else load_runs(path, epoch, run)
     for loaded in runs:

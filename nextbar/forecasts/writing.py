@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.errors import DataError
 from nextbar.files import write_whole
+from nextbar.storage.address import require_local
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,10 @@ def check_target(path: Path, endings: Sequence[str] | None = None) -> None:
         endings: those that it may have; None: all of ``WRITERS``.
 
     Raises:
+        ConfigError: an address in object storage.
         DataError: an ending that says no format, no such folder, or a folder of that name.
     """
+    require_local(path, "tables are written to a disk", "copy it from there")
     if _ending(path, endings) is None:
         raise DataError(f"{path}: the ending says the format, and must be one of {', '.join(endings or WRITERS)}")
     if path.is_dir():

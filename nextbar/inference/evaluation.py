@@ -37,6 +37,7 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
 from nextbar.runs.records import fit_folder, read_cuts, read_reference, read_summary
+from nextbar.storage.address import named
 from nextbar.types import Forecast, Outcomes
 
 MODEL = "the model"
@@ -185,7 +186,7 @@ def evaluate(
     spans, lacking = _evaluate_spans(forecaster, fit, panel, fits, origins, residuals, rival)
     notices = tuple(dict.fromkeys(text for text in (*held.notices, notice, *lacking) if text))
     for text in notices:
-        get_logger().warning("%s: %s", run_dir, text)
+        get_logger().warning("%s: %s", named(run_dir), text)
     return Evaluation(
         run=run_dir,
         epoch=forecaster.epoch,

@@ -21,6 +21,7 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.choice import chosen_run
+from nextbar.runs.copies import told_by_address
 from nextbar.runs.records import fit_folder, read_config, read_cuts, read_preparation, read_summary
 
 
@@ -109,6 +110,12 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
     """
     require_alone("forecasting")
     run_dir = chosen_run(path, run, epoch=epoch)
+    with told_by_address(run_dir):
+        return _loaded(run_dir, epoch)
+
+
+def _loaded(run_dir: Path, epoch: int | None) -> LoadedRun:
+    """As ``load_run``, from a run's folder on a disk."""
     if not (run_dir / "config.yaml").is_file():
         raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
     summary = read_summary(run_dir)

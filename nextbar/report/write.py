@@ -55,6 +55,8 @@ def write_report(
     """
     if out is None:
         require_local(source, "a report is written beside what it is of", "name a file with out=, --out")
+    else:
+        require_local(out, "a report is written to a disk", "copy it from there")
     whole = is_backtest(source) or is_study(source)
     if whole and (run is not None or revised):
         raise ConfigError(f"run and revised are about the report of a run; {source} is a backtest or a study")

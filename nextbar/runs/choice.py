@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.runs.copies import local_cards, local_run, told_by_address
+from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
 from nextbar.runs.info import RunInfo
 from nextbar.runs.kinds import is_backtest, is_run
-from nextbar.runs.listing import best_among, best_run, list_runs
+from nextbar.runs.listing import best_among, best_run_in, runs_in
 from nextbar.runs.records import WHOLE
-from nextbar.storage.address import address_of, named
+from nextbar.storage.address import named, origin_of
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
@@ -43,7 +43,7 @@ def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "u
     Raises:
         RunError: no run to choose from, no such run, or runs that cannot be ranked together (see ``best_run``).
     """
-    if address_of(folder) is None:
+    if origin_of(folder) is None:
         return _chosen(Path(folder), run, purpose)
     cards = local_cards(folder).folder
     with told_by_address(cards):
@@ -55,8 +55,8 @@ def _chosen(folder: Path, run: str | None, purpose: Purpose) -> Path:
     if run is not None:
         return _named(folder, run)
     if is_run(folder) or not folder.is_dir() or is_backtest(folder):
-        return best_run(folder)
-    choice = choose(folder, list_runs(folder), purpose)
+        return best_run_in(folder)
+    choice = choose(folder, runs_in(Cards(folder, None)), purpose)
     get_logger().info("%s: run %s, %s", named(folder), choice.path.relative_to(folder), choice.reason)
     return choice.path
 
@@ -110,7 +110,7 @@ def _named(folder: Path, run: str) -> Path:
         raise RunError(f"{folder} is a run itself, so it holds no run {run!r}; name the experiment's folder, or no run")
     if is_run(folder / run):
         return folder / run
-    runs = [info.path for info in list_runs(folder) if info.path.parent == folder]
+    runs = [info.path for info in runs_in(Cards(folder, None)) if info.path.parent == folder]
     alike = [path for path in runs if run and path.name.startswith(run)]
     if len(alike) == 1:
         return alike[0]

@@ -14,8 +14,8 @@ from nextbar.checksums import listed_faults
 from nextbar.errors import NextbarError, RunError, Unreachable
 from nextbar.files import json_object
 from nextbar.runs.records import BARS, CONFIG, FINAL, NORMALISATION, SUMMARY
-from nextbar.runs.stored_files import checkpoints_in, usable
-from nextbar.storage.address import address_of, named
+from nextbar.runs.stored_files import checkpoints_in, sealed, usable
+from nextbar.storage.address import named, origin_of
 from nextbar.storage.bucket import Bucket, Listed
 from nextbar.storage.copies import copied
 from nextbar.storage.lease import is_held, lease_of
@@ -42,13 +42,13 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
     """A run's folder with all that it forecasts and is scored with.
 
     Args:
-        path: the folder, or its address.
+        path: the folder, its address, or a copy of what lies there, of which more may be needed.
         epoch: a checkpoint that is asked for; None: the best one, and others only where it is damaged.
 
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = address_of(path)
+    address = origin_of(path)
     if address is None:
         return Path(path)
 
@@ -68,12 +68,12 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
 
 
 def local_cards(path: str | Path) -> Cards:
-    """A folder of runs, or one run, with what a list of them needs.
+    """A folder of runs, or one run, with what a list of them needs; of an address or a copy as it is there now.
 
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = address_of(path)
+    address = origin_of(path)
     if address is None:
         return Cards(Path(path), None)
 
@@ -99,17 +99,17 @@ def runs_beginning(address: str, beginning: str) -> list[Path]:
 
 
 def local_folder(path: str | Path) -> Path:
-    """A folder with all its files.
+    """A folder with all its files, but for those of checkpoints that have not arrived whole.
 
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = address_of(path)
+    address = origin_of(path)
     if address is None:
         return Path(path)
 
     def fetch(bucket: Bucket, listed: Listed) -> Path:
-        names = [name for name in listed if not any(part.startswith(".") for part in name.split("/"))]
+        names = [name for name in sealed(listed) if not any(part.startswith(".") for part in name.split("/"))]
         return copied(bucket, listed, names, _held(address, listed))
 
     return _fetched(address, fetch)

@@ -60,6 +60,11 @@ class RunFolder:
         return named(self.path)
 
     @property
+    def kept(self) -> str:
+        """Where its last epochs are: its place, or the working folder while its storage does not answer."""
+        return str(self.path) if self._mirror is not None and self._mirror.silent else self.place
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"

@@ -13,7 +13,7 @@ from nextbar.errors import RunError, Unreachable
 from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
-from nextbar.storage.address import address_of, named
+from nextbar.storage.address import named, origin_of
 
 NEARBY, NEARBY_DEPTH = 10, 3
 """runs that a message lists, and how many levels down they are looked for"""
@@ -69,11 +69,19 @@ def best_run(folder: str | Path) -> Path:
     Raises:
         RunError: no run to choose from, or runs that cannot be compared, because output mode or scored bars differ.
     """
-    if address_of(folder) is not None:
-        cards = local_cards(folder).folder
-        with told_by_address(cards):
-            return local_run(named(best_run(cards)))
-    folder = Path(folder)
+    if origin_of(folder) is None:
+        return best_run_in(Path(folder))
+    cards = local_cards(folder).folder
+    with told_by_address(cards):
+        return local_run(named(best_run_in(cards)))
+
+
+def best_run_in(folder: Path) -> Path:
+    """As ``best_run``, in a folder on a disk.
+
+    Raises:
+        RunError: as ``best_run``.
+    """
     if is_run(folder):
         return folder
     if folder.is_file():
@@ -82,7 +90,7 @@ def best_run(folder: str | Path) -> Path:
         raise RunError(f"no run {folder}{nearby(folder)}")
     if is_backtest(folder):
         raise RunError(f"{folder} is a backtest and not a run; its folds' runs lie in {folder / 'folds'}")
-    return best_among(folder, list_runs(folder)).path
+    return best_among(folder, runs_in(Cards(folder, None))).path
 
 
 def best_among(folder: Path, runs: Sequence[RunInfo]) -> RunInfo:

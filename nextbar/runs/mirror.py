@@ -37,6 +37,8 @@ class Mirror:
         """size and time of files as they were when this process sent them"""
         self.arrived = True
         """whether the last thing that was to be sent has arrived"""
+        self.silent = False
+        """whether storage did not answer when it was last sent to"""
 
     def take_up(self, ahead: bool) -> None:
         """Bring the working folder to where the run is: what lies in storage, unless the folder is further on.
@@ -62,9 +64,15 @@ class Mirror:
             aside.rename(self.folder)
 
     def clear(self) -> None:
-        """Throw away what lies in storage: the summaries, then what makes checkpoints count, then the rest."""
+        """Throw away what lies in storage: the summaries, then what makes checkpoints count, then the rest.
+
+        Raises:
+            RunBusy: another process has taken the run over.
+            Unreachable: storage does not answer.
+        """
         there = self._bucket.listed()
         for goes in (lambda name: name in SUMMARIES, is_seal, lambda _: True):
+            self._lease.require()
             self._bucket.remove(name for name in there if goes(name))
             there = {name: facts for name, facts in there.items() if not goes(name)}
 
@@ -87,6 +95,7 @@ class Mirror:
         self._send_changed([name for name in here if is_plain_file(name) and name not in SUMMARIES])
         for checkpoint, files in sorted(checkpoints.items()):
             self._send_checkpoint(files, stored.get(checkpoint, []))
+        self._lease.require()
         for name, data in summaries.items():
             self._bucket.write(name, data)
         self._drop([files for checkpoint, files in stored.items() if checkpoint not in checkpoints])
@@ -98,14 +107,16 @@ class Mirror:
         Raises:
             RunBusy: another process has taken the run over.
         """
-        before = self.arrived
+        before = self.silent
         try:
             self.send()
         except Unreachable as error:
-            if before:  # told once, not after each epoch
+            self.silent = True
+            if not before:  # told once, not after each epoch
                 get_logger().warning("%s. Training goes on in %s, which is sent later", error, self.folder)
         else:
-            if not before:
+            self.silent = False
+            if before:
                 get_logger().info("%s has all epochs again", self.address)
 
     def _send_changed(self, names: Sequence[str]) -> None:
@@ -125,8 +136,12 @@ class Mirror:
         self._bucket.send(self.folder, [seal])
 
     def _drop(self, checkpoints: Iterable[Sequence[str]]) -> None:
-        """Remove checkpoints, given as their files, from storage."""
-        for files in checkpoints:
+        """Remove checkpoints, given as their files, from storage, as long as no other process has taken the run over.
+
+        One that comes between the look and the removal is not seen: storage has no removal that asks for the lease.
+        """
+        for files in filter(None, checkpoints):
+            self._lease.require()
             self._bucket.remove(filter(is_seal, files))
             self._bucket.remove(name for name in files if not is_seal(name))
 

@@ -23,6 +23,10 @@ _CHECKPOINT = re.compile(rf"((?:{FINAL}/)?)checkpoints/(best|last)/([0-9]+)/(.+)
 """a file of a checkpoint: the same, and its name in there"""
 
 
+_ANYWHERE = re.compile(r"((?:.+/)?checkpoints/(?:best|last)/[0-9]+)/.+")
+"""a file of a checkpoint of any run below an address, and the checkpoint's folder"""
+
+
 class Reached(NamedTuple):
     """How far a run has come; the further one is greater."""
 
@@ -37,6 +41,14 @@ def usable(names: Iterable[str]) -> list[str]:
     names = list(names)
     whole = {name for files in checkpoints_in(names).values() if any(map(is_seal, files)) for name in files}
     return [name for name in names if name in whole or is_plain_file(name)]
+
+
+def sealed(names: Iterable[str]) -> list[str]:
+    """Those of the objects of any number of runs that are of no checkpoint that has not arrived whole."""
+    names = list(names)
+    whole = {name.rpartition("/")[0] for name in names if name.endswith(f"/{LIST}")}
+    checkpoints = [_ANYWHERE.fullmatch(name) for name in names]
+    return [name for name, match in zip(names, checkpoints, strict=True) if match is None or match[1] in whole]
 
 
 def is_plain_file(name: str) -> bool:

@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from nextbar.errors import ConfigError, short
+from nextbar.errors import ConfigError, RunError, short
 from nextbar.folders import cache_folder
 
 VARIABLE = "NEXTBAR_SCRATCH"
@@ -20,8 +20,12 @@ WORK, COPIES = "work", "copies"
 DISKS = ("file", "local")
 """schemes of what is on a disk"""
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.DOTALL | re.IGNORECASE)
 """two letters at least: one is a drive of Windows"""
+
+
+class CredentialsGiven(ConfigError):
+    """An address holds credentials, which the message does not repeat."""
 
 
 def address_of(path: str | os.PathLike[str]) -> str | None:
@@ -30,25 +34,43 @@ def address_of(path: str | os.PathLike[str]) -> str | None:
     ``Path("s3://bucket/runs")`` has a single slash left, and is understood all the same.
 
     Raises:
-        ConfigError: an address without a bucket, with ``.``, ``..`` or empty parts, or with credentials in it.
+        ConfigError: an address without a bucket, with ``.``, ``..`` or empty parts, or with a single slash in a text.
+        CredentialsGiven: an address with credentials in it.
     """
     text = os.fspath(path)
     if isinstance(path, os.PathLike):
         text = text.replace(os.sep, "/")
     match = _ADDRESS.fullmatch(text)
-    if match is None or (match[2] == "/" and isinstance(path, str)):
+    if match is None:
         return None
-    scheme, parts = match[1], match[3].rstrip("/").split("/")
-    if "@" in parts[0]:
-        raise ConfigError(
-            f"found {scheme}://…@{parts[0].rpartition('@')[2]}, should be an address without credentials: these are "
-            "read from the environment, and written nowhere"
+    scheme, parts = match[1].lower(), match[3].rstrip("/").split("/")
+    if ":" in parts[0] or "@" in parts[0]:  # a secret may hold slashes
+        raise CredentialsGiven(
+            f"found {scheme}://…, should be {scheme}://BUCKET/FOLDER, without credentials and port: these are read "
+            "from the environment, and written nowhere"
         )
     if scheme in DISKS:
         raise ConfigError(f"found {short(text)}, should be a folder on a disk without {scheme}://, or a bucket's")
+    if match[2] == "/" and isinstance(path, str):
+        raise ConfigError(
+            f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, with two slashes; a folder on a disk that is "
+            "called so is written with ./ before it"
+        )
     if not all(is_plain(part) for part in parts):
         raise ConfigError(f"found {short(text)}, should be {scheme}://BUCKET/FOLDER, without empty parts, . and ..")
     return f"{scheme}://{'/'.join(parts)}"
+
+
+def origin_of(path: str | os.PathLike[str]) -> str | None:
+    """The address that a path is, or that it is a copy of; None for one on a disk, also a working folder.
+
+    Raises:
+        ConfigError: as ``address_of``.
+    """
+    address = address_of(path)
+    if address is None and Path(path).is_relative_to(scratch() / COPIES):
+        address = address_of(named(Path(path)))
+    return address
 
 
 def is_plain(part: str) -> bool:
@@ -88,7 +110,7 @@ def named(path: Path) -> str:
 
 
 def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None:
-    """Refuse an address where only a folder on a disk will do.
+    """Refuse an address, and a copy of what lies there, where only a folder on a disk will do.
 
     Args:
         path: what was given.
@@ -96,9 +118,9 @@ def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None
         instead: what to do.
 
     Raises:
-        ConfigError: it is an address.
+        ConfigError: it is one.
     """
-    address = address_of(path)
+    address = origin_of(path)
     if address is not None:
         raise ConfigError(f"{what}: found {address}, should be a folder on a disk; {instead}")
 
@@ -107,6 +129,26 @@ def scratch() -> Path:
     """The local folder for working folders and copies."""
     chosen = os.environ.get(VARIABLE)
     return (Path(chosen).expanduser() if chosen else cache_folder() / "nextbar" / "buckets").resolve()
+
+
+def make_scratch() -> Path:
+    """Make the local folder for working folders and copies.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    folder = scratch()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable, reason = os.access(folder, os.W_OK), "it may not be written"
+    except OSError as error:
+        writable, reason = False, str(error.strerror or error)
+    if not writable:
+        raise RunError(
+            f"cannot write to {folder}, where working folders and copies of what is in object storage lie: {reason}; "
+            f"name another folder in {VARIABLE}"
+        )
+    return folder
 
 
 def _parts(address: str) -> Path:

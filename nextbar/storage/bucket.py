@@ -6,8 +6,11 @@ Credentials and endpoints are what the libraries below fsspec find in the enviro
 from __future__ import annotations
 
 import errno
+import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +18,22 @@ from typing import Any, NamedTuple
 from nextbar.checksums import digest
 from nextbar.errors import RunError, Unreachable, cut, first_line, short
 from nextbar.folders import unwritten
-from nextbar.storage.address import is_plain, scheme_of, scratch
+from nextbar.storage.address import address_of, is_plain, make_scratch, scheme_of, scratch
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """what to install for the schemes of addresses"""
 
+READ_ONLY = ("http", "https", "data", "generic")
+"""schemes that fsspec takes, and under which nothing can be written"""
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """errors that are the local disk's"""
+
+ANY = "nextbar"
+"""name of an object that is asked for to see whether storage answers; there need be none"""
+
+TOGETHER = 16
+"""objects that are removed at the same time"""
 
 Listed = Mapping[str, "StoredObject"]
 """objects by their names below an address"""
@@ -46,7 +58,8 @@ class Bucket:
         address: such as ``s3://bucket/runs/first``.
 
     Raises:
-        RunError: the library for such addresses is not installed, or there is none.
+        RunError: the library for such addresses is not installed, or they are not of object storage.
+        Unreachable: the library finds no way there, such as no credentials.
     """
 
     def __init__(self, address: str) -> None:
@@ -106,15 +119,10 @@ class Bucket:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, in any order; one that is not there counts as removed."""
-        paths = [self._path(name) for name in names]
-        if paths:
-            with self._answering():
-                try:
-                    self._system.rm(paths)
-                except FileNotFoundError:
-                    for path in paths:
-                        if self._system.exists(path):
-                            self._system.rm_file(path)
+        workers = TOGETHER if self._system.async_impl else 1
+        with self._answering(), ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(self._remove, names):
+                pass
 
     def modified(self, name: str) -> datetime | None:
         """When an object was written last, by the storage's clock; None where there is none."""
@@ -123,6 +131,12 @@ class Bucket:
                 return self._system.modified(self._path(name))
             except FileNotFoundError:
                 return None
+
+    def _remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._system.rm_file(
+                self._path(name)
+            )  # rm takes names for patterns, and passes over what it could not remove
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -140,11 +154,20 @@ class Bucket:
         except Exception as error:  # they raise whatever their layers raise
             if isinstance(error, OSError) and error.errno in FULL:
                 raise unwritten(scratch(), error) from error
-            reason = cut(first_line(error)).rstrip(".")
-            raise Unreachable(
-                f"cannot reach {self.address}: {reason}. See to the network, the bucket's name, and the credentials "
-                "and endpoint in the environment"
-            ) from error
+            raise _unreached(self.address, error) from error
+
+
+def require_reachable(path: str | os.PathLike[str]) -> None:
+    """Refuse an address that cannot be used, before anything is computed for it; folders on a disk pass.
+
+    Raises:
+        RunError: as ``Bucket``, or the local folder for working folders cannot be written.
+        Unreachable: the storage does not answer.
+    """
+    address = address_of(path)
+    if address is not None:
+        make_scratch()
+        Bucket(address).read(ANY)
 
 
 def _file_system(address: str) -> Any:
@@ -154,13 +177,35 @@ def _file_system(address: str) -> Any:
     try:
         import fsspec
 
-        return fsspec.filesystem(scheme, use_listings_cache=False)
+        kind = fsspec.get_filesystem_class(scheme)
     except ImportError as error:
         how = f"pip install 'nextbar[{extra}]'" if extra else first_line(error)
         raise RunError(f"{address} needs a library that is not installed: {how}") from None
     except ValueError:
-        known = ", ".join(f"{name}://" for name in ("s3", "gs"))
-        raise RunError(f"found {short(address)}, should be a folder on a disk, or an address such as {known}") from None
+        raise _no_storage(address) from None
+    arguments = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    needed = [one for one in arguments if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    if scheme in READ_ONLY or needed:
+        raise _no_storage(address)
+    try:
+        return kind(use_listings_cache=False)
+    except Exception as error:  # they raise whatever their layers raise
+        raise (_unreached(address, error) if extra else _no_storage(address)) from error
+
+
+def _no_storage(address: str) -> RunError:
+    return RunError(
+        f"found {short(address)}, should be a folder on a disk, or an address of object storage, in which bucket and "
+        "folder say all, such as s3://, gs://"
+    )
+
+
+def _unreached(address: str, error: Exception) -> Unreachable:
+    reason = cut(first_line(error)).rstrip(".")
+    return Unreachable(
+        f"cannot reach {address}: {reason}. See to the network, the bucket's name, and the credentials and endpoint in "
+        "the environment"
+    )
 
 
 def _mark(facts: Mapping[str, Any]) -> str:

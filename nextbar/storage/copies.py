@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nextbar.checksums import digest
 from nextbar.folders import held_mark
-from nextbar.storage.address import COPIES, copy_folder, scratch
+from nextbar.storage.address import COPIES, copy_folder, make_scratch
 from nextbar.storage.bucket import Bucket, Listed
 
 KEPT = 4
 """copies of one address: of some of its files and of all, and those that another process may be reading"""
+
+DAY = 86_400.0
+"""seconds after which half a copy belongs to nobody"""
 
 
 def copied(bucket: Bucket, listed: Listed, names: Sequence[str], held: Iterable[str] = ()) -> Path:
@@ -32,11 +38,12 @@ def copied(bucket: Bucket, listed: Listed, names: Sequence[str], held: Iterable[
     content = repr(([(name, listed[name]) for name in sorted(names)], sorted(held)))
     address, key = digest(bucket.address.encode())[:10], digest(content.encode())[:16]
     folder = copy_folder(f"{address}-{key}", bucket.address)
-    root = scratch() / COPIES
+    root = make_scratch() / COPIES
     whole = root / f"{address}-{key}"
     if folder.is_dir():
-        os.utime(whole)
-        return folder
+        with suppress(FileNotFoundError):  # forgotten by another process at this moment
+            os.utime(whole)
+            return folder
     aside = root / f".{address}-{uuid.uuid4().hex}"
     inside = aside / folder.relative_to(whole)
     try:
@@ -56,7 +63,16 @@ def copied(bucket: Bucket, listed: Listed, names: Sequence[str], held: Iterable[
 
 
 def _forget_older(root: Path, address: str) -> None:
-    """Remove all copies of an address but for those ``KEPT`` that were asked for last."""
-    copies = sorted(root.glob(f"{address}-*"), key=lambda path: path.lstat().st_mtime_ns)
-    for path in copies[:-KEPT]:
+    """Remove all copies of an address but for those ``KEPT`` that were asked for last, and what killed processes left
+    of half ones."""
+    copies = sorted(root.glob(f"{address}-*"), key=_time)
+    halves = [path for path in root.glob(f".{address}-*") if _time(path) < time.time() - DAY]
+    for path in copies[:-KEPT] + halves:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _time(path: Path) -> float:
+    """When a copy was asked for last, seconds since 1970; the latest of all where another process has removed it."""
+    with suppress(FileNotFoundError):
+        return path.lstat().st_mtime
+    return math.inf

@@ -55,8 +55,8 @@ class Lease:
             Unreachable: the storage does not answer.
         """
         last = self._last()
-        if last and _owner(self._bucket.read(last)) != self._former():
-            self._await_silence(last)
+        while last and not (self._is_former(last) or self._await_silence(last)):
+            last = self._last()  # its holder has gone; whoever came meanwhile may have begun from 1 again
         self._name = f"{int(last or 0) + 1:06d}"
         created = self._bucket.create(self._name, self._content())
         if created is False and _owner(self._bucket.read(self._name)) != self._mark:  # not this one, sent twice
@@ -92,9 +92,9 @@ class Lease:
             with Heartbeat(self._beat, BEAT):
                 yield
         finally:
-            if not self._lost:
-                with suppress(Unreachable):
-                    self._bucket.remove([self._name])
+            with suppress(Unreachable, RunBusy):
+                self.require()  # else a later holder's object may have the name
+                self._bucket.remove([self._name])
 
     def _last(self) -> str:
         """The object with the highest number; empty where there is none."""
@@ -105,17 +105,20 @@ class Lease:
             self.require()
             self._beats += 1
             self._bucket.write(self._name, self._content())
+            if self._last() != self._name:  # the successor came in between, and has removed this object already
+                self._lost = True
+                self._bucket.remove([self._name])
 
     def _content(self) -> bytes:
         facts = {"owner": self._mark, "host": socket.gethostname(), "process": os.getpid(), "beat": self._beats}
         return json.dumps(facts).encode()
 
-    def _former(self) -> str | None:
-        """The mark of the process that held the lock of the local folder before."""
-        return self._note.read_text() if self._note.is_file() else None
+    def _is_former(self, name: str) -> bool:
+        """Whether an object is of the process that held the lock of the local folder before."""
+        return self._note.is_file() and _owner(self._bucket.read(name)) == self._note.read_text()
 
-    def _await_silence(self, name: str) -> None:
-        """Return once another process's object has stayed as it is for ``LASTS`` seconds, or is gone."""
+    def _await_silence(self, name: str) -> bool:
+        """Whether another process's object stays as it is for ``LASTS`` seconds; else it is gone."""
         get_logger().info("%s was being trained elsewhere: waiting %.0f s for a sign of life", self.address, LASTS)
         before, end = self._bucket.read(name), time.monotonic() + LASTS
         while before is not None and time.monotonic() < end:
@@ -124,6 +127,7 @@ class Lease:
             if now is not None and now != before:
                 raise self._busy()
             before = now
+        return before is not None
 
     def _busy(self) -> RunBusy:
         return RunBusy(f"{self.address} is being trained by another process; wait for it, or change the configuration")

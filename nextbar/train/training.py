@@ -250,12 +250,12 @@ class Training:
         if not self.config.save_weights:
             message = "interrupted; save_weights is False, so nothing was kept: the same command starts again"
         elif not self._recorded:
-            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.place}"
+            message = f"interrupted before an epoch began; the same command goes on from what is in {self.run.kept}"
         elif self.epoch == 0:
             message = "interrupted before the first epoch was whole; the same command starts again"
         else:
             message = (
-                f"interrupted after {self.epoch} whole epochs, state saved in {self.run.place}; "
+                f"interrupted after {self.epoch} whole epochs, state saved in {self.run.kept}; "
                 "the same command goes on from there"
             )
         self.note("interrupted", message)

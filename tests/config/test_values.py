@@ -65,6 +65,13 @@ def test_a_path_begins_at_the_users_home(tmp_path: Path, monkeypatch: pytest.Mon
         assert experiment(log_dir=address).log_dir == "s3://bucket/runs"
     with pytest.raises(ConfigError, match=r"log_dir: found 's3://', should be s3://BUCKET/FOLDER"):
         experiment(log_dir="s3://")
+    for act in (
+        lambda: experiment(log_dir="s3://AKIA:secret@bucket/runs"),
+        lambda: ExperimentConfig.load(tmp_path / "config.yaml", ["log_dir=s3://AKIA:secret@bucket/runs"]),
+    ):
+        with pytest.raises(ConfigError, match=r"log_dir: found s3://…, should be .* without credentials") as refusal:
+            act()
+        assert "secret" not in str(refusal.value) and "AKIA" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,11 @@ from trainings import BARS, assert_same_run, interrupt, make_config, parameters,
 from typer.testing import CliRunner
 
 from nextbar.backtesting import Backtest, backtest
+from nextbar.bars.folder import list_series
 from nextbar.cli.app import app
 from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
+from nextbar.exporting.exporter import export_run
+from nextbar.forecasts.writing import check_target
 from nextbar.inference.evaluation import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
@@ -78,10 +81,7 @@ def leases() -> list[str]:
     return [path for path in content() if ".lease/" in path]
 
 
-def test_a_run_in_a_bucket_is_the_run_on_a_disk(
-    states: Sequence[Content], undisturbed: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://endpoint")
+def test_a_run_in_a_bucket_is_the_run_on_a_disk(states: Sequence[Content], undisturbed: Result) -> None:
     lay_out(states[-1])
     (info,) = list_runs(ADDRESS)
     assert (info.status, info.epochs) == ("finished", EPOCHS) and not leases()
@@ -165,6 +165,34 @@ def test_ctrl_c_leaves_all_whole_epochs_there(
     assert info.status == "interrupted" and not leases()
     on_machine(monkeypatch, tmp_path / "other")
     assert_same_run(stored(train_there()), undisturbed.run_dir)
+
+
+def test_ctrl_c_while_storage_does_not_answer_names_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(monkeypatch, EPOCHS)
+    with (
+        failing(lambda path: "checkpoints" in path),
+        pytest.raises(TrainingInterrupted, match=rf"state saved in {tmp_path}/machine/work/memory/bucket/runs/test/"),
+    ):
+        train_there()
+
+
+def test_an_address_that_cannot_be_used_is_told_before_the_bars_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("reads the bars")
+
+    monkeypatch.setattr(Trainer, "read", read)
+    with failing(), pytest.raises(Unreachable, match=rf"^cannot reach {ADDRESS}: "):
+        train_there()
+    with pytest.raises(RunError, match=r"^found 'nothing://bucket/runs', should be"):
+        Trainer(make_config("nothing://bucket/runs"), BARS, show=False).train_and_evaluate()
+    (tmp_path / "file").touch()
+    on_machine(monkeypatch, tmp_path / "file" / "below")
+    with pytest.raises(RunError, match=r"^cannot write to .*; name another folder in NEXTBAR_SCRATCH$"):
+        train_there()
 
 
 def test_epochs_that_could_not_be_sent_are_kept_and_sent_by_the_same_command(
@@ -270,7 +298,7 @@ def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content
     with pytest.raises(RunError, match=rf"^no run 'zzz' in {ADDRESS}/test; there are {only_run().rpartition('/')[2]}$"):
         Forecaster.load(f"{ADDRESS}/test", run="zzz")
     lay_out({path: file for path, file in states[-1].items() if "checkpoints" not in path})
-    with pytest.raises(RunError, match="has no checkpoint"):
+    with pytest.raises(RunError, match=rf"^{only_run()} has no checkpoint"):
         Forecaster.load(f"{ADDRESS}/test")
 
 
@@ -285,6 +313,10 @@ def test_a_run_that_is_not_there_is_told_by_its_address(states: Sequence[Content
         (lambda: update(f"{ADDRESS}/test", BARS), "a forecast log"),
         (lambda: watch(f"{ADDRESS}/test"), "a forecast log"),
         (lambda: write_report(f"{ADDRESS}/test"), "a report is written beside"),
+        (lambda: write_report("runs", f"{ADDRESS}/page.html"), "a report is written to a disk"),
+        (lambda: export_run("runs", f"{ADDRESS}/export"), "an export is written to a disk"),
+        (lambda: check_target(Path(f"{ADDRESS}/table.csv")), "tables are written to a disk"),
+        (lambda: list_series(f"{ADDRESS}/bars"), "bars are read from a disk"),
         (lambda: Study.load(f"{ADDRESS}/test"), "a study"),
         (lambda: Backtest.load(f"{ADDRESS}/test/backtest-1"), "a backtest"),
     ],

@@ -10,13 +10,16 @@ from buckets import ADDRESS, failing, lay_out, on_machine
 from made_runs import make_run
 
 from nextbar.checksums import read_json, write_json
-from nextbar.errors import RunError, Unreachable
+from nextbar.errors import ConfigError, RunError, Unreachable
 from nextbar.inference.forecaster import Forecaster
+from nextbar.report import write_report
+from nextbar.runs.choice import chosen_run
 from nextbar.runs.copies import local_cards, local_folder, local_run, runs_beginning
-from nextbar.runs.listing import list_runs, runs_below
+from nextbar.runs.listing import best_run, list_runs, runs_below
 from nextbar.runs.mirror import mirrored
 from nextbar.storage.address import named
 from nextbar.storage.bucket import Bucket
+from nextbar.verification import verify
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,27 @@ def test_where_the_best_checkpoint_is_damaged_the_others_are_copied_too(
         bucket.write(f"checkpoints/{kind}/2/notes/metadata", b"flipped")
     forecaster = Forecaster.load(stored)
     assert forecaster.epoch != 2 and "is damaged" in caplog.text
+
+
+def test_what_a_list_names_stands_for_the_run_itself(stored: str) -> None:
+    """Its copy holds the records alone."""
+    (info,) = list_runs(ADDRESS)
+    assert Forecaster.load(info.path).epoch == 2 and best_run(info.path) == local_run(stored)
+    assert chosen_run(info.path.parent, info.path.name) == local_run(stored) == local_run(str(info.path))
+    assert local_folder(info.path) == local_folder(stored) and verify(info.path)[0].faults == ()
+    assert [again.path for again in list_runs(info.path)] == [local_cards(stored).folder]
+    with pytest.raises(ConfigError, match=rf"found {stored}, should be a folder on a disk"):
+        write_report(info.path)
+
+
+def test_a_checkpoint_that_has_not_arrived_whole_is_no_damage(stored: str) -> None:
+    bucket = Bucket(stored)
+    bucket.remove(["checkpoints/last/3/checksums.json"])
+    for place in (ADDRESS, stored):
+        (verified,) = verify(place)
+        assert verified.faults == () and not list(verified.path.glob("checkpoints/last/3"))
+    bucket.remove(["checkpoints/best/2/notes/metadata"])
+    assert verify(ADDRESS)[0].faults != (), "one that had"
 
 
 @pytest.mark.parametrize("summary", [b"no JSON", b'{"best_epoch": [2]}', b'{"best_epoch": 9}'])

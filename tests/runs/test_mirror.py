@@ -12,7 +12,7 @@ from buckets import Content, content, failing, lay_out, on_machine, steps
 from filelock import FileLock
 
 from nextbar.checksums import LIST, list_files, listed_faults, read_json, write_json
-from nextbar.errors import Unreachable
+from nextbar.errors import RunBusy, Unreachable
 from nextbar.runs.mirror import Mirror, mirrored
 from nextbar.runs.records import SUMMARY
 from nextbar.storage.address import working_folder
@@ -141,6 +141,34 @@ def test_what_is_being_written_is_not_sent(mirror: Mirror) -> None:
     (mirror.folder / ".summary.json.x.part").write_text("half")
     mirror.send()
     assert not [path for path in content() if "tmp" in path or ".part" in path]
+
+
+def test_a_process_that_is_overtaken_while_it_sends_removes_nothing_and_ends_nothing(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextbar.storage.lease.LASTS", 0.0)
+    for epoch in (1, 2):
+        write_epoch(mirror.folder, epoch)
+    mirror.send()
+    for epoch in (3, 4):
+        write_epoch(mirror.folder, epoch)
+    end(mirror.folder, 4)
+    before = content()
+    usual = Bucket.send
+
+    def send(bucket: Bucket, folder: Path, names: list[str]) -> None:
+        usual(bucket, folder, names)
+        if "rival.json" in names:
+            Lease(ADDRESS, tmp_path / "other").acquire()
+
+    monkeypatch.setattr(Bucket, "send", send)
+    with pytest.raises(RunBusy, match="taken over"):
+        mirror.send()
+    kept = {path: file for path, file in before.items() if "checkpoints" in path or path.endswith(SUMMARY)}
+    assert kept.items() <= content().items()
+    with pytest.raises(RunBusy, match="taken over"):
+        mirror.clear()
+    assert kept.items() <= content().items()
 
 
 def test_a_folder_that_has_gone_takes_nothing_with_it(mirror: Mirror) -> None:

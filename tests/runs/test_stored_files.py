@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nextbar.runs.stored_files import Reached, checkpoints_in, is_later, reached, usable
+from nextbar.runs.stored_files import Reached, checkpoints_in, is_later, reached, sealed, usable
 
 WHOLE = ["checkpoints/last/2/checksums.json", "checkpoints/last/2/state/a"]
 HALF = ["checkpoints/last/10/state/a"]
@@ -14,6 +14,11 @@ FINAL = ["final/checkpoints/last/3/checksums.json", "final/summary.json"]
 def test_half_a_checkpoint_and_hidden_files_do_not_count() -> None:
     others = ["metrics.csv", ".x.part", "checkpoints/last/3-new.tmp/checksums.json", "checkpoints/notes"]
     assert usable([*HALF, *WHOLE, *FINAL, *others]) == [*WHOLE, *FINAL, "metrics.csv"]
+
+
+def test_of_many_runs_only_checkpoints_that_arrived_whole_count() -> None:
+    names = [f"a/one/{name}" for name in (*WHOLE, *HALF, "metrics.csv")] + [f"a/two/final/{HALF[0]}", *HALF, *FINAL]
+    assert sealed(names) == [*(f"a/one/{name}" for name in (*WHOLE, "metrics.csv")), *FINAL]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buckets import failing, lay_out
+from buckets import content, failing, lay_out
 from fsspec.implementations.memory import MemoryFileSystem
 
 from nextbar.errors import RunError, Unreachable
@@ -39,7 +39,31 @@ def test_what_is_written_is_listed_read_and_removed(tmp_path: Path) -> None:
     assert list(bucket.listed()) == ["b/c"]
 
 
-def test_a_listing_tells_that_an_object_was_written_anew() -> None:
+@pytest.mark.parametrize("name", ["test[1]", "test*", "test?"])
+def test_names_are_no_patterns(name: str, tmp_path: Path) -> None:
+    neighbours = {"/bucket/test1/a": b"1", "/bucket/test1/other": b"2"}
+    lay_out(neighbours)
+    bucket = Bucket(f"memory://bucket/{name}")
+    bucket.remove(["a", "test[1]"])
+    assert bucket.listed() == {}
+    (tmp_path / "a").write_bytes(b"3")
+    bucket.send(tmp_path, ["a"])
+    bucket.fetch(tmp_path / "copy", ["a"])
+    assert (tmp_path / "copy" / "a").read_bytes() == b"3" and list(bucket.listed()) == ["a"]
+    bucket.remove(["a"])
+    assert {path: file.getvalue() for path, file in content().items()} == neighbours
+
+
+def test_a_removal_that_fails_is_told_though_others_succeed() -> None:
+    bucket = Bucket("memory://bucket/runs")
+    for name in ("a", "b", "c"):
+        bucket.write(name, b"")
+    with failing(lambda path: path.endswith("/a")), pytest.raises(Unreachable, match="Connection refused"):
+        bucket.remove(["a", "b", "c"])
+    assert "a" in bucket.listed()
+
+
+def test_a_listing_tells_that_an_namewas_written_anew() -> None:
     bucket = Bucket("memory://bucket/runs")
     bucket.write("a", b"1")
     before = bucket.listed()
@@ -91,9 +115,22 @@ def test_a_library_that_is_missing_is_named_with_what_installs_it(scheme: str, m
         Bucket(f"{scheme}://bucket/runs")
 
 
-def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(RunError, match=r"should be a folder on a disk, or an address such as s3://, gs://"):
-        Bucket("nothing://bucket/runs")
+@pytest.mark.parametrize("scheme", ["nothing", "ftp", "github", "webhdfs", "dir", "zip", "https", "simplecache"])
+def test_a_scheme_that_is_unknown_or_of_no_object_storage_is_refused(scheme: str) -> None:
+    with pytest.raises(RunError, match=r"should be a folder on a disk, or an address of object storage.*s3://, gs://"):
+        Bucket(f"{scheme}://bucket/runs")
+
+
+def test_a_library_that_finds_no_credentials_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unknown(MemoryFileSystem):
+        cachable = False
+
+        def __init__(self, **options: Any) -> None:
+            raise OSError("no credentials")
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "s3", Unknown)
+    with pytest.raises(Unreachable, match=r"^cannot reach s3://bucket/runs: no credentials\. See to"):
+        Bucket("s3://bucket/runs")
 
 
 def test_importing_nextbar_and_its_commands_loads_no_file_system() -> None:

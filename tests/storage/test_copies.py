@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from nextbar.errors import Unreachable
 from nextbar.folders import is_claimed
 from nextbar.storage.address import named
 from nextbar.storage.bucket import Bucket
-from nextbar.storage.copies import KEPT, copied
+from nextbar.storage.copies import DAY, KEPT, _time, copied
 
 ADDRESS = "memory://bucket/runs"
 
@@ -59,6 +63,30 @@ def test_half_a_copy_is_none(tmp_path: Path) -> None:
     with failing(lambda path: path.endswith("/c")), pytest.raises(Unreachable):
         copy("a", "b/c")
     assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_half_a_copy_of_a_killed_process_is_removed_after_a_day(tmp_path: Path) -> None:
+    key = copy("a").relative_to(tmp_path / "copies").parts[0].partition("-")[0]
+    halves = [tmp_path / "copies" / f".{key}-{name}" for name in ("old", "new")]
+    for half, age in zip(halves, (DAY + 60, DAY - 60), strict=True):
+        half.mkdir()
+        os.utime(half, (time.time() - age,) * 2)
+    copy("b/c")
+    assert [half.exists() for half in halves] == [False, True]
+
+
+def test_copies_that_another_process_removes_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, usual = copy("a"), os.utime
+
+    def utime(path: Path) -> None:
+        shutil.rmtree(path)
+        usual(path)
+
+    monkeypatch.setattr(os, "utime", utime)
+    assert copy("a") == first and (first / "a").read_bytes() == b"1"
+    assert _time(tmp_path / "gone") == math.inf
 
 
 def test_a_copy_knows_that_somebody_was_writing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,70 @@ def test_who_was_taken_for_dead_stops_and_leaves_the_others_object(tmp_path: Pat
         pass
     second.require()
     assert names() == ["000002"]
+
+
+def test_whoever_waits_for_one_that_ends_begins_anew_beside_one_that_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first gives its number back, and the third gets the same while the second waits for the first."""
+    first, second, third = (Lease(ADDRESS, tmp_path / name) for name in ("first", "second", "third"))
+    first.acquire()
+    usual, holder = Bucket.read, ExitStack()
+
+    def read(bucket: Bucket, name: str) -> bytes | None:
+        if threading.current_thread() is waiting and third not in begun:
+            begun.append(third)
+            with first.kept():
+                pass
+            found = usual(bucket, name)
+            third.acquire()
+            holder.enter_context(third.kept())
+            return found
+        return usual(bucket, name)
+
+    def wait() -> None:
+        try:
+            second.acquire()
+        except RunBusy as busy:
+            refusals.append(busy)
+
+    begun: list[Lease] = []
+    refusals: list[RunBusy] = []
+    waiting = threading.Thread(target=wait)
+    monkeypatch.setattr(Bucket, "read", read)
+    with holder:
+        waiting.start()
+        waiting.join()
+        third.require()
+        assert len(refusals) == 1 and names() == ["000001"]
+
+
+def test_a_late_sign_of_life_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The successor comes between the look and the sign; it removes the object, which must not come back for good."""
+    first, second = Lease(ADDRESS, tmp_path / "first"), Lease(ADDRESS, tmp_path / "second")
+    first.acquire()
+    usual = Lease.require
+
+    def require(lease: Lease) -> None:
+        usual(lease)
+        if lease is first and not (tmp_path / "second").exists():
+            second.acquire()
+
+    monkeypatch.setattr(Lease, "require", require)
+    first._beat()
+    assert names() == ["000002"]
+    with pytest.raises(RunBusy, match="taken over"):
+        first.require()
+    second.require()
+
+
+def test_who_was_taken_for_dead_does_not_take_a_later_holders_object_of_the_same_number(tmp_path: Path) -> None:
+    first, later = Lease(ADDRESS, tmp_path / "first"), Lease(ADDRESS, tmp_path / "later")
+    first.acquire()
+    with first.kept():
+        Bucket(lease_of(ADDRESS)).remove(["000001"])
+        later.acquire()
+    later.require()
 
 
 def test_a_sign_of_life_that_does_not_arrive_stops_nothing(tmp_path: Path) -> None:
