@@ -21,6 +21,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 CONSTRAINTS := $(firstword $(wildcard constraints-$(VERSION).txt) constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --durations 20 --durations-min 5
 DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
@@ -38,7 +39,7 @@ demo: $(VENV)/installed
 test: lint fast
 
 fast: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all:
 	@target=test; for python in $(PYTHONS); do \
@@ -51,8 +52,8 @@ wheel:
 	$(PYTHON) tests/wheel.py --constraints $(CONSTRAINTS)
 
 slow: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --dist loadfile -m slow
-	$(BIN)/pytest -n auto --dist loadfile -m optimized
+	$(PYTEST) -m slow
+	$(PYTEST) -m optimized
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
