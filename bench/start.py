@@ -78,8 +78,8 @@ def main() -> None:
                             taken[tree, f"first step, {state}"].append(run(tree, cache, _TO_FIRST_STEP, *training))
                         taken[tree, f"predict, {state}"].append(run(tree, cache, _COMMAND, "predict", runs[tree]))
     figures = {
-        f"{tree}: {what}": {name: spread([getattr(one, name) for one in of]) for name in Taken._fields[:2]}
-        for (tree, what), of in taken.items()
+        f"{tree}: {what}": {name: spread([getattr(start, name) for start in starts]) for name in Taken._fields[:2]}
+        for (tree, what), starts in taken.items()
     }
     show({**figures, **hardware()})
 

@@ -6,6 +6,7 @@ The public names stand here and nowhere else; each is imported when it is first 
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from nextbar.verification import verify
 
 __version__ = "0.1.0.dev0"
+
+IMPORTED_AT = time.time()
+"""when this process began to import the code here; sources that changed later are not what it runs"""
 
 _HOME = {
     "Audit": "nextbar.auditing",

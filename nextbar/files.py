@@ -22,6 +22,11 @@ LARGEST = 10**9
 _PART = ".part"
 """what the names of files end with that have yet to become whole, and begin with a dot"""
 
+_UMASK = os.umask(0)
+"""the bits of file modes that the process withholds; they can only be read by setting them, which no other thread may
+meet: so once, when this is imported"""
+os.umask(_UMASK)
+
 _KINDS = {
     stat.S_ISFIFO: "a pipe",
     stat.S_ISSOCK: "a socket",
@@ -107,7 +112,7 @@ def _write_and_rename(path: Path, parts: Iterable[bytes | memoryview]) -> None:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(part, 0o666 & ~_umask())  # a temporary file is its owner's alone
+        os.chmod(part, 0o666 & ~_UMASK)  # a temporary file is its owner's alone
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
@@ -131,10 +136,3 @@ def sweep_parts(path: Path) -> None:
     for part in list(path.parent.glob(f".{glob.escape(path.name)}.*{_PART}")):
         with suppress(OSError):
             part.unlink()
-
-
-def _umask() -> int:
-    """The bits of file modes that the process withholds; they can only be read by setting them."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

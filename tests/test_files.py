@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nextbar.checksums import read_json, write_json
-from nextbar.files import LEVELS, read_bytes, sweep_parts, write_parts
+from nextbar.files import LEVELS, read_bytes, sweep_parts, write_parts, write_whole
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -112,3 +112,12 @@ def test_parts_of_one_file_are_swept_and_no_others(tmp_path: Path) -> None:
         file.touch()
     sweep_parts(path)
     assert path.exists() and other.exists() and not own.exists()
+
+
+def test_files_have_the_modes_that_the_process_gives_and_threads_never_meet_another_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").touch()
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("it holds of all threads"))
+    write_whole(tmp_path / "it", "text")
+    assert (tmp_path / "it").stat().st_mode == (tmp_path / "own").stat().st_mode

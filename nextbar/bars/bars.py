@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
 from nextbar.bars.dates import instant
 from nextbar.bars.folder import find_series, list_series
 from nextbar.bars.frames import frame_tables
-from nextbar.bars.kept import kept, kept_folder
+from nextbar.bars.kept import Sought, kept_folder, sought
 from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
 from nextbar.bars.rows_ahead import RowsAhead
@@ -27,10 +26,6 @@ from nextbar.machine.long_arrays import blocks, in_threads
 from nextbar.resolution import seconds
 
 __all__ = ["Bars", "fingerprint", "frame_bars", "is_bars", "list_series", "load_bars", "table_bars"]
-
-_READING = threading.Lock()
-"""pandas changes the process's filters of warnings in passing: of two threads that read one could lose the filter by
-which a broken file is refused"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,31 +111,29 @@ def load_bars(
     paths = find_series(datapath, tickers, resolutions)
     folder = kept_folder(log_dir, [path for *_, path in paths]) if log_dir is not None else None
 
-    def read(resolution: str, ticker: str, path: Path) -> tuple[str, CheckedColumns]:
-        return _in_file(path, ticker, resolution, needs, folder, keeps)
-
-    checked = in_threads(read, *zip(*paths, strict=True)) if folder is not None else [read(*file) for file in paths]
+    looked: Sequence[Sought | None] = [None] * len(paths)
+    if folder is not None:
+        looked = in_threads(lambda r, t, path: sought(folder, path, f"{t}_{r}", needs), *zip(*paths, strict=True))
+    # one file after the other: Ctrl-C and what is wrong with a file wait for no other, and pandas changes the process's
+    # filters of warnings in passing, of which a thread that reads beside another could lose that for broken files
     return [
-        _told(source, ticker, resolution, columns)
-        for (resolution, ticker, _), (source, columns) in zip(paths, checked, strict=True)
+        _in_file(path, ticker, resolution, needs, series, keeps)
+        for (resolution, ticker, path), series in zip(paths, looked, strict=True)
     ]
 
 
-def _in_file(
-    path: Path, ticker: str, resolution: str, needs: TableNeeds, folder: Path | None, keeps: bool
-) -> tuple[str, CheckedColumns]:
-    """The source of a series, for messages, and the series; kept in a folder where there is one."""
+def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series: Sought | None, keeps: bool) -> Bars:
+    """The series in a file: as it was kept, if it was looked for; else as it is read."""
     source = str(path)
 
     def read() -> CheckedColumns:
         nonlocal source
-        with _READING:
-            table = single(read_table(path), ticker)
-            source = table.source
-            return check(table, resolution, seconds(resolution), needs)
+        table = single(read_table(path), ticker)
+        source = table.source
+        return check(table, resolution, seconds(resolution), needs)
 
-    checked = read() if folder is None else kept(folder, path, f"{ticker}_{resolution}", needs, read, keeps)
-    return source, checked
+    checked = read() if series is None else series.or_read(read, keeps)
+    return _told(source, ticker, resolution, checked)
 
 
 def frame_bars(

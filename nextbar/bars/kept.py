@@ -11,9 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from functools import cache
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from nextbar.bars.reading import FURTHER, READERS, extension_of, further_extensi
 from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.files import json_object, sweep_parts, write_parts
 from nextbar.folders import lock_of
+from nextbar.machine.own_code import code_hash
 from nextbar.storage.address import working_folder
 
 VARIABLE = "NEXTBAR_KEPT_BARS"
@@ -56,46 +55,60 @@ def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
     return working_folder(log_dir) / FOLDER if named is None else Path(named)
 
 
-def kept(
-    folder: Path,
-    path: Path,
-    name: str,
-    needs: TableNeeds,
-    read: Callable[[], CheckedColumns],
-    writes: bool = True,
-) -> CheckedColumns:
-    """The series in a file: as it was kept, in arrays that are mapped and cannot be written; else read, and then kept.
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """The series in a file, as it was sought in the folder."""
 
-    There is one of each series: what was read later, of other bytes or for other needs, takes the place of the former.
-    One that cannot be kept is read each time, and so is one with dates in the future, which are told until they have
-    come. Of several processes that read it at once one writes it.
+    path: Path
+    """the file"""
+    place: Path
+    """where its series is kept, if it is"""
+    key: dict[str, str] | None
+    """what the series follows from; None where it cannot be kept"""
+    found: CheckedColumns | None
+    """what was kept of it, in arrays that are mapped and cannot be written"""
+
+    def or_read(self, read: Callable[[], CheckedColumns], writes: bool = True) -> CheckedColumns:
+        """The series as it was kept; else read, and then kept.
+
+        There is one of each series: what was read later, of other bytes or for other needs, takes the place of the
+        former. One that cannot be kept is read each time, and so is one with dates in the future, which are told until
+        they have come. Of several processes that read it at once one writes it.
+
+        Args:
+            read: reads and checks it.
+            writes: False: what is read is not kept.
+
+        Raises:
+            DataError: what ``read`` raises.
+        """
+        if self.found is not None:
+            return self.found
+        series = read()
+        if writes and self.key is not None and series.time_N[-1] < time.time():
+            with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
+                if _content(self.path) == self.key["file"]:
+                    return _written(self.place, self.key, series)
+        return series
+
+
+def sought(folder: Path, path: Path, name: str, needs: TableNeeds) -> Sought:
+    """Look for a series in the folder.
 
     Args:
-        folder: where to; made if need be.
+        folder: where series are kept; it need not be there.
         path: the file.
         name: of the series: ticker and resolution.
         needs: what is to be read of it.
-        read: reads and checks it.
-        writes: False: only look for it in the folder.
-
-    Raises:
-        DataError: what ``read`` raises.
     """
-    if not (_is_own(path) and os.path.isfile(path)):
-        return read()  # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
     place = folder / hashlib.sha256(_text([str(path.absolute()), name]).encode()).hexdigest()[:24]
-    try:
-        key = {"file": _content(path), "reader": _reader(), "needs": _text(needs)}
-        if (series := _load(place, key)) is not None:
-            return series
-    except OSError:
-        return read()  # which says what is wrong with the file
-    series = read()
-    if writes and series.time_N[-1] < time.time():
-        with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
-            if _content(path) == key["file"]:
-                return _written(place, key, series)
-    return series
+    code, key, found = _code(), None, None
+    # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
+    if code is not None and _is_own(path) and os.path.isfile(path):
+        with suppress(OSError):  # reading says what is wrong with the file
+            key = {"file": _content(path), "reader": _reader(code), "needs": _text(needs)}
+            found = _load(place, key)
+    return Sought(path, place, key, found)
 
 
 def _is_own(path: Path) -> bool:
@@ -129,19 +142,15 @@ def _content(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reader() -> str:
+def _reader(code: str) -> str:
     """Hash of all that decides what is read from given bytes: code, libraries, layouts that were added, bounds."""
-    return hashlib.sha256(_text([_code(), LAYOUTS, UNNAMED, largest()]).encode()).hexdigest()
+    return hashlib.sha256(_text([code, LAYOUTS, UNNAMED, largest()]).encode()).hexdigest()
 
 
-@cache
-def _code() -> str:
-    """Hash of the modules that read, and of the versions of what they call."""
-    digest = hashlib.sha256(_text([version(name) for name in _LIBRARIES]).encode())
+def _code() -> str | None:
+    """Hash of the modules that read, and of the versions of what they call; None where others may run."""
     here = Path(__file__).parent
-    for module in [*sorted(here.glob("*.py")), *(here.parent / name for name in _BESIDE)]:
-        digest.update(module.read_bytes())
-    return digest.hexdigest()
+    return code_hash([*sorted(here.glob("*.py")), *(here.parent / name for name in _BESIDE)], _LIBRARIES)
 
 
 def _text(value: Any) -> str:

@@ -5,20 +5,16 @@ What a script may want goes to standard output, everything else to standard erro
 A command imports what it needs when it runs, so that ``nextbar --help`` loads neither JAX nor pandas.
 """
 
-import gc
 import os
 import signal
 
 from nextbar.cli.exit_codes import INTERRUPTED
-
-GARBAGE = 100_000
-"""objects that are made before garbage is looked for: modules and traces are none, and looking through them each 700,
-as Python does, takes a quarter of a second"""
+from nextbar.cli.garbage import look_seldom
 
 
 def main() -> None:
     """Run the command line."""
-    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
+    look_seldom()
     # a shell that runs it in the background has Ctrl-C ignored, which stays so
     has_default_handler = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if has_default_handler:  # while the commands are imported, no command is there to end in its own way

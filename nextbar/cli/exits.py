@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from nextbar.cli.exit_codes import INTERRUPTED, MENDABLE
+from nextbar.cli.garbage import look_as_usual
 from nextbar.errors import NextbarError, TrainingInterrupted, printable
 
 NOTHING_BEGUN = "interrupted; the same command starts again"
@@ -53,12 +54,16 @@ def _after_interrupt(error: BaseException | None) -> bool:
 
 @contextmanager
 def immediate_interrupt(interrupted: str = NOTHING_BEGUN) -> Iterator[None]:
-    """Have Ctrl-C end the process at once: as an exception it may get lost in a module that is being imported."""
+    """Have Ctrl-C end the process at once: as an exception it may get lost in a module that is being imported.
+
+    What a command needs is there afterwards, and its own work begins.
+    """
     before = signal.signal(signal.SIGINT, lambda *_: _leave(interrupted))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        look_as_usual()
 
 
 def repeat_lost_interrupt(lost: sys.UnraisableHookArgs) -> None:

@@ -191,6 +191,7 @@ def build_dataset(
     )
     learnt_from = _of_span(windows, "training", roles.trained)
     spreads = fit_spreads(spread_SGN, fits, learnt_from, spec)
+    del spread_SGN  # as large as several columns of the bars
     start = RangeStart.fit(config, bars, roles.n_train, calendars, roles.trained)
     spec = spec.started(start, config)
     preparation = Preparation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,9 @@ from nextbar.data.statistics import GlobalScale, Pair
 from nextbar.data.targets import label
 from nextbar.data.window_spec import WindowSpec
 from nextbar.types import Array, Batch
+
+KEPT = 8
+"""traces of ``gather`` that a process keeps, each of another specification"""
 
 
 class Tape(NamedTuple):
@@ -66,15 +69,15 @@ def gather(tape: Tape, origin_B: Array, weight_B: Array, norm_mode: Array, spec:
         norm_mode: see ``scaling.mode_number``; traced.
         spec: what a window consists of.
     """
-    return _jitted()(tape, origin_B, weight_B, norm_mode, spec, modes())
+    return _jitted(spec, modes())(tape, origin_B, weight_B, norm_mode)
 
 
-@cache
-def _jitted() -> Any:
+@lru_cache(maxsize=KEPT)
+def _jitted(spec: WindowSpec, modes: tuple[NormMode, ...]) -> Any:
     """``_gather``, traced once for all programs with batches of one size, in each of which it takes the longest."""
     import jax
 
-    return jax.jit(_gather, static_argnums=(4, 5), inline=True)
+    return jax.jit(partial(_gather, spec=spec, modes=modes), inline=True)
 
 
 def _gather(

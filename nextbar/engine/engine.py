@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ from nextbar.engine.order import Layout, collect, lay_out, shuffled_on_host
 from nextbar.engine.program import Program
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
-from nextbar.types import Forecast
+from nextbar.types import Array, Forecast
 
 COMPILING = "nextbar-compile"
 """beginning of the names of threads that compile the calls of training"""
@@ -115,9 +116,18 @@ class Engine:
         program = self.tapes.fit(program, len(self.configs), self.steps_per_epoch)
         self.functions = functions_of(program, len(self.configs) if self.population else None, with_outputs)
         self.program = self.functions.program
-        self._training_rows = self.devices.place(dataset.origins["training"].astype(np.int32))
         self._compiled: Future[None] | None = None
         self.cancelled = threading.Event()
+
+    @cached_property
+    def _host_rows(self) -> np.ndarray:
+        """int32 (N,): rows of the last known bars of the training windows."""
+        return self.dataset.origins["training"].astype(np.int32)
+
+    @cached_property
+    def _training_rows(self) -> Array:
+        """The same on the device, where the order is found there."""
+        return self.devices.place(self._host_rows)
 
     def start(self, frequencies_HK: np.ndarray | None, member: int = 0, *, then_train: bool = False) -> TrainState:
         """The untrained state of a member: random inside, a baseline at its output (spec of the head).
@@ -129,7 +139,7 @@ class Engine:
         """
         biases = {k: v.astype(np.float32) for k, v in self._biases(frequencies_HK, member).items()}
         place = self.devices.place
-        tape, rows = self.tapes.of_rows(self.dataset.origins["training"][: self.program.batch_size].astype(np.int32))
+        tape, rows = self.tapes.of_rows(self._host_rows[: self.program.batch_size])
         arguments = tape, place(self._hyper_P[member]), rows, place(biases)
         if then_train and self.devices.mesh is None:
             self._compile_ahead(self.functions.initialise.lower(*arguments).out_info)
@@ -145,7 +155,11 @@ class Engine:
         state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), start)
 
         def compile_calls() -> None:
-            calls = self.tapes.calls(self.order([1] * len(self.configs)), self.program.steps_a_call)
+            if not self._orders_on_host:
+                self.functions.shuffle.lower(*self._shuffle_arguments([1] * len(self.configs))).compile()
+            in_order = lay_out(self._host_rows, np.arange(self.n_windows, dtype=np.int32), self.program.batch_size)
+            order = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (*members, *leaf.shape)), in_order)
+            calls = self.tapes.calls(self.devices.place(order), self.program.steps_a_call)
             tape, rows, first = next(iter(calls))
             self.functions.train.lower(state, tape, self.hyper, rows, first).compile()
 
@@ -190,15 +204,21 @@ class Engine:
 
     def order(self, epochs: Sequence[int]) -> Layout:
         """The order of each member's windows in its epoch, joined."""
-        if self.n_windows >= LONG_ORDER and jax.default_backend() == "cpu":
-            rows, batch = self.dataset.origins["training"].astype(np.int32), self.program.batch_size
+        if self._orders_on_host:
+            rows, batch = self._host_rows, self.program.batch_size
             seeds = [config.seed for config in self.configs]
             layouts = [shuffled_on_host(rows, seed, epoch, batch) for seed, epoch in zip(seeds, epochs, strict=True)]
             joined = jax.tree.map(lambda *parts: np.stack(parts), *layouts) if self.population else layouts[0]
             return self.devices.place(joined, each=self.population)
+        return self.functions.shuffle(*self._shuffle_arguments(epochs))
+
+    @property
+    def _orders_on_host(self) -> bool:
+        return self.n_windows >= LONG_ORDER and jax.default_backend() == "cpu"
+
+    def _shuffle_arguments(self, epochs: Sequence[int]) -> tuple[Array, Array, Array]:
         numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
-        placed = self.devices.place(numbers, each=self.population)
-        return self.functions.shuffle(self._training_rows, self.hyper.seed, placed)
+        return self._training_rows, self.hyper.seed, self.devices.place(numbers, each=self.population)
 
     def train(
         self, state: TrainState, epoch: int, progress: Callable[[int], None] = lambda step: None

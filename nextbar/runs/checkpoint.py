@@ -266,7 +266,7 @@ class Checkpoints:
             self._losses = {}
             for epoch in epochs_in(self._best):
                 try:
-                    self._store.require_whole(self._best / str(epoch), NOTES)
+                    self._store.require_whole(self._best / str(epoch), f"{NOTES}/")
                 except Damaged as damage:
                     get_logger().warning("%s", damage)
                 else:

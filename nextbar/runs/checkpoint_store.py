@@ -33,8 +33,8 @@ PyTree = Any
 _ONE_AT_A_TIME = threading.Lock()
 """orbax tells the operations of a process apart by one counter: two at once take each other's folders"""
 
-NOTES = "notes/"
-"""what the paths of the files of a checkpoint's record begin with"""
+STATE, NOTES = "state", "notes"
+"""folders of a checkpoint: of its arrays, of its record"""
 SEALED = "has_checksums"
 """in the record of a checkpoint that is not of an earlier version"""
 
@@ -52,7 +52,7 @@ class CheckpointStore:
     def _orbax(self) -> OrbaxCheckpointer:
         from nextbar.runs.orbax_checkpointer import OrbaxCheckpointer
 
-        return OrbaxCheckpointer()
+        return OrbaxCheckpointer(STATE, NOTES)
 
     def write(self, path: Path, state: PyTree, record: dict[str, Any]) -> None:
         """Write a checkpoint; an earlier one in its folder is replaced.
@@ -108,7 +108,7 @@ class CheckpointStore:
     def read_params(self, path: Path) -> PyTree:
         """Parameters of a checkpoint alone, as nested dicts of NumPy arrays."""
         with _readable(path):
-            return _arrays(path / "state", "params")["params"]
+            return _arrays(path / STATE, "params")
 
     def close(self) -> None:
         """Free what orbax holds."""
@@ -162,10 +162,13 @@ def sweep(folder: Path) -> int:
     return len(unfinished)
 
 
-def _arrays(folder: Path, of: str) -> dict[str, Any]:
-    """What a state has at the key ``of``, as nested dicts.
+def _arrays(folder: Path, of: str) -> PyTree:
+    """What a state has at the key ``of``: an array, or nested dicts.
 
     Orbax keeps zarr arrays in one OCDBT store, called by their keys with dots between.
+
+    Raises:
+        ValueError: it has no arrays there.
     """
     import tensorstore
 
@@ -179,6 +182,8 @@ def _arrays(folder: Path, of: str) -> dict[str, Any]:
         for name in names
         if name.split(".")[0] == of
     }
+    if not reads:
+        raise ValueError(f"there are no arrays of {of} in {folder.name}, which has {listed(names, 3) or 'nothing'}")
     arrays: dict[str, Any] = {}
     for name, opened in reads.items():
         *inside, last = name.split(".")
@@ -186,7 +191,7 @@ def _arrays(folder: Path, of: str) -> dict[str, Any]:
         for key in inside:
             level = level.setdefault(key, {})
         level[last] = opened.result().read().result()
-    return arrays
+    return arrays[of]
 
 
 def _device_copy(template: Any, stored: Any) -> jax.Array:

@@ -17,28 +17,36 @@ import orbax.checkpoint as ocp
 
 
 class OrbaxCheckpointer:
-    """Writes and reads folders of checkpoints; raises whatever orbax's layers raise."""
+    """Writes and reads folders of checkpoints; raises whatever orbax's layers raise.
 
-    def __init__(self) -> None:
+    Args:
+        state: name of the folder inside that has the arrays.
+        notes: of that with the record.
+    """
+
+    def __init__(self, state: str, notes: str) -> None:
+        self._state, self._notes = state, notes
         # weights hardly compress, and trying to takes most of the time that a large state needs
         alone = _of_this_process()
-        arrays = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=alone)
-        notes = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
-        both = ocp.CompositeCheckpointHandler(
-            state=arrays, notes=notes, composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+        # and how the arrays lie is not left to orbax's defaults: forecasts read them without it
+        arrays = ocp.PyTreeCheckpointHandler(
+            use_ocdbt=True, use_zarr3=False, use_compression=False, multiprocessing_options=alone
         )
+        parts = {state: arrays, notes: ocp.JsonCheckpointHandler(multiprocessing_options=alone)}
+        options = ocp.CompositeOptions(multiprocessing_options=alone)
+        both = ocp.CompositeCheckpointHandler(composite_options=options, **parts)
         self._checkpointer = ocp.Checkpointer(both, multiprocessing_options=alone)
 
     def save(self, path: Path, state: Any, record: dict[str, Any]) -> None:
         """Write a tree of NumPy arrays and what JSON can hold to a new folder."""
-        args = ocp.args.Composite(state=ocp.args.PyTreeSave(state), notes=ocp.args.JsonSave(record))
+        args = ocp.args.Composite(**{self._state: ocp.args.PyTreeSave(state), self._notes: ocp.args.JsonSave(record)})
         self._checkpointer.save(path, args=args)
 
     def restore(self, path: Path, template: Any) -> Any:
         """The tree in a folder, of the structure of the template, in NumPy arrays."""
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
         args = ocp.args.PyTreeRestore(item=template, restore_args=as_numpy)
-        return self._checkpointer.restore(path, args=ocp.args.Composite(state=args))["state"]
+        return self._checkpointer.restore(path, args=ocp.args.Composite(**{self._state: args}))[self._state]
 
     def close(self) -> None:
         """Free what orbax holds."""

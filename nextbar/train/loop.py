@@ -163,6 +163,7 @@ def _all_figures(epochs: Sequence[Epoch], cohort: Cohort) -> list[str | list[Any
         except Divergence as divergence:
             return str(divergence)
 
+    cohort.spans.make_ready()
     return in_threads(figures, epochs)
 
 

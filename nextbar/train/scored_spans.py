@@ -70,6 +70,10 @@ class ScoredSpans:
         """That of the training windows, which nothing but an epoch's end asks for."""
         return Scorer(self._dataset.outcomes("training"), self.reference, self.task)
 
+    def make_ready(self) -> None:
+        """Make what every epoch's end asks for, before several threads do, each of which would make its own."""
+        _ = self._training
+
     @cached_property
     def rival(self) -> Rival:
         """The strongest simple rival: fitted and chosen when it is first asked for, once for all trainings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +17,16 @@ from filelock import FileLock
 from nextbar.auditing import auditor
 from nextbar.bars import bars as bars_module
 from nextbar.bars import kept as kept_module
-from nextbar.bars.bars import fingerprint
+from nextbar.bars.bars import fingerprint, load_bars
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import TableNeeds
-from nextbar.bars.kept import FOLDER, SMALLEST, VARIABLE, kept, kept_folder
+from nextbar.bars.kept import FOLDER, SMALLEST, VARIABLE, kept_folder, sought
 from nextbar.bars.layouts import LAYOUTS, NamedLayout
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.series import series_of
 from nextbar.errors import DataError
 from nextbar.folders import lock_of
-from nextbar.machine import hosts
+from nextbar.machine import hosts, own_code
 
 HOUR = 3_600
 NAME, NEEDS = "abc_1h", TableNeeds(indicators=("event",))
@@ -42,6 +43,12 @@ def write(path: Path, rows: int = 40, event: float = 1.0, start: int = 1_577_836
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def kept(
+    folder: Path, path: Path, name: str, needs: TableNeeds, read: Callable[[], CheckedColumns], writes: bool = True
+) -> CheckedColumns:
+    return sought(folder, path, name, needs).or_read(read, writes)
 
 
 def refuse(*_: Any) -> Any:
@@ -121,20 +128,23 @@ def test_other_code_reads_anew(
 
 @pytest.mark.parametrize("name", ["bars/checks.py", "resolution.py", "config/values.py", "files.py"])
 def test_code_is_all_that_decides_what_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, package, content = kept_module._code.__wrapped__(), Path(kept_module.__file__).parents[1], Path.read_bytes
+    before, package, content = kept_module._code(), Path(kept_module.__file__).parents[1], Path.read_bytes
 
     def changed(path: Path) -> bytes:
         return content(path) + (b"#" if path == package / name else b"")
 
     monkeypatch.setattr(Path, "read_bytes", changed)
-    assert kept_module._code.__wrapped__() != before
+    monkeypatch.setattr(own_code, "_hash", own_code._hash.__wrapped__)
+    assert kept_module._code() not in (before, None)
 
 
-def test_code_is_other_with_another_version_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = kept_module._code.__wrapped__()
-    assert kept_module._code.__wrapped__() == before
-    monkeypatch.setattr(kept_module, "version", lambda name: "0")
-    assert kept_module._code.__wrapped__() != before
+def test_nothing_is_kept_or_used_while_other_code_may_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Reader(write(tmp_path / "abc_1h.csv"))
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
+    monkeypatch.setattr(own_code, "IMPORTED_AT", 0.0)  # every source is newer
+    kept(tmp_path / "k", read.path, NAME, NEEDS, read)
+    kept(tmp_path / "other", read.path, NAME, NEEDS, read)
+    assert read.times == 3 and not (tmp_path / "other").exists()
 
 
 def test_other_needs_take_its_place(tmp_path: Path) -> None:
@@ -266,6 +276,28 @@ def test_a_second_start_reads_nothing_and_says_the_same(
         place.unlink()
     with pytest.raises(AssertionError, match="anew"):
         start()
+
+
+def test_files_are_read_one_after_the_other_and_a_broken_one_waits_for_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a", "b", "c"]
+    for name in names:
+        write(tmp_path / "data" / "1h" / f"{name}_1h.csv")
+    monkeypatch.setattr(kept_module, "SMALLEST", 0)
+    began = []
+
+    def read(path: Path) -> Any:
+        assert threading.current_thread() is threading.main_thread()
+        began.append(path.name[0])
+        if path.name == "b_1h.csv":
+            raise KeyboardInterrupt
+        return read_table(path)
+
+    monkeypatch.setattr(bars_module, "read_table", read)
+    with pytest.raises(KeyboardInterrupt):
+        load_bars(tmp_path / "data", names, ["1h"], log_dir=tmp_path / "log")
+    assert began == ["a", "b"] and len(places(tmp_path / "log" / FOLDER)) == 1
 
 
 @pytest.mark.parametrize("who", ["a host that does not lead", "an audit"])

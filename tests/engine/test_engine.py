@@ -13,10 +13,11 @@ import numpy as np
 import optax
 import pytest
 from builders import make_config
-from experiments import GRID, assert_bit_equal, compilations, leaves, make_engine
+from experiments import GRID, assert_bit_equal, compilations, leaves, make_dataset, make_engine
 from flax.training.train_state import TrainState
 
 from nextbar.data.windows import gather
+from nextbar.engine import engine as engine_module
 from nextbar.engine import epoch as compiled
 from nextbar.engine import program as sizes
 from nextbar.engine.engine import Cancelled, Engine
@@ -115,6 +116,20 @@ def test_a_call_ends_with_the_epoch(engine: Engine) -> None:
     begun = engine.start(None)
     idle, _ = call_of(program)(begun, engine.tape, engine.hyper, order, jnp.int32(6))
     assert_bit_equal(idle, begun)
+
+
+@pytest.mark.parametrize("seeds", [[5], [5, 2**31 - 1]])
+def test_the_host_orders_windows_as_the_device_does(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    configs, (_, dataset) = [make_dataset(seed=seed)[0] for seed in seeds], make_dataset()
+    engine = Engine(configs if len(seeds) > 1 else configs[0], dataset)
+    epochs = [3, 8][: len(seeds)]
+    on_device = engine.order(epochs)
+    monkeypatch.setattr(engine_module, "LONG_ORDER", 1)
+    monkeypatch.setattr(engine.functions, "shuffle", lambda *_: pytest.fail("the device is asked"))
+    on_host = engine.order(epochs)
+    assert_bit_equal(on_device, on_host)
+    for device, host in zip(on_device, on_host, strict=True):
+        assert device.dtype == host.dtype and device.sharding == host.sharding
 
 
 @pytest.mark.optimized

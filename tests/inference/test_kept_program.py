@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from experiments import make_dataset
 from made_runs import random_parameters
 
 from nextbar.config.choices import NORM_MODES
+from nextbar.data import windows
 from nextbar.data.scaling import NormMode
 from nextbar.inference import forward, kept_program
 from nextbar.inference.forward import Forward
 from nextbar.inference.kept_program import FOLDER
+from nextbar.machine import own_code
+from nextbar.model import transformer
 
 NUMBERS = np.arange(3, dtype=np.float32)
 
@@ -77,6 +81,58 @@ def test_other_code_is_another_program(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(kept_program, "_code", lambda: "changed")
     called(traces)
     assert traces.count == 2
+
+
+def test_the_code_is_every_source_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, content = kept_program._code(), Path.read_bytes
+    monkeypatch.setattr(own_code, "_hash", own_code._hash.__wrapped__)
+    assert kept_program._code() == before is not None
+    for module in (windows, transformer):
+        changed = Path(module.__file__ or "")
+        monkeypatch.setattr(Path, "read_bytes", lambda path, changed=changed: content(path) + b"#" * (path == changed))
+        assert kept_program._code() not in (before, None)
+
+
+def test_nothing_is_kept_or_used_while_other_code_may_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traces = Traces()
+    monkeypatch.setattr(own_code, "IMPORTED_AT", 0.0)  # every source is newer
+    called(traces)
+    assert not folder.exists()
+    monkeypatch.undo()
+    called(traces)
+    monkeypatch.setattr(own_code, "IMPORTED_AT", 0.0)
+    called(traces)
+    assert traces.count == 3
+
+
+def test_a_source_that_changes_while_it_is_traced_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trace() -> Callable[..., Any]:
+        monkeypatch.setattr(own_code, "IMPORTED_AT", 0.0)
+        return Traces()()
+
+    kept_program.kept_program("it", ({"a": NUMBERS},), trace)
+    assert not folder.exists()
+
+
+def test_nothing_is_kept_where_compiled_programs_are_not(folder: Path) -> None:
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        called(Traces())
+    finally:
+        jax.config.update("jax_enable_compilation_cache", True)
+    assert not folder.exists()
+
+
+def test_what_nobody_calls_is_removed(folder: Path) -> None:
+    traces = Traces()
+    called(traces)
+    (used,) = folder.iterdir()
+    called(traces, identity="unused")
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    called(traces)  # which dates it anew
+    called(traces, identity="later")
+    assert used in folder.iterdir() and len(list(folder.iterdir())) == 2 and traces.count == 3
 
 
 def test_a_damaged_file_is_written_anew(folder: Path) -> None:

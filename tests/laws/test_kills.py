@@ -19,11 +19,12 @@ from same_folders import differences, state_in
 RUNS = Path(__file__).parents[1] / "runs" / "runs_format_3.zip"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kills"),
-    [("train", 3), ("population", 3), ("ensemble", 2), ("final", 3), ("search-median", 2), ("search-hyperband", 2),
-     ("backtest", 2), ("refit", 2), ("update", 2)],
+    [pytest.param("train", 3, marks=pytest.mark.optimized),  # as users compile it
+     *(pytest.param(name, kills, marks=pytest.mark.slow) for name, kills in
+       {"population": 3, "ensemble": 2, "final": 3, "search-median": 2, "search-hyperband": 2, "backtest": 2,
+        "refit": 2, "update": 2}.items())],
 )  # fmt: skip
 def test_killed_and_started_again(name: str, kills: int, tmp_path: Path) -> None:
     tally = disturb(TARGETS[name], kills, tmp_path)

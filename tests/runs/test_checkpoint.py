@@ -90,6 +90,14 @@ def test_a_part_of_an_array_that_is_missing_is_no_zero(folder: Path) -> None:
         CheckpointStore().read_params(path)
 
 
+def test_a_state_without_parameters_is_told_in_a_sentence(folder: Path) -> None:
+    store = CheckpointStore()
+    store.write(folder, {"step": np.zeros(1)}, {"validation_loss": 0.0, "notes": {}})
+    store.close()
+    with pytest.raises(RunError, match="there are no arrays of params in state, which has step\n"):
+        store.read_params(folder)
+
+
 def test_a_continued_run_compiles_nothing_new(folder: Path) -> None:
     @jax.jit
     @chex.assert_max_traces(1)

@@ -15,7 +15,7 @@ from nextbar.runs.orbax_checkpointer import OrbaxCheckpointer
 
 def test_asking_where_an_array_lies_leaves_nothing_in_memory(tmp_path: Path) -> None:
     """tensorstore's own answer does, and says the same."""
-    OrbaxCheckpointer().close()
+    OrbaxCheckpointer("state", "notes").close()
     plain = {"driver": "file", "path": f"{tmp_path}/"}
     assert tensorstore_utils.ts.KvStore.Spec(plain).to_json() == tensorstore.KvStore.Spec(plain).to_json()
     lost = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nextbar.baselines.rivals import Rival
 from nextbar.inference.evaluation import evaluate
 from nextbar.metrics.task import Task
 from nextbar.runs.records import FINAL, RIVAL, read_rival, read_summary
+from nextbar.train import scored_spans
 from nextbar.train.population import train_population
 from nextbar.train.refit import refit
 from nextbar.train.seeds import train_seeds
@@ -54,9 +56,19 @@ def test_a_run_writes_its_rival_down_once(tmp_path: Path, fits: list[int]) -> No
     assert json.loads(json.dumps(found.metrics["test"]["strongest"])) == summary["metrics"]["test"]["strongest"]
 
 
-def test_several_trainings_on_one_data_set_fit_once(tmp_path: Path, fits: list[int]) -> None:
+def test_several_trainings_on_one_data_set_fit_once(
+    tmp_path: Path, fits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Side by side, one after another, and as seeds."""
+    makers, scorer = [], scored_spans.Scorer
+
+    def made(*arguments: Any) -> Any:
+        makers.append(threading.current_thread().name)
+        return scorer(*arguments)
+
+    monkeypatch.setattr(scored_spans, "Scorer", made)
     train_population([make_config(tmp_path, seed=seed) for seed in (5, 6)], BARS, show=False)
+    assert len(makers) == 3 and len({*makers}) == 1  # by none of the threads that score side by side
     train(tmp_path, learning_rate=3e-3)
     found = train_seeds(make_config(tmp_path), 2, BARS, show=False)
     assert len(fits) == 1
