@@ -212,7 +212,7 @@ def test_storage_that_cannot_be_reached_is_a_sentence(
 ) -> None:
     process = begun(folder, "third", *TRAIN, f"log_dir={address}", "seed=7", **environment)
     code, out, err = ended(process)
-    assert code == 1 and out == "" and err.startswith(f"cannot reach {address}/test/") and words in err, err
+    assert code == 1 and out == "" and err.startswith(f"cannot reach {address}") and words in err, err
 
 
 def test_objects_are_those_of_any_storage(server: str, tmp_path: Path) -> None:
