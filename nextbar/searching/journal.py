@@ -7,13 +7,10 @@ import warnings
 from pathlib import Path
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from nextbar.errors import ConfigError, RunError, cut, first_line
 from nextbar.files import write_whole
-
-LOCK = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
-"""what processes that write a journal take turns by; symbolic links are a privilege on Windows"""
 
 
 def open_journal(path: Path, create: bool) -> JournalStorage:
@@ -42,13 +39,22 @@ def open_journal(path: Path, create: bool) -> JournalStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return JournalStorage(JournalFileBackend(str(path), LOCK(str(path))))
+            return JournalStorage(JournalFileBackend(str(path), lock_of(path)))
         except OSError as error:
             raise ConfigError(f"storage {path} cannot be read: {error.strerror or error}") from None
         except Exception as error:  # Optuna replays the lines unchecked, and fails anywhere
             raise ConfigError(
                 f"storage {path} is no journal of a study ({type(error).__name__}: {cut(first_line(error))})"
             ) from None
+
+
+def lock_of(path: Path) -> JournalFileOpenLock:
+    """What processes that write a journal take turns by; one that a kill left is taken over after half a minute.
+
+    It is a file that only one can make. Optuna's other lock, a symbolic link to the journal, is never taken over where
+    the journal's path is a relative one, since such a link leads nowhere; on Windows links are a privilege, too.
+    """
+    return JournalFileOpenLock(str(path))
 
 
 def _is_journal(path: Path) -> bool:
@@ -62,7 +68,7 @@ def _mend(path: Path) -> None:
     """Cut off an unfinished last line, which a crash leaves and Optuna refuses to read."""
     if _is_whole(path):
         return
-    lock = LOCK(str(path))
+    lock = lock_of(path)
     lock.acquire()
     try:
         if not _is_whole(path):
