@@ -18,6 +18,7 @@ from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.machine.blas import one_thread
+from nextbar.metrics.reference import enough_moves
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
@@ -28,8 +29,8 @@ class Baseline(ABC, Generic[Learnt]):
     """A :class:`~nextbar.baselines.Predictor` for one question.
 
     Everything is learnt for each series by itself, from its *moves*: log returns, or changes where a training price is
-    not above zero. A series too young to learn from takes the mean of what the others learnt, in units of the standard
-    deviation of its own moves; so does one that appears after training.
+    not above zero. A series too young to learn from takes the mean of what the others learnt, in units of their mean
+    standard deviation (:func:`~nextbar.baselines.reference.reference_of`); so does one that appears after training.
 
     Forecasts are given from the last bar known to :meth:`fit` on: earlier ones would be of bars it has seen.
     """
@@ -102,10 +103,10 @@ class Baseline(ABC, Generic[Learnt]):
 
     def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Learnt]:
         """What each series says, and last what one says that was not learnt from."""
-        needed = self.min_windows + self.task.horizon
+        needed, enough_S = self.min_windows + self.task.horizon, self._enough(series)
         learnt = [
             self._learn(Moves.of(history, calendar, calendar.timezone, self._reference.of_series(s)))
-            if len(history.time_N) >= needed
+            if enough_S[s] and len(history.time_N) >= needed
             else None
             for s, (history, calendar) in enumerate(zip(series, calendars, strict=True))
         ]
@@ -122,6 +123,10 @@ class Baseline(ABC, Generic[Learnt]):
             type(fitted[0])(*(value * has_unit for value in mean)) if parameters is None else parameters
             for parameters, has_unit in zip([*learnt, None], has_unit_S, strict=True)
         ]
+
+    def _enough(self, series: Sequence[History]) -> np.ndarray:
+        """bool (S,): the series that are learnt from; see ``enough_moves``."""
+        return enough_moves([len(history.time_N) - self.task.horizon for history in series], self.task.horizon)
 
     def predict(self, frame: Any) -> Any:
         """Forecasts from the last bar known to :meth:`fit` on, of a ticker it did not know from the first.

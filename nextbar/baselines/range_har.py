@@ -56,7 +56,7 @@ class RangeHarBaseline(Baseline[Any]):
                 f"baseline {self.name}: {', '.join(lacking)} has too few returns before the cutoff, or prices that are "
                 "not above zero, and there is no other series of its resolution. Use more bars, or leave it out"
             )
-        return [*fits, pooled]
+        return [*(fit if enough else None for fit, enough in zip(fits, self._enough(series), strict=True)), pooled]
 
     def _learn(self, moves: Moves) -> Any:
         raise NotImplementedError  # all series are learnt from together

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nextbar.baselines.history import History
-from nextbar.metrics.reference import fit_reference
+from nextbar.metrics.reference import enough_moves, fit_reference
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes, Reference
 
@@ -17,7 +17,10 @@ FLAGS = ("positive_S", "trained_S")
 
 
 def reference_of(series: Sequence[History], task: Task) -> Reference:
-    """The reference of each series, and in a last row that of series without training bars."""
+    """The reference of each series, and in a last row that of series without training bars.
+
+    One with too few moves (``metrics.reference.enough_moves``) has the mean spread of the others of its resolution.
+    """
     n_windows = [max(len(history.close_N) - task.horizon, 0) for history in series]
     steps = np.arange(1, task.horizon + 1)
     training = Outcomes(
@@ -32,10 +35,15 @@ def reference_of(series: Sequence[History], task: Task) -> Reference:
         ),
     )
     reference = fit_reference(training, [*(history.close_N for history in series), np.empty(0)], task)
-    young_S = np.isnan(reference.move_std_SH).any(axis=1)
-    if (reference.positive_S & ~young_S).any():  # log returns of different series share a unit, changes do not
-        typical_H = reference.move_std_SH[reference.positive_S & ~young_S].mean(axis=0)
-        reference.move_std_SH[reference.positive_S & young_S] = typical_H
+    step_S = np.array([*(history.step for history in series), 0])
+    lacking_S = np.isnan(reference.move_std_SH).any(axis=1)
+    young_S = lacking_S | ~enough_moves([*n_windows, 0], task.horizon)
+    settled_S = reference.positive_S & ~young_S
+    for s in np.flatnonzero(reference.positive_S & young_S):  # log returns share a unit, changes do not
+        alike_S = settled_S & (step_S == step_S[s])
+        others_S = settled_S if lacking_S[s] and not alike_S.any() else alike_S
+        if others_S.any():
+            reference.move_std_SH[s] = reference.move_std_SH[others_S].mean(axis=0)
     return reference
 
 

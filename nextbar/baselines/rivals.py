@@ -17,6 +17,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.data.panel import Panel
 from nextbar.errors import DataError
 from nextbar.metrics.comparison import finite
+from nextbar.metrics.reference import enough_moves
 from nextbar.metrics.scorer import Scorer, Strongest
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
@@ -166,13 +167,12 @@ def _named(name: str, task: Task) -> Baseline[Any]:
 
 
 def _fit(baseline: Baseline[Any], dataset: Dataset, until: int) -> Baseline[Any]:
-    series, calendars = [], []
-    for bars, calendar in zip(dataset.used, dataset.calendars, strict=True):
-        n = int(np.searchsorted(bars.close_time_N, until))
-        if n:
-            series.append(History.of(bars.first(n)))
-            calendars.append(calendar)
-    return baseline.learn(series, calendars)
+    """Of series with too few bars nothing is learnt, so that their forecasts are in units of their own reference."""
+    known = [bars.first(int(np.searchsorted(bars.close_time_N, until))) for bars in dataset.used]
+    horizon = baseline.task.horizon
+    enough_S = enough_moves([len(bars) - horizon for bars in known], horizon)
+    rows = [s for s, bars in enumerate(known) if enough_S[s] and len(bars)]
+    return baseline.learn([History.of(known[s]) for s in rows], [dataset.calendars[s] for s in rows])
 
 
 def _validated(candidates: Candidates, dataset: Dataset, validation: Scorer) -> dict[str, dict[str, float | None]]:

@@ -31,6 +31,7 @@ from nextbar.data.targets import realised
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.machine.long_arrays import in_threads
+from nextbar.metrics.reference import enough_moves
 from nextbar.types import Outcomes
 
 LARGEST_RANGE = 4.0
@@ -55,7 +56,7 @@ class Dataset:
     scored: tuple[bool, ...]
     trained: tuple[bool, ...]
     learnt: tuple[bool, ...]
-    """trained, with windows to learn from"""
+    """trained, with windows to learn from and moves enough that baselines learn from them too"""
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
@@ -121,7 +122,7 @@ class Dataset:
     def baseline_history(self, span: str) -> tuple[np.ndarray, list[np.ndarray]]:
         """Rows of the moves over H bars, and the closes of each series, that the baselines of a span are fitted on.
 
-        Those before the first cut; of a series without training windows its own up to its first origin in the span.
+        Those before the first cut; of a series that is not ``learnt`` its own up to its first origin in the span.
         """
         rows, closes = [], self.training_closes()
         if all(self.learnt):
@@ -199,6 +200,7 @@ def build_dataset(
     )
     panel = preparation.panel(bars)
     moves = in_threads(lambda b, calendar: moves_in_training(b, calendar, spec.horizon, roles.cuts), bars, calendars)
+    moves_S = np.array([len(own) if len(rows) else 0 for own, rows in zip(moves, learnt_from, strict=True)])
     features = replace(FeatureSet.of(dataset), volumes=spec.volumes)
     return Dataset(
         bars=tuple(bars),
@@ -212,7 +214,7 @@ def build_dataset(
         history_N=panel.join(moves),
         scored=roles.scored,
         trained=roles.trained,
-        learnt=tuple(len(rows) > 0 for rows in learnt_from),
+        learnt=tuple((enough_moves(moves_S, spec.horizon) & (moves_S > 0)).tolist()),
         dropped={name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in roles.n_train)},
         used=tuple(map(features.of_source, source)),
         ranges_ahead=config.range_loss > 0,

@@ -5,8 +5,8 @@
   beside a Student-t model
 - ``discrete_grid``: add-one frequencies of the bins in the training span, per horizon step
 
-A series that was not trained has its own spread, frequencies and scale, from its bars up to its first origin in the
-span that is scored; with too few of them it has none, and then there is no verdict.
+A series that was not trained, or on a handful of bars, has its own spread, frequencies and scale, from its bars up to
+its first origin in the span that is scored; with too few of them it has none, and then there is no verdict.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BASELINE_NAMES = {
 }
 
 LEAST_MOVES = 100
-"""moves that a series which was not trained must have. A spread from n moves of kurtosis k costs a baseline about
+"""moves that a baseline is fitted on, at least. A spread from n moves of kurtosis k costs a baseline about
 (k - 1) / (4 n) nats, frequencies of K bins (K - 1) / (2 n): 0.01 and 0.02 for k = 5, K = 5 and n = 100, less than the
 skills that are claimed"""
 LEAST_APART = 20
@@ -35,8 +35,18 @@ LEAST_APART = 20
 
 
 def least_moves(horizon: int) -> int:
-    """The fewest moves over H bars that a series which was not trained gets a baseline from."""
+    """The fewest moves over H bars that a series gets a baseline from."""
     return max(LEAST_MOVES, LEAST_APART * horizon)
+
+
+def enough_moves(moves_S: Sequence[int] | np.ndarray, horizon: int) -> np.ndarray:
+    """bool (S,): the series whose moves over H bars, so many each, baselines learn from.
+
+    Those with :func:`least_moves`. Where none has as many all of them: a model knows no more of the one than of the
+    others, so that nobody's handful of moves stands beside what was learnt from many.
+    """
+    enough_S = np.asarray(moves_S) >= least_moves(horizon)
+    return enough_S | ~enough_S.any()
 
 
 def fit_reference(
@@ -50,8 +60,8 @@ def fit_reference(
             the span that is scored.
         closes: the closes behind them, of each series in the order of ``training.names``.
         task: the question.
-        trained_S: (S,) bool; None: all were trained. The bin frequencies of trained series are pooled. A series that
-            was not trained takes nothing from others, and nothing at all with fewer than :func:`least_moves`.
+        trained_S: (S,) bool, trained on moves enough (:func:`enough_moves`); None: all were. Their bin frequencies are
+            pooled. Another series takes nothing from them, and nothing at all with fewer than :func:`least_moves`.
 
     Raises:
         DataError: log returns or percentage moves are asked of a price that is not above zero.

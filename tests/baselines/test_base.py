@@ -21,6 +21,7 @@ from nextbar.baselines import is_direction_only, name_of
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.history import histories
 from nextbar.baselines.point import Drift
+from nextbar.baselines.range_har import RangeHarBaseline
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts import Keys, read
@@ -174,6 +175,20 @@ def test_a_new_ticker_takes_the_others_mean_in_its_own_unit(frame: pd.DataFrame)
     drift = np.mean([r.mean() / r.std(ddof=0) for r in returns]) * spread
     np.testing.assert_allclose(found["scale"], spread, rtol=1e-9)
     np.testing.assert_allclose(np.log(found["close"].to_numpy() / new["close"].to_numpy()), drift, rtol=1e-9)
+
+
+def test_a_ticker_of_a_handful_of_moves_is_forecast_like_a_new_one(frame: pd.DataFrame) -> None:
+    """99 moves of which one says little of its spread, and less of its tail, mean or how its spread clusters."""
+    task = Task(output_mode="distribution", target="log_return")
+    wild = make_frame(make_bars("wild", n=N, seed=6, move=0.1)).loc[TRAIN - 100 :]
+    both, late = pd.concat([frame, wild]), wild.loc[TRAIN - 1 :]
+    for predictor in (Constant(task, "student_t"), Ewma(task), RangeHarBaseline(task)):
+        expected = predictor.fit(training(frame)).predict(wild)
+        found = predictor.fit(training(both)).predict(wild)
+        expected = expected[expected["origin"] >= found["origin"].iloc[0]].reset_index(drop=True)
+        assert len(found) == len(late)
+        columns = ["close", "scale", *(["df"] if "df" in found else [])]
+        pd.testing.assert_frame_equal(found[columns], expected[columns], rtol=1e-9)
 
 
 def test_a_ticker_without_a_unit_stays_where_it_is(frame: pd.DataFrame) -> None:

@@ -22,6 +22,7 @@ from nextbar.baselines.rivals import ORDER, Rival, fit_candidates, strongest_riv
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
+from nextbar.data.splits import Cuts
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.train.scored_spans import ScoredSpans, reference_of
@@ -226,6 +227,28 @@ def test_limits_are_stated_where_fits_take_long() -> None:
         assert np.isfinite(rule(task, "student_t").most_bars)
     for quick in (Ewma(task), Constant(task), Persistence(task)):
         assert not np.isfinite(quick.most_bars), "whatever is asked, one law is left"
+
+
+def test_a_trained_ticker_of_a_handful_of_bars_has_its_own_unit_and_the_parameters_of_others() -> None:
+    """Nine moves before validation, three times as wild: too few to learn from, and the others' spread is not its own.
+    Beside the plain baseline too, which is fitted on its bars up to the first origin of test."""
+    config = make_config(tickers=["aaa", "bbb"], **MODES["distribution"], seq_len=2)
+    calm, wild = make_bars("aaa", n=N), make_bars("bbb", n=N, seed=1, move=0.03)
+    time_N = calm.close_time_N
+    wild, cuts = wild.between(initial=int(time_N[439])), Cuts(int(time_N[450]), int(time_N[580]))
+    dataset = build_dataset(config, [calm, wild], cuts)
+    spans = ScoredSpans(config, dataset)
+    assert dataset.learnt == (True, False)
+    origin_N = dataset.origins["test"]
+    series_N, reference = dataset.panel.series_R[origin_N], spans.scorers["test"].reference
+    known_N = wild.columns["close"][wild.time_N <= dataset.panel.time_R[origin_N[series_N == 1][0]]]
+    assert reference.move_std_SH[1, 0] == pytest.approx(np.diff(np.log(known_N)).std(), rel=1e-12)
+    alone = Constant(spans.task, "student_t").learn([History.of(calm.first(450))], dataset.calendars[:1])
+    rival = rivals._fit(Constant(spans.task, "student_t"), dataset, dataset.cuts.training_end)
+    found = rivals._forecast(rival, dataset.panel, dataset.calendars, origin_N, reference)
+    shape = alone._learnt[0]
+    np.testing.assert_allclose(found.df_NH[series_N == 1], shape.df_H[0], rtol=1e-9)
+    np.testing.assert_allclose(found.scale_NH[series_N == 1], shape.scale_H[0] * reference.move_std_SH[1, 0], rtol=1e-9)
 
 
 def test_where_nothing_can_be_fitted_there_is_no_rival() -> None:

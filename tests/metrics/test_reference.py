@@ -15,6 +15,7 @@ import pytest
 from nextbar.errors import DataError
 from nextbar.metrics.reference import (
     baseline_forecast,
+    enough_moves,
     fit_reference,
     join_references,
     least_moves,
@@ -194,6 +195,15 @@ def test_a_series_that_was_not_trained_takes_nothing_from_others() -> None:
 @pytest.mark.parametrize(("horizon", "least"), [(1, 100), (5, 100), (6, 120), (24, 480)])
 def test_moves_over_many_bars_overlap_so_more_are_needed(horizon: int, least: int) -> None:
     assert least_moves(horizon) == least
+
+
+def test_a_handful_of_moves_counts_only_where_no_series_has_enough() -> None:
+    for moves, horizon, enough in (
+        ([99, 100, 0], 1, [False, True, False]),
+        ([480, 479], 24, [True, False]),
+        ([99, 3, 0], 1, [True, True, True]),
+    ):
+        assert enough_moves(moves, horizon).tolist() == enough
 
 
 def test_a_close_that_falls_to_zero_after_training_keeps_a_law() -> None:
