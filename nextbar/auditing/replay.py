@@ -80,7 +80,7 @@ def shared_bars(dataset: Dataset) -> Iterator[Leak]:
     panel, cuts = dataset.panel, dataset.cuts
     limits: dict[str, tuple[int | None, int | None]] = {
         "training": (None, cuts.training_end),
-        "validation": (cuts.validation, cuts.test - cuts.embargo),
+        "validation": (cuts.validation, cuts.validation_end),
         "test": (cuts.test, None),
     }
     for span in SPANS:

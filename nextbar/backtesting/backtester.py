@@ -77,7 +77,7 @@ def backtest(
         folds: parts of the out-of-sample period, cut by wall clock so that each holds as many scored bars.
         window: ``expanding``: all bars before a fold are its history; ``sliding``: as long a stretch as the first has.
         refit_every: fit anew in every n-th fold only; in between the last fit forecasts on.
-        embargo: bars (of the coarsest resolution) left out between what is learnt from and what is forecast.
+        embargo: bars of every scored series left out between what is learnt from and what is forecast.
         predictors: objects with ``fit(frame)`` and ``predict(frame)``, see :class:`nextbar.baselines.Predictor`.
         baselines: all that apply, none, or those of these names. The one that was best on the validation span of the
             first fold is what the verdict holds the model against.

@@ -49,7 +49,7 @@ class Fold:
 
         It is the start of the fold in which the model was fitted, less the embargo.
         """
-        return self.cuts.test - self.cuts.embargo
+        return self.cuts.validation_end
 
     def describe(self) -> dict[str, Any]:
         """Plain values for the summary."""
@@ -71,12 +71,14 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
     """The folds, in order.
 
     Within the history of a fit, the last share ``validation_split`` of the scored bars is validation, cut as in
-    :func:`nextbar.data.splits.find_cuts`; the embargo is counted in bars of the coarsest resolution.
+    :func:`nextbar.data.splits.find_cuts`. The embargo leaves out so many bars of every scored series, where it has as
+    many, before the fold and before validation: bars that there are, whatever nights and holidays lie between them.
 
     Raises:
         DataError: fewer bars than folds, or an embargo that leaves nothing to learn from.
     """
-    pooled = np.sort(np.concatenate([b.close_time_N for b in panel.bars if b.ticker in config.scored_tickers]))
+    scored = [b.close_time_N for b in panel.bars if b.ticker in config.scored_tickers]
+    pooled = np.sort(np.concatenate(scored))
     first = min(int(b.close_time_N[0]) for b in panel.bars)
     inside = pooled[pooled >= find_cuts([pooled], config.test_split, config.validation_split).test]
     starts = [int(inside[k * len(inside) // options.folds]) for k in range(options.folds)]
@@ -87,7 +89,12 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
             "folds, more bars or a larger test_split"
         )
     ends = [*starts[1:], int(inside[-1]) + min(b.step for b in panel.bars)]
-    embargo = options.embargo * max(b.step for b in panel.bars)
+
+    def embargoed(time: int) -> int:
+        """The close of the first bar that the embargo before an instant leaves out; the instant without one."""
+        rows = [max(int(np.searchsorted(time_N, time)) - options.embargo, 0) for time_N in scored]
+        return min([time, *(int(time_N[row]) for time_N, row in zip(scored, rows, strict=True) if row < len(time_N))])
+
     folds: list[Fold] = []
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if k % options.refit_every:
@@ -95,13 +102,15 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
             folds.append(Fold(k + 1, former.begin, start, end, former.fitted_in, former.cuts))
             continue
         begin = first + (start - starts[0] if options.window == "sliding" else 0)
-        history = pooled[(pooled >= begin) & (pooled < start - embargo)]
+        history = pooled[(pooled >= begin) & (pooled < embargoed(start))]
         if not len(history):
             raise DataError(
                 f"embargo: {options.embargo} bars before {iso(start)}, where fold {k + 1} starts, leave none of the "
                 f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
             )
-        cuts = Cuts(start_of_last(history, config.validation_split), start, embargo)
+        validation = start_of_last(history, config.validation_split)
+        ends = (embargoed(validation), embargoed(start)) if options.embargo else None
+        cuts = Cuts(validation, start, ends)
         folds.append(Fold(k + 1, begin, start, end, k + 1, cuts))
     return folds
 

@@ -45,7 +45,8 @@ class BacktestOptions(Checked):
     refit_every: Count = 1
     """Fit anew in every n-th fold; between them the last fit forecasts on."""
     embargo: Natural = 0
-    """Bars between what is learnt from and what is forecast, and between training and validation."""
+    """Bars of every scored series between what is learnt from and what is forecast, and between training and
+    validation."""
     baselines: Annotated[Any, PlainValidator(_names_or_flag)] = True
     """All baselines that apply, none, or those of these names."""
     rivals: Annotated[Any, PlainValidator(_names)] = ()

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -24,19 +25,35 @@ class Cuts:
     """Where validation and test begin, seconds since the epoch, UTC; the same for all series.
 
     A label belongs to training when it closes before ``validation``, to validation when before ``test``, else
-    to test. With an ``embargo`` the labels of the earlier span end that much sooner, and nothing is fitted on what
-    lies between.
+    to test. With an embargo the labels of the earlier span end sooner, and nothing is fitted on what lies between.
     """
 
     validation: int
     test: int
-    embargo: int = 0
-    """seconds"""
+    ends: tuple[int, int] | None = None
+    """where training and validation end before an embargo; None: there is none"""
 
     @property
     def training_end(self) -> int:
         """Before this every training label has closed."""
-        return self.validation - self.embargo
+        return self.validation if self.ends is None else self.ends[0]
+
+    @property
+    def validation_end(self) -> int:
+        """Before this every label of validation has closed."""
+        return self.test if self.ends is None else self.ends[1]
+
+    def without_validation(self) -> Cuts:
+        """The same test, with training up to the end of validation."""
+        return Cuts(self.test, self.test, None if self.ends is None else (self.ends[1], self.ends[1]))
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Cuts:
+        """Those that a run has written down; earlier versions wrote an embargo in seconds."""
+        validation, test, ends = plain["validation"], plain["test"], plain.get("ends")
+        if seconds := plain.get("embargo", 0):
+            ends = validation - seconds, test - seconds
+        return cls(validation, test, None if ends is None else (ends[0], ends[1]))
 
 
 def find_cuts(scored: Sequence[np.ndarray], test_split: float, validation_split: float) -> Cuts:
@@ -111,7 +128,7 @@ def spans(close_time_N: np.ndarray, usable_origin_N: np.ndarray, horizon: int, c
 
     return {
         "training": origin_W[: before(cuts.training_end, horizon)],
-        "validation": origin_W[before(cuts.validation, 1) : before(cuts.test - cuts.embargo, horizon)],
+        "validation": origin_W[before(cuts.validation, 1) : before(cuts.validation_end, horizon)],
         "test": origin_W[before(cuts.test, 1) :],
     }
 

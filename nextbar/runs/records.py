@@ -207,7 +207,7 @@ def read_cuts(path: Path) -> Cuts:
         RunError: the file is missing or damaged.
     """
     with _whole(path / NORMALISATION) as content:
-        return Cuts(**content["cuts"])
+        return Cuts.from_dict(content["cuts"])
 
 
 def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from nextbar.baselines.rivals import Rival
@@ -25,8 +24,7 @@ def final_dataset(training: Training, dataset: Dataset, plan: Plan) -> Dataset:
         dataset: the windows of the first fits.
         plan: of these.
     """
-    cuts = replace(dataset.cuts, validation=dataset.cuts.test)
-    return build_dataset(training.config, dataset.used, cuts, plan.layout)
+    return build_dataset(training.config, dataset.used, dataset.cuts.without_validation(), plan.layout)
 
 
 class FinalFit(Training):

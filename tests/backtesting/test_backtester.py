@@ -92,7 +92,7 @@ def test_actual_and_last_closes_are_those_of_the_bars(whole: Backtest) -> None:
 def test_the_model_knows_nothing_from_the_cutoff_on(whole: Backtest) -> None:
     for k, (path, fold) in enumerate(zip(run_dirs(whole), whole.folds, strict=True)):
         cuts, data = read_cuts(path), read_summary(path)["data"]
-        assert cuts.test - cuts.embargo == instant(fold["cutoff"]) == instant(fold["test_from"]) - 3600
+        assert cuts.validation_end == instant(fold["cutoff"]) == instant(fold["test_from"]) - 3600
         assert all(instant(series["last"]) + 3600 < instant(fold["cutoff"]) for series in data["series"])
         assert data["windows"]["test"] == 0 and data["windows"]["validation"] > 0
         rows = fold_rows(whole, rows_of(whole, "transformer"), k)
@@ -158,9 +158,7 @@ def test_an_ensemble_with_final_fits_is_scored_by_the_mixture_of_its_laws(tmp_pa
 def test_scaled_errors_are_in_units_of_the_first_training_span(whole: Backtest) -> None:
     cuts = read_cuts(run_dirs(whole)[0])
     rows = rows_of(whole, "persistence")
-    spread = {
-        b.ticker: b.columns["close"][b.close_time_N < cuts.validation - cuts.embargo].std() for b in make_market()
-    }
+    spread = {b.ticker: b.columns["close"][b.close_time_N < cuts.training_end].std() for b in make_market()}
     expected = by_ticker(rows, lambda p: ((p["actual"] - p["close"]) / spread[p["ticker"].iloc[0]]).pow(2).mean())
     assert whole.scores["persistence"]["pooled"]["mse_scaled"] == pytest.approx(expected, rel=1e-9)
 

@@ -19,7 +19,7 @@ from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.errors import ConfigError, DataError
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 
 
 def folds_of(
@@ -98,6 +98,20 @@ def test_what_is_learnt_ends_at_the_cutoff_with_an_embargo(embargo: int) -> None
         for span, end in (("training", fold.cuts.validation - embargo * HOUR), ("validation", fold.cutoff)):
             labels = dataset.panel.close_time_R[dataset.origins[span] + 1]
             assert labels.max() == end - HOUR  # the last label closes just before
+
+
+def test_an_embargo_leaves_out_bars_whatever_lies_between_them() -> None:
+    """Daily bars of a market that rests at weekends, beside one that never does: five of either, or more."""
+    always = make_bars("aaa", "1d", n=500)
+    weekday_N = (always.time_N // DAY + 3) % 7
+    weekdays = Bars(
+        "bbb", "1d", *(always.time_N[weekday_N < 5], {k: v[weekday_N < 5] for k, v in always.columns.items()})
+    )
+    folds, _, _ = folds_of([always, weekdays], {"resolution": "1d"}, folds=5, embargo=5)
+    for fold in folds:
+        for end, start in ((fold.cuts.training_end, fold.cuts.validation), (fold.cutoff, fold.start)):
+            left_out = [sum(end <= t < start for t in b.close_time_N.tolist()) for b in (always, weekdays)]
+            assert min(left_out) == 5 and left_out[0] <= 7, "the one that rests decides"
 
 
 def test_an_expanding_window_keeps_the_beginning_and_a_sliding_one_its_length() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from builders import MONDAY, make_bars, make_config, make_frame, with_columns
 from experiments import series
 
-from nextbar.bars.bars import Bars, frame_bars
+from nextbar.bars.bars import Bars, fingerprint, frame_bars
 from nextbar.bars.columns import TableNeeds
 from nextbar.bars.series import read_series, series_tickers
 from nextbar.data.dataset import build_dataset
@@ -118,7 +119,7 @@ def test_nothing_is_fitted_on_bars_of_the_embargo() -> None:
     config = make_config(norm_mode="global_meanstd")
     bars = series(config)[0]
     close_N = bars.close_time_N
-    cuts = Cuts(int(close_N[90]), int(close_N[120]), embargo=10 * bars.step)
+    cuts = Cuts(int(close_N[90]), int(close_N[120]), (int(close_N[80]), int(close_N[110])))
     changed = {
         name: np.where((np.arange(150) >= 80) & (np.arange(150) < 90), 3 * v, v) for name, v in bars.columns.items()
     }
@@ -126,8 +127,8 @@ def test_nothing_is_fitted_on_bars_of_the_embargo() -> None:
     assert first.preparation == second.preparation
     np.testing.assert_array_equal(first.training_closes(), second.training_closes())
     last_label_N = close_N[first.origins["training"] + config.dataset_config.horizon]
-    assert last_label_N.max() < cuts.validation - cuts.embargo
-    assert close_N[first.origins["validation"] + config.dataset_config.horizon].max() < cuts.test - cuts.embargo
+    assert last_label_N.max() < cuts.training_end
+    assert close_N[first.origins["validation"] + config.dataset_config.horizon].max() < cuts.validation_end
 
 
 def test_cuts_after_the_last_bar_leave_everything_to_training() -> None:
@@ -160,7 +161,11 @@ def test_the_scored_bars_are_told_apart_by_what_is_scored_alone() -> None:
     assert digest(1, 0, 0, test_split=0.3) != plain
     renamed = build_dataset(make_config(tickers="other"), [dataclasses.replace(bars, ticker="other")])
     assert renamed.scored_digest() != plain, "of another ticker"
-    first = int(np.searchsorted(bars.close_time_N, build_dataset(config, [bars]).cuts.validation))
+    dataset = build_dataset(config, [bars])
+    first = int(np.searchsorted(bars.close_time_N, dataset.cuts.validation))
+    late = Bars(bars.ticker, "1h", bars.time_N[first:], {"close": bars.columns["close"][first:]})
+    text = f"Cuts(validation={dataset.cuts.validation}, test={dataset.cuts.test}, embargo=0) {fingerprint([late])}"
+    assert plain == hashlib.sha256(text.encode()).hexdigest()[:10], "as every version has it"
     assert digest(2, first, first + 1) != plain, "the bar that closes at the cut is scored"
     assert digest(2, first - 1, first) == plain
 

@@ -51,7 +51,8 @@ def test_roles_follow_the_configuration_and_the_cuts_of_the_scored_series() -> N
     assert roles.n_train == tuple(int(np.sum(b.close_time_N < roles.cuts.validation)) for b in bars)
     assert roles.first_time == bars[2].close_time_N[0], "of those that are trained the first"
     assert roles.last_time == bars[0].close_time_N[roles.n_train[0] - 1], "and the last"
-    given = Cuts(int(bars[0].close_time_N[50]), int(bars[0].close_time_N[70]), embargo=3 * HOUR)
+    validation, test = (int(bars[0].close_time_N[row]) for row in (50, 70))
+    given = Cuts(validation, test, (validation - 3 * HOUR, test - 3 * HOUR))
     roles = Roles.of(config, bars, given)
     assert roles.cuts == given and roles.scored == (False, True, False)
     assert roles.n_train[0] == 47 and roles.last_time == bars[0].close_time_N[46]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 
 import numpy as np
@@ -47,8 +48,8 @@ def slow_cuts(series: list[np.ndarray], test_split: float, validation_split: flo
 
 def slow_span(label_times: list[int], cuts: Cuts) -> str | None:
     limits = {
-        "training": (-math.inf, cuts.validation - cuts.embargo),
-        "validation": (cuts.validation, cuts.test - cuts.embargo),
+        "training": (-math.inf, cuts.training_end),
+        "validation": (cuts.validation, cuts.validation_end),
         "test": (cuts.test, math.inf),
     }
     sides = [name for name, (begin, end) in limits.items() if all(begin <= t < end for t in label_times)]
@@ -99,7 +100,8 @@ def test_windows_go_where_all_their_labels_are(
 ) -> None:
     scored = series[: max(1, len(series) - 1)]  # the last one is trained on only: the cuts do not know it
     assume(slow_cuts(scored, test_split, validation_split) is not None)
-    cuts = replace(find_cuts(scored, test_split, validation_split), embargo=embargo * HOUR)
+    cuts = find_cuts(scored, test_split, validation_split)
+    cuts = replace(cuts, ends=(cuts.validation - embargo * HOUR, cuts.test - embargo * HOUR))
     for time_N in series:
         hole_N = np.array([random.random() < 0.1 for _ in time_N], bool)  # type: ignore[attr-defined]
         valid_N = np.array([random.random() < 0.9 for _ in time_N], bool)  # type: ignore[attr-defined]
@@ -118,6 +120,15 @@ def test_windows_go_where_all_their_labels_are(
         assert list(found) == list(SPANS)
         for name in SPANS:
             assert found[name].tolist() == expected[name]
+
+
+def test_cuts_are_read_as_this_and_earlier_versions_wrote_them() -> None:
+    for cuts in (Cuts(7, 9), Cuts(7, 9, (4, 8))):
+        assert Cuts.from_dict(json.loads(json.dumps(asdict(cuts)))) == cuts
+    assert Cuts.from_dict({"validation": 70, "test": 90, "embargo": 0}) == Cuts(70, 90)
+    assert Cuts.from_dict({"validation": 70, "test": 90, "embargo": 3}) == Cuts(70, 90, (67, 87))
+    assert Cuts(7, 9, (4, 8)).without_validation() == Cuts(9, 9, (8, 8))
+    assert Cuts(7, 9).without_validation() == Cuts(9, 9)
 
 
 @given(markets(), st.integers(1, 5), shares, shares)
