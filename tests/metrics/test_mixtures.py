@@ -91,6 +91,30 @@ def test_losses_are_those_of_the_mixture_of_skewed_laws(laws) -> None:
         assert found == pytest.approx(total, abs=2e-8)
 
 
+APART = {
+    "800 units": ((0.0, 1.0, 3.0), (800.0, 1.0, 3.0)),
+    "thousands": ((-3000.0, 1.0, 3.0), (10.0, 1.5, 2.5), (5000.0, 0.7, 8.0)),
+    "far but not too far": ((0.0, 1.0, 2.2), (60.0, 1.0, 300.0)),
+    "a millionth of the unit": ((0.0, 1.0, 3.0), (0.0, 1e-6, 3.0)),
+}
+
+
+@pytest.mark.parametrize("tail", ["student_t", "skew_t"])
+@pytest.mark.parametrize("laws", APART.values(), ids=APART)
+def test_the_crps_of_laws_far_apart_or_of_other_sizes(laws, tail) -> None:
+    """The definition, by Gauss's rule on decades of distance from each mode, by the laws of scipy and arch."""
+    parts, value = scipy_laws(laws, tail), 0.3
+    modes = [p.ppf((1 - p.skew) / 2) if tail == "skew_t" else m for p, (m, _, _) in zip(parts, laws, strict=True)]
+    decades = np.r_[-(10.0 ** np.arange(12, -4, -1)), 0.0, 10.0 ** np.arange(-3, 13)]
+    ends = np.unique(np.concatenate([[value], *(m + s * decades for m, (_, s, _) in zip(modes, laws, strict=True))]))
+    node, weight = np.polynomial.legendre.leggauss(40)
+    y = ends[:-1, None] + np.diff(ends)[:, None] * (1 + node) / 2
+    gap = np.mean([p.cdf(y) for p in parts], axis=0) - (y >= value)
+    expected = (gap**2 @ weight * np.diff(ends) / 2).sum()
+    found = Mixture.of(forecast(laws, tail, 2)).losses(np.full((2, 1), value))[1]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
 @pytest.mark.parametrize(("laws", "tail"), CASES)
 @pytest.mark.parametrize("share", [1e-6, 0.025, 0.25, 0.5, 0.9, 0.999])
 def test_a_quantile_is_the_inverse_of_the_distribution_function(laws, tail, share) -> None:
