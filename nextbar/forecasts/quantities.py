@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,9 @@ def _end(share: float, interval: Interval, forecast: Forecast) -> np.ndarray:
     """An end of an adjusted interval; the middle of all of them is the location."""
     if share == 0.5:
         return np.asarray(forecast.location_NH)
-    return interval(abs(1 - 2 * share))[0 if share < 0.5 else 1]
+    # of the decimal that is printed: in floats 1 - 2 x 0.35 is above 0.3
+    level = abs(1 - 2 * Fraction(str(float(share))))
+    return interval(float(level))[0 if share < 0.5 else 1]
 
 
 def _change(level: float, keys: Keys, task: Task) -> np.ndarray:

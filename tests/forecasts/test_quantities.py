@@ -14,6 +14,7 @@ from skewed import SkewedLaw
 
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts.quantities import Quantities
+from nextbar.metrics.conformal import Conformal, Residuals
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
@@ -89,6 +90,21 @@ def test_adjusted_intervals_adjust_quantiles() -> None:
     np.testing.assert_allclose(columns["close-q-10"], LAST - 0.8)
     np.testing.assert_allclose(columns["close-q-90"], LAST + 3.8)
     np.testing.assert_allclose(columns["close-q-50"], LAST + np.asarray(law.location_NH).ravel())
+
+
+def test_a_quantile_is_the_end_of_the_interval_of_its_very_share() -> None:
+    """Of nine residuals the interval of 30 % ends at the third; one of a whit more would end at the fourth."""
+    unit = Forecast(np.zeros((N, H)), np.ones((N, H)))
+    nine = Conformal({}, Residuals.of(np.repeat(np.arange(1.0, 10)[:, None], H, axis=1), 9))
+
+    def interval(level: float) -> tuple[np.ndarray, np.ndarray]:
+        return nine.interval(level, np.zeros(N, int), ("a",), unit)
+
+    percents = [p for p in range(5, 96) if p != 50]
+    columns = Quantities.of([p / 100 for p in percents]).columns(keys(), unit, TASKS["normal"], interval)
+    for p in percents:
+        rank = -(-abs(100 - 2 * p) // 10)  # ten times the level, rounded up in whole numbers
+        np.testing.assert_allclose(columns[f"close-q-{p}"], LAST + np.copysign(rank, p - 50), err_msg=str(p))
 
 
 def test_paths_are_columns_of_closes() -> None:
