@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
+from nextbar.errors import NextbarError
 from nextbar.logger import get_logger
 from nextbar.machine.heartbeat import Heartbeat
 from nextbar.machine.interruptible import patiently
 from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.ledger import Ledger
-from nextbar.searching.outcome import Outcome, failed, outcome_of
+from nextbar.searching.outcome import Outcome, failed, lies_in_trial, outcome_of
 from nextbar.searching.progress import hushed
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import side_by_side
@@ -149,10 +149,3 @@ class TrialRunner:
         for claim in self._group:
             self._spent[claim.trial_id] = self._spent.get(claim.trial_id, 0.0) + share
         self._group = ()
-
-
-def lies_in_trial(error: Exception) -> bool:
-    """Whether an error lies in a trial's experiment; others, such as a full disk, end the search."""
-    if isinstance(error, NextbarError | OSError):
-        return isinstance(error, ConfigError | DataError | OutOfMemory)
-    return True

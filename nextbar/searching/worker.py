@@ -105,12 +105,12 @@ class Worker:
         claims: list[Claim] = []
         size = 1
         while len(claims) < size and (proposal := self._propose(trials)):
+            if not claims:  # measured before there is a claim, whose lease nothing would renew meanwhile
+                share = -(-(self._options.n_trials - len(trials)) // (self._options.workers or 1))
+                size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claim = self._ledger.claim(proposal, self._options.n_trials)
             if claim is None:
                 break  # another worker was quicker; look again
-            if not claims:
-                share = -(-(self._options.n_trials - len(trials)) // (self._options.workers or 1))
-                size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claims.append(claim)
             trials = self._ledger.trials()
         return claims
