@@ -79,13 +79,16 @@ def storage_failures() -> Iterator[None]:
 
 
 def as_written_down(storage: str) -> str:
-    """A URL without its password; a path as an absolute one, since the next command may run in another folder."""
+    """A URL without its password; a path, also that of SQLite, as an absolute one, since the next command may run in
+    another folder."""
     if not is_url(storage):
         return str(Path(storage).expanduser().absolute())
     import sqlalchemy
 
-    url = sqlalchemy.engine.make_url(storage)
-    return url._replace(password=None).render_as_string()  # set(password=None) would leave it
+    url = sqlalchemy.engine.make_url(storage)._replace(password=None)  # set(password=None) would leave it
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string()
 
 
 def _database(url: str, create: bool) -> BaseStorage:

@@ -462,7 +462,17 @@ def test_a_password_is_never_written_down(pretender: Pretender, tmp_path: Path) 
 
     for name in ("me:secret", "me"):
         assert as_written_down(f"postgresql+psycopg2://{name}@host/x") == "postgresql+psycopg2://me@host/x"
-    assert as_written_down("sqlite:///x.db") == "sqlite:///x.db"
+
+
+def test_a_relative_path_is_found_from_another_folder(
+    pretender: Pretender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for storage in ("sqlite:///study.db", "study.log"):
+        monkeypatch.chdir(tmp_path)
+        study = searched(tmp_path / storage[-2:], SEEDS, 1, storage=storage)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert Study.load(study.path).best == study.best
 
 
 def test_a_study_that_is_not_nextbars_is_left_alone(pretender: Pretender, tmp_path: Path) -> None:
