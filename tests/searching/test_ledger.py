@@ -176,18 +176,41 @@ def test_the_last_worker_removes_what_a_killed_one_left_half_written(tmp_path: P
 
 
 def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+def pass_time(patch: pytest.MonkeyPatch, seconds: float, *clocks: str) -> None:
+    for clock in clocks:
+        now = getattr(ledgers.time, clock)()
+        patch.setattr(ledgers.time, clock, lambda now=now: now + seconds)
+
+
+def test_on_one_machine_no_time_that_passes_takes_a_trial_from_a_worker_that_lives(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped by Ctrl-Z, or the machine slept."""
+    one, other = join(), join()
+    claimed(one)
+    assert other.stale() == []
+    pass_time(monkeypatch, 9 * LEASE, "time", "monotonic")
+    assert other.stale() == one.stale() == []
+
+
     one, other = join(), join()
     elsewhere(monkeypatch, one)
     claim = claimed(one)
     kill(one)
     now = ledgers.time.time()
     assert other.stale() == []
-    monkeypatch.setattr(ledgers.time, "time", lambda: now + LEASE + 1)
+    pass_time(monkeypatch, 9 * LEASE, "time")
+    assert other.stale() == []
+    pass_time(monkeypatch, LEASE - 1, "monotonic")
+    assert other.stale() == []
+    pass_time(monkeypatch, 2, "monotonic")
     assert len(other.stale()) == 1
     one.renew(claim, 7.0)  # it lives after all
     assert other.stale() == []
     assert other.trials()[0].user_attrs[LEASED]["seconds"] == 7.0
 
+    pass_time(monkeypatch, LEASE, "monotonic")
+    assert len(other.stale()) == 1
 
 def test_one_that_was_let_go_is_free_at_once_anywhere(
     join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
