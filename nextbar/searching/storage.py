@@ -61,16 +61,16 @@ def storage_failures() -> Iterator[None]:
     """Turn failures of a storage in use into one error.
 
     Raises:
-        RunError: a database or journal that fails.
+        RunError: a database that fails, a journal that cannot be read or written, such as on a full disk.
     """
     import sqlalchemy
 
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
         raise RunError(
             f"the storage of the study has failed: {_reason(error)}; trials that ended are kept, and the same "
-            "command goes on once it is there again"
+            "command goes on once it works again"
         ) from None
     except ValueError as error:
         if "Invalid log format" not in str(error):

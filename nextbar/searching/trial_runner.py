@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nextbar.config import ExperimentConfig
@@ -73,7 +74,7 @@ class TrialRunner:
                     self._ledger.renew(claim, self._seconds(claim))
                 except LeaseLost:
                     self._lost.add(claim.trial_id)
-                except (NextbarError, OSError) as error:  # the next beat may succeed
+                except NextbarError as error:  # the next beat may succeed
                     get_logger().warning("%s", error)
 
         try:
@@ -83,8 +84,9 @@ class TrialRunner:
                     for claim in group:
                         del unfinished[claim.trial_id]
         finally:
-            for claim in unfinished.values():
-                self._ledger.release(claim, self._seconds(claim))
+            with suppress(NextbarError):  # why the search ends says more, and lock or lease will free them too
+                for claim in unfinished.values():
+                    self._ledger.release(claim, self._seconds(claim))
 
     def _train(self, group: Sequence[Claim]) -> None:
         first = group[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from nextbar.folders import writing
 from nextbar.machine.interruptible import pause
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
@@ -132,5 +133,7 @@ class Worker:
         own = next((trial for trial in trials if trial.number == claim.number), None)
         if own is not None:
             self._progress.ended(own, trials)
-            write_hparams(self._folder.path, self._space, own)
-        write_leaderboard(self._folder.leaderboard, trials, self._space)
+            with writing(self._folder.path):
+                write_hparams(self._folder.path, self._space, own)
+        with writing(self._folder.path):
+            write_leaderboard(self._folder.leaderboard, trials, self._space)

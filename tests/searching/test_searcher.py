@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
 from nextbar.machine import interruptible
 from nextbar.searching import Study, search
-from nextbar.searching.claim import MOST_DEATHS
+from nextbar.searching.claim import MOST_DEATHS, Claim
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
@@ -161,6 +162,30 @@ def test_what_lies_not_in_a_trial_ends_the_search_and_leaves_the_trial(pretender
     assert states(study) == 3 * [TrialState.COMPLETE]
     epochs = [(config.digest(), epoch) for config, epoch in pretender.trained]
     assert len(epochs) == len(set(epochs)) == 6  # no epoch twice
+
+
+def test_that_a_trial_cannot_be_let_go_does_not_hide_why_the_search_ends(pretender: Pretender, tmp_path: Path) -> None:
+    def score(config: ExperimentConfig, epoch: int) -> float:
+        raise RunError("the disk is full")
+
+    def release(ledger: Ledger, claim: Claim, seconds: float) -> None:
+        raise RunError("the storage has failed")
+
+    pretender.score = score
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError, match="the disk is full"):
+        patch.setattr(Ledger, "release", release)
+        searched(tmp_path, SEEDS, 3)
+
+
+@pytest.mark.parametrize("file", ["leaderboard.csv", "hparams"])
+def test_a_folder_that_cannot_be_written_ends_the_search_in_words(
+    pretender: Pretender, tmp_path: Path, file: str
+) -> None:
+    obstacle = tmp_path / "test" / file
+    obstacle.parent.mkdir()
+    obstacle.touch() if file == "hparams" else obstacle.mkdir()
+    with pytest.raises(RunError, match=f"cannot write to {re.escape(str(tmp_path / 'test'))}: "):
+        searched(tmp_path, SEEDS, 1)
 
 
 def test_ctrl_c_says_what_is_kept_and_the_same_call_goes_on_from_there(pretender: Pretender, tmp_path: Path) -> None:
