@@ -109,8 +109,8 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
                 f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
             )
         validation = start_of_last(history, config.validation_split)
-        ends = (embargoed(validation), embargoed(start)) if options.embargo else None
-        cuts = Cuts(validation, start, ends)
+        left_out_from = (embargoed(validation), embargoed(start)) if options.embargo else None
+        cuts = Cuts(validation, start, left_out_from)
         folds.append(Fold(k + 1, begin, start, end, k + 1, cuts))
     return folds
 
