@@ -25,6 +25,7 @@ from nextbar.errors import Damaged, RunError
 from nextbar.folders import unwritten
 from nextbar.logger import get_logger
 from nextbar.runs.checkpoint_store import NOTES, CheckpointStore, PyTree, discard, epochs_in, link, sweep
+from nextbar.storage.address import by_address
 
 BEST = "best_epoch"
 """the note that names the epoch whose parameters are needed to go on"""
@@ -106,7 +107,7 @@ class Checkpoints:
                 continue
             state = self._store.read_state(path, template)
             if damages:
-                get_logger().warning("%s\ngoing on from epoch %d instead", "\n".join(damages), epoch)
+                get_logger().warning("%s\ngoing on from epoch %d instead", by_address("\n".join(damages)), epoch)
             return epoch, state, notes
         if damages:
             raise _none_whole(self.folder, damages)
@@ -250,7 +251,9 @@ class Checkpoints:
                 damages.append(str(damage))
                 continue
             if damages:
-                get_logger().warning("%s\nthe next best is used instead, epoch %d", "\n".join(damages), epoch)
+                get_logger().warning(
+                    "%s\nthe next best is used instead, epoch %d", by_address("\n".join(damages)), epoch
+                )
             return epoch, path
         if damages:
             raise _none_whole(self.folder, damages)
@@ -268,7 +271,7 @@ class Checkpoints:
                 try:
                     self._store.require_whole(self._best / str(epoch), f"{NOTES}/")
                 except Damaged as damage:
-                    get_logger().warning("%s", damage)
+                    get_logger().warning("%s", by_address(str(damage)))
                 else:
                     self._losses[epoch] = self._store.read_record(self._best / str(epoch))["validation_loss"]
         return self._losses

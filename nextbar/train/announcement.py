@@ -26,7 +26,7 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     """
     log = get_logger()
     for run in runs:
-        log.info("run %s%s", run.path, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
+        log.info("run %s%s", run.place, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
     for series in facts["series"]:
         log.info(
             "%s: %d bars, %s to %s, calendar %s in %s, %d holes",

@@ -192,9 +192,9 @@ def _pruned(trainings: Sequence[Training]) -> dict[Training, str]:
 
 
 def _require_different(runs: Sequence[RunFolder]) -> None:
-    path, times = Counter(run.path for run in runs).most_common(1)[0]
+    place, times = Counter(run.place for run in runs).most_common(1)[0]
     if times > 1:
-        raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {path}; give each of them once")
+        raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {place}; give each of them once")
 
 
 @contextmanager
