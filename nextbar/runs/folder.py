@@ -32,6 +32,7 @@ from nextbar.runs.records import (
     write_preparation,
 )
 from nextbar.storage.address import named, working_folder
+from nextbar.storage.lease import Sighting, look
 
 _DIGITS = 10
 
@@ -53,11 +54,17 @@ class RunFolder:
         self.experiment = working_folder(config.log_dir) / config.experiment_name
         self.path = self.experiment / f"{self._prefix}-{fingerprint[:_DIGITS]}"
         self._mirror: Mirror | None = None
+        self._seen: Sighting | None = None
 
     @property
     def place(self) -> str:
         """Its path, or its address where it lies in object storage."""
         return named(self.path)
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether it lies in object storage."""
+        return self.place != str(self.path)
 
     @property
     def kept(self) -> str:
@@ -74,6 +81,12 @@ class RunFolder:
         inside = copy(self)
         inside.config, inside.path = config, self.path / FINAL
         return inside
+
+    def look(self) -> None:
+        """Of a run in object storage, see whether a process trains it, before it is claimed: of several runs of a
+        process that died all are to be looked at before the first is claimed, which waits for a sign of life."""
+        if self._is_stored:
+            self._seen = look(self.place)
 
     @contextmanager
     def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:
@@ -98,7 +111,7 @@ class RunFolder:
 
     def _mirrored(self, overwrite: bool) -> AbstractContextManager[Mirror | None]:
         """For a run in object storage: what it has there, until the block ends."""
-        return nullcontext() if self.place == str(self.path) else mirrored(self.path, self.place, overwrite)
+        return mirrored(self.path, self.place, overwrite, self._seen) if self._is_stored else nullcontext()
 
     def send(self) -> None:
         """Send a run in object storage there, as far as it has come; it is claimed by this process.

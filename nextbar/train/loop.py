@@ -204,6 +204,8 @@ def _claimed(runs: Sequence[RunFolder], dataset: Dataset, overwrite: bool) -> It
     with ExitStack() as claims:
         claims.enter_context(first_talks())
         for run in runs:
+            by_first(run.look)
+        for run in runs:
             by_first(partial(claims.enter_context, run.claimed(overwrite, dataset.used)))
         yield
 

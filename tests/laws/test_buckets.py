@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,13 @@ from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.copies import local_folder, local_run
+from nextbar.runs.folder import RunFolder
 from nextbar.runs.listing import best_run, list_runs
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.searching import Study, search
 from nextbar.storage.address import named
 from nextbar.storage.lease import Lease
+from nextbar.train import loop
 from nextbar.train.refit import refit
 from nextbar.train.result import Result
 from nextbar.train.trainer import Trainer
@@ -257,6 +260,18 @@ def test_a_second_process_is_refused_and_one_that_was_overtaken_stops(
     monkeypatch.setattr(Checkpoints, "save", save)
     with pytest.raises(RunBusy, match=rf"^{run} has been taken over by another process"):
         train_there(overwrite=True)
+
+
+def test_seeds_of_a_process_that_died_elsewhere_are_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [RunFolder(make_config(ADDRESS, seed=seed), "0" * 10) for seed in range(3)]
+    for run in runs:
+        Lease(run.place, tmp_path / "note").acquire()
+    slept: list[float] = []
+    monkeypatch.setattr("nextbar.storage.lease.time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
+    with loop._claimed(runs, SimpleNamespace(used=()), overwrite=False):  # type: ignore[arg-type]
+        assert sum(slept) == pytest.approx(0.05) and all(run.path.is_dir() for run in runs)
 
 
 def test_forecasts_scores_and_refits_of_a_run_there_are_those_on_a_disk(
