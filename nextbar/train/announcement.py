@@ -14,6 +14,7 @@ from nextbar.engine.tapes import Excerpts, tape_bytes
 from nextbar.errors import listed
 from nextbar.logger import get_logger
 from nextbar.runs.folder import RunFolder
+from nextbar.storage.address import named
 from nextbar.tables import byte_size
 
 
@@ -100,7 +101,7 @@ def announce_final(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     for run in runs:
         get_logger().info(
             "final fit of %s: training and validation, %d windows before %s, epochs: %d",
-            run.path.parent,
+            named(run.path.parent),
             facts["windows"]["training"],
             facts["test_from"],
             run.config.num_epochs,

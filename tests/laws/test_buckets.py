@@ -71,8 +71,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     lay_out({})
 
 
-def train_there(**options: Any) -> Result:
-    return Trainer(make_config(ADDRESS, **FIELDS), BARS, show=False).train_and_evaluate(**options)
+def train_there(fields: dict[str, Any] = FIELDS, **options: Any) -> Result:
+    return Trainer(make_config(ADDRESS, **fields), BARS, show=False).train_and_evaluate(**options)
 
 
 def stored(result: Result) -> Path:
@@ -155,6 +155,27 @@ def test_a_process_killed_after_any_of_many_steps_is_gone_on_from_elsewhere(
         assert result.metrics == undisturbed.metrics, number
         assert_same_run(stored(result), undisturbed.run_dir)
         shutil.rmtree(tmp_path / str(number))
+
+
+@pytest.mark.slow
+def test_a_process_killed_between_two_fits_or_in_the_second_is_gone_on_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an epoch of the second has arrived, and not yet the summary that says that the first has ended."""
+    fields = {"num_epochs": 2, "final_fit": True}
+    with steps() as seen:
+        wanted = train_there(fields)
+    reference, final = stored(wanted), wanted.run_dir.name + "/final/"
+    ended = [state for state in seen if not any(final in path for path in state)][-1]
+    begun = next(state for state in seen if any(f"{final}checkpoints/last/1/checksums" in path for path in state))
+    for number, state in enumerate((ended, begun, seen[-2])):
+        lay_out(state)
+        on_machine(monkeypatch, tmp_path / str(number))
+        result = train_there(fields)
+        assert result.metrics == wanted.metrics and verify(ADDRESS)[0].faults == () and not leases()
+        assert_same_run(stored(result), reference)
+        for a, b in zip(parameters(stored(result) / "final"), parameters(reference / "final"), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_ctrl_c_leaves_all_whole_epochs_there(
