@@ -192,9 +192,6 @@ class Checkpoints:
         """Write an epoch to ``best``, if it is one of them, and to ``last``; then drop those that it replaces."""
         with _writable(self.folder):
             self.folder.mkdir(exist_ok=True)  # inside the run's folder: one that was deleted is not made anew
-            if self._losses is None:  # the first save of this process
-                sweep(self._last)
-                sweep(self._best)
             losses, loss = self._read_losses(), record["validation_loss"]
             best = math.isfinite(loss) and epoch in dict(
                 sorted({**losses, epoch: loss}.items(), key=_by_loss)[: self._keep_best]
@@ -303,7 +300,7 @@ def _writable(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # orbax raises whatever its layers raise
         for _ in range(SWEEPS):  # makes room, on a full disk, for the run's status
-            if sweep(folder / "last") + sweep(folder / "best") == 0:
+            if sweep(folder) == 0:
                 break
             time.sleep(0.1)  # another thread of orbax may still write there
         raise unwritten(folder.parent, error) from error

@@ -18,6 +18,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.errors import RunBusy, RunError
 from nextbar.folders import claim, throw_away
 from nextbar.machine.versions import versions
+from nextbar.runs.checkpoint_store import sweep
 from nextbar.runs.copies import local_run, runs_beginning
 from nextbar.runs.mirror import Mirror, mirrored
 from nextbar.runs.records import (
@@ -90,7 +91,8 @@ class RunFolder:
 
     @contextmanager
     def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:
-        """Make the folder, or go on with an earlier one; no other process may write there until the block ends.
+        """Make the folder, or go on with an earlier one; no other process may write there until the block ends. What
+        killed processes left of checkpoints is removed, also of a run that has ended.
 
         Args:
             overwrite: throw an earlier run in it away first.
@@ -107,6 +109,8 @@ class RunFolder:
             else:
                 self._refuse_changed_data(used)
             self.path.mkdir(exist_ok=True)
+            for fit in (self, self.final(self.config)):
+                sweep(fit.checkpoints)
             yield
 
     def _mirrored(self, overwrite: bool) -> AbstractContextManager[Mirror | None]:
