@@ -110,7 +110,7 @@ def update(
     require_alone("an update")
     every = None if refit_every is None else _length(refit_every)
     require_local(path, NEEDS_A_DISK, "copy the run there")
-    run_dir = chosen_run(path, run, "scores").absolute()
+    run_dir = chosen_run(path, run, "scores").resolve()  # refits lie beside the run, whatever link leads there
     config = read_config(run_dir)
     shares = levels_of(Task.of(config), levels)
     present = Present(now)
