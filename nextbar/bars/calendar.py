@@ -183,6 +183,10 @@ class Calendar:
         ahead_Nn, _ = self._open.nth(self._open.before(number_N + 1)[:, None] + np.arange(n))
         return self._slots.begin(ahead_Nn) + (time_N - self._slots.begin(number_N))[:, None]
 
+    def close_times(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): when bars that open at ``time_N`` close: one step later."""
+        return np.asarray(time_N, np.int64) + self.step
+
     def outside(self, time_N: np.ndarray) -> np.ndarray:
         """bool (N,): bars that belong to no slot; all belong to one of a template, be it open or closed."""
         return np.zeros(len(time_N), bool)

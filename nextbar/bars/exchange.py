@@ -199,6 +199,22 @@ class ExchangeCalendar(Calendar):
             )
         return self._begin_M[next_N[:, None] + np.arange(n)]
 
+    def close_times(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): when bars that open at ``time_N`` close: a bar of a day with its session, others one step later.
+
+        So does one that is dated in the second half of its session, or within one that lasts all day: it may hold
+        trades after the session's close.
+        """
+        after_N = super().close_times(time_N)
+        if self.step != DAY:
+            return after_N
+        around, parts = self._around(time_N), self.sessions.parts
+        own_N = self._session_M[np.minimum(around.own_N, len(self._session_M) - 1)]
+        first_N, end_N = (np.searchsorted(parts.session_P, own_N, side=side) for side in ("left", "right"))
+        open_N, close_N = parts.open_P[first_N], parts.close_P[end_N - 1]
+        ends_N = ~around.outside_N & (close_N - open_N < DAY) & (time_N - open_N < close_N - time_N)
+        return np.where(ends_N, np.minimum(close_N, after_N), after_N)
+
     @property
     def known_until(self) -> float:
         """When the days off cease to be known; from then on there is a session on each usual weekday."""

@@ -18,6 +18,7 @@ from nextbar.bars.present import Present
 from nextbar.baselines.rivals import Rival
 from nextbar.config import ExperimentConfig
 from nextbar.data.panel import Panel
+from nextbar.data.preparation import Preparation
 from nextbar.data.series_fit import SeriesFit
 from nextbar.data.splits import Cuts
 from nextbar.errors import ConfigError
@@ -169,7 +170,8 @@ def evaluate(
     elif revised:
         raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
-        held = HeldBars(_closed(read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)), [])
+        read = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
+        held = HeldBars(_closed(read, preparation), [])
     series = tuple(with_features(b, dataset, spec) for b in held.bars)
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
@@ -212,10 +214,10 @@ def _open(
     return run_dirs, Forecaster.load(run_dirs[0] if single else run_dirs, epoch)
 
 
-def _closed(series: Sequence[Bars]) -> list[Bars]:
+def _closed(series: Sequence[Bars], preparation: Preparation) -> list[Bars]:
     """The series without a last bar that has not closed by the clock; logs those left out."""
     present = Present()
-    closed = [present.closed_bars(bars) for bars in series]
+    closed = [present.closed_bars(bars, preparation.calendar(bars.ticker, bars.resolution)) for bars in series]
     present.tell()
     return closed
 

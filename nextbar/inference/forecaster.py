@@ -171,7 +171,8 @@ class Forecaster(ShownRun):
             levels: central intervals of a ``distribution``, shares in (0, 1); None: 0.5, 0.8 and 0.95.
             last_only: False: forecast from every bar whose context is whole, not only from the last.
             now: a date, datetime or epoch seconds, or ``"now"``, the clock's time; bars that close later, such as one
-                that is still being traded, are left out, which is logged. None: the clock's time for a series whose
+                that is still being traded, are left out, which is logged. A bar closes one step after its date, a daily
+                one of an exchange that ``calendar`` names with its session. None: the clock's time for a series whose
                 last bar opens within one step of it, so that no forecast is made from an unfinished bar. Bars that end
                 long before it are called stale.
             fit_scaler: let tickers that training did not know have statistics of their own, fitted on all their bars

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from nextbar.bars.bars import Bars, is_bars, table_bars
+from nextbar.bars.calendar import Calendar
 from nextbar.bars.columns import FrameNames, TableNeeds, refuse_names
 from nextbar.bars.dates import iso, read_dates
 from nextbar.bars.new_bars import tables_of, trained_on
@@ -78,7 +79,7 @@ def read_model_inputs(
     else:
         series = _read(frame, config, preparation, last_only, present, **names)
     inputs = []
-    for bars in map(present.closed_bars, series):
+    for bars in (present.closed_bars(b, preparation.calendar(b.ticker, b.resolution)) for b in series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
         inputs.append((last_input if last_only else _whole_input)(full, fit, preparation, told))
@@ -131,12 +132,21 @@ def _read(
             else None
         )
         if not config.known_ahead:  # bars that have not closed are left out after the checks, and become rows ahead
-            table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present)
+            calendar = preparation.calendar(ticker, resolution)
+            table = _closed_rows(table, f"{ticker}_{resolution}", needs, seconds(resolution), needed, present, calendar)
         with trained_on(config):
             yield table_bars(table, ticker, resolution, needs)
 
 
-def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int | None, present: Present) -> Table:
+def _closed_rows(
+    table: Table,
+    name: str,
+    needs: TableNeeds,
+    step: int,
+    n: int | None,
+    present: Present,
+    calendar: Calendar | None,
+) -> Table:
     """The bars of a table that have closed; only the last ``n``, where they can be found without reading the others.
 
     Values of an unfinished bar must not forbid a forecast, so it is left out before anything is checked.
@@ -154,7 +164,7 @@ def _closed_rows(table: Table, name: str, needs: TableNeeds, step: int, n: int |
         return table
     dates = read_dates(column)
     closed_N = ~dates.good_N
-    closed_N[dates.good_N] = present.closed(name, dates.seconds_N[dates.good_N], step)
+    closed_N[dates.good_N] = present.closed(name, dates.seconds_N[dates.good_N], step, calendar)
     kept = np.flatnonzero(closed_N)
     if n is not None and dates.good_N.all() and (np.diff(dates.seconds_N) > 0).all():
         kept = kept[-n:]

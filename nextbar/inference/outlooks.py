@@ -53,7 +53,7 @@ def outlooks(
     present, inputs, pasts, left_out = Present(now), list[ModelInput](), list[Bars](), list[str]()
     for bars in series:
         try:
-            past = present.closed_bars(bars)
+            past = present.closed_bars(bars, preparation.calendar(bars.ticker, bars.resolution))
             inputs += read_model_inputs([past], config, preparation, present=present, told=forecaster.told_short)
             pasts.append(past)
         except (DataError, ConfigError) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -61,6 +63,36 @@ def test_bars_of_sessions_are_those_of_the_package(exchange: str, period: str) -
     calendar = fitted(time_N, STEPS[period], exchange)
     assert (calendar.kind, calendar.grid) == (exchange, "session")
     require_next(calendar, time_N)
+
+
+@pytest.mark.parametrize("exchange", ["XNYS", "XTKS", "XASX", "IEPA"])
+def test_a_bar_of_a_day_closes_with_its_session(exchange: str) -> None:
+    """Half days, breaks, sessions that begin the evening before and clock changes included, dated at 00:00 UTC, at
+    midnight there or when the session begins; also in the years after those that it was fitted on."""
+    made = xcals.get_calendar(exchange, start="2017-01-03", end="2020-12-30")
+    close_N, zone = seconds_of(made.closes), ZoneInfo(str(made.tz))
+    midnight_N = [int(dt.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) for day in made.sessions]
+    for time_N in (seconds_of(made.sessions), np.array(midnight_N), seconds_of(made.schedule["open"])):
+        np.testing.assert_array_equal(fitted(time_N, DAY, exchange).close_times(time_N), close_N)
+
+
+def test_when_well_known_days_close() -> None:
+    time_N = sessions_between("XNYS", "2017-01-03", "2020-12-30")
+    new_york = fitted(time_N, DAY, "XNYS")
+    for day, close in (("2019-11-27", 21), ("2019-11-29", 18), ("2019-07-02", 20), ("2019-11-28", 24)):
+        assert new_york.close_times(np.array([at(day)])) == at(day) + close * HOUR, day
+
+
+@pytest.mark.parametrize(("exchange", "shift"), [("XNYS", 21 * HOUR), ("24/5", 9 * HOUR)])
+def test_where_a_session_does_not_end_a_bar_it_closes_a_step_later(exchange: str, shift: int) -> None:
+    """Dated by the close, or of a market that is open all day; no bar may count as closed too soon."""
+    time_N = sessions_between(exchange, "2018-01-02", "2019-12-30") + shift
+    np.testing.assert_array_equal(fitted(time_N, DAY, exchange).close_times(time_N), time_N + DAY)
+
+
+def test_bars_of_hours_close_an_hour_later() -> None:
+    time_N = bars_between("XNYS", "2018-11-20", "2018-12-28", "1h")
+    np.testing.assert_array_equal(fitted(time_N, HOUR, "XNYS").close_times(time_N), time_N + HOUR)
 
 
 def test_half_days_holidays_and_the_change_of_clocks_of_new_york() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_config, make_frame, with_columns
+from exchange_bars import at as exchange_at
+from exchange_bars import series_at, sessions_between
 from made_runs import MadeRun, make_run
 
 from nextbar import Trainer, evaluate
@@ -20,6 +23,9 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.present import Present
 from nextbar.errors import DataError
 from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.outlooks import outlooks
+from nextbar.updating.updater import update
+from nextbar.updating.watching import watch
 
 HOUR, DAY = 3_600, 86_400
 CALENDAR = Calendar.always(HOUR)
@@ -153,6 +159,44 @@ def test_what_an_unfinished_bar_holds_forbids_nothing(
     at(last_open(run) + 60)
     expected = forecaster.predict(head(run.frame, 1))
     pd.testing.assert_frame_equal(forecaster.predict(FORMS[form](frame)), expected, check_exact=True)
+
+
+# --- bars of a day, of an exchange
+
+THANKSGIVING_FRIDAY = exchange_at("2019-11-29")
+
+
+@pytest.fixture(scope="module")
+def daily() -> Bars:
+    return series_at(sessions_between("XNYS", "2019-06-03", "2019-11-29"), "1d", "spx")
+
+
+@pytest.fixture(scope="module")
+def daily_run(daily: Bars, tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    folder, known = tmp_path_factory.mktemp("daily"), daily.first(len(daily) - 3)
+    return make_run(folder, bars=[known], tickers="spx", resolution="1d", calendar="XNYS")
+
+
+def test_a_bar_of_a_day_closes_with_its_session_for_all_who_ask(
+    daily: Bars, daily_run: MadeRun, at: Callable[[int], None], log: pytest.LogCaptureFixture
+) -> None:
+    """Friday's session ends at 13:00 in New York, 18:00 UTC; the day before was a holiday."""
+    frame, forecaster = make_frame(daily), daily_run.load()
+    unseen = replace(daily, ticker="ndx")
+    scored = evaluate(daily_run.run_dir, [daily]).metrics["test"]["windows"]
+    for late, origin, made in ((-1, "2019-11-27", 3), (0, "2019-11-29", 1)):
+        at(THANKSGIVING_FRIDAY + 18 * HOUR + late)
+        for bars in (frame, text(frame), [daily], make_frame(unseen), [unseen]):
+            assert str(forecaster.predict(bars)["origin"].iloc[0])[:10] == origin
+        (seen,) = outlooks(forecaster, [daily]).outlooks
+        assert seen.past.columns["close"][-1] == daily.columns["close"][-1 if late == 0 else -2]
+        assert evaluate(daily_run.run_dir, [daily]).metrics["test"]["windows"] == scored + late
+        updated = update(daily_run.run_dir, [daily])
+        assert str(updated.forecasts["origin"].iloc[0])[:10] == origin and updated.made == made
+        log.clear()
+        Trainer(daily_run.config, frame).read()
+        assert ("the last bar of spx_1d has not closed yet" in log.text) == (late < 0)
+    assert not watch(daily_run.run_dir).forecasts["late"].iloc[-1]
 
 
 # --- stale bars
