@@ -202,8 +202,8 @@ class ExchangeCalendar(Calendar):
     def close_times(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): when bars that open at ``time_N`` close: a bar of a day with its session, others one step later.
 
-        So does one that is dated in the second half of its session, or within one that lasts all day: it may hold
-        trades after the session's close.
+        One that is dated in the second half of its session, or in a session that lasts all day, may hold trades after
+        the session's close: it closes one step later, too.
         """
         after_N = super().close_times(time_N)
         if self.step != DAY:

@@ -147,8 +147,8 @@ def unfinished(series: Sequence[Bars], kind: str = "auto") -> list[str]:
     present, names = Present(), []
     for bars in series:
         last_N = bars.time_N[-1:]
-        asks = is_exchange(kind) and present.near(last_N, bars.step)
-        calendar = learn(bars.time_N[-RECENT:], bars.step, kind) if asks else None
+        is_asked = is_exchange(kind) and present.near(last_N, bars.step)
+        calendar = learn(bars.time_N[-RECENT:], bars.step, kind) if is_asked else None
         if not present.closed(bars.name, last_N, bars.step, calendar).all():
             names.append(bars.name)
     return names
