@@ -123,7 +123,7 @@ def load_bars(
 
 
 def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series: Sought | None, keeps: bool) -> Bars:
-    """The series in a file: as it was kept, if it was looked for; else as it is read."""
+    """The series in a file: from the cache, if it was looked for there; else read."""
     source = str(path)
 
     def read() -> CheckedColumns:
@@ -133,7 +133,7 @@ def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series
         return check(table, resolution, seconds(resolution), needs)
 
     checked = read() if series is None else series.or_read(read, keeps)
-    return _told(source, ticker, resolution, checked)
+    return _of_checked(source, ticker, resolution, checked)
 
 
 def frame_bars(
@@ -163,10 +163,11 @@ def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) ->
     Raises:
         DataError: all problems of the table.
     """
-    return _told(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
+    return _of_checked(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
 
 
-def _told(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
+def _of_checked(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
+    """Checked columns as bars; their notices are logged."""
     for notice in checked.notices:
         logging.getLogger("nextbar").warning("%s: %s", source, notice)
     return Bars(ticker, resolution, *checked)
