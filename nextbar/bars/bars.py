@@ -123,7 +123,7 @@ def load_bars(
 
 
 def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series: Sought | None, keeps: bool) -> Bars:
-    """The series in a file: from the cache, if it was looked for there; else read."""
+    """The series in a file: as it was kept, if it was looked for; else as it is read."""
     source = str(path)
 
     def read() -> CheckedColumns:

@@ -1,4 +1,4 @@
-"""Cache of the checked series of large files: mapped into memory by later readers, in a folder that may be removed.
+"""Series of large files, kept as checks left them in a folder that may be removed: who reads again maps them.
 
 A kept series is that of a file with these very bytes, read by this very code, so that it is never stale.
 """
@@ -57,7 +57,7 @@ def kept_folder(log_dir: str | Path, paths: Sequence[Path]) -> Path | None:
 
 @dataclass(frozen=True, eq=False)
 class Sought:
-    """Result of looking for the series of a file in the folder."""
+    """The series in a file, as it was sought in the folder."""
 
     path: Path
     """the file"""
@@ -65,8 +65,8 @@ class Sought:
     """where its series is kept, if it is"""
     key: dict[str, str] | None
     """what the series follows from; None where it cannot be kept"""
-    columns: CheckedColumns | None
-    """as they were kept, in arrays that are mapped and cannot be written; None where they were not"""
+    found: CheckedColumns | None
+    """what was kept of it, in arrays that are mapped and cannot be written"""
 
     def or_read(self, read: Callable[[], CheckedColumns], writes: bool = True) -> CheckedColumns:
         """The series as it was kept; else read, and then kept.
@@ -82,8 +82,8 @@ class Sought:
         Raises:
             DataError: what ``read`` raises.
         """
-        if self.columns is not None:
-            return self.columns
+        if self.found is not None:
+            return self.found
         series = read()
         if writes and self.key is not None and series.time_N[-1] < time.time():
             with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
@@ -102,13 +102,13 @@ def sought(folder: Path, path: Path, name: str, needs: TableNeeds) -> Sought:
         needs: what is to be read of it.
     """
     place = folder / hashlib.sha256(_text([str(path.absolute()), name]).encode()).hexdigest()[:24]
-    code, key, columns = _code(), None, None
+    code, key, found = _code(), None, None
     # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
     if code is not None and _is_own(path) and os.path.isfile(path):
         with suppress(OSError):  # reading says what is wrong with the file
             key = {"file": _content(path), "reader": _reader(code), "needs": _text(needs)}
-            columns = _load(place, key)
-    return Sought(path, place, key, columns)
+            found = _load(place, key)
+    return Sought(path, place, key, found)
 
 
 def _is_own(path: Path) -> bool:
