@@ -133,7 +133,7 @@ def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series
         return check(table, resolution, seconds(resolution), needs)
 
     checked = read() if series is None else series.or_read(read, keeps)
-    return _of_checked(source, ticker, resolution, checked)
+    return _told(source, ticker, resolution, checked)
 
 
 def frame_bars(
@@ -163,11 +163,10 @@ def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) ->
     Raises:
         DataError: all problems of the table.
     """
-    return _of_checked(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
+    return _told(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
 
 
-def _of_checked(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
-    """Checked columns as bars; their notices are logged."""
+def _told(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
     for notice in checked.notices:
         logging.getLogger("nextbar").warning("%s: %s", source, notice)
     return Bars(ticker, resolution, *checked)
