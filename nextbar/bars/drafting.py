@@ -129,10 +129,10 @@ def _files(source: Path, resolution: str | None) -> list[Path]:
     """The file itself, or those of a folder."""
     if not source.is_dir():
         return [source]
-    found = [path for interval, _, path in list_series(source) if resolution in (None, interval)]
-    if not found:
+    paths = [path for interval, _, path in list_series(source) if resolution in (None, interval)]
+    if not paths:
         raise DataError(f"{str(source)!r} has no bars" + (f" of {resolution}" if resolution else ""))
-    return found
+    return paths
 
 
 def _names(series: Sequence[Bars]) -> str:

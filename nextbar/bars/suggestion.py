@@ -1,4 +1,4 @@
-"""Which exchange's sessions the dates of a series are, where a weekly template was learnt from them."""
+"""Suggests the exchange whose sessions fit the dates of a series that a weekly template was learnt from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ShownRun``: what a trained model says of itself: its scores beside the strongest rival, and its epochs."""
+"""``ShownRun``: display of a trained model: its scores beside the strongest rival, and its epochs."""
 
 from __future__ import annotations
 

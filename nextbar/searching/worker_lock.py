@@ -1,4 +1,4 @@
-"""Whether a worker of a search has ended: told by a lock on the same machine, by a lease on all others."""
+"""Life of a search's worker: shown by a lock on the same machine, by a lease on all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is logged before the first epoch: the run folders, the series, the windows, and what is unusual about them."""
+"""Log lines before the first epoch: the run folders, series and windows, and what is unusual about them."""
 
 from __future__ import annotations
 
