@@ -33,7 +33,8 @@ from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_conformal, read_summary
+from nextbar.runs.records import read_summary
+from nextbar.runs.residuals import residuals_of
 from nextbar.runs.shown_run import ShownRun
 from nextbar.storage.address import named
 from nextbar.types import Forecast
@@ -132,8 +133,11 @@ class Forecaster(ShownRun):
         Raises:
             DataError: neither folder exists; names both.
         """
-        recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
-        return existing_folder(self.config.dataset_config.datapath, recorded)
+        return existing_folder(self.config.dataset_config.datapath, self._recorded_datapath)
+
+    @property
+    def _recorded_datapath(self) -> str | None:
+        return read_summary(self.run_dir).get("datapath") if self.run_dir else None
 
     @property
     def params(self) -> Any:
@@ -271,8 +275,7 @@ class Forecaster(ShownRun):
             DataError: the bars cannot be read, or there is no series that anything can be forecast for.
         """
         if frame is None:
-            recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
-            series = own_bars(self.config, recorded=recorded, later=True)
+            series = own_bars(self.config, recorded=self._recorded_datapath, later=True)
         else:
             series = read_new_bars(self.config, frame)
         found = outlooks(self, series, now=now)
@@ -298,19 +301,7 @@ class Forecaster(ShownRun):
                 "validation residuals are kept of single runs and not of an ensemble of several; "
                 "leave conformal out, or load one run"
             )
-        residuals = read_conformal(self.run_dir) if self.run_dir else None
-        if residuals is None:
-            raise RunError(
-                f"{self.run_dir or 'the model'} has no conformal.json with validation residuals: the run did not end, "
-                "had no validation span (refit), or is of an earlier version; use the run it comes from, or train anew"
-            )
-        epoch, conformal = residuals
-        if epoch != self.epoch:
-            raise RunError(
-                f"the validation residuals in {self.run_dir} are those of epoch {epoch}, not of {self.epoch}; "
-                "load the best epoch (epoch=None), or leave conformal out"
-            )
-        return conformal
+        return residuals_of(self.run_dir, self.epoch)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Out of a pickle, which holds parameters and all that was learnt, and of the run only its path."""
