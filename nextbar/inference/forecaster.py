@@ -25,7 +25,7 @@ from nextbar.errors import DataError, RunError
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
 from nextbar.inference.loading import forwards_of, load_run, load_runs
-from nextbar.inference.model_input import forecast_keys, read_model_inputs
+from nextbar.inference.model_inputs import read_model_inputs
 from nextbar.inference.outlooks import outlooks
 from nextbar.inference.series_groups import forecast_on_cluster, forecast_series
 from nextbar.logger import get_logger
@@ -227,23 +227,21 @@ class Forecaster(ShownRun):
         )
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
         self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
-        bars, fits = [i.bars for i in inputs], [i.fit for i in inputs]
-        origins = [i.origin_N for i in inputs]
+        bars, fits = inputs.bars, inputs.fits
         if on == LOCAL:
-            forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(origins))
+            forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(inputs.origins))
         elif self._source is not None:
             models = self._source, self._forwards, self.preparation
-            forecast = forecast_on_cluster(on, *models, bars, fits, origins)
+            forecast = forecast_on_cluster(on, *models, bars, fits, inputs.origins)
         else:
             raise RunError(
                 "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
                 "load it (Forecaster.load), or forecast with on='local'"
             )
-        series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
         several = len(self.config.dataset_config.resolutions) > 1
-        keys = forecast_keys(inputs, self.preparation.spec, with_resolution=several)
+        keys = inputs.keys(self.preparation.spec, with_resolution=several)
         interval = (
-            partial(corrected.interval, series_N=series_N, names=self.names(bars), forecast=forecast)
+            partial(corrected.interval, series_N=inputs.series_N, names=self.names(bars), forecast=forecast)
             if corrected
             else None
         )
