@@ -24,10 +24,11 @@ from nextbar.display.plotly_figure import plotly_figure
 from nextbar.errors import DataError, RunError
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
-from nextbar.inference.loading import forwards_of, load_run, load_runs
+from nextbar.inference.loading import load_run, load_runs
 from nextbar.inference.model_inputs import read_model_inputs
+from nextbar.inference.models import Models, forwards_of
 from nextbar.inference.outlooks import outlooks
-from nextbar.inference.series_groups import forecast_on_cluster, forecast_series
+from nextbar.inference.series_groups import forecast_on_cluster
 from nextbar.logger import get_logger
 from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
@@ -60,9 +61,6 @@ class Forecaster(ShownRun):
         other_dirs: the folders of their runs.
     """
 
-    _source: Sequence[tuple[str, int]] | None = None
-    """run folders and their epochs, by which another process can load the same models; also of pickles without"""
-
     def __init__(
         self,
         config: ExperimentConfig,
@@ -81,7 +79,7 @@ class Forecaster(ShownRun):
         self.epoch = epoch
         self.epochs = tuple(epochs)
         self.task = Task.of(config)
-        self._forwards = (*forwards_of(config, preparation.spec, params), *(others or ()))
+        self._models = Models((*forwards_of(config, preparation.spec, params), *(others or ())), preparation)
         self._is_several = others is not None
         self._other_dirs = tuple(other_dirs)
         self._has_told_stale = False
@@ -122,7 +120,7 @@ class Forecaster(ShownRun):
             others=others,
             other_dirs=[loaded.path for loaded in further],
         )
-        forecaster._source = [(str(loaded.path.absolute()), loaded.epoch) for loaded in (first, *further)]
+        forecaster._models = forecaster._models._replace(source=tuple(loaded.source for loaded in (first, *further)))
         return forecaster
 
     @property
@@ -142,7 +140,7 @@ class Forecaster(ShownRun):
     @property
     def params(self) -> Any:
         """The model's parameters, nested dicts of arrays on the device; of an ensemble a list of each member's."""
-        params = [forward.params for forward in self._forwards]
+        params = [forward.params for forward in self._models.forwards]
         return params if self._is_several or len(params) > 1 else params[0]
 
     def predict(
@@ -230,14 +228,8 @@ class Forecaster(ShownRun):
         bars, fits = inputs.bars, inputs.fits
         if on == LOCAL:
             forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(inputs.origins))
-        elif self._source is not None:
-            models = self._source, self._forwards, self.preparation
-            forecast = forecast_on_cluster(on, *models, bars, fits, inputs.origins)
         else:
-            raise RunError(
-                "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
-                "load it (Forecaster.load), or forecast with on='local'"
-            )
+            forecast = forecast_on_cluster(on, self._models, bars, fits, inputs.origins)
         several = len(self.config.dataset_config.resolutions) > 1
         keys = inputs.keys(self.preparation.spec, with_resolution=several)
         interval = (
@@ -257,7 +249,7 @@ class Forecaster(ShownRun):
             fits: calendar and statistics of each of them.
             origin_N: rows with a whole context.
         """
-        return forecast_series(self._forwards, self.preparation, bars, fits, origin_N)
+        return self._models.forecast(bars, fits, origin_N)
 
     def plot(self, frame: Any = None, *, now: object = None) -> Any:
         """The fan of the next bars of each series, a ``plotly.graph_objects.Figure`` with a menu of the series.
@@ -310,7 +302,7 @@ class Forecaster(ShownRun):
         first, rest = self._run_dirs()[:FEW], self._run_dirs()[FEW:]
         runs = ", ".join(map(named, first)) + (f" and {len(rest)} more" if rest else "") or "no run folder"
         epoch = "" if self.epoch is None or self._other_dirs else f", epoch {self.epoch}"
-        models = len(self._forwards)
+        models = len(self._models.forwards)
         return (f"ensemble of {models} models, " if models > 1 else "") + runs + epoch
 
     def _headline(self) -> str:
