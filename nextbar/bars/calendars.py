@@ -10,6 +10,7 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.exchange import ExchangeCalendar
+from nextbar.bars.exchange_grid import fit_grid
 from nextbar.bars.sessions import sessions_of
 from nextbar.bars.weekly_template import learn_template
 from nextbar.bars.zone import UTC
@@ -27,7 +28,7 @@ def learn(time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "au
         timezone: of the market's hours, or ``auto``.
 
     Raises:
-        ConfigError: as ``learn_template`` and ``ExchangeCalendar.fit``; no such exchange, or its sessions cannot be
+        ConfigError: as ``learn_template`` and ``fit_grid``; no such exchange, or its sessions cannot be
             had.
         DataError: no bars.
     """
@@ -78,7 +79,7 @@ def learn_beside(time_N: np.ndarray, step: int, kind: str, timezone: str, traine
     """
     saved = next((other.sessions for other in trained if isinstance(other, ExchangeCalendar)), None)
     if is_exchange(kind) and saved is not None:
-        return ExchangeCalendar.fit(saved, time_N, step, timezone)
+        return fit_grid(saved, time_N, step, timezone)
     if is_exchange(kind):
         return learn(time_N, step, kind, timezone)
     return learn_template(time_N, step, kind, timezone, shared_zone(trained))
@@ -103,4 +104,4 @@ def _of_exchange(
         return [None] * len(series)
     last = max(last for _, last in spans)
     sessions = sessions_of(kind, min(first for first, _ in spans), max(last, until or last))
-    return [ExchangeCalendar.fit(sessions, time_N, step, timezone) if len(time_N) else None for time_N, step in series]
+    return [fit_grid(sessions, time_N, step, timezone) if len(time_N) else None for time_N, step in series]
