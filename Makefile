@@ -22,6 +22,8 @@ CONSTRAINTS := $(firstword $(wildcard constraints-$(VERSION).txt) constraints.tx
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n auto --dist loadfile --durations 20 --durations-min 5
+# slow tests wait for processes, leases and servers, so that one more than there are cores keeps these busy
+WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 DEMO_RECIPE ?= index_1d
 MINUTES ?= 60
 ONLY ?= *
@@ -52,7 +54,7 @@ wheel:
 	$(PYTHON) tests/wheel.py --constraints $(CONSTRAINTS)
 
 slow: $(VENV)/installed-dev
-	$(PYTEST) -m slow
+	$(PYTEST) -n $(WORKERS) -m slow
 	$(PYTEST) -m optimized
 
 lint: $(VENV)/installed-dev

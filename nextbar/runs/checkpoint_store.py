@@ -172,7 +172,7 @@ def _arrays(folder: Path, of: str) -> PyTree:
     """
     import tensorstore
 
-    store: dict[str, Any] = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
+    store: dict[str, Any] = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder.resolve()}/"}}
     keys = [key.decode() for key in tensorstore.KvStore.open(store).result().list().result()]
     names = [name for name, _, file in (key.rpartition("/") for key in keys) if file == ".zarray"]
     reads = {

@@ -80,6 +80,18 @@ def test_parameters_are_those_that_orbax_reads(folder: Path) -> None:
     chex.assert_trees_all_equal(checkpoints.restore_raw(1), wanted, strict=True)
 
 
+@pytest.mark.parametrize("way", ["../checkpoints", "../a folder/checkpoints", "../50%20off?/checkpoints"])
+def test_parameters_are_read_by_any_way_that_leads_there(folder: Path, way: str) -> None:
+    saved(folder, {1: 0.0})
+    there = folder / way
+    if not there.exists():
+        there.parent.mkdir()
+        there.symlink_to(folder)
+    chex.assert_trees_all_equal(Checkpoints(there).restore_raw(1), state_at(1).params)
+    moved = folder.rename(folder.with_name("run#1 of [2]"))
+    chex.assert_trees_all_equal(Checkpoints(moved).restore_raw(1), state_at(1).params)
+
+
 def test_a_part_of_an_array_that_is_missing_is_no_zero(folder: Path) -> None:
     """Of a checkpoint of before, which has no checksums to tell by."""
     saved(folder, {1: 0.0})
