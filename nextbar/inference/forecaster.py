@@ -82,9 +82,9 @@ class Forecaster(ShownRun):
         self._models = Models((*forwards_of(config, preparation.spec, params), *(others or ())), preparation)
         self._is_several = others is not None
         self._other_dirs = tuple(other_dirs)
-        self._has_told_stale = False
-        self.told_short: set[tuple[str, str]] = set()
-        """series and longer resolutions of which it has been told that there are fewer bars than the model looks at"""
+        self._has_warned_stale = False
+        self.warned_short: set[tuple[str, str]] = set()
+        """(series, longer resolution) pairs of too few bars that the user was warned of"""
 
     @classmethod
     def load(
@@ -220,11 +220,11 @@ class Forecaster(ShownRun):
             present=present,
             last_only=last_only,
             fit_scaler=fit_scaler,
-            told=self.told_short,
+            warned=self.warned_short,
             **names,
         )
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
-        self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
+        self._has_warned_stale |= present.tell(stale=present.given or not self._has_warned_stale)
         bars, fits = inputs.bars, inputs.fits
         if on == LOCAL:
             forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(inputs.origins))
@@ -268,12 +268,12 @@ class Forecaster(ShownRun):
             series = own_bars(self.config, recorded=self._recorded_datapath, later=True)
         else:
             series = read_new_bars(self.config, frame)
-        found = outlooks(self, series, now=now)
-        for reason in found.left_out:
+        shown = outlooks(self, series, now=now)
+        for reason in shown.left_out:
             get_logger().warning("no forecast: %s", reason)
-        figure = found.figure()
+        figure = shown.figure()
         if figure is None:
-            raise DataError("; ".join(found.left_out) or "no bars to forecast from")
+            raise DataError("; ".join(shown.left_out) or "no bars to forecast from")
         return plotly_figure(figure)
 
     def conformal(self) -> Conformal:

@@ -27,7 +27,7 @@ class ModelInput(NamedTuple):
 
 
 def last_input(
-    bars: Bars, fit: SeriesFit, preparation: Preparation, told: set[tuple[str, str]] | None = None
+    bars: Bars, fit: SeriesFit, preparation: Preparation, warned: set[tuple[str, str]] | None = None
 ) -> ModelInput:
     """The last bars that a forecast looks at, and the last of them as origin.
 
@@ -35,7 +35,7 @@ def last_input(
         bars: with their indicators.
         fit: of the series.
         preparation: of the model.
-        told: series and longer resolutions of which it has been told that there are too few; more are put there.
+        warned: (series, longer resolution) pairs of too few bars that the user was warned of; new ones are added.
 
     Raises:
         DataError: there are fewer than L, a bar is missing among the last L, a column has no value there, or what is to
@@ -70,7 +70,7 @@ def last_input(
             len(bars),
             longest,
         )
-    _warn_of_short_contexts(bars, fit, spec, set() if told is None else told)
+    _warn_of_short_contexts(bars, fit, spec, set() if warned is None else warned)
     n = preparation.history(bars.ticker, bars.resolution)
     if any(np.isnan(bars.columns[c.name]).any() for c in spec.covariates):
         n = len(bars)  # the last value may lie anywhere before
@@ -79,7 +79,7 @@ def last_input(
 
 
 def whole_input(
-    bars: Bars, fit: SeriesFit, preparation: Preparation, told: set[tuple[str, str]] | None = None
+    bars: Bars, fit: SeriesFit, preparation: Preparation, warned: set[tuple[str, str]] | None = None
 ) -> ModelInput:
     """All bars, and as origins those whose context is whole.
 
@@ -88,25 +88,25 @@ def whole_input(
     """
     origin_N = np.flatnonzero(usable_origins(bars, fit.calendar, preparation.spec, horizon=0))
     if not len(origin_N):
-        last_input(bars, fit, preparation, told)
+        last_input(bars, fit, preparation, warned)
     return ModelInput(bars, fit, origin_N)
 
 
-def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec, told: set[tuple[str, str]]) -> None:
-    """Warn where longer bars are left out that more history might have given, and that has not been told."""
+def _warn_of_short_contexts(bars: Bars, fit: SeriesFit, spec: WindowSpec, warned: set[tuple[str, str]]) -> None:
+    """Warn once where longer bars are left out that more history might have given."""
     for longer in spec.contexts:
         needed = reach(longer, bars.resolution, spec.context_len)
-        if len(bars) >= needed or (bars.name, longer) in told:
+        if len(bars) >= needed or (bars.name, longer) in warned:
             continue
-        known = int(closed_bars(bars, fit.calendar, longer, spec).known_N[-1])
-        if known < spec.context_len:
-            told.add((bars.name, longer))
+        count = int(closed_bars(bars, fit.calendar, longer, spec).known_N[-1])
+        if count < spec.context_len:
+            warned.add((bars.name, longer))
             get_logger().warning(
                 "%s: %d bars, which make up %d of the last %d closed bars of %s that the model looks at; the others "
                 "are left out, which is another forecast: give more history (%d bars are always enough)",
                 bars.name,
                 len(bars),
-                known,
+                count,
                 spec.context_len,
                 longer,
                 needed,

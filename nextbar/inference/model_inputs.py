@@ -89,7 +89,7 @@ def read_model_inputs(
     present: Present,
     last_only: bool = True,
     fit_scaler: bool = False,
-    told: set[tuple[str, str]] | None = None,
+    warned: set[tuple[str, str]] | None = None,
     **names: Unpack[FrameNames],
 ) -> ModelInputs:
     """The series of a frame.
@@ -102,7 +102,7 @@ def read_model_inputs(
         last_only: forecast from the last bar alone; then only the last bars are read, unless indicators or an unknown
             series need the others. Otherwise from every bar whose context is whole.
         fit_scaler: fit the statistics of series that training did not know on all their bars.
-        told: see ``last_input``.
+        warned: see ``last_input``.
         names: what the frame calls its columns.
 
     Raises:
@@ -119,7 +119,7 @@ def read_model_inputs(
     for bars in map(present.closed_bars, series):
         full = with_features(bars, config, preparation.spec)
         fit = fit_of(full, config, preparation, len(bars) if fit_scaler else 0, FIT_SCALER)
-        inputs.append((last_input if last_only else whole_input)(full, fit, preparation, told))
+        inputs.append((last_input if last_only else whole_input)(full, fit, preparation, warned))
         if last_only:
             present.note_end(full.name, int(full.time_N[-1]), fit.calendar)
     return ModelInputs(inputs)

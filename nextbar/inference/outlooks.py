@@ -55,7 +55,7 @@ def outlooks(
     for bars in series:
         try:
             past = present.closed_bars(bars)
-            each += read_model_inputs([past], config, preparation, present=present, told=forecaster.told_short).each
+            each += read_model_inputs([past], config, preparation, present=present, warned=forecaster.warned_short).each
             pasts.append(past)
         except (DataError, ConfigError) as error:
             left_out.append(first_line(error))
