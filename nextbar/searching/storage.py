@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ def storage_failures() -> Iterator[None]:
             "command goes on once it is there again"
         ) from None
     except ValueError as error:
-        if "Invalid log format" not in str(error):
+        if not isinstance(error, json.JSONDecodeError) and "Invalid log format" not in str(error):
             raise
         raise RunError(f"the journal of the study is damaged: {error}") from None
 

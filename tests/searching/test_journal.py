@@ -1,42 +1,63 @@
-"""The journal of a study: what a kill leaves beside it or at its end does not stop the next process."""
+"""The journal of a study is opened where it lies, whatever was left of it, and no other file is taken for one."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import optuna
 import pytest
 
-from nextbar.searching.journal import lock_of, open_journal
+from nextbar.errors import ConfigError, RunError
+from nextbar.searching.journal import open_journal
 
 
-@pytest.mark.parametrize("folder", ["runs", ""], ids=["relative", "absolute"])
-def test_a_lock_that_nobody_holds_any_more_is_taken_over(
-    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = Path(folder) / "journal.log" if folder else tmp_path / "journal.log"
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-    lock_of(path).acquire()  # by a process that was killed
-    lock = lock_of(path)
-    lock.grace_period = 1
-    turn = threading.Thread(target=lock.acquire, daemon=True)  # it might wait for ever
-    turn.start()
-    turn.join(20)
-    assert not turn.is_alive()
-    lock.release()
+def begun(path: Path) -> optuna.Study:
+    return optuna.create_study(storage=open_journal(path, create=True), study_name="s")
 
 
-def test_a_line_that_a_kill_cut_is_dropped_and_the_study_goes_on(tmp_path: Path) -> None:
+def gone_on(path: Path) -> optuna.Study:
+    return optuna.load_study(storage=open_journal(path, create=False), study_name="s")
+
+
+def test_a_journal_of_which_nothing_is_there_but_half_a_line_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
-    study = optuna.create_study(storage=open_journal(path, create=True), study_name="s")
-    study.enqueue_trial({"x": 1})
-    whole = path.read_bytes()
-    study.enqueue_trial({"x": 2})
-    path.write_bytes(path.read_bytes()[:-1])  # each line is one operation
-    study = optuna.load_study(storage=open_journal(path, create=False), study_name="s")
-    assert whole == path.read_bytes()
-    study.enqueue_trial({"x": 3})
-    assert [trial.system_attrs["fixed_params"] for trial in study.trials] == [{"x": 1}, {"x": 3}]
+    path.write_bytes(b'{"op_c')
+    begun(path).enqueue_trial({"x": 1})
+    assert len(gone_on(path).trials) == 1
+
+
+def test_a_journal_that_may_only_be_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.log"
+    begun(path).enqueue_trial({"x": 1})
+    path.write_bytes(path.read_bytes() + b'{"op')
+    open_ = Path.open
+
+    def reading(path: Path, mode: str = "r", **options: object) -> object:
+        if set(mode) & set("wa+x"):
+            raise PermissionError(13, "Read-only file system")
+        return open_(path, mode, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", reading)  # permissions do not bind everybody
+    assert len(gone_on(path).trials) == 1
+    with pytest.raises(ConfigError, match="cannot be written: Read-only"):
+        begun(path)
+
+
+def test_by_a_link_it_is_the_same_journal(tmp_path: Path) -> None:
+    path, link = tmp_path / "there" / "journal.log", tmp_path / "journal.log"
+    study = begun(path)
+    link.symlink_to(path)
+    path.write_bytes(path.read_bytes() + b'{"op')
+    gone_on(link).enqueue_trial({"x": 1})
+    assert link.is_symlink() and len(study.trials) == 1
+
+
+@pytest.mark.parametrize("content", [b"date,close\n", b"{}\n"])
+def test_another_file_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="is no journal"):
+        open_journal(path, create=True)
+    assert path.read_bytes() == content
+    with pytest.raises(RunError, match="no such journal"):
+        open_journal(tmp_path / "other.log", create=False)

@@ -1,0 +1,75 @@
+"""The file of a study's journal: lines that processes append in turn, each of them whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from nextbar.folders import writing
+
+_BLOCK = 2**16
+
+
+class JournalFile(JournalFileBackend):
+    """Optuna's file, in which no half line stays: the next line would be glued to it, and the study be lost.
+
+    A turn is a file beside it that only one can make; one that a kill left is taken over after half a minute. Optuna's
+    other lock, a link to the journal, is never taken over where it leads nowhere; and on Windows links are a privilege.
+
+    Args:
+        path: where it is, not by a link: else processes that come by other ways do not wait for each other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.turn = path, JournalFileOpenLock(str(path))
+        super().__init__(str(path), self.turn)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add a line for each; they are on the disk when this returns.
+
+        Raises:
+            RunError: they cannot be written; none of them is there then.
+        """
+        data = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
+        with writing(self.path.parent):
+            self.turn.acquire()
+            try:
+                with open(self.path, "a+b", buffering=0, opener=_existing) as file:
+                    _append(file, data)
+            finally:
+                with suppress(RuntimeError):  # this process stood still for so long that its turn was taken over
+                    self.turn.release()
+
+
+def _existing(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT)  # a file that was deleted is not made anew without its beginning
+
+
+def _append(file: IO[bytes], data: bytes) -> None:
+    end, whole = file.seek(0, os.SEEK_END), _whole(file)
+    if whole < end:  # left by a kill
+        file.truncate(whole)
+    try:
+        while data:
+            data = data[file.write(data) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(whole)
+        raise
+
+
+def _whole(file: IO[bytes]) -> int:
+    """Bytes up to the end of the last whole line."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - _BLOCK)
+        file.seek(begin)
+        if newline := file.read(end - begin).rfind(b"\n") + 1:
+            return begin + newline
+        end = begin
+    return 0
