@@ -1,4 +1,4 @@
-"""What a model sees of a series that it forecasts, or why it sees too little."""
+"""Input of a model from one series that it forecasts, and the reasons why there may be too little."""
 
 from __future__ import annotations
 

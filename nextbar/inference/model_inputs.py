@@ -1,4 +1,4 @@
-"""What a model sees of the series in a frame: checked bars that have closed, and the origins of forecasts."""
+"""Inputs of a model from the series in a frame: checked bars that have closed, and the origins of forecasts."""
 
 from __future__ import annotations
 
