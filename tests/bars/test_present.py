@@ -21,6 +21,7 @@ from nextbar.bars import present
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.present import Present
+from nextbar.bars.weekly_template import learn_template
 from nextbar.errors import DataError
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.outlooks import outlooks
@@ -235,7 +236,7 @@ def sessions(step: int = DAY) -> tuple[Calendar, np.ndarray]:
     """A market open from Monday to Friday, eight weeks of its days."""
     days = np.arange(56, dtype=np.int64)
     days = days[days % 7 < 5] * DAY + 4 * DAY  # from Monday, 1970-01-05
-    return Calendar.learn(days, step), days
+    return learn_template(days, step), days
 
 
 @pytest.mark.parametrize(("later", "stale"), [(3, False), (6, False), (7, True), (30, True)])

@@ -18,7 +18,7 @@ from trainings import train
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunBusy, RunError
 from nextbar.folders import claim
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.faults import run_faults
 from nextbar.runs.records import read_bars_record, read_summary
