@@ -131,8 +131,9 @@ def held_mark(copy: Path) -> Path:
 def is_claimed(folder: Path) -> bool:
     """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
     read. Of a copy: whether one held what it is a copy of."""
-    lock = lock_of(folder.absolute())
-    return (lock.is_file() and is_held(lock)) or held_mark(folder.absolute()).exists()
+    folder = folder.resolve()  # the lock lies beside the folder itself, not beside a link to it
+    lock = lock_of(folder)
+    return (lock.is_file() and is_held(lock)) or held_mark(folder).exists()
 
 
 def is_held(lock: Path) -> bool:

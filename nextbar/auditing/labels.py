@@ -9,8 +9,8 @@ import numpy as np
 
 from nextbar.auditing.result import Leak
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
 from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.weekly_template import learn_template
 from nextbar.bars.zone import UTC, local_time
 
 HOURS = {
@@ -60,7 +60,7 @@ def _by_the_clock(bars: Bars) -> str:
         return "they are the last second of a minute"
     if bars.step > DAY:
         return ""
-    calendar = Calendar.learn(bars.time_N, bars.step)
+    calendar = learn_template(bars.time_N, bars.step)
     local_N = local_time(bars.time_N, calendar.timezone)
     hour_N, weekday_N = local_N % DAY / HOUR, (local_N // DAY + 3) % 7  # the epoch was a Thursday
     if bars.step == DAY:

@@ -175,7 +175,7 @@ def _judge_positions(folder: BacktestFolder, judge: PositionJudge) -> None:
     if judge.options.rule == "none":
         if former is not None:
             folder.set_positions(None)
-    elif former is None or any(former.get(name) != value for name, value in judge.asked.items()):
+    elif former is None or any(former.get(name) != value for name, value in judge.terms.items()):
         get_logger().info("positions, for judging the forecasts only: %s", judge.options.in_words)
         folder.set_positions(*judge.judge(folder.read_forecasts(), ModelPredictor.name))
 

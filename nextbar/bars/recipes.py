@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
 from nextbar.bars.folder import list_series
 from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.weekly_template import learn_template
 from nextbar.errors import ConfigError, DataError, listed, nearest
 from nextbar.resolution import seconds
 
@@ -40,7 +40,7 @@ def recipe_figures(name: str) -> list[str]:
 def recipe_like(bars: Bars) -> str:
     """Name of the recipe for the market that a series is most like, by its resolution and hours."""
     step = seconds(bars.resolution)
-    calendar = Calendar.learn(bars.time_N, step)
+    calendar = learn_template(bars.time_N, step)
     always = calendar.kind == "24/7"
     if step < 45 * MINUTE:
         return "intraday_5m"

@@ -9,7 +9,7 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_together
-from nextbar.bars.exchange import ExchangeCalendar
+from nextbar.bars.exchange_grid import fit_grid
 from nextbar.bars.sessions import of_years
 from nextbar.bars.slots import DAY
 from nextbar.bars.zone import local_time, offsets
@@ -104,7 +104,7 @@ def _exceptions(name: str, time_N: np.ndarray, step: int, pattern: tuple[tuple[i
         sessions = of_years(name, begin, end)
         if pattern is not None and offsets(sessions.timezone).pattern(int(time_N[0]), int(time_N[-1])) != pattern:
             return math.inf
-        calendar = ExchangeCalendar.fit(sessions, time_N, step)
+        calendar = fit_grid(sessions, time_N, step)
     except NextbarError:
         return math.inf
     return calendar.exceptions(time_N)

@@ -37,7 +37,7 @@ def evaluate(
     """
     with clean_exit(interrupted=NOTHING_CHANGED):
         with immediate_interrupt(NOTHING_CHANGED):
-            from nextbar.inference.evaluation import evaluate as evaluate_run
+            from nextbar.inference.evaluator import evaluate as evaluate_run
             from nextbar.machine.interruptible import run_interruptible
 
         options: Any = {

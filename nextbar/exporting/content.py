@@ -27,11 +27,11 @@ from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, serie
 from nextbar.exporting.program import Recording, Step
 from nextbar.exporting.starts import record_start, record_start_in_units
 from nextbar.exporting.windows import looks_at_spreads, record_indicator, record_window
-from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import LoadedRun
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.model.heads import SHAPES
+from nextbar.runs.residuals import residuals_of
 
 FORMAT = 2
 """of the folder; a nextbar that changes what its files mean counts it up"""
@@ -177,9 +177,8 @@ def _conformal(runs: Sequence[LoadedRun]) -> Conformal | None:
     """The validation residuals of a single run; None where there are none of its epoch."""
     if len(runs) > 1 or Task.of(runs[0].config).output_mode != "distribution":
         return None
-    run = runs[0]
     try:
-        return Forecaster(run.config, run.preparation, run.params, run_dir=run.path, epoch=run.epoch).conformal()
+        return residuals_of(runs[0].path, runs[0].epoch)
     except RunError:
         return None
 

@@ -8,15 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
-from nextbar.data.window_spec import LAYOUT, WindowSpec
+from nextbar.data.window_spec import LAYOUT
 from nextbar.errors import ConfigError, RunError
 from nextbar.inference.forward import Forward
+from nextbar.inference.models import forwards_of
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
@@ -37,6 +35,11 @@ class LoadedRun(NamedTuple):
     epochs: tuple[int, ...]
     """epochs whose parameters are kept"""
 
+    @property
+    def source(self) -> tuple[str, int]:
+        """By which another process can load it: its absolute path and the epoch."""
+        return str(self.path.absolute()), self.epoch
+
     def forwards(self) -> list[Forward]:
         """Its model, or those of its members, ready to forecast.
 
@@ -44,23 +47,6 @@ class LoadedRun(NamedTuple):
             RunError: the parameters are those of another architecture.
         """
         return forwards_of(self.config, self.preparation.spec, self.params)
-
-
-def forwards_of(config: ExperimentConfig, spec: WindowSpec, params: Any) -> list[Forward]:
-    """The models of an experiment's members; ``params`` as in ``LoadedRun``.
-
-    Raises:
-        RunError: the parameters are those of another architecture, or of another number of members.
-    """
-    if config.seeds == 1:
-        return [Forward(config, spec, params)]
-    members = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
-    if members != {(config.seeds,)}:
-        raise RunError(
-            f"the parameters are not those of {config.seeds} members (seeds: {config.seeds}); was config.yaml or a "
-            "checkpoint changed, or copied from another run? Restore the run folder"
-        )
-    return [Forward(config, spec, jax.tree.map(lambda leaf, m=m: leaf[m], params)) for m in range(config.seeds)]
 
 
 @told_by_address()

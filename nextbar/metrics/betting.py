@@ -1,4 +1,4 @@
-"""A sequential test: has a forecast become worse than another? Looked at after every outcome, for ever.
+"""Sequential test of whether a forecast has become worse than another; it may be looked at after every outcome.
 
 Nobody bets against a fair game and grows rich. The test bets, outcome by outcome, that the first forecast has the
 higher loss: wealth, 1 to begin with, is multiplied by 1 + bet x difference, where the bet is fixed before the outcome
@@ -58,7 +58,7 @@ class BettingTest:
 
     def __init__(self, horizon: int, groups: int = 1) -> None:
         self.horizon, self.groups = horizon, groups
-        self._known: dict[str, list[tuple[int, float]]] = {}
+        self._settled: dict[str, list[tuple[int, float]]] = {}  # (due, difference) by group
         self._log_wealth: dict[str, list[float]] = {}
         self._free: dict[str, list[int]] = {}
 
@@ -78,14 +78,14 @@ class BettingTest:
             bound: how large it could have been, known at the origin.
         """
         settled = self.weigh(group, origin, difference, bound)
-        self._known.setdefault(group, []).append((due, difference))
+        self._settled.setdefault(group, []).append((due, difference))
         if settled.wealth is not None:
             self._free.setdefault(group, [origin] * self.horizon)[settled.wealth] = due
             self._log_wealth[group] = self._after(group, settled.wealth, settled.bet * difference)
         return settled
 
     def weigh(self, group: str, origin: int, difference: float, bound: float) -> Settled:
-        """What ``settle`` comes to; nothing changes."""
+        """The result of ``settle``, without its effect."""
         bet = self._bet(group, origin, bound)
         free = self._free.get(group, [origin])
         wealth = next((k for k, time in enumerate(free) if time <= origin), None)
@@ -108,7 +108,7 @@ class BettingTest:
     def _bet(self, group: str, origin: int, bound: float) -> float:
         """The bet on an origin; depends on nothing that was not known there."""
         recent: list[float] = []
-        for due, difference in reversed(self._known.get(group, [])):
+        for due, difference in reversed(self._settled.get(group, [])):
             if due <= origin:
                 recent.append(difference)
                 if len(recent) == WINDOW:

@@ -33,7 +33,7 @@ class Account(NamedTuple):
 def account(
     open_N: np.ndarray, time_N: np.ndarray, row_M: np.ndarray, position_M: np.ndarray, cost: float
 ) -> Account | None:
-    """What positions in one series make.
+    """The account of positions in one series.
 
     The periods go from the first origin's to the last that has an exit: of the last two bars there is no open to hold
     to, so a position decided there has no return. A bar inside that is no origin, behind a hole say, has no position,
@@ -81,19 +81,19 @@ def combined(accounts: Sequence[Account]) -> Account:
     """
     if len(accounts) == 1:
         return accounts[0]
-    exit_T = np.unique(np.concatenate([one.exit_T for one in accounts]))
-    entry_T = np.concatenate([[min(one.entry_T[0] for one in accounts)], exit_T[:-1]])
-    equity_T = np.mean([_at(one, exit_T) for one in accounts], axis=0)
+    exit_T = np.unique(np.concatenate([part.exit_T for part in accounts]))
+    entry_T = np.concatenate([[min(part.entry_T[0] for part in accounts)], exit_T[:-1]])
+    equity_T = np.mean([_at(part, exit_T) for part in accounts], axis=0)
     before_T = np.concatenate([[1.0], equity_T[:-1]])
     held_T, traded_T = np.zeros(len(exit_T)), np.zeros(len(exit_T))
-    for one in accounts:
-        share_t = _before(one.equity_T) / len(accounts)
-        place_t = np.searchsorted(exit_T, one.exit_T)
-        traded_T[place_t] += one.traded_T * share_t
-        running_T = np.searchsorted(one.exit_T, exit_T)  # the period that each of the joined ones lies in
-        inside_T = (running_T < len(one.exit_T)) & (exit_T > one.entry_T[0])
-        running_T = np.minimum(running_T, len(one.exit_T) - 1)
-        held_T += np.where(inside_T, (one.position_T * share_t)[running_T], 0.0)
+    for part in accounts:
+        share_t = _before(part.equity_T) / len(accounts)
+        place_t = np.searchsorted(exit_T, part.exit_T)
+        traded_T[place_t] += part.traded_T * share_t
+        running_T = np.searchsorted(part.exit_T, exit_T)  # the period that each of the joined ones lies in
+        inside_T = (running_T < len(part.exit_T)) & (exit_T > part.entry_T[0])
+        running_T = np.minimum(running_T, len(part.exit_T) - 1)
+        held_T += np.where(inside_T, (part.position_T * share_t)[running_T], 0.0)
     growth_T, held_T, traded_T = (
         np.divide(value_T, before_T, out=np.zeros_like(before_T), where=before_T > 0)
         for value_T in (equity_T, held_T, traded_T)
@@ -106,6 +106,6 @@ def _before(equity_T: np.ndarray) -> np.ndarray:
     return np.concatenate([[1.0], equity_T[:-1]])
 
 
-def _at(one: Account, time_T: np.ndarray) -> np.ndarray:
+def _at(part: Account, time_T: np.ndarray) -> np.ndarray:
     """Equity of an account at some times: that of the last period that has ended."""
-    return np.concatenate([[1.0], one.equity_T])[np.searchsorted(one.exit_T, time_T, side="right")]
+    return np.concatenate([[1.0], part.equity_T])[np.searchsorted(part.exit_T, time_T, side="right")]

@@ -48,13 +48,10 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = origin_of(path)
-    if address is None:
-        return Path(path)
 
     def fetch(bucket: Bucket, listed: Listed) -> Path:
         names = [name for name in usable(listed) if not name.rpartition("/")[2].startswith(UNREAD)]
-        held = _held(address, [SUMMARY])
+        held = _held(bucket.address, [SUMMARY])
         best = _best(names, bucket.read(SUMMARY)) if epoch is None else None
         if best is None:
             return copied(bucket, listed, names, held)
@@ -64,7 +61,7 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
             return copied(bucket, listed, names, held)
         return folder
 
-    return _fetched(address, fetch)
+    return _local(path, fetch)
 
 
 def local_cards(path: str | Path) -> Cards:
@@ -104,15 +101,18 @@ def local_folder(path: str | Path) -> Path:
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = origin_of(path)
-    if address is None:
-        return Path(path)
 
     def fetch(bucket: Bucket, listed: Listed) -> Path:
         names = [name for name in sealed(listed) if not any(part.startswith(".") for part in name.split("/"))]
-        return copied(bucket, listed, names, _held(address, listed))
+        return copied(bucket, listed, names, _held(bucket.address, listed))
 
-    return _fetched(address, fetch)
+    return _local(path, fetch)
+
+
+def _local(path: str | Path, fetch: Callable[[Bucket, Listed], Path]) -> Path:
+    """The path itself, or where it stands for an address the folder that is fetched from there."""
+    address = origin_of(path)
+    return Path(path) if address is None else _fetched(address, fetch)
 
 
 def _fetched(address: str, fetch: Callable[[Bucket, Listed], Answer], tries: int = TRIES) -> Answer:

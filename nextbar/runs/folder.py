@@ -15,7 +15,7 @@ from nextbar.bars.record import changes
 from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.errors import RunBusy, RunError
+from nextbar.errors import OtherBars, RunBusy
 from nextbar.folders import claim, throw_away
 from nextbar.machine.versions import versions
 from nextbar.runs.checkpoint_store import sweep
@@ -36,6 +36,7 @@ from nextbar.storage.address import named, working_folder
 from nextbar.storage.lease import Sighting, look
 
 _DIGITS = 10
+_ANEW = "delete that folder, or overwrite=True, --overwrite, which a search does not have"
 
 
 class RunFolder:
@@ -99,8 +100,8 @@ class RunFolder:
             used: the bars, to tell how they have changed where an unfinished run began on others.
 
         Raises:
-            RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
-                configuration began on other bars.
+            RunError: the folder cannot be written, or another process trains in it.
+            OtherBars: an unfinished run of this configuration began on other bars.
         """
         busy = RunBusy(f"{self.place} is being trained by another process; wait for it, or change the configuration")
         with claim(self.path, busy), self._mirrored(overwrite) as self._mirror:
@@ -134,15 +135,15 @@ class RunFolder:
             if other.name != self.path.name and read_summary(other).get("status") in UNFINISHED:
                 records = read_bars_record(other)
                 if records is None:
-                    raise RunError(
+                    raise OtherBars(
                         f"an unfinished run of this configuration was begun by an earlier nextbar, which named runs by "
                         f"all that their files hold: {named(other)}. Finish it with that one, or train anew "
-                        "(overwrite=True, --overwrite)"
+                        f"({_ANEW})"
                     )
-                raise RunError(
+                raise OtherBars(
                     f"an unfinished run of this configuration began on other bars: {named(other)}. Its data have "
                     f"changed since it was interrupted ({'; '.join(changes(records, used))}); restore them to go "
-                    "on, or train anew on these (overwrite=True, --overwrite). With final_date set, a file may grow"
+                    f"on, or train anew on these ({_ANEW}). With final_date set, a file may grow"
                 )
 
     def _beginning_alike(self) -> list[Path]:

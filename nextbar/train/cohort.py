@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from flax.training.train_state import TrainState
 
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import Cancelled, Engine, SpanOutput, TrainedEpoch
+from nextbar.engine.engine import Cancelled, Engine
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.tapes import Tapes
 from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans

@@ -13,7 +13,7 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory

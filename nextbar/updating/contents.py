@@ -14,7 +14,7 @@ refit      a refit begins, on the bars until then
 refitted   it has ended: the run that forecasts from now on, or why there is none
 ========== =========================================================================================================
 
-Times are when bars open, but for ``known``, ``due`` and ``until``, which are when they close. No line knows the clock:
+Times are when bars open, but for ``known``, ``due`` and ``until``, which are one step later. No line knows the clock:
 the same bars give the same lines.
 """
 

@@ -79,7 +79,7 @@ class Model:
         reasons = []
         for bars, fit in zip(self.panel.bars, self.fits, strict=True):
             try:
-                last_input(bars, fit, self.preparation, self.forecaster.told_short)
+                last_input(bars, fit, self.preparation, self.forecaster.warned_short)
             except DataError as error:
                 reasons.append(str(error))
         return reasons

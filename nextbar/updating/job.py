@@ -9,7 +9,7 @@ from typing import Any
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.bars.series import series_tickers
-from nextbar.errors import DataError
+from nextbar.errors import DataError, OtherBars
 from nextbar.logger import get_logger
 from nextbar.runs.records import read_bars_record, read_config, read_summary
 from nextbar.train.refit import refit
@@ -103,10 +103,15 @@ class UpdateJob:
         return bars
 
     def _refit(self, bars: Sequence[Bars], until: int) -> None:
-        """Refit on bars that close until then; where that diverges the model stays, which is logged."""
+        """Refit on bars that close until then; where that diverges the model stays, which is logged. A refit that had
+        begun on bars which were revised since is left as it is, and one on the bars as they are now takes its place."""
         if self.log.state.refit_until is None:
             self.log.add([{"kind": "refit", "until": iso(until), "from": self.model.run_dir.name}])
-        result = refit(self._original, bars, warm=self.model.run_dir, show=self._show)
+        try:
+            result = refit(self._original, bars, warm=self.model.run_dir, show=self._show)
+        except OtherBars:
+            get_logger().warning("bars were revised since the refit began: it begins anew on them as they are now")
+            result = refit(self._original, bars, warm=self.model.run_dir, overwrite=True, show=self._show)
         end: dict[str, Any] = {"kind": "refitted", "until": iso(until), "run": result.run_dir.name, "message": ""}
         if result.status == "diverged":
             get_logger().error("the refit diverged, and %s goes on: %s", self.model.run_dir.name, result.message)

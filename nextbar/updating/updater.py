@@ -25,7 +25,7 @@ from nextbar.metrics.task import Task
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.forecast_log import NEEDS_A_DISK
-from nextbar.runs.records import read_config, read_summary
+from nextbar.runs.records import read_config, read_preparation, read_summary
 from nextbar.storage.address import require_local
 from nextbar.updating.continuation import take_up
 from nextbar.updating.job import UpdateJob
@@ -110,11 +110,12 @@ def update(
     require_alone("an update")
     every = None if refit_every is None else _length(refit_every)
     require_local(path, NEEDS_A_DISK, "copy the run there")
-    run_dir = chosen_run(path, run, "scores").absolute()
+    run_dir = chosen_run(path, run, "scores").resolve()  # refits lie beside the run, whatever link leads there
     config = read_config(run_dir)
     shares = levels_of(Task.of(config), levels)
-    present = Present(now)
-    series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
+    present, preparation = Present(now), read_preparation(run_dir)
+    read = _series(config, run_dir, bars, data, tickers, **names)
+    series = [present.closed_bars(b, preparation.calendar(b.ticker, b.resolution)) for b in read]
     with kept_log(run_dir, config) as log:
         before = len(log.state.forecasts), len(log.state.refits)
         # before a line is written: what cannot be forecast is refused here

@@ -95,7 +95,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] |
         RunError: no run, no log, or one that is damaged.
     """
     require_local(path, NEEDS_A_DISK, "copy the run there, and its log if it has one")
-    run_dir = chosen_run(path, run, "scores").absolute()
+    run_dir = chosen_run(path, run, "scores").resolve()
     log = log_of(run_dir)
     state = read_contents(run_dir)
     if not state.run:

@@ -20,7 +20,7 @@ from nextbar.cli.app import app
 from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
 from nextbar.exporting.exporter import export_run
 from nextbar.forecasts.writing import check_target
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.checkpoint import Checkpoints
