@@ -49,8 +49,8 @@ SERIES = {
 ROWS: dict[str, tuple[str, ...]] = {
     "recipe": (),
     "no final fit": ("final_fit=false",),
-    "constant start": ("model_config.start=constant",),
-    "constant start, no final fit": ("model_config.start=constant", "final_fit=false"),
+    "constant start": ("model_config.start=constant", "range_loss=0"),
+    "constant start, no final fit": ("model_config.start=constant", "range_loss=0", "final_fit=false"),
 }
 """what is changed of a recipe"""
 ALONE, UNSEEN = "alone", "unseen"

@@ -4,7 +4,8 @@
 
 The first call trains; later ones find the run as it is. A bar that has not closed yet is left out, so the job may come
 at any time of the day, and twice: a forecast that stands in the file is not written again. Anything wrong is one
-message and exit code 1, which cron mails to you.
+message and exit code 1, which cron mails to you. The folder ``demo/data`` is filled with samples if there is none; any
+other is one of your bars.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import pandas as pd
 
 from nextbar import DatasetConfig, ExperimentConfig, Forecaster, ModelConfig, NextbarError, Trainer
 from nextbar.bars.samples import write_samples
+
+DEMO = Path("demo/data")
+FILE = Path("1d/spx_1d.csv")
 
 
 def trained(folder: Path) -> Path:
@@ -39,9 +43,11 @@ def trained(folder: Path) -> Path:
 
 
 def main(folder: str, out: str) -> None:
-    if not Path(folder).exists():
-        write_samples(folder)
-    bars = pd.read_csv(Path(folder) / "1d" / "spx_1d.csv").assign(ticker="spx")
+    if Path(folder) == DEMO and not DEMO.exists():
+        write_samples(DEMO)
+    if not (Path(folder) / FILE).is_file():
+        raise NextbarError(f"{folder} holds no {FILE}; name a folder of bars, or {DEMO} for samples")
+    bars = pd.read_csv(Path(folder) / FILE).assign(ticker="spx")
     forecast = Forecaster.load(trained(Path(folder))).predict(bars, levels=[0.5, 0.9], now="now")
     earlier = pd.read_csv(out, parse_dates=["origin", "date"]) if Path(out).exists() else forecast.head(0)
     new = forecast[~forecast["origin"].isin(earlier["origin"])]
@@ -50,6 +56,8 @@ def main(folder: str, out: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("error: name a folder of bars and a file for the forecasts: demo/data forecasts.csv")
     try:
         main(*sys.argv[1:])
     except NextbarError as error:

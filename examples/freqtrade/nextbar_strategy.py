@@ -1,6 +1,6 @@
 """A freqtrade strategy that joins nextbar's forecasts. It shows the join; it is no advice to trade.
 
-    nextbar predict RUN --data user_data/data --as freqtrade --out user_data/nextbar.feather
+    nextbar predict RUN --data user_data/data/binance --as freqtrade --out user_data/nextbar.feather
 
 Tickers are called as freqtrade calls its files: BTC_USDT for the pair BTC/USDT. Write the file anew after each candle.
 To backtest the strategy take forecasts that no training had seen, and MODEL = "transformer":

@@ -36,7 +36,10 @@ for _command in (
     try_, train, search, runs, evaluate, report, backtest, audit, refit, predict, update, watch, export, verify, recipe,
 ):  # fmt: skip
     app.command(
-        _command.__name__.rstrip("_"), cls=SettingsCommand if _command in (train, search, backtest, audit) else None
+        _command.__name__.rstrip("_"),
+        cls=SettingsCommand if _command in (train, search, backtest, audit) else None,
+        # typer keeps line breaks after the first paragraph, however wide the terminal is
+        help="\n\n".join(" ".join(paragraph.split()) for paragraph in (_command.__doc__ or "").split("\n\n")),
     )(_command)
 
 

@@ -22,9 +22,9 @@ def backtest(
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            help="folds=5, window=expanding or sliding, refit_every=1, embargo=0, conformal=true, positions.rule=sign, "
-            "kelly, volatility or none, positions.cost_bps=5; and fields of the experiment to change, e.g. "
-            "num_epochs=3.",
+            help="folds=5, window=expanding or sliding, refit_every=1, embargo=0, baselines=false or a list of names, "
+            "conformal=true, levels=[0.5,0.9], positions.rule=sign, kelly, volatility or none, positions.cost_bps=5; "
+            "and fields of the experiment to change, e.g. num_epochs=3.",
             metavar="NAME=VALUE",
         ),
     ] = None,

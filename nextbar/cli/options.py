@@ -19,6 +19,10 @@ Run = Annotated[
         help="Folder or address of a run, or of an experiment: then its run.", metavar="RUN", show_default=False
     ),
 ]
+LocalRun = Annotated[
+    Path,
+    typer.Argument(help="Folder of a run, or of an experiment: then its run.", metavar="RUN", show_default=False),
+]
 Runs = Annotated[
     list[Path],
     typer.Argument(

@@ -1,4 +1,4 @@
-"""The command ``nextbar recipe``: a measured configuration for one's own bars."""
+"""The command ``nextbar recipe``: a configuration for a kind of market, for one's own bars."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def recipe(
         typer.Option(metavar="FILE.yaml", help="Where to; nothing is overwritten.", show_default="the screen"),
     ] = None,
 ) -> None:
-    """List the recipes, or write one for a folder of bars: a configuration that was measured on such markets."""
+    """List the recipes, or write one for a folder of bars: a configuration for a kind of market.
+
+    Its comment says on what it was measured, if it was.
+    """
     with clean_exit():
         from nextbar.bars.recipes import recipe_for, recipe_names, recipe_summary
 

@@ -16,7 +16,8 @@ def report(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a run, of a backtest, of a study, or of another experiment: then its run.",
+            help="Folder of a run, of a backtest, of a study, or of another experiment: then its run; or the address "
+            "of a run or an experiment, with --out.",
             metavar="RUN|BACKTEST|STUDY",
             show_default=False,
         ),

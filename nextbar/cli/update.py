@@ -9,7 +9,7 @@ import typer
 
 from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
-from nextbar.cli.options import Data, FitScaler, Levels, Named, Now, Quiet, Run, Tickers, listed, set_level
+from nextbar.cli.options import Data, FitScaler, Levels, LocalRun, Named, Now, Quiet, Tickers, listed, set_level
 from nextbar.folders import told_as_damage
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NOTHING_LOST = "interrupted; what is in the log stays, and the same command goes
 
 
 def update(
-    path: Run,
+    path: LocalRun,
     run: Named = None,
     data: Data = None,
     tickers: Tickers = None,
@@ -61,7 +61,7 @@ def update(
 
 
 def watch(
-    path: Run,
+    path: LocalRun,
     run: Named = None,
     last: Annotated[int, typer.Option("--last", min=0, metavar="N", help="Bars that are shown.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print all but the bars as JSON.")] = False,

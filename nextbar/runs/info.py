@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ def describe(path: Path) -> RunInfo:
     """The run in a folder; one that cannot be read has the status ``damaged``, and raises nothing."""
     size = 0
     try:
-        size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+        size = _size(path)
         config = read_yaml(path / CONFIG)
         mode = config["model_config"].get("output_mode", "mean")
         kind = OUTPUT_MODES[mode].kind
@@ -92,6 +94,16 @@ def describe(path: Path) -> RunInfo:
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         problem = f"{path}: config.yaml or summary.json lacks {error}"
     return RunInfo(path, "damaged", bytes=size, problem=f"{problem}; was the run folder copied whole?")
+
+
+def _size(path: Path) -> int:
+    """Bytes of all files in a folder; what is deleted meanwhile, as former checkpoints are, has none."""
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += os.lstat(os.path.join(folder, name)).st_size
+    return size
 
 
 def _until(summary: dict[str, Any], resolution: str | list[str]) -> str | None:

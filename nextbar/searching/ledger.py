@@ -40,6 +40,9 @@ from nextbar.searching.trials import (
 )
 from nextbar.searching.worker_lock import LEASE, WorkerLock
 
+RELEASED = 0.0
+"""``until`` in the lease of a trial that its worker has given up"""
+
 
 class Ledger:
     """The trials of a study, for one of its workers.
@@ -57,6 +60,8 @@ class Ledger:
         self.study, self.space, self.lock = study, space, lock
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._seen: dict[int, tuple[Any, float]] = {}
+        """lease of a trial, by its id, and when it was first seen, by the clock of this process"""
 
     def trials(self) -> list[FrozenTrial]:
         """The trials that count; see ``counted``."""
@@ -65,15 +70,10 @@ class Ledger:
     def stale(self) -> list[FrozenTrial]:
         """Unfinished trials that no worker works on, as the storage has them.
 
-        They were released, their worker has ended, or its lease has run out.
+        They were released, their worker has ended, or where only the lease can tell it has run out.
         """
-        now = time.time()
-        return [
-            t
-            for t in sorted(standing(self._all()), key=rank)
-            if t.state == TrialState.RUNNING
-            and (t.user_attrs[LEASED]["until"] < now or self.lock.gone(t.user_attrs[OWNER]))
-        ]
+        running = [t for t in sorted(standing(self._all()), key=rank) if t.state == TrialState.RUNNING]
+        return [t for t in running if self._is_free(t)]
 
     def claim(self, proposal: Proposal, n_trials: int, former: FrozenTrial | None = None) -> Claim | None:
         """Make a trial of a proposal; None where another worker was first, or there are enough without it.
@@ -155,8 +155,28 @@ class Ledger:
         """Give up a claim, so that another worker can go on with the trial."""
         with suppress(LeaseLost):
             self._update(
-                lambda: self._storage.set_trial_user_attr(claim.trial_id, LEASED, {"until": 0.0, "seconds": seconds})
+                lambda: self._storage.set_trial_user_attr(
+                    claim.trial_id, LEASED, {"until": RELEASED, "seconds": seconds}
+                )
             )
+
+    def _is_free(self, trial: FrozenTrial) -> bool:
+        """Whether no worker works on an unfinished trial.
+
+        A lease has run out once this process has seen it stay as it is for ``LEASE`` seconds by its own clock, since
+        those of machines need not agree.
+        """
+        lease = trial.user_attrs[LEASED]
+        if lease["until"] == RELEASED:
+            return True
+        gone = self.lock.gone(trial.user_attrs[OWNER])
+        if gone is not None:
+            return gone
+        seen, since = self._seen.get(trial._trial_id, (None, 0.0))
+        if seen != lease:
+            self._seen[trial._trial_id] = lease, time.monotonic()
+            return False
+        return time.monotonic() - since >= LEASE
 
     def _template(self, proposal: Proposal, former: FrozenTrial | None) -> FrozenTrial:
         """The trial of a proposal for the storage, with scores, verdict and seconds of the former one."""

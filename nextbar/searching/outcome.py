@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nextbar.config import ExperimentConfig
+from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_summary
@@ -42,6 +43,13 @@ def best_so_far(scores: Mapping[int, float]) -> BestSoFar | None:
     """The lowest of ranking scores by epoch; None where none of them is finite."""
     finite = [BestSoFar(score, epoch) for epoch, score in scores.items() if math.isfinite(score)]
     return min(finite, default=None)
+
+
+def lies_in_trial(error: Exception) -> bool:
+    """Whether an error lies in a trial's experiment; others, such as a full disk, end the search."""
+    if isinstance(error, NextbarError | OSError):
+        return isinstance(error, ConfigError | DataError | OutOfMemory)
+    return True
 
 
 def failed(reason: str, seconds: float) -> Outcome:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Unpack
 from nextbar.arguments import strict_arguments
 from nextbar.bars.columns import FrameNames
 from nextbar.errors import TrainingInterrupted
+from nextbar.folders import writing
 from nextbar.logger import get_logger
 from nextbar.machine.clusters import LOCAL, Cluster, joined, require_place
 from nextbar.machine.hosts import require_alone
@@ -134,7 +135,8 @@ def search(
         lock.close()
     lock.clear()
     result = Study(folder.path, space, study, None if bars is None else cache)
-    write_leaderboard(folder.leaderboard, result.trials, space)
+    with writing(folder.path):
+        write_leaderboard(folder.leaderboard, result.trials, space)
     if used_up:
         _warn_of_few_trials(len(result.trials), options.n_trials, space)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:

@@ -11,6 +11,7 @@ from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
+from nextbar.searching.outcome import lies_in_trial
 from nextbar.searching.space.contradictions import samples
 from nextbar.searching.space.space import Space
 from nextbar.train.population import population_key
@@ -54,7 +55,14 @@ class Sizes:
         return min(self._by_program[key], left)
 
     def _measured(self, config: ExperimentConfig, left: int) -> int:
-        members = helpful_size(config, build_dataset(config, self._bars(config)), left * config.seeds)
+        """1 where the experiment cannot be measured: its training will find the same fault, and note it."""
+        try:
+            members = helpful_size(config, build_dataset(config, self._bars(config)), left * config.seeds)
+        except Exception as error:
+            if not lies_in_trial(error):
+                raise
+            get_logger().debug("not measured: %s", error)
+            return 1
         size = max(1, members // config.seeds)
         get_logger().info("trials of one program are trained %d at a time: measured, that is what helps here", size)
         return size

@@ -62,16 +62,16 @@ def storage_failures() -> Iterator[None]:
     """Turn failures of a storage in use into one error.
 
     Raises:
-        RunError: a database or journal that fails.
+        RunError: a database that fails, a journal that cannot be read or written, such as on a full disk.
     """
     import sqlalchemy
 
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
         raise RunError(
             f"the storage of the study has failed: {_reason(error)}; trials that ended are kept, and the same "
-            "command goes on once it is there again"
+            "command goes on once it works again"
         ) from None
     except ValueError as error:
         if not isinstance(error, json.JSONDecodeError) and "Invalid log format" not in str(error):
@@ -80,13 +80,16 @@ def storage_failures() -> Iterator[None]:
 
 
 def as_written_down(storage: str) -> str:
-    """A URL without its password; a path as an absolute one, since the next command may run in another folder."""
+    """A URL without its password; a path, also that of SQLite, as an absolute one, since the next command may run in
+    another folder."""
     if not is_url(storage):
         return str(Path(storage).expanduser().absolute())
     import sqlalchemy
 
-    url = sqlalchemy.engine.make_url(storage)
-    return url._replace(password=None).render_as_string()  # set(password=None) would leave it
+    url = sqlalchemy.engine.make_url(storage)._replace(password=None)  # set(password=None) would leave it
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string()
 
 
 def _database(url: str, create: bool) -> BaseStorage:

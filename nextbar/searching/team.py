@@ -54,8 +54,10 @@ class Team:
             task = Path(temporary) / "task.json"
             write_whole(task, json.dumps({"parent": os.getpid(), "task": self._parts.task(Path(temporary))}))
             self._progress.skip(self._ledger.trials())
-            team = [self._start(task, Path(temporary), i) for i in range(self._workers)]
+            team: list[subprocess.Popen[bytes]] = []
             try:
+                for i in range(self._workers):
+                    team.append(self._start(task, Path(temporary), i))
                 self._watch(team, task, Path(temporary))
             finally:
                 _end(team)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
+from nextbar.errors import NextbarError
 from nextbar.logger import get_logger
 from nextbar.machine.heartbeat import Heartbeat
 from nextbar.machine.interruptible import patiently
 from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.ledger import Ledger
-from nextbar.searching.outcome import Outcome, failed, outcome_of
+from nextbar.searching.outcome import Outcome, failed, lies_in_trial, outcome_of
 from nextbar.searching.progress import hushed
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import side_by_side
@@ -73,7 +74,7 @@ class TrialRunner:
                     self._ledger.renew(claim, self._seconds(claim))
                 except LeaseLost:
                     self._lost.add(claim.trial_id)
-                except (NextbarError, OSError) as error:  # the next beat may succeed
+                except NextbarError as error:  # the next beat may succeed
                     get_logger().warning("%s", error)
 
         try:
@@ -83,8 +84,9 @@ class TrialRunner:
                     for claim in group:
                         del unfinished[claim.trial_id]
         finally:
-            for claim in unfinished.values():
-                self._ledger.release(claim, self._seconds(claim))
+            with suppress(NextbarError):  # why the search ends says more, and lock or lease will free them too
+                for claim in unfinished.values():
+                    self._ledger.release(claim, self._seconds(claim))
 
     def _train(self, group: Sequence[Claim]) -> None:
         first = group[0]
@@ -149,10 +151,3 @@ class TrialRunner:
         for claim in self._group:
             self._spent[claim.trial_id] = self._spent.get(claim.trial_id, 0.0) + share
         self._group = ()
-
-
-def lies_in_trial(error: Exception) -> bool:
-    """Whether an error lies in a trial's experiment; others, such as a full disk, end the search."""
-    if isinstance(error, NextbarError | OSError):
-        return isinstance(error, ConfigError | DataError | OutOfMemory)
-    return True

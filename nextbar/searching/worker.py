@@ -10,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from nextbar.folders import writing
 from nextbar.machine.interruptible import pause
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
@@ -105,12 +106,12 @@ class Worker:
         claims: list[Claim] = []
         size = 1
         while len(claims) < size and (proposal := self._propose(trials)):
+            if not claims:  # measured before there is a claim, whose lease nothing would renew meanwhile
+                share = -(-(self._options.n_trials - len(trials)) // (self._options.workers or 1))
+                size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claim = self._ledger.claim(proposal, self._options.n_trials)
             if claim is None:
                 break  # another worker was quicker; look again
-            if not claims:
-                share = -(-(self._options.n_trials - len(trials)) // (self._options.workers or 1))
-                size = self._sizes(proposal.config, min(share, self._most_at_once()))
             claims.append(claim)
             trials = self._ledger.trials()
         return claims
@@ -132,5 +133,7 @@ class Worker:
         own = next((trial for trial in trials if trial.number == claim.number), None)
         if own is not None:
             self._progress.ended(own, trials)
-            write_hparams(self._folder.path, self._space, own)
-        write_leaderboard(self._folder.leaderboard, trials, self._space)
+            with writing(self._folder.path):
+                write_hparams(self._folder.path, self._space, own)
+        with writing(self._folder.path):
+            write_leaderboard(self._folder.leaderboard, trials, self._space)

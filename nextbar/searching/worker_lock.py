@@ -1,4 +1,4 @@
-"""Whether a worker of a search has ended: told by a lock on the same machine, by a lease on all others."""
+"""Whether a worker of a search has ended: told by a lock on the same machine, and on all others by its leases."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nextbar.files import sweep
-from nextbar.folders import is_held
+from nextbar.folders import is_held, writing
 
 LEASE = 120.0
-"""seconds after the last renewal from which a worker on another machine counts as gone"""
+"""seconds without a renewal from which a worker on another machine counts as gone"""
 
 RENEWAL = 20.0
 """seconds between two renewals"""
@@ -32,32 +32,36 @@ class WorkerLock:
     Args:
         study: folder of the study.
         post: of a worker on a cluster, which has one worker at it at a time; empty: none.
+
+    Raises:
+        RunError: the folder cannot be written.
     """
 
     def __init__(self, study: Path, post: str = "") -> None:
         self.token, self._post = uuid.uuid4().hex, post
         self._folder = study / WORKERS
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder / f"{self.token}.lock")
-        self._lock.acquire()
+        with writing(study):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
 
     @property
     def name(self) -> dict[str, str]:
         """Token and host, as in the ``owner`` attribute of a trial, and the post, where there is one."""
         return {"token": self.token, "host": platform.node()} | ({"post": self._post} if self._post else {})
 
-    def gone(self, other: Mapping[str, Any]) -> bool:
-        """Whether another worker has certainly ended; False where that is not known, as of another machine.
+    def gone(self, other: Mapping[str, Any]) -> bool | None:
+        """Whether another worker has ended; None where only its leases can tell, as of another machine.
 
         Args:
             other: ``name`` of that worker.
         """
         if self._post and other.get("post") == self._post and other.get("token") != self.token:
             return True  # the cluster has found it dead, and given its post to this one
-        path = self._folder / f"{other.get('token')}.lock"
-        if other.get("token") == self.token or other.get("host") != platform.node() or not path.is_file():
+        if other.get("token") == self.token:
             return False
-        return not is_held(path)
+        path = self._folder / f"{other.get('token')}.lock"
+        return not is_held(path) if other.get("host") == platform.node() and path.is_file() else None
 
     def close(self) -> None:
         """Free the lock. The file stays, and being free shows that this worker has ended."""

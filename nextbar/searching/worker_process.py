@@ -57,7 +57,7 @@ if __name__ == "__main__":
 
     try:
         main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
-    except NextbarError as error:
+    except (NextbarError, OSError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -51,12 +51,16 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
     while size <= most and most > 1:
         try:
             engine = Engine([config] * size, dataset, tapes)
+            seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))
         except NoRoom:
             if size == 1:
                 raise
             break
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            break
         tapes = engine.tapes
-        seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))
         if seconds is None or seconds / size * (GAIN if size > 1 else 1) > pace:
             break
         get_logger().debug("%d members: %.3g s a member and call", size, seconds / size)
@@ -65,23 +69,18 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
 
 
 def _seconds(engine: Engine, state: Any) -> float | None:
-    """Time of one call of the training code; None where there is no memory for it."""
+    """Time of one call of the training code; None where it would take more memory than it may."""
     order = engine.order([1] * len(engine.configs))
     tape, rows, first = next(engine.tapes.calls(order, engine.program.steps_a_call))
-    try:
-        call = engine.functions.train.lower(state, tape, engine.hyper, rows, first).compile()
-        need, free = _need(call), room()
-        if need is not None and free is not None and need > ROOM * free:
-            return None
-        taken = []
-        for _ in range(1 + CALLS):
-            began = time.perf_counter()
-            state, _ = jax.block_until_ready(call(state, tape, engine.hyper, rows, first))
-            taken.append(time.perf_counter() - began)
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
+    call = engine.functions.train.lower(state, tape, engine.hyper, rows, first).compile()
+    need, free = _need(call), room()
+    if need is not None and free is not None and need > ROOM * free:
         return None
+    taken = []
+    for _ in range(1 + CALLS):
+        began = time.perf_counter()
+        state, _ = jax.block_until_ready(call(state, tape, engine.hyper, rows, first))
+        taken.append(time.perf_counter() - began)
     return min(taken[1:])  # the first call of a program sets up what the others find
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
+import typer
 from builders import make_config
+from doc_pages import ROOT
 from made_up_forecasts import table
 from typer.testing import CliRunner
 
@@ -17,6 +19,7 @@ from nextbar.backtesting import BacktestOptions
 from nextbar.cli.app import app
 from nextbar.cli.options import split_settings
 from nextbar.config import ExperimentConfig
+from nextbar.config.check import field_names
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts.formats import forecasts_as
 
@@ -155,3 +158,12 @@ def test_rivals_are_named_with_commas_between_them(experiment: Path, seen: Simpl
 def test_a_folder_that_is_none_is_refused_before_anything_is_trained(experiment: Path, tmp_path: Path) -> None:
     done = cli.invoke(app, ["backtest", str(experiment), f"log_dir={tmp_path / 'runs'}", "--rivals", "chronos:none"])
     assert done.exit_code == 1 and "'none' is no folder" in done.stderr and not (tmp_path / "runs").exists()
+
+
+def test_help_and_page_name_every_option() -> None:
+    settings = cast(Any, typer.main.get_command(app)).commands["backtest"].params[1].help
+    page = (ROOT / "docs" / "how-to" / "backtest.md").read_text()
+    for name in field_names(BacktestOptions):
+        option = name.partition(".")[0]
+        assert option == "rivals" or f"{option}=" in settings or f"{option}." in settings
+        assert f"| `{option}=" in page or f"| `{option}." in page

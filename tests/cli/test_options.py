@@ -1,10 +1,12 @@
-"""Options that commands share: ``--on``, as it is refused."""
+"""Options that commands share: ``--on``, as it is refused; what the help says of all commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import typer
 import yaml
 from builders import make_config
 from spaces import given
@@ -34,3 +36,16 @@ def test_what_is_no_cluster_is_refused_before_anything_is_read_or_written(
     result = cli.invoke(app, words)
     assert result.exit_code == 1 and message in result.output
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_paragraph_of_the_help_breaks_where_the_terminal_ends() -> None:
+    commands = cast(Any, typer.main.get_command(app)).commands
+    texts = {name: command.help.split("\n\n") for name, command in commands.items() if command.help}
+    assert max(map(len, texts["runs"])) > 120  # more than a line of the docstring
+    assert not [name for name, paragraphs in texts.items() if any("\n" in part for part in paragraphs)]
+
+
+@pytest.mark.parametrize(("command", "works"), [("update", False), ("watch", False), ("refit", True), ("report", True)])
+def test_the_help_offers_an_address_where_one_is_taken(command: str, works: bool) -> None:
+    path, *_ = cast(Any, typer.main.get_command(app)).commands[command].params
+    assert ("address" in path.help) is works

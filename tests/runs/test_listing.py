@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from nextbar.checksums import write_text
 from nextbar.errors import RunError
 from nextbar.folders import is_claimed, lock_of
 from nextbar.metrics.comparison import ranking_score
+from nextbar.runs import info as info_module
 from nextbar.runs.folder import RunFolder
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
@@ -44,6 +46,20 @@ def test_a_real_run_is_described_as_its_summary_says(trained: Path) -> None:
     assert info.skill == summary["metrics"]["test"]["skill"]["mae"]
     assert info.scored_bars == summary["scored_bars"]
     assert info.bytes == sum(file.stat().st_size for file in trained.rglob("*") if file.is_file())
+
+
+def test_what_is_deleted_while_sizes_are_summed_is_no_damage(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As former checkpoints are, in a run that is being trained."""
+    real, whole = info_module.os.lstat, describe(trained)
+
+    def lstat(path: str | Path) -> os.stat_result:
+        if "checkpoints" in str(path):
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(info_module.os, "lstat", lstat)
+    info = describe(trained)
+    assert info.status == "finished" and 0 < info.bytes < whole.bytes
 
 
 def test_runs_are_found_at_any_depth_and_nothing_else_is(tmp_path: Path, trained: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,18 +176,41 @@ def test_the_last_worker_removes_what_a_killed_one_left_half_written(tmp_path: P
         assert part.exists() == remains
 
 
+def pass_time(patch: pytest.MonkeyPatch, seconds: float, *clocks: str) -> None:
+    for clock in clocks:
+        now = getattr(ledgers.time, clock)()
+        patch.setattr(ledgers.time, clock, lambda now=now: now + seconds)
+
+
+def test_on_one_machine_no_time_that_passes_takes_a_trial_from_a_worker_that_lives(
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped by Ctrl-Z, or the machine slept."""
+    one, other = join(), join()
+    claimed(one)
+    assert other.stale() == []
+    pass_time(monkeypatch, 9 * LEASE, "time", "monotonic")
+    assert other.stale() == one.stale() == []
+
+
 def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen by the clock that cannot be put forward, of the machine that looks."""
     one, other = join(), join()
     elsewhere(monkeypatch, one)
     claim = claimed(one)
     kill(one)
-    now = ledgers.time.time()
     assert other.stale() == []
-    monkeypatch.setattr(ledgers.time, "time", lambda: now + LEASE + 1)
+    pass_time(monkeypatch, 9 * LEASE, "time")
+    assert other.stale() == []
+    pass_time(monkeypatch, LEASE - 1, "monotonic")
+    assert other.stale() == []
+    pass_time(monkeypatch, 2, "monotonic")
     assert len(other.stale()) == 1
     one.renew(claim, 7.0)  # it lives after all
     assert other.stale() == []
     assert other.trials()[0].user_attrs[LEASED]["seconds"] == 7.0
+    pass_time(monkeypatch, LEASE, "monotonic")
+    assert len(other.stale()) == 1
 
 
 def test_one_that_was_let_go_is_free_at_once_anywhere(
@@ -321,12 +345,25 @@ def test_trials_that_somebody_else_put_there_do_not_count(join: Callable[[], Led
     claimed(ledger, n=1)
 
 
-def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (StorageInternalError("server closed the connection\nand a page of SQL"), "server closed the connection"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "journal.log"),
+            "[Errno 28] No space left on device: 'journal.log'",
+        ),
+    ],
+    ids=["database", "full disk"],
+)
+def test_a_storage_that_fails_is_one_message(
+    join: Callable[[], Ledger], failure: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger = join()
     claim = claimed(ledger)
 
     def fail(*_: Any, **__: Any) -> None:
-        raise StorageInternalError("server closed the connection\nand a page of SQL")
+        raise failure
 
     for name in (
         "create_new_trial", "set_trial_user_attr", "set_trial_intermediate_value", "set_trial_state_values",
@@ -345,7 +382,7 @@ def test_a_storage_that_fails_is_one_message(join: Callable[[], Ledger], monkeyp
     ):
         with pytest.raises(RunError) as error:
             action()
-        assert "has failed: server closed the connection; trials that ended are kept" in str(error.value)
+        assert f"has failed: {words}; trials that ended are kept" in str(error.value)
 
 
 def test_a_trial_keeps_its_place_its_scores_and_its_marks_however_often_it_is_taken_over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, OutOfMemory, RunBusy, RunError, TrainingInterrupted
 from nextbar.machine import interruptible
 from nextbar.searching import Study, search
-from nextbar.searching.claim import MOST_DEATHS
+from nextbar.searching.claim import MOST_DEATHS, Claim
 from nextbar.searching.ledger import Ledger
 from nextbar.searching.optuna_study import open_study
 from nextbar.searching.proposals import Proposal
@@ -161,6 +162,30 @@ def test_what_lies_not_in_a_trial_ends_the_search_and_leaves_the_trial(pretender
     assert states(study) == 3 * [TrialState.COMPLETE]
     epochs = [(config.digest(), epoch) for config, epoch in pretender.trained]
     assert len(epochs) == len(set(epochs)) == 6  # no epoch twice
+
+
+def test_that_a_trial_cannot_be_let_go_does_not_hide_why_the_search_ends(pretender: Pretender, tmp_path: Path) -> None:
+    def score(config: ExperimentConfig, epoch: int) -> float:
+        raise RunError("the disk is full")
+
+    def release(ledger: Ledger, claim: Claim, seconds: float) -> None:
+        raise RunError("the storage has failed")
+
+    pretender.score = score
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError, match="the disk is full"):
+        patch.setattr(Ledger, "release", release)
+        searched(tmp_path, SEEDS, 3)
+
+
+@pytest.mark.parametrize("file", ["leaderboard.csv", "hparams"])
+def test_a_folder_that_cannot_be_written_ends_the_search_in_words(
+    pretender: Pretender, tmp_path: Path, file: str
+) -> None:
+    obstacle = tmp_path / "test" / file
+    obstacle.parent.mkdir()
+    obstacle.touch() if file == "hparams" else obstacle.mkdir()
+    with pytest.raises(RunError, match=f"cannot write to {re.escape(str(tmp_path / 'test'))}: "):
+        searched(tmp_path, SEEDS, 1)
 
 
 def test_ctrl_c_says_what_is_kept_and_the_same_call_goes_on_from_there(pretender: Pretender, tmp_path: Path) -> None:
@@ -462,7 +487,17 @@ def test_a_password_is_never_written_down(pretender: Pretender, tmp_path: Path) 
 
     for name in ("me:secret", "me"):
         assert as_written_down(f"postgresql+psycopg2://{name}@host/x") == "postgresql+psycopg2://me@host/x"
-    assert as_written_down("sqlite:///x.db") == "sqlite:///x.db"
+
+
+def test_a_relative_path_is_found_from_another_folder(
+    pretender: Pretender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for storage in ("sqlite:///study.db", "study.log"):
+        monkeypatch.chdir(tmp_path)
+        study = searched(tmp_path / storage[-2:], SEEDS, 1, storage=storage)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert Study.load(study.path).best == study.best
 
 
 def test_a_study_that_is_not_nextbars_is_left_alone(pretender: Pretender, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from search_processes import finish, prepare, require_whole, start
 from searches import searched
 
 from nextbar.errors import RunError
-from nextbar.searching import Study, team
+from nextbar.searching import Study, team, worker_process
 from nextbar.searching.shares import cores, shares
 from nextbar.searching.trials import OWNER
 
@@ -126,6 +127,37 @@ def test_a_worker_that_cannot_go_on_ends_the_search(
     with pytest.raises(RunError, match=message):
         searched(tmp_path, n_trials=2, workers=2)
     assert len(started) == (4 if "kill" in code else 2)
+
+
+def test_where_one_worker_cannot_be_started_those_before_it_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start(self: team.Team, task: Path, temporary: Path, index: int) -> subprocess.Popen[bytes]:
+        if index == 1:
+            raise OSError("no more processes")
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[0]
+
+    monkeypatch.setattr(team.Team, "_start", start)
+    with pytest.raises(OSError, match="no more processes"):
+        searched(tmp_path, n_trials=2, workers=2)
+    try:
+        assert started[0].poll() is not None
+    finally:
+        started[0].kill()
+
+
+def test_what_a_worker_cannot_read_or_write_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here its task, a folder."""
+    monkeypatch.setattr(sys, "argv", ["worker_process", str(tmp_path), "0", "1"])
+    with pytest.raises(SystemExit, match="1"):
+        runpy.run_path(worker_process.__file__, run_name="__main__")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(tmp_path) in said
 
 
 def test_the_shares_of_workers_are_apart_and_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

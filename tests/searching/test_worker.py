@@ -9,8 +9,9 @@ import pytest
 from searches import Pretender, searched
 from trainings import assert_same_run
 
-from nextbar.errors import OutOfMemory
+from nextbar.errors import OutOfMemory, RunError
 from nextbar.searching import sizes
+from nextbar.searching.ledger import Ledger
 from nextbar.searching.sizes import WORTH
 
 TRACED = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "seed": {"low": 0, "high": 99}}
@@ -63,6 +64,52 @@ def test_auto_does_not_measure_for_a_few_trials(tmp_path: Path, monkeypatch: pyt
     pretender = Pretender(monkeypatch)
     searched(tmp_path, TRACED, WORTH - 1, population="auto")
     assert pretender.groups == [1] * (WORTH - 1)
+
+
+@pytest.mark.parametrize(("seed", "first"), [(2, 400), (0, 6)], ids=["the first drawn", "a later one"])
+def test_what_cannot_be_measured_is_trained_alone(
+    seed: int, first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bars have no window of 400, which is for the training to say of its own trial."""
+    pretender = Pretender(monkeypatch)
+    monkeypatch.setattr(sizes, "helpful_size", lambda config, dataset, most: WORTH)
+    space = TRACED | {"dataset_config.seq_len": [6, 400]}
+    searched(tmp_path, space, WORTH, sampler="random", population="auto", seed=seed, base={"max_seq_len": 500})
+    lengths = [config.dataset_config.seq_len for config in pretender.configs]
+    assert lengths[0] == first and len(lengths) == WORTH
+    assert pretender.groups.count(1) >= lengths.count(400) > 0
+
+
+def test_what_lies_not_in_a_trial_ends_measuring_and_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def helpful_size(config: Any, dataset: Any, most: int) -> int:
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(sizes, "helpful_size", helpful_size)
+    with pytest.raises(RunError, match="the disk is full"):
+        searched(tmp_path, TRACED, WORTH, population="auto")
+
+
+def test_nothing_is_claimed_while_it_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would renew the lease, and another machine would take the trial over."""
+    Pretender(monkeypatch)
+    ledgers: list[Ledger] = []
+    trials: list[int] = []
+    begin = Ledger.__init__
+
+    def known(self: Ledger, *given: Any) -> None:
+        begin(self, *given)
+        ledgers.append(self)
+
+    def helpful_size(config: Any, dataset: Any, most: int) -> int:
+        trials.append(len(ledgers[0].trials()))
+        return 4
+
+    monkeypatch.setattr(Ledger, "__init__", known)
+    monkeypatch.setattr(sizes, "helpful_size", helpful_size)
+    searched(tmp_path, TRACED, WORTH, sampler="random", population="auto")
+    assert trials == [0]
 
 
 def test_what_a_group_cannot_do_its_members_do_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

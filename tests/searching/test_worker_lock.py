@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from nextbar.searching.worker_lock import WorkerLock
+import pytest
+
+from nextbar.errors import RunError
+from nextbar.searching.worker_lock import WORKERS, WorkerLock
 
 
 def test_a_lock_tells_of_workers_of_this_machine(tmp_path: Path) -> None:
@@ -12,7 +16,7 @@ def test_a_lock_tells_of_workers_of_this_machine(tmp_path: Path) -> None:
     assert not mine.gone(other.name) and not mine.gone(mine.name)
     other.close()
     assert mine.gone(other.name)
-    assert not mine.gone(other.name | {"host": "another"}), "which may live on"
+    assert mine.gone(other.name | {"host": "another"}) is None, "which may live on"
 
 
 def test_whoever_is_given_a_post_knows_that_the_one_before_has_ended(tmp_path: Path) -> None:
@@ -21,3 +25,9 @@ def test_whoever_is_given_a_post_knows_that_the_one_before_has_ended(tmp_path: P
     assert next_one.gone(before.name | {"host": "another"})
     assert not next_one.gone(other.name | {"host": "another"}) and not next_one.gone(next_one.name)
     assert "post" not in WorkerLock(tmp_path).name
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / WORKERS).touch()
+    with pytest.raises(RunError, match=f"cannot write to {re.escape(str(tmp_path))}: .*File exists"):
+        WorkerLock(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import jax
 import pytest
 from experiments import make_dataset
 
@@ -66,6 +67,20 @@ def test_bars_that_the_device_may_not_hold_end_it(monkeypatch: pytest.MonkeyPatc
     assert found == [1, 2, 4]
     with pytest.raises(ConfigError, match="max_device_bytes"):
         helpful_size(replace(config, max_device_bytes=10), dataset, 8)
+
+
+def test_what_the_device_cannot_hold_is_not_tried_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    join = Engine.join
+
+    def crowded(engine: Engine, states: Any) -> Any:
+        if len(states) > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory while the members are joined")
+        return join(engine, states)
+
+    monkeypatch.setattr(Engine, "join", crowded)
+    found = measured(monkeypatch, lambda n: 1.0)
+    assert helpful_size(*make_dataset(), 8) == 2
+    assert found == [1, 2]
 
 
 def test_less_than_one_is_refused() -> None:

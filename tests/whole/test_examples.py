@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ EXAMPLES = {
     "rival_in_a_backtest.py": ["rolling_20", "ewma_normal", "persistence"],
     "forecast_every_day.py": ["1 new forecast in forecasts.csv"],
 }
-ARGUMENTS = {"forecast_every_day.py": ["data", "forecasts.csv"]}
+ARGUMENTS = {"forecast_every_day.py": ["demo/data", "forecasts.csv"]}
 
 
 def run(name: str, folder: Path) -> str:
@@ -28,6 +29,23 @@ def run(name: str, folder: Path) -> str:
 
 def test_every_example_is_run() -> None:
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "error: name a folder of bars and a file"),
+        (["demo/dta", "forecasts.csv"], "error: demo/dta holds no 1d/spx_1d.csv"),
+    ],
+)
+def test_the_job_refuses_what_it_cannot_use_in_a_sentence_and_writes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["forecast_every_day.py", *arguments])
+    with pytest.raises(SystemExit, match=message):
+        runpy.run_path(str(ROOT / "examples" / "forecast_every_day.py"), run_name="__main__")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
