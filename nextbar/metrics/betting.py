@@ -78,7 +78,7 @@ class BettingTest:
         """Settle the bet on an origin; called, for each series, in the order in which outcomes are known.
 
         Args:
-            series: names of those that the difference is the mean of.
+            series: names of those with that origin whose outcomes are known together.
             origin: when the forecast was made, seconds since the epoch.
             due: when its last outcome was known.
             difference: loss of the forecast less that of the other.
