@@ -1,4 +1,4 @@
-"""Bars that are named by when they close: nextbar takes a date to be when its bar opens."""
+"""Bars that are dated by when they close, where nextbar takes a date to be when its bar opens."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _by_the_finer(fine: Bars, coarse: Bars) -> str:
 
     def agreement(time_N: np.ndarray) -> tuple[float, int]:
         pairs = [(at[t], c) for t, c in zip(time_N.tolist(), coarse.columns["close"].tolist(), strict=True) if t in at]
-        equal = [abs(one - another) <= EQUAL * abs(another) for one, another in pairs]
+        equal = [abs(fine_close - coarse_close) <= EQUAL * abs(coarse_close) for fine_close, coarse_close in pairs]
         return (float(np.mean(equal)), len(equal)) if equal else (0.0, 0)
 
     as_opening, _ = agreement(coarse.close_time_N)

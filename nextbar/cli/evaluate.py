@@ -90,7 +90,7 @@ def _coverage(calibration: dict[str, Any]) -> Table | None:
 
 
 def _reliability(calibration: dict[str, Any]) -> Table | None:
-    """How often came what was forecast with a probability, by probability; None for other modes than bins."""
+    """Observed frequencies of bins by forecast probability; None for other modes than bins."""
     if "reliability" not in calibration:
         return None
     names = ("probability", "came", "luck explains", "forecasts")

@@ -1,4 +1,4 @@
-"""What nextbar itself forecasts from made-up bars, for the script to be held against.
+"""Golden forecasts: nextbar's own from made-up bars, which the script's are compared with.
 
 The bars are made up, so that an export needs none of the run's and gives none of them away. They follow the calendar
 from the beginning of the training span on, about at its prices.
@@ -110,7 +110,7 @@ def golden_forecasts(
 
 
 def sizes(golden: dict[str, np.ndarray], close_N: np.ndarray) -> dict[str, float]:
-    """What differences from golden forecasts are told in: a column's largest number, of prices the largest change, of
+    """Units of differences from golden forecasts: a column's largest number, of prices the largest change, of
     dates a second."""
     last_N1, own = close_N[golden["row"]][:, None], {"date": 1.0, "row": 1.0}
     moves = {name: a - last_N1 if name.startswith("close") else a for name, a in golden.items()}

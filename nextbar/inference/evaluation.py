@@ -37,7 +37,7 @@ from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
 from nextbar.runs.records import fit_folder, read_cuts, read_reference, read_summary
-from nextbar.storage.address import named
+from nextbar.storage.address import named, told_by_address
 from nextbar.types import Forecast, Outcomes
 
 MODEL = "the model"
@@ -108,6 +108,7 @@ class Evaluation:
 
 
 @strict_arguments
+@told_by_address()
 def evaluate(
     path: str | Path | Sequence[str | Path],
     bars: Any = None,

@@ -298,16 +298,17 @@ class Forecaster(ShownRun):
                 "validation residuals are kept of single runs and not of an ensemble of several; "
                 "leave conformal out, or load one run"
             )
+        run = named(self.run_dir) if self.run_dir else "the model"
         residuals = read_conformal(self.run_dir) if self.run_dir else None
         if residuals is None:
             raise RunError(
-                f"{self.run_dir or 'the model'} has no conformal.json with validation residuals: the run did not end, "
+                f"{run} has no conformal.json with validation residuals: the run did not end, "
                 "had no validation span (refit), or is of an earlier version; use the run it comes from, or train anew"
             )
         epoch, conformal = residuals
         if epoch != self.epoch:
             raise RunError(
-                f"the validation residuals in {self.run_dir} are those of epoch {epoch}, not of {self.epoch}; "
+                f"the validation residuals in {run} are those of epoch {epoch}, not of {self.epoch}; "
                 "load the best epoch (epoch=None), or leave conformal out"
             )
         return conformal

@@ -21,8 +21,8 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.copies import told_by_address
 from nextbar.runs.records import fit_folder, read_config, read_cuts, read_preparation, read_summary
+from nextbar.storage.address import told_by_address
 
 
 class LoadedRun(NamedTuple):
@@ -63,6 +63,7 @@ def forwards_of(config: ExperimentConfig, spec: WindowSpec, params: Any) -> list
     return [Forward(config, spec, jax.tree.map(lambda leaf, m=m: leaf[m], params)) for m in range(config.seeds)]
 
 
+@told_by_address()
 def load_runs(paths: Sequence[str | Path], epoch: int | None = None, run: str | None = None) -> list[LoadedRun]:
     """Open the run folders of a deep ensemble.
 
@@ -96,6 +97,7 @@ def refuse_one_name_for_several(run: str | None, paths: Sequence[str | Path]) ->
         raise ConfigError(f"run names one run of one experiment, but {len(paths)} folders are given")
 
 
+@told_by_address()
 def load_run(path: str | Path, epoch: int | None = None, run: str | None = None) -> LoadedRun:
     """Open the folder of a run, or the run that an experiment stands for.
 
@@ -110,12 +112,6 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
     """
     require_alone("forecasting")
     run_dir = chosen_run(path, run, epoch=epoch)
-    with told_by_address(run_dir):
-        return _loaded(run_dir, epoch)
-
-
-def _loaded(run_dir: Path, epoch: int | None) -> LoadedRun:
-    """As ``load_run``, from a run's folder on a disk."""
     if not (run_dir / "config.yaml").is_file():
         raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
     summary = read_summary(run_dir)

@@ -1,4 +1,4 @@
-"""Outlooks: what a model forecasts from the last bar of each series, and why it forecasts nothing of others."""
+"""Outlooks: a model's forecast from the last bar of each series, and the reason where there is none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Outlooks(NamedTuple):
-    """The outlook of each series that there is one of."""
+    """Outlooks of the series that can be forecast."""
 
     outlooks: list[Outlook]
     left_out: list[str]

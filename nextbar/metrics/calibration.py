@@ -187,12 +187,12 @@ def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float, groups
 def by_bin(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Mean probability of each of the K bins (``forecast``) beside how often it came (``frequency``); percent."""
     assert forecast.log_probs_NHK is not None
-    said_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
+    forecast_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
     came_NH = _bins_that_came(outcomes, task)
-    came_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(said_K)) / came_NH.size
+    frequency_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(forecast_K)) / came_NH.size
     return [
         {"forecast": float(percent), "frequency": float(frequency)}
-        for percent, frequency in zip(said_K, came_K, strict=True)
+        for percent, frequency in zip(forecast_K, frequency_K, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Contests among all that took part: who may be the best, and does anybody beat the benchmark?
+"""Contests of several forecasts: which may be the best, and which beat the benchmark.
 
 - Model confidence set (Hansen, Lunde and Nason 2011): those that cannot be told from the best.
 - Test of superior predictive ability (Hansen 2005): does the best of the others beat the benchmark by more than a best

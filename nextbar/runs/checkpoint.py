@@ -25,6 +25,7 @@ from nextbar.errors import Damaged, RunError
 from nextbar.folders import unwritten
 from nextbar.logger import get_logger
 from nextbar.runs.checkpoint_store import NOTES, CheckpointStore, PyTree, discard, epochs_in, link, sweep
+from nextbar.storage.address import by_address
 
 BEST = "best_epoch"
 """the note that names the epoch whose parameters are needed to go on"""
@@ -106,7 +107,7 @@ class Checkpoints:
                 continue
             state = self._store.read_state(path, template)
             if damages:
-                get_logger().warning("%s\ngoing on from epoch %d instead", "\n".join(damages), epoch)
+                get_logger().warning("%s\ngoing on from epoch %d instead", by_address("\n".join(damages)), epoch)
             return epoch, state, notes
         if damages:
             raise _none_whole(self.folder, damages)
@@ -191,9 +192,6 @@ class Checkpoints:
         """Write an epoch to ``best``, if it is one of them, and to ``last``; then drop those that it replaces."""
         with _writable(self.folder):
             self.folder.mkdir(exist_ok=True)  # inside the run's folder: one that was deleted is not made anew
-            if self._losses is None:  # the first save of this process
-                sweep(self._last)
-                sweep(self._best)
             losses, loss = self._read_losses(), record["validation_loss"]
             best = math.isfinite(loss) and epoch in dict(
                 sorted({**losses, epoch: loss}.items(), key=_by_loss)[: self._keep_best]
@@ -250,7 +248,9 @@ class Checkpoints:
                 damages.append(str(damage))
                 continue
             if damages:
-                get_logger().warning("%s\nthe next best is used instead, epoch %d", "\n".join(damages), epoch)
+                get_logger().warning(
+                    "%s\nthe next best is used instead, epoch %d", by_address("\n".join(damages)), epoch
+                )
             return epoch, path
         if damages:
             raise _none_whole(self.folder, damages)
@@ -268,7 +268,7 @@ class Checkpoints:
                 try:
                     self._store.require_whole(self._best / str(epoch), f"{NOTES}/")
                 except Damaged as damage:
-                    get_logger().warning("%s", damage)
+                    get_logger().warning("%s", by_address(str(damage)))
                 else:
                     self._losses[epoch] = self._store.read_record(self._best / str(epoch))["validation_loss"]
         return self._losses
@@ -300,7 +300,7 @@ def _writable(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # orbax raises whatever its layers raise
         for _ in range(SWEEPS):  # makes room, on a full disk, for the run's status
-            if sweep(folder / "last") + sweep(folder / "best") == 0:
+            if sweep(folder) == 0:
                 break
             time.sleep(0.1)  # another thread of orbax may still write there
         raise unwritten(folder.parent, error) from error

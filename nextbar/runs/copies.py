@@ -5,17 +5,17 @@ That is a copy of the files that are needed where it is an address in object sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from nextbar.checksums import listed_faults
-from nextbar.errors import NextbarError, RunError, Unreachable
+from nextbar.errors import RunError, Unreachable
 from nextbar.files import json_object
 from nextbar.runs.records import BARS, CONFIG, FINAL, NORMALISATION, SUMMARY
 from nextbar.runs.stored_files import checkpoints_in, sealed, usable
-from nextbar.storage.address import named, origin_of
+from nextbar.storage.address import origin_of
 from nextbar.storage.bucket import Bucket, Listed
 from nextbar.storage.copies import copied
 from nextbar.storage.lease import is_held, lease_of
@@ -158,18 +158,3 @@ def _held(address: str, names: Iterable[str]) -> list[str]:
     return sorted(
         run for run, of in addresses.items() if (not run or lease_of(of)[len(address) + 1 :] in leased) and is_held(of)
     )
-
-
-@contextmanager
-def told_by_address(folder: Path) -> Iterator[None]:
-    """Have errors of the block speak of the address that a folder stands for.
-
-    Raises:
-        NextbarError: those of the block.
-    """
-    try:
-        yield
-    except NextbarError as error:
-        if named(folder) == str(folder):
-            raise
-        raise type(error)(str(error).replace(str(folder), named(folder))) from error

@@ -1,4 +1,4 @@
-"""What a forecast log says, line after line: known bars, forecasts, those that wait for outcomes, scores, evidence.
+"""State of a forecast log, line by line: known bars, forecasts, those that wait for outcomes, scores, evidence.
 
 ========== =========================================================================================================
 kind       what the line says
@@ -36,7 +36,7 @@ FORMAT = 2
 
 
 class ForecastKey(NamedTuple):
-    """A forecast: of which series, from which bar."""
+    """Series and origin of a forecast."""
 
     series: str
     origin: int

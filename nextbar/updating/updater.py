@@ -35,7 +35,7 @@ from nextbar.updating.table import forecast_columns
 
 @dataclass(frozen=True)
 class Updated:
-    """What an update came to."""
+    """Result of an update."""
 
     run: Path
     """the run that the log is of"""
@@ -119,7 +119,7 @@ def update(
         before = len(log.state.forecasts), len(log.state.refits)
         # before a line is written: what cannot be forecast is refused here
         job = UpdateJob(log, run_dir, series, fit_scaler, show)
-        said = take_up(log, run_dir, series, revised)
+        revisions = take_up(log, run_dir, series, revised)
         scored = job.catch_up(every)
         model, state = job.model, log.state
         for b, fit in zip(model.panel.bars, model.fits, strict=True):
@@ -140,7 +140,7 @@ def update(
             forecasts=frame_like(table, dates=("origin", "date")),
             made=len(state.forecasts) - before[0],
             scored=scored,
-            revised=tuple(said),
+            revised=tuple(revisions),
             refitted=len(state.refits) > before[1],
             evidence=state.test.evidence,
             alarm=None if state.alarm is None else iso(state.alarm),

@@ -1,4 +1,4 @@
-"""``watch``: what the log of a run says. Forecasts beside their outcomes, running scores, coverage, evidence."""
+"""``watch``: shows the log of a run: forecasts beside their outcomes, running scores, coverage, evidence."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RunningScore:
 
 @dataclass(frozen=True)
 class Watched:
-    """What the log of a run says."""
+    """Forecasts and scores in the log of a run."""
 
     run: Path
     log: Path
@@ -145,8 +145,8 @@ def _score(name: str, scores: Sequence[ScoredForecast], task: Task) -> RunningSc
         rival_N[at], _ = _errors(beside, [s.forecast.line["rival"]["law"] for s in beside], task)
     series = np.array([s.forecast.key.series for s in scores])
     pairs = []
-    for one in np.unique(series):
-        mine = series == one
+    for series_name in np.unique(series):
+        mine = series == series_name
         pairs.append((float(model_N[mine].mean()), float(rival_N[mine].mean())))
     model, rival = (finite(float(np.mean(values))) for values in zip(*pairs, strict=True))
     metric = task.leading
@@ -176,7 +176,7 @@ def _errors(
 
 
 def _outcomes(scores: Sequence[ScoredForecast], task: Task) -> tuple[Outcomes, Reference]:
-    """What came of some forecasts, and a reference without baselines."""
+    """Outcomes of some forecasts, and a reference without baselines."""
     names = tuple(sorted({s.forecast.key.series for s in scores}))
     close_NH = np.array([s.closes for s in scores], np.float64)
     outcomes = Outcomes(
