@@ -20,7 +20,7 @@ from nextbar.forecasts import bin_columns
 from nextbar.metrics.bins import direction
 from nextbar.metrics.comparison import finite
 from nextbar.metrics.task import Task
-from nextbar.positions.account import Account, account, combined
+from nextbar.positions.account import Account, account, combined, returns_together
 from nextbar.positions.options import PositionOptions
 from nextbar.positions.performance import figures
 from nextbar.positions.rules import BUY_AND_HOLD, Expectation, positions
@@ -188,15 +188,18 @@ class PositionJudge:
         trials = self.tried.configurations if chosen else 1
         variance = self.options.sharpe_variance if chosen else None
 
-        def plain(with_costs: Account, costless: Account, per_year: float) -> dict[str, float | None]:
+        def plain(
+            with_costs: Account, costless: Account, per_year: float, return_U: Any = None
+        ) -> dict[str, float | None]:
             return {
                 name: finite(value)
-                for name, value in figures(with_costs, costless, per_year, trials, variance).items()
+                for name, value in figures(with_costs, costless, per_year, trials, variance, return_U).items()
             }  # fmt: skip
 
         joined, joined_free = (combined(list(some.values())) for some in (accounts, free))
+        return_U = returns_together(joined, list(accounts.values()))
         return {
-            "combined": plain(joined, joined_free, self._periods_per_year(accounts)),
+            "combined": plain(joined, joined_free, self._periods_per_year(accounts), return_U),
             "by_ticker": {
                 self.panel.names[s]: plain(with_costs, free[s], self._per_year[s]) for s, with_costs in accounts.items()
             },

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+STALE = 0.1
+"""of a stretch between two instants: how old what an account is known to be worth at its end may be"""
+
 
 class Account(NamedTuple):
     """T holding periods, one after the other; float64."""
@@ -84,7 +87,7 @@ def combined(accounts: Sequence[Account]) -> Account:
     exit_T = np.unique(np.concatenate([part.exit_T for part in accounts]))
     entry_T = np.concatenate([[min(part.entry_T[0] for part in accounts)], exit_T[:-1]])
     equity_T = np.mean([_at(part, exit_T) for part in accounts], axis=0)
-    before_T = np.concatenate([[1.0], equity_T[:-1]])
+    before_T = _before(equity_T)
     held_T, traded_T = np.zeros(len(exit_T)), np.zeros(len(exit_T))
     for part in accounts:
         share_t = _before(part.equity_T) / len(accounts)
@@ -99,6 +102,37 @@ def combined(accounts: Sequence[Account]) -> Account:
         for value_T in (equity_T, held_T, traded_T)
     )
     return Account(entry_T, exit_T, held_T, traded_T, np.where(before_T > 0, growth_T - 1, 0.0), equity_T)
+
+
+def returns_together(joined: Account, accounts: Sequence[Account]) -> np.ndarray:
+    """Returns of accounts side by side over stretches that all of them have part in, (U,); for their variation.
+
+    What an account makes shows when one of its periods ends. Where another ends its own an hour later the same news
+    moves both, but in two of the joined periods, as if they had nothing to do with each other. So a stretch goes on
+    until every account that is held has just ended a period, no longer ago than ``STALE`` of the stretch: at the ends
+    that they have in common, a day where days end an hour apart, five days where they end half a day apart.
+
+    Args:
+        joined: ``combined(accounts)``.
+        accounts: one or more.
+    """
+    stale_T = np.zeros(len(joined.exit_T), np.int64)
+    for part in accounts:
+        end_t = np.concatenate([part.entry_T[:1], one.exit_T])
+        held_T = (joined.exit_T >= end_t[0]) & (joined.exit_T < end_t[-1])
+        last_T = end_t[np.searchsorted(end_t, joined.exit_T, side="right") - 1]
+        stale_T = np.maximum(stale_T, np.where(held_T, joined.exit_T - last_T, 0))
+    ends, since = [], int(joined.entry_T[0])
+    for period, (time, stale) in enumerate(zip(joined.exit_T.tolist(), stale_T.tolist(), strict=True)):
+        if stale <= STALE * (time - since):
+            ends.append(period)
+            since = time
+    if len(ends) == len(joined.exit_T):
+        return joined.return_T
+    equity_U = joined.equity_T[ends]
+    before_U = _before(equity_U)
+    growth_U = np.divide(equity_U, before_U, out=np.ones_like(equity_U), where=before_U > 0)
+    return np.asarray(growth_U - 1)
 
 
 def _before(equity_T: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nextbar.checksums import read_json, write_json
 from nextbar.cli.app import app
 from nextbar.errors import ConfigError, NextbarError, RunError, Unreachable
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.choice import chosen_run
