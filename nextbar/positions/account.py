@@ -118,7 +118,7 @@ def returns_together(joined: Account, accounts: Sequence[Account]) -> np.ndarray
     """
     stale_T = np.zeros(len(joined.exit_T), np.int64)
     for part in accounts:
-        end_t = np.concatenate([part.entry_T[:1], one.exit_T])
+        end_t = np.concatenate([part.entry_T[:1], part.exit_T])
         held_T = (joined.exit_T >= end_t[0]) & (joined.exit_T < end_t[-1])
         last_T = end_t[np.searchsorted(end_t, joined.exit_T, side="right") - 1]
         stale_T = np.maximum(stale_T, np.where(held_T, joined.exit_T - last_T, 0))
