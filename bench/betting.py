@@ -7,6 +7,8 @@ Student-t with 3 degrees of freedom and a log volatility that walks (0.1 an outc
 
 - ``equal``: the forecasts lie as far above as below the middle of the law; with H = 5 moves are sums of five shocks and
   overlap. Share of runs with an alarm, where at most 5 in 100 are claimed.
+- ``two clocks``: the same, and a second series whose bars open half a bar later has the same differences, or the
+  opposite ones.
 - ``wrong by``: the rival forecasts the middle, the model is wrong by so many standard deviations and a little noise.
   Runs with an alarm, and the outcomes until then, median and 90 % quantile of all runs.
 - ``breaks``: the model knows half a standard deviation of the move for 500 outcomes, and its sign is wrong from then
@@ -32,7 +34,7 @@ def alarm(model_T: np.ndarray, rival_T: np.ndarray, move_T: np.ndarray, horizon:
     test = BettingTest(horizon)
     difference_T = np.abs(model_T - move_T) - np.abs(rival_T - move_T)
     for t, (difference, bound) in enumerate(zip(difference_T, np.abs(model_T - rival_T), strict=True)):
-        if test.settle("", t, t + horizon, float(difference), float(bound)).evidence >= 1 / ALPHA:
+        if test.settle([""], t, t + horizon, float(difference), float(bound)).evidence >= 1 / ALPHA:
             return t
     return np.inf
 
@@ -50,6 +52,19 @@ def equal(rng: np.random.Generator, wild: bool, horizon: int) -> float:
     move_T = np.convolve(shock_T, np.ones(horizon), "valid")
     model_T = 0.5 * volatility[:OUTCOMES] * np.repeat(rng.standard_normal(OUTCOMES // horizon), horizon)
     return alarm(model_T, -model_T, move_T, horizon)
+
+
+def two_clocks(rng: np.random.Generator, sign: int) -> float:
+    test = BettingTest(1)
+    shock_T, volatility = shocks(rng, True, OUTCOMES)
+    model_T = 0.5 * volatility * rng.standard_normal(OUTCOMES)
+    difference_T = np.abs(model_T - shock_T) - np.abs(model_T + shock_T)
+    for t, (difference, bound) in enumerate(zip(difference_T.tolist(), np.abs(2 * model_T).tolist(), strict=True)):
+        first = test.settle(["first"], 2 * t, 2 * t + 2, difference, bound)
+        second = test.settle(["second"], 2 * t + 1, 2 * t + 3, sign * difference, bound)
+        if max(first.evidence, second.evidence) >= 1 / ALPHA:
+            return t
+    return np.inf
 
 
 def wrong_by(rng: np.random.Generator, bias: float) -> float:
@@ -70,6 +85,9 @@ def measured(runs: int, seed: int) -> dict[str, dict[str, float]]:
         for wild in (False, True):
             share = np.mean([equal(rng, wild, horizon) < np.inf for _ in range(runs)])
             found[f"equal, H = {horizon}, {'wild' if wild else 'normal'}"] = {"alarms": 100 * float(share)}
+    for sign, name in ((1, "same"), (-1, "opposite")):
+        share = np.mean([two_clocks(rng, sign) < np.inf for _ in range(runs)])
+        found[f"two clocks, {name}"] = {"alarms": 100 * float(share)}
     for bias in (0.25, 0.5, 1.0):
         found[f"wrong by {bias:g}"] = _delays([wrong_by(rng, bias) for _ in range(runs)])
     return found | {"breaks": _delays([breaks(rng) for _ in range(runs)])}

@@ -26,7 +26,7 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     import jax
     import numpy as np
 
-    from nextbar.engine.devices import ONE
+    from nextbar.engine.devices import SINGLE_DEVICE
     from nextbar.engine.engine import Engine
     from nextbar.engine.tapes import AT_ONCE, Excerpts, tape_bytes
 
@@ -36,7 +36,7 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
     dataset = replace(dataset, origins=dataset.origins | {"training": rows})
     whole = Engine(config, dataset)
     tape, spec = dataset.tape(), whole.program.spec
-    room = Excerpts(tape, ONE, spec, 0)
+    room = Excerpts(tape, SINGLE_DEVICE, spec, 0)
     a_call = room.size(max(whole.program.steps_a_call * config.batch_size, 64 * whole.program.evaluation_batch))
     beyond = Engine(config, dataset, replace(room, most=AT_ONCE * a_call))
     engines = {"device": whole, "host": beyond}

@@ -25,7 +25,7 @@ from nextbar import ExperimentConfig
 from nextbar.bars.bars import Bars
 from nextbar.bars.series import series_of
 from nextbar.data.dataset import build_dataset
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.bins import law_log_probs
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.train.trainer import Trainer

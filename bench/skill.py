@@ -30,7 +30,7 @@ from skill_rivals import losses
 from nextbar import ExperimentConfig
 from nextbar.bars.series import series_of
 from nextbar.data.dataset import build_dataset
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.train.trainer import Trainer
 

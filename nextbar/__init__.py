@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nextbar.errors import NextbarError
     from nextbar.exporting import export_run
     from nextbar.forecasts.formats import forecasts_as, write_forecasts
-    from nextbar.inference.evaluation import evaluate
+    from nextbar.inference.evaluator import evaluate
     from nextbar.inference.forecaster import Forecaster
     from nextbar.logger import get_logger
     from nextbar.report import write_report
@@ -52,7 +52,7 @@ _HOME = {
     "backtest": "nextbar.backtesting",
     "best_run": "nextbar.runs.listing",
     "create_warmup_cosine_schedule": "nextbar.engine.optimizer",
-    "evaluate": "nextbar.inference.evaluation",
+    "evaluate": "nextbar.inference.evaluator",
     "export_run": "nextbar.exporting",
     "forecasts_as": "nextbar.forecasts.formats",
     "get_logger": "nextbar.logger",

@@ -86,6 +86,10 @@ class OutOfMemory(RunError):
     """A training that needs more memory than the machine, or its GPU, has."""
 
 
+class OtherBars(RunError):
+    """A run of the same configuration that began on other bars and is unfinished."""
+
+
 class RunBusy(RunError):
     """A run folder in which another process trains."""
 

@@ -89,12 +89,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def unwritten(folder: Path, error: BaseException) -> RunError:
-    """What to say of an error while a folder was written, raised by the system or by a library that passes it on."""
+    """The error for the user after one of the system, or of a library, while a folder was written."""
     if not folder.is_dir():
         return RunError(f"{folder} has gone, deleted or moved while it was written; the same command begins anew")
-    known = ((os.strerror(code), advice) for code, advice in ADVICE.items())
+    causes = ((os.strerror(code), advice) for code, advice in ADVICE.items())
     otherwise = first_line(error), "Look at the free space and the permissions there"
-    reason, advice = next(((words, advice) for words, advice in known if words in str(error)), otherwise)
+    reason, advice = next(((words, advice) for words, advice in causes if words in str(error)), otherwise)
     return RunError(f"cannot write to {folder}: {reason}. {advice}; the same command goes on from what is saved")
 
 
@@ -131,8 +131,9 @@ def held_mark(copy: Path) -> Path:
 def is_claimed(folder: Path) -> bool:
     """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
     read. Of a copy: whether one held what it is a copy of."""
-    lock = lock_of(folder.absolute())
-    return (lock.is_file() and is_held(lock)) or held_mark(folder.absolute()).exists()
+    folder = folder.resolve()  # the lock lies beside the folder itself, not beside a link to it
+    lock = lock_of(folder)
+    return (lock.is_file() and is_held(lock)) or held_mark(folder).exists()
 
 
 def is_held(lock: Path) -> bool:
@@ -148,7 +149,7 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def told_as_damage(folder: object) -> Iterator[None]:
-    """Turn what Python says of files that do not fit together into one error that names their folder.
+    """Turn Python's errors about files that do not fit together into one that names their folder.
 
     Each file of a folder is checked as it is read, but not every figure in it, and whoever wrote it may have written
     anything. The error's cause is Python's own.

@@ -1,4 +1,4 @@
-"""Tables on the terminal, and as wide as their cells where the output is none."""
+"""Tables for the terminal; as wide as their cells where the output is not a terminal."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from nextbar.runs.kinds import is_backtest, is_run, is_study
 from nextbar.runs.listing import nearby
 from nextbar.runs.records import BARS, CONFIG, read_bars_record, read_config
 from nextbar.searching.folder import StudyFolder
+from nextbar.storage.address import by_address, told_by_address
 
 
 class Verified(NamedTuple):
@@ -37,6 +38,7 @@ class Verified(NamedTuple):
 
 
 @strict_arguments
+@told_by_address()
 def verify(path: str | Path) -> list[Verified]:
     """Compare the files of a run, a backtest, a study or an export, or of all in a folder, with their checksums.
 
@@ -49,10 +51,15 @@ def verify(path: str | Path) -> list[Verified]:
     folder = local_folder(path)
     if not folder.is_dir():
         raise RunError(f"no folder {folder}{nearby(folder)}")
-    verified = [Verified(found, kind, tuple(_FAULTS[kind](found))) for found, kind in _folders(folder)]
+    verified = [Verified(found, kind, _faults(found, kind)) for found, kind in _folders(folder)]
     if not verified:
         raise RunError(f"{folder} holds no run, backtest, study or export{nearby(folder)}")
     return verified
+
+
+def _faults(path: Path, kind: str) -> tuple[Fault, ...]:
+    """What is wrong with a folder of a kind."""
+    return tuple(fault._replace(text=by_address(fault.text)) for fault in _FAULTS[kind](path))
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -50,7 +50,7 @@ pytest_add_cli_args_test_selection = {tests!r}
 """
 PRELOADED = "pytest _pytest hypothesis.strategies jax.numpy flax.linen optax optuna pandas polars pyarrow.parquet \
 scipy.stats sklearn.metrics statsmodels.api arch orbax.checkpoint plotly pydantic narwhals tensorboardX rich \
-nextbar.train.trainer nextbar.searching nextbar.backtesting nextbar.inference.forecaster nextbar.inference.evaluation"
+nextbar.train.trainer nextbar.searching nextbar.backtesting nextbar.inference.forecaster nextbar.inference.evaluator"
 SURVIVED, TIMEOUT = {0, 5, 33}, {-24, 24, 36, 152, 255}
 """exit codes as mutmut keeps them: tests passed, or no test reaches the function; the processor's time was up"""
 GRACE = 10.0

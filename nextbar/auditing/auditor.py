@@ -219,7 +219,7 @@ def _require_whole(name: str, value: Any, least: int, most: int) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Warnings only within the block: the audit's own trainings are nobody's news."""
+    """Log nothing but warnings within the block, in which the audit trains."""
     logger = logging.getLogger("nextbar")
     before = logger.level
     logger.setLevel(max(before, logging.WARNING))

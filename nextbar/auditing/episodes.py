@@ -71,7 +71,7 @@ def draw_episodes(
     pooled = np.unique(np.concatenate([b.close_time_N for b in scored]))
     drawn = pooled[(rng.uniform(EARLIEST, LATEST, number) * len(pooled)).astype(int)]
     refusal: DataError | None = None
-    found = 0
+    count = 0
     for cut in [own.validation, own.test, *drawn.tolist()][:number]:
         try:
             episode = _episode(small, kept, int(cut), rng)
@@ -79,9 +79,9 @@ def draw_episodes(
         except DataError as error:
             refusal = refusal or error
             continue
-        found += 1
+        count += 1
         yield episode
-    if not found and refusal is not None:
+    if not count and refusal is not None:
         raise refusal
 
 
@@ -91,10 +91,10 @@ def _episode(config: ExperimentConfig, bars: Sequence[Bars], cut: int, rng: np.r
     window = dataset.seq_len + dataset.horizon
     contexts = [reach(c, r, dataset.context_len or 0) for c in dataset.context_resolutions for r in dataset.resolutions]
     before, after = max(BEFORE, 4 * window, *contexts), max(AFTER, 8 * dataset.horizon)
-    known = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
-    tickers = _tickers(config, known, rng)
+    candidates = [b for b in bars if np.searchsorted(b.close_time_N, cut) >= window and b.close_time_N[-1] >= cut]
+    tickers = _tickers(config, candidates, rng)
     parts = []
-    for b in (b for b in known if b.ticker in tickers):
+    for b in (b for b in candidates if b.ticker in tickers):
         at = int(np.searchsorted(b.close_time_N, cut))
         parts.append(b.first(at + after).last(min(at, before) + min(after, len(b) - at)))
     scored = [b for b in parts if b.ticker in config.scored_tickers]

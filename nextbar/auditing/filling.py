@@ -1,4 +1,4 @@
-"""Back-filled columns: first rows that hold the first value that was known later."""
+"""Back-filled columns: empty first rows that were filled with the first later value."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ROUND = 4
 def back_filled(column: str, bars: Bars) -> Leak | None:
     """The leak of a column whose first rows were filled from a later one."""
     value_N = bars.columns[column]
-    known = np.flatnonzero(np.isfinite(value_N))
-    if len(known) < 10 * FEWEST:
+    rows = np.flatnonzero(np.isfinite(value_N))
+    if len(rows) < 10 * FEWEST:
         return None
-    value_N, time_N = value_N[known], bars.close_time_N[known]
+    value_N, time_N = value_N[rows], bars.close_time_N[rows]
     still_N = np.diff(value_N) == 0
     n = int(np.argmin(still_N)) if not still_N.all() else len(still_N)
     later_N = still_N[n:]

@@ -1,8 +1,8 @@
-"""Foresight: how much of what a column says anew of its bar follows from later bars.
+"""Foresight: the share of a column's news, which the past does not explain, that later bars do explain.
 
-A column that was made from later rows and then saved does not move when the bars are replaced. So it is asked of its
-values: what the bars and the column itself tell up to a bar is taken away by least squares, and what remains is
-explained by the moves and ranges of the next bars. The share counts out of sample (every second block of rows is
+A column that was made from later rows and then saved does not move when the bars are replaced, so its values are
+tested: least squares on the bars and on the column itself up to each bar leave a residual, and the moves and ranges
+of the next bars are regressed on. The share counts out of sample (every second block of rows is
 explained by the fit on the others), so that chance alone gives less than nothing, however many regressors there are.
 """
 
@@ -47,7 +47,7 @@ EXACT = 1e-9
 
 
 class Foresight(NamedTuple):
-    """What a column knows of later bars."""
+    """How strongly later bars explain a column."""
 
     share: float
     """of what the past does not explain, what later bars do; out of sample"""
@@ -90,7 +90,7 @@ def foresight(
     value_N, own, later = value_N[-MOST_ROWS:], own.last(MOST_ROWS), later and later.last(MOST_ROWS)
     target = later or own
     change_N, width_N, unit_N = _measures(target)
-    known = [_measures(own)] if later is None else [_measures(own), (change_N, width_N, unit_N)]
+    measures = [_measures(own)] if later is None else [_measures(own), (change_N, width_N, unit_N)]
     amounts = [np.log1p(own.columns[n]) for n in AMOUNTS if n in own.columns and n != skipped]
     amounts = [a for a in amounts if np.isfinite(a).mean() > 0.9]
     finite_N = np.isfinite(value_N)
@@ -103,7 +103,7 @@ def foresight(
             continue
         past = [np.ones(len(value_N))] if (form.unit_N == 1).all() else [np.ones(len(value_N)), 1 / form.unit_N]
         past += [_ahead(form.value_N, -j) / form.unit_N for j in range(1, form.own + 1)]
-        for changes, widths, size in known:
+        for changes, widths, size in measures:
             past += [_ahead(changes, -j) / size for j in range(min(PAST, reach))]
             past += [_ahead(widths, -j) / size for j in range(PAST_RANGES)]
         past += [_ahead(a, -j) for a in amounts for j in range(PAST_RANGES)]
@@ -205,24 +205,25 @@ def _share(
         return 0.0, 0
     y_N, past_NF, ahead_NF = value_N[whole_N], past_NF[whole_N], ahead_NF[whole_N]
     past_NF, ahead_NF = _scaled(past_NF), _scaled(ahead_NF)
-    left_N = y_N - past_NF @ _fit(past_NF, y_N)
-    width = 1.4826 * np.median(np.abs(left_N - np.median(left_N)))
-    near_N = np.abs(left_N) < 12 * width
+    residual_N = y_N - past_NF @ _fit(past_NF, y_N)
+    width = 1.4826 * np.median(np.abs(residual_N - np.median(residual_N)))
+    near_N = np.abs(residual_N) < 12 * width
     if near_N.mean() > 0.9:  # single outliers would decide it
-        y_N, past_NF, ahead_NF, left_N = y_N[near_N], past_NF[near_N], ahead_NF[near_N], left_N[near_N]
+        y_N, past_NF, ahead_NF, residual_N = y_N[near_N], past_NF[near_N], ahead_NF[near_N], residual_N[near_N]
     first_N = np.arange(len(y_N)) * BLOCKS // len(y_N) % 2 == 0
-    open_N, told_N = np.empty(len(y_N)), np.empty(len(y_N))  # what the past leaves open, and what later bars say of it
+    # the residual of the past, out of sample, and what later bars explain of it
+    unexplained_N, explained_N = np.empty(len(y_N)), np.empty(len(y_N))
     both_NF = np.concatenate([past_NF, ahead_NF], axis=1)
     for fitted, judged in ((first_N, ~first_N), (~first_N, first_N)):
         from_past_N = past_NF[judged] @ _fit(past_NF[fitted], y_N[fitted])
-        open_N[judged] = y_N[judged] - from_past_N
-        told_N[judged] = both_NF[judged] @ _fit(both_NF[fitted], y_N[fitted]) - from_past_N
-    if (open_N**2).sum() <= EXACT * ((y_N - y_N.mean()) ** 2).sum():
+        unexplained_N[judged] = y_N[judged] - from_past_N
+        explained_N[judged] = both_NF[judged] @ _fit(both_NF[fitted], y_N[fitted]) - from_past_N
+    if (unexplained_N**2).sum() <= EXACT * ((y_N - y_N.mean()) ** 2).sum():
         return None
-    share = 1 - float(((open_N - told_N) ** 2).sum() / (open_N**2).sum())
-    by_rank = float(spearmanr(open_N, told_N).statistic)  # of many rows, and not of the largest few
+    share = 1 - float(((unexplained_N - explained_N) ** 2).sum() / (unexplained_N**2).sum())
+    by_rank = float(spearmanr(unexplained_N, explained_N).statistic)  # of many rows, and not of the largest few
     share = min(share, max(by_rank, 0.0) ** 2)
-    relation_F = np.abs(ahead_NF.T @ left_N)
+    relation_F = np.abs(ahead_NF.T @ residual_N)
     return share, int(np.argmax(relation_F))
 
 

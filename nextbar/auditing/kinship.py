@@ -1,4 +1,4 @@
-"""Bars that come again: in another series some bars later, or later in the same one; and bars in no order."""
+"""Series whose moves follow another's at a lag, stretches of bars that are repeated later, and shuffled bars."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ JUMP = 3.0
 
 def shifted(series: Sequence[Bars]) -> Iterator[Leak]:
     """Leaks of pairs whose moves go together at another time more than at the same."""
-    for one, other in combinations(series, 2):
-        if one.step != other.step:
+    for first, second in combinations(series, 2):
+        if first.step != second.step:
             continue
-        _, at_one, at_other = np.intersect1d(one.time_N, other.time_N, return_indices=True)
-        if len(at_one) < LEAST_BARS:
+        _, first_rows, second_rows = np.intersect1d(first.time_N, second.time_N, return_indices=True)
+        if len(first_rows) < LEAST_BARS:
             continue
-        a_N, b_N = (_moves(b)[rows] for b, rows in ((one, at_one), (other, at_other)))
+        a_N, b_N = (_moves(b)[rows] for b, rows in ((first, first_rows), (second, second_rows)))
         alike = {lag: _correlation(a_N, b_N, lag) for lag in range(-NEAR, NEAR + 1)}
         lag = max(alike, key=lambda lag: alike[lag])
         if lag and alike[lag] > ALIKE and alike[lag] > alike[0] + MORE_ALIKE:
-            late, early = (other, one) if lag > 0 else (one, other)
+            late, early = (second, first) if lag > 0 else (first, second)
             yield Leak(
                 "bars",
                 "suspicious",
@@ -47,7 +47,7 @@ def shifted(series: Sequence[Bars]) -> Iterator[Leak]:
                 "close, another time zone), and knows the other's future; date both by when their bars open",
                 series=early.name,
                 column="date",
-                time=int(one.close_time_N[at_one[0]]),
+                time=int(first.close_time_N[first_rows[0]]),
                 amount=alike[lag],
             )
 

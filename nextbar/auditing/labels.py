@@ -1,4 +1,4 @@
-"""Bars that are named by when they close: nextbar takes a date to be when its bar opens."""
+"""Bars that are dated by when they close, where nextbar takes a date to be when its bar opens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from nextbar.auditing.result import Leak
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
 from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.weekly_template import learn_template
 from nextbar.bars.zone import UTC, local_time
 
 HOURS = {
@@ -60,7 +60,7 @@ def _by_the_clock(bars: Bars) -> str:
         return "they are the last second of a minute"
     if bars.step > DAY:
         return ""
-    calendar = Calendar.learn(bars.time_N, bars.step)
+    calendar = learn_template(bars.time_N, bars.step)
     local_N = local_time(bars.time_N, calendar.timezone)
     hour_N, weekday_N = local_N % DAY / HOUR, (local_N // DAY + 3) % 7  # the epoch was a Thursday
     if bars.step == DAY:
@@ -100,7 +100,7 @@ def _by_the_finer(fine: Bars, coarse: Bars) -> str:
 
     def agreement(time_N: np.ndarray) -> tuple[float, int]:
         pairs = [(at[t], c) for t, c in zip(time_N.tolist(), coarse.columns["close"].tolist(), strict=True) if t in at]
-        equal = [abs(one - another) <= EQUAL * abs(another) for one, another in pairs]
+        equal = [abs(fine_close - coarse_close) <= EQUAL * abs(coarse_close) for fine_close, coarse_close in pairs]
         return (float(np.mean(equal)), len(equal)) if equal else (0.0, 0)
 
     as_opening, _ = agreement(coarse.close_time_N)

@@ -1,4 +1,4 @@
-"""Earlier runs that were chosen by bars which are test now: whoever takes over their choice has seen the answers."""
+"""Earlier runs whose validation span reaches into this test span: who takes over their choice has seen the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[L
         cuts: where its spans begin.
         end: when its last bar closes.
     """
-    found: dict[Path, tuple[int, int, int]] = {}
+    overlaps: dict[Path, tuple[int, int, int]] = {}
     for info in runs_below(config.log_dir):
         if info.ranking is None:  # nothing was chosen
             continue
@@ -33,9 +33,9 @@ def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[L
             continue
         first, last = max(theirs.validation, cuts.test), min(theirs.test, end)
         if first < last and _same_question(config, other):
-            n, earliest, latest = found.get(info.path.parent, (0, first, last))
-            found[info.path.parent] = (n + 1, min(earliest, first), max(latest, last))
-    for folder, (n, first, last) in found.items():
+            n, earliest, latest = overlaps.get(info.path.parent, (0, first, last))
+            overlaps[info.path.parent] = (n + 1, min(earliest, first), max(latest, last))
+    for folder, (n, first, last) in overlaps.items():
         whose = f"the study {folder}" if is_study(folder) else str(folder)
         yield Leak(
             "selection",
@@ -50,8 +50,9 @@ def chosen_on_test(config: ExperimentConfig, cuts: Cuts, end: int) -> Iterator[L
 
 
 def _same_question(config: ExperimentConfig, other: ExperimentConfig) -> bool:
-    """Whether two experiments are scored on the same series."""
-    one, another = config.dataset_config, other.dataset_config
+    """Whether two experiments are scored on a common series."""
+    dataset, other_dataset = config.dataset_config, other.dataset_config
     return bool(
-        set(config.scored_tickers) & set(other.scored_tickers) and set(one.resolutions) & set(another.resolutions)
+        set(config.scored_tickers) & set(other.scored_tickers)
+        and set(dataset.resolutions) & set(other_dataset.resolutions)
     )

@@ -1,4 +1,4 @@
-"""Replays the stages before training with other futures, and tells what of before the cut came out otherwise."""
+"""Replays the stages before training with other futures and reports every value before the cut that changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OwnColumns = Callable[[Sequence[Bars]], Sequence[Bars]]
 
 
 def moved(stage: Stage, what: str, kind: str, cut: int, **where: Any) -> Leak:
-    """The leak of something that came out otherwise with another future.
+    """The leak of a value that changed with another future.
 
     Args:
         stage: where.
@@ -68,8 +68,8 @@ def replay(episode: Episode) -> Iterator[Leak]:
         dataset = episode.dataset(kind, cut)
         yield from _moved_features(plain, dataset, kind, cut)
         first, second = plain.preparation.to_dict(), dataset.preparation.to_dict()
-        for path, one, another in differences(first, second):
-            what = f"{path} is {one!r} and becomes {another!r}"
+        for path, value, other_value in differences(first, second):
+            what = f"{path} is {value!r} and becomes {other_value!r}"
             yield moved("normalisation", what, kind, cut, column=path, time=cut)
             break
         yield from _moved_windows(plain, dataset, "training", kind, cut)
@@ -112,47 +112,48 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[tuple[str, 
         for key in dict.fromkeys((*first, *second)):
             yield from differences(first.get(key), second.get(key), f"{path}.{key}" if path else str(key))
     elif isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
-        for i, (one, another) in enumerate(zip(first, second, strict=True)):
-            yield from differences(one, another, f"{path}[{i}]")
+        for i, (value, other) in enumerate(zip(first, second, strict=True)):
+            yield from differences(value, other, f"{path}[{i}]")
     elif first != second and not (first is not None and first != first and second != second):
         yield path, first, second
 
 
 def _moved_columns(stage: Stage, bars: Bars, other: Bars, names: Sequence[str], kind: str, cut: int) -> Iterator[Leak]:
     """Columns of one series whose values before the cut differ."""
-    known = int(np.searchsorted(bars.close_time_N, cut))
-    if not np.array_equal(bars.time_N[:known], other.time_N[:known]):
+    n_before = int(np.searchsorted(bars.close_time_N, cut))
+    if not np.array_equal(bars.time_N[:n_before], other.time_N[:n_before]):
         yield moved(stage, f"the dates of {bars.name} are others", kind, cut, series=bars.name)
         return
     for name in names:
-        one_N = bars.columns[name][:known]
-        another_N = other.columns.get(name, np.full(known, np.nan))[:known]
-        changed_N = ~np.isclose(one_N, another_N, rtol=1e-9, atol=1e-12, equal_nan=True)
+        value_N = bars.columns[name][:n_before]
+        other_N = other.columns.get(name, np.full(n_before, np.nan))[:n_before]
+        changed_N = ~np.isclose(value_N, other_N, rtol=1e-9, atol=1e-12, equal_nan=True)
         if changed_N.any():
             first, time = int(np.argmax(changed_N)), bars.close_time_N
-            amount = relative(one_N[first], another_N[first])
+            amount = relative(value_N[first], other_N[first])
             what = (
                 f"{name} of {bars.name} is another in {int(changed_N.sum()):,} bars, first in the one that closes at "
-                f"{iso(time[first])} ({one_N[first]:.6g} becomes {another_N[first]:.6g}, {known - first} bars before),"
+                f"{iso(time[first])} ({value_N[first]:.6g} becomes {other_N[first]:.6g}, "
+                f"{n_before - first} bars before),"
             )
             yield moved(stage, what, kind, cut, series=bars.name, column=name, time=int(time[first]), amount=amount)
 
 
 def _moved_features(plain: Dataset, other: Dataset, kind: str, cut: int) -> Iterator[Leak]:
     """Series whose rows on the tape differ before the cut; the labels of a window are no features."""
-    one, another = (_by_row(dataset.tape()) for dataset in (plain, other))
-    for name, one_R, another_R in ((name, one[name], another[name]) for name in one):
+    arrays, other_arrays = (_by_row(dataset.tape()) for dataset in (plain, other))
+    for name, array_R, other_R in ((name, arrays[name], other_arrays[name]) for name in arrays):
         for s, b in enumerate(plain.bars):
-            known = int(np.searchsorted(b.close_time_N, cut))
+            n_before = int(np.searchsorted(b.close_time_N, cut))
             starts = [d.panel.starts[s] for d in (plain, other)]
-            one_N, another_N = (
-                np.reshape(a[start : start + known], (known, -1))
-                for a, start in zip((one_R, another_R), starts, strict=True)
+            value_N, other_N = (
+                np.reshape(a[start : start + n_before], (n_before, -1))
+                for a, start in zip((array_R, other_R), starts, strict=True)
             )
-            if one_N.shape != another_N.shape:
+            if value_N.shape != other_N.shape:
                 yield moved("features", f"{b.name} has other columns", kind, cut, series=b.name)
                 return
-            changed_N = (one_N != another_N).any(axis=1)
+            changed_N = (value_N != other_N).any(axis=1)
             if changed_N.any():
                 first = int(np.argmax(changed_N))
                 what = f"{name} of {b.name} differs in {int(changed_N.sum()):,} bars, first in that of "
@@ -161,7 +162,7 @@ def _moved_features(plain: Dataset, other: Dataset, kind: str, cut: int) -> Iter
 
 
 def _by_row(tape: Tape) -> dict[str, np.ndarray]:
-    """What a window may show of each bar, or beside it, by name."""
+    """The arrays of a tape that windows read row by row, by name."""
     names = ("rows_RX", "rank_R", "start_RHX", "regressors_RK", "ahead_RHA")
     contexts = {f"context {i + 1}": context.beside_R() for i, context in enumerate(tape.contexts)}
     return {name: getattr(tape, name) for name in names} | contexts
@@ -169,11 +170,13 @@ def _by_row(tape: Tape) -> dict[str, np.ndarray]:
 
 def _moved_windows(plain: Dataset, other: Dataset, span: str, kind: str, cut: int) -> Iterator[Leak]:
     """A span before the cut that has other windows."""
-    one, another = (_windows(d.panel, d.origins[span]) for d in (plain, other))
-    if changed := one ^ another:
+    windows, other_windows = (_windows(d.panel, d.origins[span]) for d in (plain, other))
+    if changed := windows ^ other_windows:
         s, time = min(changed, key=lambda window: window[1])
         what = f"{len(changed):,} {span} windows come or go, first the one whose origin closes at {iso(time)},"
-        yield moved("splits", what, kind, cut, series=plain.names[s], time=time, amount=len(changed) / max(len(one), 1))
+        yield moved(
+            "splits", what, kind, cut, series=plain.names[s], time=time, amount=len(changed) / max(len(windows), 1)
+        )
 
 
 def _windows(panel: Panel, origin_N: np.ndarray) -> set[tuple[int, int]]:
@@ -181,7 +184,7 @@ def _windows(panel: Panel, origin_N: np.ndarray) -> set[tuple[int, int]]:
     return set(zip(panel.series_R[origin_N].tolist(), panel.close_time_R[origin_N].tolist(), strict=True))
 
 
-def relative(one: float, another: float) -> float:
+def relative(value: float, other: float) -> float:
     """Difference of two values in units of the larger."""
-    size = max(abs(one), abs(another))
-    return float(abs(one - another) / size) if size > 0 and np.isfinite(size) else float("inf")
+    size = max(abs(value), abs(other))
+    return float(abs(value - other) / size) if size > 0 and np.isfinite(size) else float("inf")

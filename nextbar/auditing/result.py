@@ -27,7 +27,7 @@ STAGES: dict[Stage, str] = {
 
 @dataclass(frozen=True)
 class Leak:
-    """One thing that knows later bars, or looks as if it did."""
+    """Something in an experiment that depends on later bars, or looks as if it did."""
 
     stage: Stage
     verdict: Literal["moved", "suspicious"]

@@ -50,7 +50,7 @@ class Record:
 
 @dataclass
 class Retrained:
-    """A small training, and what came of it."""
+    """Results of a small training."""
 
     dataset: Dataset
     engine: Engine
@@ -62,20 +62,20 @@ class Retrained:
 
     @property
     def learnt(self) -> dict[str, Any]:
-        """All that the training span decides, in plain values."""
+        """Figures and parameters, which follow from the training span alone, in plain values."""
         figures = [{n: v for n, v in row.items() if n.startswith("train/")} for row in self.rows]
         leaves = jax.tree_util.tree_leaves_with_path(self.params)
         return {"figures": figures, "parameters": {jax.tree_util.keystr(path): digest(a) for path, a in leaves}}
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """All that training and validation decide together."""
+        """Best epoch, figures and rival, which follow from training and validation together."""
         figures = [{n: v for n, v in row.items() if not n.startswith("test/")} for row in self.rows]
         return {"best epoch": self.best, "figures": figures, "rival": self.rival}
 
 
 def digest(value: Any) -> float:
-    """One number that is another for other arrays."""
+    """One number by which two arrays can be told apart."""
     flat = np.asarray(jax.device_get(value), np.float64).ravel()
     return float(flat @ np.cos(np.arange(len(flat))))
 
@@ -102,9 +102,9 @@ def retrain(episode: Episode, *, own_baselines: Sequence[str] = ()) -> Iterator[
 
 def _differs(stage: Stage, first: Any, second: Any, kind: str, cut: int) -> Iterator[Leak]:
     """The first difference between two trainings."""
-    for path, one, another in islice(differences(first, second), 1):
-        amount = relative(one, another) if isinstance(one, float) and isinstance(another, float) else None
-        what = f"{path} is {one!r} and becomes {another!r}"
+    for path, value, other_value in islice(differences(first, second), 1):
+        amount = relative(value, other_value) if isinstance(value, float) and isinstance(other_value, float) else None
+        what = f"{path} is {value!r} and becomes {other_value!r}"
         yield moved(stage, what, kind, cut, column=path, time=cut, amount=amount)
 
 
@@ -149,13 +149,13 @@ def _another_forecast(
     dataset: Dataset, origin_N: np.ndarray, forecasts: Sequence[Forecast], kind: str, cut: int
 ) -> Iterator[Leak]:
     """The first window whose forecast differs."""
-    for name, one_N, another_N in zip(Forecast._fields, *forecasts, strict=True):
-        if one_N is not None and another_N is not None and not np.array_equal(one_N, another_N, equal_nan=True):
-            n, *rest = np.argwhere(one_N != another_N)[0]
+    for name, value_N, other_N in zip(Forecast._fields, *forecasts, strict=True):
+        if value_N is not None and other_N is not None and not np.array_equal(value_N, other_N, equal_nan=True):
+            n, *rest = np.argwhere(value_N != other_N)[0]
             row = origin_N[n]
             time, series = int(dataset.panel.close_time_R[row]), dataset.names[dataset.panel.series_R[row]]
             what = f"{name.rpartition('_')[0]} of the forecast from {iso(time)} of {series} is another"
-            amount = relative(float(one_N[(n, *rest)]), float(another_N[(n, *rest)]))
+            amount = relative(float(value_N[(n, *rest)]), float(other_N[(n, *rest)]))
             yield moved("prediction", what, kind, cut, series=series, time=time, amount=amount)
             return
 

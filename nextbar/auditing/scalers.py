@@ -31,8 +31,8 @@ def scaled_on_all_rows(column: str, series: Sequence[Bars], validation: int) -> 
         values, times = (np.concatenate([part[i] for part in pooled]) for i in (1, 2))
         pooled.append(("all series together", values, times))
     for name, value_N, time_N in pooled:
-        known_N = np.isfinite(value_N)
-        value_N, late_N = value_N[known_N], time_N[known_N] >= validation
+        finite_N = np.isfinite(value_N)
+        value_N, late_N = value_N[finite_N], time_N[finite_N] >= validation
         if len(value_N) >= LEAST_ROWS and len(np.unique(value_N)) >= LEAST_VALUES and late_N.any() and not late_N.all():
             how = _standardised(value_N, late_N) or _ranged(value_N, late_N)
             if how:
@@ -75,5 +75,5 @@ def _quartiles(value_N: np.ndarray) -> float:
     return float(high - low)
 
 
-def _near(value: float, wanted: float, more: float = 0.0) -> bool:
-    return abs(value - wanted) < DIGITS + more
+def _near(value: float, target: float, more: float = 0.0) -> bool:
+    return abs(value - target) < DIGITS + more

@@ -29,7 +29,7 @@ from nextbar.config.experiment import Experiment
 from nextbar.data.features import FeatureSet
 from nextbar.errors import ConfigError, DataError
 from nextbar.folders import writing
-from nextbar.forecasts import LEVELS
+from nextbar.forecasts import levels_of
 from nextbar.logger import get_logger
 from nextbar.machine.clusters import LOCAL, joined, require_place
 from nextbar.machine.hosts import require_alone
@@ -53,7 +53,7 @@ def backtest(
     baselines: bool | Sequence[str] = True,
     rivals: Sequence[str] = (),
     conformal: bool = False,
-    levels: Sequence[float] = LEVELS,
+    levels: Sequence[float] | None = None,
     positions: PositionOptions | Mapping[str, Any] | None = None,
     on: str = LOCAL,
     overwrite: bool = False,
@@ -84,7 +84,7 @@ def backtest(
         rivals: forecasters of other libraries by name, such as ``statsforecast:AutoETS(season_length=24)`` or
             ``chronos:FOLDER``, see :func:`nextbar.rivals.rival_called`; as objects they are ``predictors``.
         conformal: adjust the model's intervals by the validation residuals of each fit.
-        levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1).
+        levels: central intervals in the forecasts of a ``distribution``, shares in (0, 1); None: 0.5, 0.8 and 0.95.
         positions: rule, costs and tries of the positions that forecasts are judged by, as
             :class:`nextbar.positions.options.PositionOptions` or a mapping of its fields. No order is ever sent.
         on: ``local``, or the cluster whose workers fit and forecast the folds, see :func:`nextbar.search`. There a
@@ -99,25 +99,25 @@ def backtest(
     Raises:
         ConfigError: an option or a predictor that cannot be used.
         DataError: bars that cannot be used, too few for so many folds, a predictor that looks ahead or whose table is
-            wrong.
+            wrong; ``levels`` or ``conformal`` of forecasts that are no laws.
         RunError: a folder that cannot be written, a predictor that fails, a training that diverges, a cluster that
             cannot be reached or is gone.
         TrainingInterrupted: Ctrl-C; trained folds are kept.
     """
     require_alone("a backtest")
     require_place(on)
+    config = ExperimentConfig.of(config)
+    task = Task.of(config)
     rule: Any = {} if positions is None else positions  # a mapping is checked as the options are
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
-        levels=levels, rivals=rivals, positions=rule,
+        levels=levels_of(task, levels), rivals=rivals, positions=rule,
     )  # fmt: skip
-    config = ExperimentConfig.of(config)
     require_local(
         config.log_dir,
         "log_dir: a backtest keeps the runs of its folds there, and a lock",
         "its folder can be copied into a bucket afterwards",
     )
-    task = Task.of(config)
     if options.conformal:
         require_distribution(task)
     options.positions.require(task)
@@ -175,7 +175,7 @@ def _judge_positions(folder: BacktestFolder, judge: PositionJudge) -> None:
     if judge.options.rule == "none":
         if former is not None:
             folder.set_positions(None)
-    elif former is None or any(former.get(name) != value for name, value in judge.asked.items()):
+    elif former is None or any(former.get(name) != value for name, value in judge.terms.items()):
         get_logger().info("positions, for judging the forecasts only: %s", judge.options.in_words)
         folder.set_positions(*judge.judge(folder.read_forecasts(), ModelPredictor.name))
 

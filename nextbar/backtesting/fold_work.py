@@ -1,4 +1,4 @@
-"""The folds that one fit forecasts: all participants are fitted on what came before, and asked; here or on a worker."""
+"""The folds that one fit forecasts: participants are fitted on the bars before, and forecast; here or on a worker."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FoldForecasts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FoldWork:
-    """The participants of a backtest, and what they are fitted on and asked.
+    """Participants of a backtest, and the bars that they are fitted on and forecast.
 
     Args:
         config: the experiment.

@@ -141,8 +141,8 @@ def participants(
             raise ConfigError(
                 f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
             )
-        asked = getattr(predictor, "for_task", None)
-        members.append(Participant(asked(task) if callable(asked) else predictor, "own"))
+        for_task = getattr(predictor, "for_task", None)
+        members.append(Participant(for_task(task) if callable(for_task) else predictor, "own"))
     taken = [model, BUY_AND_HOLD]
     for participant in members:
         participant.require_shares()

@@ -1,4 +1,4 @@
-"""What a stated simple rule would have made of the forecasts of each participant, beside buy and hold."""
+"""Positions by a stated simple rule from the forecasts of each participant, and their accounts beside buy and hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nextbar.forecasts import bin_columns
 from nextbar.metrics.bins import direction
 from nextbar.metrics.comparison import finite
 from nextbar.metrics.task import Task
-from nextbar.positions.account import Account, account, combined
+from nextbar.positions.account import Account, account, combined, returns_together
 from nextbar.positions.options import PositionOptions
 from nextbar.positions.performance import figures
 from nextbar.positions.rules import BUY_AND_HOLD, Expectation, positions
@@ -66,9 +66,9 @@ class PositionJudge:
             decided), ``entry`` and ``exit`` (bars at whose opens it begins and ends), ``position``, ``traded``,
             ``return``, ``equity``. Where no position can be taken the reason is in ``left_out``, and there is no frame.
         """
-        asked = self.asked
+        terms = self.terms
         if reason := self._reason():
-            return asked | {"left_out": reason}, None
+            return terms | {"left_out": reason}, None
         first = forecasts[forecasts["step"] == 1]
         held = {BUY_AND_HOLD: self._always(first[first["model"] == model])}
         without_law = []
@@ -81,11 +81,11 @@ class PositionJudge:
                 held[name] = self._decided(rows, expected)
         accounts = {name: self._accounts(of_series, self.options.cost) for name, of_series in held.items()}
         if not accounts[BUY_AND_HOLD]:
-            return asked | {"left_out": "the bars end before a position could be held to the next open"}, None
+            return terms | {"left_out": "the bars end before a position could be held to the next open"}, None
         free = {name: self._accounts(of_series, 0.0) for name, of_series in held.items()}
         nodes = {name: self._node(accounts[name], free[name], name == model) for name in accounts}
         whole = combined(list(accounts[BUY_AND_HOLD].values()))
-        return asked | {
+        return terms | {
             "from": iso(int(whole.entry_T[0])),
             "until": iso(int(whole.exit_T[-1])),
             "bars_per_year": {self.panel.names[s]: self._per_year[s] for s in accounts[BUY_AND_HOLD]},
@@ -96,8 +96,8 @@ class PositionJudge:
         }, self._frame(accounts)
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What decides the accounts beside the forecasts and the bars; plain values."""
+    def terms(self) -> dict[str, Any]:
+        """Options, rule and number of tries, which decide the accounts beside forecasts and bars; plain values."""
         return {"options": self.options.to_dict(), "rule": self.options.in_words, "tried": self.tried.plain()}
 
     @cached_property
@@ -108,12 +108,12 @@ class PositionJudge:
     @cached_property
     def _per_year(self) -> dict[int, float]:
         """Bars a year of each series, by those that are known before anything is forecast."""
-        known = [b.time_N[b.close_time_N < self.known_until] for b in self._series]
+        times = [b.time_N[b.close_time_N < self.known_until] for b in self._series]
         dataset = self.config.dataset_config
-        calendars = learn_together(known, [b.step for b in self._series], dataset.calendar, dataset.timezone)
+        calendars = learn_together(times, [b.step for b in self._series], dataset.calendar, dataset.timezone)
         return {
             s: bars_per_year(time_N, calendar)
-            for s, time_N, calendar in zip(self._scored, known, calendars, strict=True)
+            for s, time_N, calendar in zip(self._scored, times, calendars, strict=True)
             if calendar  # a fold has bars of all of them in its history
         }
 
@@ -132,7 +132,7 @@ class PositionJudge:
         return ""
 
     def _expectation(self, rows: Any) -> Expectation:
-        """What a participant's rows of the table say of the next bar."""
+        """Expectation of the next bar by a participant's rows of the table."""
         last_N = rows["last_close"].to_numpy(np.float64)
         nothing_N = np.full(len(rows), np.nan)
         names = bin_columns(Task.of(self.config).edges) if Task.of(self.config).edges else []
@@ -169,8 +169,8 @@ class PositionJudge:
     def _accounts(self, decided: Sequence[Decided], cost: float) -> dict[int, Account]:
         """By series; without those that end before anything could be held."""
         accounts = {}
-        for s, b, one in zip(self._scored, self._series, decided, strict=True):
-            made = account(b.columns["open"], b.time_N, one.row_M, one.position_M, cost)
+        for s, b, held in zip(self._scored, self._series, decided, strict=True):
+            made = account(b.columns["open"], b.time_N, held.row_M, held.position_M, cost)
             if made is not None:
                 accounts[s] = made
         return accounts
@@ -178,7 +178,7 @@ class PositionJudge:
     def _periods_per_year(self, accounts: Mapping[int, Account]) -> float:
         """Holding periods a year of accounts side by side: years are those of the longest, times how much more of the
         clock all of them cover."""
-        years, longest = max((len(one.exit_T) / self._per_year[s], s) for s, one in accounts.items())
+        years, longest = max((len(part.exit_T) / self._per_year[s], s) for s, part in accounts.items())
         joined = combined(list(accounts.values()))
         more = _covered(list(accounts.values())) / _covered([accounts[longest]])
         return len(joined.exit_T) / (years * more)
@@ -188,17 +188,20 @@ class PositionJudge:
         trials = self.tried.configurations if chosen else 1
         variance = self.options.sharpe_variance if chosen else None
 
-        def plain(one: Account, costless: Account, per_year: float) -> dict[str, float | None]:
+        def plain(
+            with_costs: Account, costless: Account, per_year: float, return_U: Any = None
+        ) -> dict[str, float | None]:
             return {
                 name: finite(value)
-                for name, value in figures(one, costless, per_year, trials, variance).items()
+                for name, value in figures(with_costs, costless, per_year, trials, variance, return_U).items()
             }  # fmt: skip
 
         joined, joined_free = (combined(list(some.values())) for some in (accounts, free))
+        return_U = returns_together(joined, list(accounts.values()))
         return {
-            "combined": plain(joined, joined_free, self._periods_per_year(accounts)),
+            "combined": plain(joined, joined_free, self._periods_per_year(accounts), return_U),
             "by_ticker": {
-                self.panel.names[s]: plain(one, free[s], self._per_year[s]) for s, one in accounts.items()
+                self.panel.names[s]: plain(with_costs, free[s], self._per_year[s]) for s, with_costs in accounts.items()
             },
         }  # fmt: skip
 
@@ -207,19 +210,19 @@ class PositionJudge:
 
         tables = []
         for name, by_series in accounts.items():
-            for s, one in by_series.items():
-                b, size = self.panel.bars[s], len(one.entry_T)
+            for s, series_account in by_series.items():
+                b, size = self.panel.bars[s], len(series_account.entry_T)
                 table = {"model": np.full(size, name, object), "ticker": np.full(size, b.ticker, object)}
                 if self.panel.several:
                     table["resolution"] = np.full(size, b.resolution, object)
                 table |= {
-                    "origin": b.time_N[np.searchsorted(b.time_N, one.entry_T) - 1],
-                    "entry": one.entry_T,
-                    "exit": one.exit_T,
-                    "position": one.position_T,
-                    "traded": one.traded_T,
-                    "return": one.return_T,
-                    "equity": one.equity_T,
+                    "origin": b.time_N[np.searchsorted(b.time_N, series_account.entry_T) - 1],
+                    "entry": series_account.entry_T,
+                    "exit": series_account.exit_T,
+                    "position": series_account.position_T,
+                    "traded": series_account.traded_T,
+                    "return": series_account.return_T,
+                    "equity": series_account.equity_T,
                 }
                 tables.append(frame_like(table, dates=("origin", "entry", "exit")))
         return pd.concat(tables, ignore_index=True)
@@ -227,8 +230,8 @@ class PositionJudge:
 
 def _covered(accounts: Sequence[Account]) -> float:
     """Seconds in which at least one of the accounts has a holding period."""
-    entry_P = np.concatenate([one.entry_T for one in accounts])
-    exit_P = np.concatenate([one.exit_T for one in accounts])
+    entry_P = np.concatenate([part.entry_T for part in accounts])
+    exit_P = np.concatenate([part.exit_T for part in accounts])
     order = np.argsort(entry_P, kind="stable")
     reached_P = np.maximum.accumulate(exit_P[order])
     before_P = np.concatenate([entry_P[order][:1], reached_P[:-1]])

@@ -1,4 +1,4 @@
-"""Which of the baselines that take part in a backtest is the strongest, as far as was known before its first fold."""
+"""The strongest baseline of a backtest, by what was known before its first fold."""
 
 from __future__ import annotations
 

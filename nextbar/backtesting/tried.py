@@ -1,4 +1,4 @@
-"""Of how many configurations a backtested one is the chosen one."""
+"""Number of configurations that a backtested one was chosen among."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nextbar.runs.kinds import is_study
 
 
 class Tried(NamedTuple):
-    """How many configurations were tried, and who says so."""
+    """Number of configurations that were tried, and its source."""
 
     configurations: int
     by: Literal["stated", "search", "alone"]

@@ -113,16 +113,18 @@ def load_bars(
 
     looked: Sequence[Sought | None] = [None] * len(paths)
     if folder is not None:
-        looked = in_threads(lambda r, t, path: sought(folder, path, f"{t}_{r}", needs), *zip(*paths, strict=True))
+        looked = in_threads(
+            lambda r, t, path: sought(folder, path, f"{t}_{r}", needs, keeps), *zip(*paths, strict=True)
+        )
     # one file after the other: Ctrl-C and what is wrong with a file wait for no other, and pandas changes the process's
     # filters of warnings in passing, of which a thread that reads beside another could lose that for broken files
     return [
-        _in_file(path, ticker, resolution, needs, series, keeps)
+        _in_file(path, ticker, resolution, needs, series)
         for (resolution, ticker, path), series in zip(paths, looked, strict=True)
     ]
 
 
-def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series: Sought | None, keeps: bool) -> Bars:
+def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series: Sought | None) -> Bars:
     """The series in a file: as it was kept, if it was looked for; else as it is read."""
     source = str(path)
 
@@ -132,7 +134,7 @@ def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series
         source = table.source
         return check(table, resolution, seconds(resolution), needs)
 
-    checked = read() if series is None else series.or_read(read, keeps)
+    checked = read() if series is None else series.or_read(read)
     return _told(source, ticker, resolution, checked)
 
 

@@ -1,4 +1,4 @@
-"""When a market is open: learnt from the dates of its bars, never from a list of holidays."""
+"""When a market is open: the open slots of its week, and what is a hole in bars and what a closure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR, Slots, Tally
+from nextbar.bars.slots import DAY, HOUR, YEAR, Slots, Tally
 from nextbar.bars.stretches import Stretches
-from nextbar.bars.zone import MARKET_ZONES, UTC, local_time, offsets
-from nextbar.config.exchanges import KINDS
-from nextbar.errors import ConfigError, DataError
-from nextbar.resolution import span
+from nextbar.bars.zone import UTC
 
 CLOSURE_DAYS = 4
-LEAST_GAIN = 0.1
-"""share of the exceptions that a zone must be better by; among bars that miss at random chance alone makes up to 1 %"""
 
 
 class Chain(NamedTuple):
@@ -61,72 +56,6 @@ class Calendar:
     def always(cls, step: int, phase: int = 0, timezone: str = UTC) -> Calendar:
         """A market that never closes."""
         return cls("24/7", step, phase, tuple(range(Slots(step).cycle)), timezone)
-
-    @classmethod
-    def learn(
-        cls, time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "auto", usual: str = UTC
-    ) -> Calendar:
-        """Template of the weeks seen in the opening times ``time_N`` (int64, ascending) of a training span.
-
-        A slot is open when there is a bar in it in at least half of the weeks with any bar; in a span under
-        four weeks, or if no slot has as many, when there is one at all. A slot that a span under one week cannot
-        show is open if the same time of another day is. ``kind="auto"`` says ``sessions`` when the template leaves
-        slots out (under four weeks, where a missing bar looks like a closed slot: when it leaves out at least a
-        seventh of the week), else ``24/7``.
-
-        ``timezone="auto"`` takes the zone of ``MARKET_ZONES`` whose template is the sharpest: the one with the fewest
-        exceptions in the span, which are open slots without a bar, bars in closed slots, and bars that do not open
-        exactly when their slot does. It is ``usual`` unless another has a tenth fewer, hence ``usual`` wherever the
-        clocks do not matter; of equally sharp zones it is the first of the list.
-
-        Raises:
-            ConfigError: an unknown ``kind``, sessions for a step that is no part of a week, or a zone whose time
-                the bars do not keep.
-            DataError: no bars.
-        """
-        if kind not in ("auto", *KINDS):
-            raise ConfigError(f"calendar: found {kind!r}, should be one of auto, {', '.join(KINDS)}")
-        if not len(time_N):
-            raise DataError("no bars to learn a calendar from")
-        if kind == "sessions" and not _is_part_of_week(step):
-            raise ConfigError(
-                f"calendar: found 'sessions' with bars of {span(step)}, should be auto or 24/7: sessions need bars "
-                "that are shorter than a week and divide a week"
-            )
-        stretches = Stretches.of(np.asarray(time_N, np.int64), step)
-        if timezone != "auto":
-            return cls._learn_in(timezone, stretches, step, kind)._require_its_time(stretches)
-        best = cls._learn_in(usual, stretches, step, kind)
-        fewest = best._exceptions(stretches)
-        enough = fewest * (1 - LEAST_GAIN)
-        patterns = {offsets(usual).pattern(int(time_N[0]), int(time_N[-1]))}
-        for zone in MARKET_ZONES:
-            pattern = offsets(zone).pattern(int(time_N[0]), int(time_N[-1]))
-            if fewest and pattern not in patterns:
-                patterns.add(pattern)
-                learnt = cls._learn_in(zone, stretches, step, kind)
-                exceptions = learnt._exceptions(stretches)
-                if exceptions < fewest and exceptions <= enough:
-                    best, fewest = learnt, exceptions
-        return best
-
-    @classmethod
-    def _learn_in(cls, timezone: str, stretches: Stretches, step: int, kind: str) -> Calendar:
-        stretches = stretches.cut(Slots(step, timezone=timezone).turns)
-        local_J = local_time(stretches.time_J, timezone) - MONDAY
-        begin, index_J = np.unique(local_J % step, return_inverse=True)
-        most = np.argmax(np.bincount(index_J, stretches.count_J))
-        everyday = cls.always(step, int(begin[most]), timezone)
-        if kind == "24/7" or not _is_part_of_week(step):
-            return everyday
-        first_J = everyday._slots.place(everyday._slots.number(stretches.time_J))
-        is_open = _template(first_J, first_J + stretches.count_J, everyday._slots.cycle, step)
-        if kind == "auto":
-            closed = int((~is_open).sum())
-            scanty = int(stretches.time_N[-1] - stretches.time_N[0]) < 4 * WEEK
-            if closed == 0 or (scanty and closed * 7 < len(is_open)):
-                return everyday
-        return cls("sessions", step, everyday.phase, tuple(np.flatnonzero(is_open).tolist()), timezone)
 
     def missing(self, time_N: np.ndarray) -> np.ndarray:
         """int64 (N,): open slots without a bar between each bar and the one before it; 0 for the first."""
@@ -182,6 +111,10 @@ class Calendar:
         number_N = self._slots.number(time_N)
         ahead_Nn, _ = self._open.nth(self._open.before(number_N + 1)[:, None] + np.arange(n))
         return self._slots.begin(ahead_Nn) + (time_N - self._slots.begin(number_N))[:, None]
+
+    def close_times(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): when bars that open at ``time_N`` close: one step later."""
+        return np.asarray(time_N, np.int64) + self.step
 
     def outside(self, time_N: np.ndarray) -> np.ndarray:
         """bool (N,): bars that belong to no slot; all belong to one of a template, be it open or closed."""
@@ -266,31 +199,21 @@ class Calendar:
 
     def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
-        return self._exceptions(Stretches.of(np.asarray(time_N, np.int64), self.step))
+        return self.exceptions_in(Stretches.of(np.asarray(time_N, np.int64), self.step))
 
-    def _exceptions(self, whole: Stretches) -> int:
+    def exceptions_in(self, whole: Stretches) -> int:
+        """The same, in the span of stretches."""
         stretches, first_J = self._numbered(whole)
         after_J = first_J + stretches.count_J
         expected = int(self._open.between(first_J[0], after_J[-1]))
         first_J[1:] += first_J[1:] < after_J[:-1]  # a slot that two bars belong to counts once
         in_open = int(self._open.between(first_J, after_J).sum())
-        return expected - in_open + int((after_J - first_J).sum()) - in_open + self._off_grid(whole)
+        return expected - in_open + int((after_J - first_J).sum()) - in_open + self.off_grid_in(whole)
 
-    def _off_grid(self, whole: Stretches) -> int:
+    def off_grid_in(self, whole: Stretches) -> int:
         """Bars that do not open exactly when their slot does."""
         stretches, first_J = self._numbered(whole)
         return int(stretches.count_J[self._slots.begin(first_J) != stretches.time_J].sum())
-
-    def _require_its_time(self, stretches: Stretches) -> Calendar:
-        """Refuse bars that keep UTC and not the time of the zone, which only a change of its clocks shows."""
-        off, off_utc = (c._off_grid(stretches) for c in (self, Calendar._learn_in(UTC, stretches, self.step, "24/7")))
-        if off > off_utc:
-            raise ConfigError(
-                f"timezone: found {self.timezone!r}, whose time the bars do not keep: after its clock changes {off} of "
-                f"{len(stretches.time_N)} bars of {span(self.step)} open at another hour than the others (in UTC "
-                f"{off_utc}); should be auto or UTC"
-            )
-        return self
 
     @cached_property
     def _slots(self) -> Slots:
@@ -306,35 +229,3 @@ class Calendar:
         is_open = np.zeros(self._slots.cycle, bool)
         is_open[list(self.open_slots)] = True
         return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
-
-
-def _is_part_of_week(step: int) -> bool:
-    return step < WEEK and WEEK % step == 0
-
-
-def _template(first_J: np.ndarray, after_J: np.ndarray, cycle: int, step: int) -> np.ndarray:
-    """bool (cycle,): the slots of the week that are open, by the places ``first_J`` to ``after_J`` that bars are in."""
-    order_J = np.argsort(first_J, kind="stable")
-    first_J, after_J = first_J[order_J], np.maximum.accumulate(after_J[order_J])
-    first_J[1:] = np.maximum(first_J[1:], after_J[:-1])  # of a slot that comes twice, one
-    in_week = _counts(first_J, after_J, cycle)
-    length = int(after_J[-1] - first_J[0])
-    if length >= 4 * cycle:
-        week_J, last_J = first_J // cycle, (after_J - 1) // cycle
-        weeks = 1 + last_J[-1] - week_J[0] - np.maximum(week_J[1:] - last_J[:-1] - 1, 0).sum()
-        mostly = in_week * 2 >= weeks
-        return mostly if mostly.any() else in_week > 0
-    is_open = in_week > 0
-    if length < cycle and DAY % step == 0 and step < DAY:
-        shown = (np.arange(cycle) - first_J[0]) % cycle < length
-        at_time = is_open.reshape(7, -1).any(axis=0)
-        is_open |= ~shown & np.tile(at_time, 7)
-    return is_open
-
-
-def _counts(first_J: np.ndarray, after_J: np.ndarray, cycle: int) -> np.ndarray:
-    """int64 (cycle,): how often each place of the week comes among those from ``first_J`` on and before ``after_J``."""
-    weeks_J, rest_J = np.divmod(after_J - first_J, cycle)
-    begin_J = first_J % cycle
-    changes = np.bincount(begin_J, minlength=2 * cycle) - np.bincount(begin_J + rest_J, minlength=2 * cycle)
-    return weeks_J.sum() + np.cumsum(changes).reshape(2, cycle).sum(axis=0)

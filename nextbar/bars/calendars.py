@@ -10,7 +10,9 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.exchange import ExchangeCalendar
+from nextbar.bars.exchange_grid import fit_grid
 from nextbar.bars.sessions import sessions_of
+from nextbar.bars.weekly_template import learn_template
 from nextbar.bars.zone import UTC
 from nextbar.config.exchanges import is_exchange, require_calendar
 from nextbar.errors import DataError
@@ -26,7 +28,7 @@ def learn(time_N: np.ndarray, step: int, kind: str = "auto", timezone: str = "au
         timezone: of the market's hours, or ``auto``.
 
     Raises:
-        ConfigError: as ``Calendar.learn`` and ``ExchangeCalendar.fit``; no such exchange, or its sessions cannot be
+        ConfigError: as ``learn_template`` and ``fit_grid``; no such exchange, or its sessions cannot be
             had.
         DataError: no bars.
     """
@@ -57,12 +59,12 @@ def learn_together(
     require_calendar(kind)
     if is_exchange(kind):
         return _of_exchange(series, kind, timezone, until)
-    learnt = [Calendar.learn(time_N, step, kind, timezone) if len(time_N) else None for time_N, step in series]
+    learnt = [learn_template(time_N, step, kind, timezone) if len(time_N) else None for time_N, step in series]
     shared = shared_zone([calendar for calendar in learnt if calendar])
     if timezone != "auto" or shared == UTC:
         return learnt
     return [
-        Calendar.learn(time_N, step, kind, usual=shared) if calendar and calendar.timezone == UTC else calendar
+        learn_template(time_N, step, kind, usual=shared) if calendar and calendar.timezone == UTC else calendar
         for (time_N, step), calendar in zip(series, learnt, strict=True)
     ]
 
@@ -77,10 +79,10 @@ def learn_beside(time_N: np.ndarray, step: int, kind: str, timezone: str, traine
     """
     saved = next((other.sessions for other in trained if isinstance(other, ExchangeCalendar)), None)
     if is_exchange(kind) and saved is not None:
-        return ExchangeCalendar.fit(saved, time_N, step, timezone)
+        return fit_grid(saved, time_N, step, timezone)
     if is_exchange(kind):
         return learn(time_N, step, kind, timezone)
-    return Calendar.learn(time_N, step, kind, timezone, shared_zone(trained))
+    return learn_template(time_N, step, kind, timezone, shared_zone(trained))
 
 
 def shared_zone(calendars: Sequence[Calendar]) -> str:
@@ -102,4 +104,4 @@ def _of_exchange(
         return [None] * len(series)
     last = max(last for _, last in spans)
     sessions = sessions_of(kind, min(first for first, _ in spans), max(last, until or last))
-    return [ExchangeCalendar.fit(sessions, time_N, step, timezone) if len(time_N) else None for time_N, step in series]
+    return [fit_grid(sessions, time_N, step, timezone) if len(time_N) else None for time_N, step in series]

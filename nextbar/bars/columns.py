@@ -133,8 +133,8 @@ class TableNeeds:
     @staticmethod
     def adjusted(names: Sequence[object]) -> tuple[str, int] | None:
         """Name and position of the adjusted close among the columns of a table; None where there is none, or two."""
-        found = [(plain(name), at) for at, name in enumerate(names) if plain(name) in ADJUSTED]
-        return found[0] if len(found) == 1 else None
+        matches = [(plain(name), at) for at, name in enumerate(names) if plain(name) in ADJUSTED]
+        return matches[0] if len(matches) == 1 else None
 
     def _names_of(self, standard: str) -> tuple[str, ...]:
         """Names a standard column may have in this table, the best first."""

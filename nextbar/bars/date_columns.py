@@ -1,4 +1,4 @@
-"""Columns of dates: which they are, days and clocks joined, other forms, and two that disagree."""
+"""Columns of dates: finds them, joins days and clocks, reads other forms, and reports two that disagree."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def date_columns(table: Table) -> list[int]:
     return [names.index(alias) for alias in ALIASES["date"] if alias in names]
 
 
-def disagreement(table: Table, one: int, other: int) -> str:
+def disagreement(table: Table, column: int, other_column: int) -> str:
     """A sentence about two columns that are dates, where they are not of the same instants; else empty."""
-    first, second = (read_dates(table.frame.iloc[:, at].reset_index(drop=True)) for at in (one, other))
+    first, second = (read_dates(table.frame.iloc[:, at].reset_index(drop=True)) for at in (column, other_column))
     differ_N = (first.seconds_N != second.seconds_N) & first.good_N & second.good_N
     if not differ_N.any():
         return ""
     row = int(np.argmax(differ_N))
-    values = [f"{table.frame.columns[at]!s} {table.frame.iloc[row, at]!s}" for at in (one, other)]
+    values = [f"{table.frame.columns[at]!s} {table.frame.iloc[row, at]!s}" for at in (column, other_column)]
     return (
         f"two columns of dates disagree in {differ_N.sum():,} of {len(table):,} rows, first in {table.row(row)}: "
         f"{' and '.join(values)}"
@@ -42,7 +42,7 @@ def further_dates(table: Table) -> list[str]:
     """Sentences about further columns that are all dates, and others than those that are read."""
     first, *others = date_columns(table) or [0]
     dates = [at for at in others if read_dates(table.frame.iloc[:, at].reset_index(drop=True)).good_N.all()]
-    return [told for told in (disagreement(table, first, at) for at in dates) if told]
+    return [sentence for sentence in (disagreement(table, first, at) for at in dates) if sentence]
 
 
 def clocked(frame: pd.DataFrame, names: Sequence[str]) -> bool:

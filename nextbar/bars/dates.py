@@ -134,8 +134,8 @@ def _refuse_day_or_month_first(text: pd.Series, dates: Dates) -> None:
         day, month = parts[0].max() > 12, parts[1].max() > 12
         which = "the day comes first" if day else "the month comes first" if month else "is day or month first?"
         form = "%d.%m.%Y" if day or not month else "%m/%d/%Y"
-        told = f"is not ISO 8601 ({which}): import the file, with nextbar data import --date-format such as {form}"
-        dates.refuse(first_N, told)
+        reason = f"is not ISO 8601 ({which}): import the file, with nextbar data import --date-format such as {form}"
+        dates.refuse(first_N, reason)
 
 
 def _like(text: pd.Series, pattern: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How a text table is written: what separates its fields, what stands before the names, how many lines have names."""
+"""Dialect of a text table: its separator, what stands before the names, and the number of lines with names."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from nextbar.bars.dates import iso
 from nextbar.bars.folder import list_series
 from nextbar.bars.importing import ImportOptions, import_bars, read_files
 from nextbar.bars.recipes import recipe_figures, recipe_like, recipe_path
+from nextbar.bars.suggestion import exchange_of_all
 from nextbar.config import ExperimentConfig
 from nextbar.config.commented import WIDTH, commented_yaml
 from nextbar.config.yaml_file import read_yaml
@@ -94,10 +96,20 @@ def draft(series: Sequence[Bars], folder: Path) -> str:
     if any((bars.columns["close"] <= 0).any() for bars in series):
         data["target"] = "close"
     fields |= {"log_dir": str(folder / "runs"), "experiment_name": "first", "early_stopper": PATIENCE}
-    return _about(series, recipe, cut, folder / FILE) + commented_yaml(fields)
+    exchange = _exchange([bars.between(cut) for bars in series], ExperimentConfig.of(fields))
+    if exchange is not None:
+        data["calendar"] = exchange
+    return _about(series, recipe, cut, exchange, folder / FILE) + commented_yaml(fields)
 
 
-def _about(series: Sequence[Bars], recipe: str, cut: str | None, path: Path) -> str:
+def _exchange(series: Sequence[Bars], config: ExperimentConfig) -> str | None:
+    """The exchange whose days and hours the bars have; by those that are trained on, about, and by no later date."""
+    trained = (1 - config.test_split) * (1 - config.validation_split)
+    known = [bars.time_N[: math.ceil(trained * len(bars))] for bars in series]
+    return exchange_of_all(known, [bars.step for bars in series])
+
+
+def _about(series: Sequence[Bars], recipe: str, cut: str | None, exchange: str | None, path: Path) -> str:
     """The comment on top: what the bars are, where the settings come from, what to do next."""
     largest = max(series, key=len)
     first, last = (iso(int(time))[:10] for time in largest.time_N[[0, -1]])
@@ -107,11 +119,19 @@ def _about(series: Sequence[Bars], recipe: str, cut: str | None, path: Path) -> 
         + f". The settings are those of the recipe {recipe}, for the kind of market nearest to it:",
         *recipe_figures(recipe),
         *([f"For a quick start without bars before {cut}: remove initial_date for all of them."] if cut else []),
+        *([_about_exchange(exchange)] if exchange else []),
         f"It stops after {PATIENCE} epochs without improvement.",
         f"Change what you like, then: nextbar train {path}",
     ]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH)]
     return "".join(f"# {line}\n" for line in wrapped)
+
+
+def _about_exchange(exchange: str) -> str:
+    return (
+        f"The days and hours of the bars are those of {exchange}, so its calendar tells when the next bar is. That "
+        "takes a package, pip install 'nextbar[calendars]'; calendar: auto learns the hours of a week instead."
+    )
 
 
 def _first_time(series: Sequence[Bars]) -> int:
@@ -129,10 +149,10 @@ def _files(source: Path, resolution: str | None) -> list[Path]:
     """The file itself, or those of a folder."""
     if not source.is_dir():
         return [source]
-    found = [path for interval, _, path in list_series(source) if resolution in (None, interval)]
-    if not found:
+    paths = [path for interval, _, path in list_series(source) if resolution in (None, interval)]
+    if not paths:
         raise DataError(f"{str(source)!r} has no bars" + (f" of {resolution}" if resolution else ""))
-    return found
+    return paths
 
 
 def _names(series: Sequence[Bars]) -> str:

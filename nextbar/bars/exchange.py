@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,14 +13,8 @@ from nextbar.bars.calendar import CLOSURE_DAYS, Calendar, Chain
 from nextbar.bars.exchange_slots import Grid, slots_of
 from nextbar.bars.sessions import Sessions
 from nextbar.bars.slots import DAY, HOUR, MONDAY, WEEK, YEAR
-from nextbar.bars.zone import UTC, local_time
-from nextbar.errors import ConfigError, DataError
-from nextbar.resolution import span
-
-MOST_OUTSIDE = 0.05
-"""share of bars that may lie outside the sessions; with more they are not those of the exchange"""
-FEW_BARS = 20
-"""bars too few to say so"""
+from nextbar.bars.zone import local_time
+from nextbar.errors import DataError
 
 
 class Around(NamedTuple):
@@ -63,73 +56,6 @@ class ExchangeCalendar(Calendar):
     """the last bar that it was fitted on. After it an exchange may close on days that nobody knew of: whole sessions,
     or the beginning or end of one, may then be missing, up to four days"""
 
-    @classmethod
-    def fit(cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str = "auto") -> ExchangeCalendar:
-        """The grid that bars lie on, by the opening times ``time_N`` (int64, ascending) of a training span.
-
-        Of those that bars may lie on it is the one with the fewest exceptions: bars that do not open exactly when a
-        slot does, and open slots without a bar. The clock is that of the exchange or UTC, whichever the bars keep, or
-        ``timezone``.
-
-        Raises:
-            ConfigError: more than a twentieth of the bars lies outside the sessions, or the bars do not keep the time
-                of ``timezone``.
-            DataError: no bars, or some before the first day of the sessions.
-        """
-        if not len(time_N):
-            raise DataError("no bars to fit a calendar on")
-        if time_N[0] < sessions.first * DAY:
-            raise DataError(
-                f"calendar {sessions.exchange}: its sessions are known from {_iso(sessions.first * DAY)[:10]} on, but "
-                f"the first bar is of {_iso(time_N[0])}; leave earlier bars out"
-            )
-        best = cls._sharpest(sessions, time_N, step, timezone)
-        if timezone != "auto" and (off := best.off_grid(time_N)):
-            free = cls._sharpest(sessions, time_N, step, "auto")
-            if free.off_grid(time_N) < off:
-                raise ConfigError(
-                    f"timezone: found {timezone!r}, whose time the bars do not keep: {off} of {len(time_N)} bars of "
-                    f"{span(step)} open at another hour than the others (in {free.timezone} {free.off_grid(time_N)}); "
-                    f"should be auto or {free.timezone}"
-                )
-        outside_N = best.outside(time_N)
-        n = int(outside_N.sum())
-        if len(time_N) >= FEW_BARS and n > MOST_OUTSIDE * len(time_N):
-            raise ConfigError(
-                f"calendar: found {sessions.exchange!r}, outside whose sessions {n:,} of {len(time_N):,} bars of "
-                f"{span(step)} lie, the first that of {_iso(time_N[outside_N][0])}; should be the exchange of the "
-                "bars, or auto, or the bars those of its sessions"
-            )
-        return best
-
-    @classmethod
-    def _sharpest(cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str) -> ExchangeCalendar:
-        fewest, best = math.inf, None
-        for calendar in cls._candidates(sessions, time_N, step, timezone):
-            if (exceptions := calendar.exceptions(time_N)) < fewest:
-                fewest, best = exceptions, calendar
-            if not fewest:
-                break
-        assert best is not None  # there are candidates, and the first has less than infinitely many
-        return best
-
-    @classmethod
-    def _candidates(
-        cls, sessions: Sessions, time_N: np.ndarray, step: int, timezone: str
-    ) -> Iterator[ExchangeCalendar]:
-        zones = (sessions.timezone, UTC) if timezone == "auto" else (timezone,)
-        made = cls(sessions.exchange, step, 0, (), zones[0], sessions=sessions, seen=int(time_N[-1]))
-        if step < DAY:
-            yield made
-        on_clock = []
-        for zone in dict.fromkeys(zones):
-            begin, counts = np.unique((local_time(time_N, zone) - MONDAY) % step, return_counts=True)
-            on_clock.append(replace(made, timezone=zone, phase=int(begin[np.argmax(counts)]), grid="clock"))
-        yield from on_clock
-        if step == DAY:
-            yield made
-            yield from (replace(clock, evening=True) for clock in on_clock if clock.phase >= DAY // 2)
-
     def exceptions(self, time_N: np.ndarray) -> int:
         """Bars that do not open exactly when a slot does, and open slots without a bar, in the span of ``time_N``."""
         return self.off_grid(time_N) + int(self.missing(time_N).sum())
@@ -151,8 +77,8 @@ class ExchangeCalendar(Calendar):
         bars, them = ("1 bar lies", "it") if n == 1 else (f"{n:,} bars lie", "them")
         first = "" if n == 1 else "first "
         return (
-            f"{bars} outside the sessions of {self.kind}, {first}that of {_iso(time_N[outside_N][0])}: no window holds "
-            f"what comes into {them}, so leave {them} out"
+            f"{bars} outside the sessions of {self.kind}, {first}that of {iso_of(time_N[outside_N][0])}: no window "
+            f"holds what comes into {them}, so leave {them} out"
         )
 
     def missing(self, time_N: np.ndarray) -> np.ndarray:
@@ -194,10 +120,26 @@ class ExchangeCalendar(Calendar):
         last = int(next_N.max(initial=-1)) + n
         if last > len(self._begin_M):
             raise DataError(
-                f"calendar {self.kind}: its sessions are known until {_iso(self.sessions.end)[:10]}, and {n} bars "
-                f"after {_iso(np.max(time_N))} end later; train anew, or ask for fewer"
+                f"calendar {self.kind}: its sessions are known until {iso_of(self.sessions.end)[:10]}, and {n} bars "
+                f"after {iso_of(np.max(time_N))} end later; train anew, or ask for fewer"
             )
         return self._begin_M[next_N[:, None] + np.arange(n)]
+
+    def close_times(self, time_N: np.ndarray) -> np.ndarray:
+        """int64 (N,): when bars that open at ``time_N`` close: a bar of a day with its session, others one step later.
+
+        One that is dated in the second half of its session, or in a session that lasts all day, may hold trades after
+        the session's close: it closes one step later, too.
+        """
+        after_N = super().close_times(time_N)
+        if self.step != DAY:
+            return after_N
+        around, parts = self._around(time_N), self.sessions.parts
+        own_N = self._session_M[np.minimum(around.own_N, len(self._session_M) - 1)]
+        first_N, end_N = (np.searchsorted(parts.session_P, own_N, side=side) for side in ("left", "right"))
+        open_N, close_N = parts.open_P[first_N], parts.close_P[end_N - 1]
+        ends_N = ~around.outside_N & (close_N - open_N < DAY) & (time_N - open_N < close_N - time_N)
+        return np.where(ends_N, np.minimum(close_N, after_N), after_N)
 
     @property
     def known_until(self) -> float:
@@ -289,7 +231,7 @@ class ExchangeCalendar(Calendar):
         return times, index
 
 
-def _iso(time: int) -> str:
+def iso_of(time: int) -> str:
     """A second since the epoch as ISO 8601 text; only errors and notices need pandas, which dates are read with."""
     from nextbar.bars.dates import iso
 

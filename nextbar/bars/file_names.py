@@ -1,4 +1,4 @@
-"""What other programs call a file of bars: ticker and resolution by its name."""
+"""File names of other programs: ticker and resolution of a file of bars by its name."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _elsewhere(folder: Path) -> list[tuple[str, str, Path]]:
     paths = sorted(path for sub in (folder, *subs) for path in sub.iterdir() if path.is_file())
     called = [(called_elsewhere(path), path) for path in paths]
     series = [(*names, path) for names, path in called if names]
-    return sorted(series, key=lambda one: (seconds(one[0]), one[0], one[1], one[2]))
+    return sorted(series, key=lambda entry: (seconds(entry[0]), entry[0], entry[1], entry[2]))
 
 
 def existing_folder(written: str, recorded: str | None) -> str:

@@ -23,7 +23,7 @@ FRAME = "frame"
 
 
 class Readable(NamedTuple):
-    """A frame under the names here, how it was read, and the layout it has, empty where it is ours."""
+    """A frame under nextbar's names, notices of how it was read, and its layout, empty where it is nextbar's own."""
 
     data: pd.DataFrame
     notices: tuple[str, ...]

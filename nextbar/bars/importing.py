@@ -1,4 +1,4 @@
-"""Bars of any layout, read as the options say, to files as they are here."""
+"""Imports bars of any layout into files of nextbar's own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ImportOptions:
 
 @dataclass
 class Imported:
-    """One series as written: where, its rows, and lines about what was dropped or read how.
+    """One series as written: its file, its rows, and notices of what was dropped and how it was read.
 
     What looks wrong in it is logged.
     """
@@ -131,8 +131,8 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     needs = replace(DEFAULT_NEEDS, price=options.price, features=_features(whole))
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
-        if told_dates := further_dates(table):
-            raise DataError(f"{table.source}: {told_dates[0]}; {KEEP}")
+        if disagreements := further_dates(table):
+            raise DataError(f"{table.source}: {disagreements[0]}; {KEEP}")
         resolution = options.resolution or called[0] or (options.guess and _usual_distance(table)) or _unsaid(table)
         table = _on_time(table, resolution, options)
         notices = [*table.notices, *([] if needs.features != "close" else ["closes alone: no open, high and low"])]
@@ -145,20 +145,20 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     return out
 
 
-def _by_ticker(table: Table, usual: str | None, asked: str | None) -> list[tuple[str, Table]]:
+def _by_ticker(table: Table, usual: str | None, ticker: str | None) -> list[tuple[str, Table]]:
     """(ticker, table) of each ticker in a table; by name where no column says."""
     columns = [plain(name) for name in table.frame.columns]
     at = next((columns.index(name) for name in ("ticker", "symbol") if columns.count(name) == 1), None)
     tickers = None if at is None else table.frame.iloc[:, at].astype("str").str.replace(r"[/\\]", "_", regex=True)
     existing = [] if tickers is None else list(tickers.unique())
-    if tickers is None or at is None or (len(existing) == 1 and (asked or usual)):
-        name = asked or usual
+    if tickers is None or at is None or (len(existing) == 1 and (ticker or usual)):
+        name = ticker or usual
         if name is None:
             raise DataError(f"{table.source}: neither its name nor a column says which ticker it is; give --ticker")
         return [(name, table)]
-    if asked is not None and asked not in existing:
-        raise DataError(f"{table.source}: no ticker {asked!r}; there are {listed(existing)}")
-    chosen = existing if asked is None else [asked]
+    if ticker is not None and ticker not in existing:
+        raise DataError(f"{table.source}: no ticker {ticker!r}; there are {listed(existing)}")
+    chosen = existing if ticker is None else [ticker]
     frame = table.frame.drop(columns=table.frame.columns[at])
     return [
         (
@@ -188,7 +188,7 @@ def _usual_distance(table: Table) -> str:
 
 
 def _unsaid(table: Table) -> str:
-    """Raises DataError: the resolution of a file that nothing says; what its dates look like is told."""
+    """Raises DataError for a file whose resolution nothing says; names the distance of its dates."""
     if not date_columns(table):
         names = listed([cut(str(name)) for name in table.frame.columns]) or "none"
         raise DataError(f"{table.source}: no column of dates; the columns are {names}")
@@ -228,7 +228,7 @@ def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:
 
 
 def _to_utc(table: Table, time_N: np.ndarray, good_N: np.ndarray, zone: str) -> np.ndarray:
-    """Seconds since the epoch of times on a clock, the hour that comes twice told by the order of its rows."""
+    """Seconds since the epoch of local clock times; in the hour that comes twice the order of rows decides."""
     local = pd.DatetimeIndex(pd.to_datetime(time_N[good_N], unit="s"))
     try:
         utc = local.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")

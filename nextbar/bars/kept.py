@@ -64,11 +64,11 @@ class Sought:
     place: Path
     """where its series is kept, if it is"""
     key: dict[str, str] | None
-    """what the series follows from; None where it cannot be kept"""
+    """what the series follows from; None where it cannot be kept, or is not to be"""
     found: CheckedColumns | None
     """what was kept of it, in arrays that are mapped and cannot be written"""
 
-    def or_read(self, read: Callable[[], CheckedColumns], writes: bool = True) -> CheckedColumns:
+    def or_read(self, read: Callable[[], CheckedColumns]) -> CheckedColumns:
         """The series as it was kept; else read, and then kept.
 
         There is one of each series: what was read later, of other bytes or for other needs, takes the place of the
@@ -77,7 +77,6 @@ class Sought:
 
         Args:
             read: reads and checks it.
-            writes: False: what is read is not kept.
 
         Raises:
             DataError: what ``read`` raises.
@@ -85,14 +84,14 @@ class Sought:
         if self.found is not None:
             return self.found
         series = read()
-        if writes and self.key is not None and series.time_N[-1] < time.time():
+        if self.key is not None and series.time_N[-1] < time.time():
             with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
                 if _content(self.path) == self.key["file"]:
                     return _written(self.place, self.key, series)
         return series
 
 
-def sought(folder: Path, path: Path, name: str, needs: TableNeeds) -> Sought:
+def sought(folder: Path, path: Path, name: str, needs: TableNeeds, keeps: bool = True) -> Sought:
     """Look for a series in the folder.
 
     Args:
@@ -100,15 +99,17 @@ def sought(folder: Path, path: Path, name: str, needs: TableNeeds) -> Sought:
         path: the file.
         name: of the series: ticker and resolution.
         needs: what is to be read of it.
+        keeps: False: what is read is not kept.
     """
     place = folder / hashlib.sha256(_text([str(path.absolute()), name]).encode()).hexdigest()[:24]
     code, key, found = _code(), None, None
+    looks = keeps or os.path.isfile(place)  # else the bytes of a large file would be looked through for nothing
     # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
-    if code is not None and _is_own(path) and os.path.isfile(path):
+    if looks and code is not None and _is_own(path) and os.path.isfile(path):
         with suppress(OSError):  # reading says what is wrong with the file
             key = {"file": _content(path), "reader": _reader(code), "needs": _text(needs)}
             found = _load(place, key)
-    return Sought(path, place, key, found)
+    return Sought(path, place, key if keeps else None, found)
 
 
 def _is_own(path: Path) -> bool:

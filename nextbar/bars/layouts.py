@@ -10,7 +10,7 @@ BROKER = "its dates are on the broker's clock and read as UTC (nextbar data impo
 
 @dataclass(frozen=True)
 class NamedLayout:
-    """What a program calls its columns.
+    """A layout whose columns have names.
 
     ``columns`` maps patterns of its names, in lower case, to the names here: ``day`` and ``clock`` become the date, and
     an empty name is left out. Those in ``may_lack`` need not be there. Names that no pattern matches stay as they are.

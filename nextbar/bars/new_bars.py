@@ -42,7 +42,7 @@ def own_bars(
     dataset = config.dataset_config
     try:
         folder = existing_folder(dataset.datapath, recorded)
-        series = _load(folder, tickers or config.scored_tickers, dataset.resolutions, dataset)
+        series = _load(folder, tickers or config.scored_tickers, dataset.resolutions, config)
     except DataError as error:
         raise DataError(f"the run's own bars: {error}\n  give the bars themselves, or name their folder") from None
     kept = [b.between(dataset.initial_date, None if later else dataset.final_date) for b in series]
@@ -83,7 +83,7 @@ def read_new_bars(
     dataset = config.dataset_config
     if data is not None and Path(data).is_dir():
         usual = config.scored_tickers if scored_only else series_tickers(config)
-        return _folder(Path(data), dataset, tickers, usual)
+        return _folder(Path(data), config, tickers, usual)
     if is_bars(bars):
         series = list(bars)
     else:
@@ -120,25 +120,29 @@ def trained_on(config: DatasetConfig) -> Iterator[None]:
         raise DataError(f"{error}\n  the model was trained on {training}") from None
 
 
-def _folder(folder: Path, config: DatasetConfig, tickers: Sequence[str] | None, usual: Sequence[str]) -> list[Bars]:
+def _folder(folder: Path, config: ExperimentConfig, tickers: Sequence[str] | None, usual: Sequence[str]) -> list[Bars]:
+    resolutions = config.dataset_config.resolutions
     if tickers is not None:
-        return _load(folder, tickers, config.resolutions, config)
+        return _load(folder, tickers, resolutions, config)
     existing = {(resolution, ticker) for resolution, ticker, _ in list_series(folder)}
     series: list[Bars] = []
-    for resolution in config.resolutions:
+    for resolution in resolutions:
         present = [ticker for ticker in usual if (resolution, ticker) in existing]
         series += _load(folder, present, (resolution,), config) if present else []
     if not series:
         names = listed(sorted(f"{ticker}_{resolution}" for resolution, ticker in existing)) or "no bars at all"
         raise DataError(
-            f"{folder}: no bars of {listed(usual)} at {' or '.join(config.resolutions)}, which the run knows; "
+            f"{folder}: no bars of {listed(usual)} at {' or '.join(resolutions)}, which the run knows; "
             f"there are {names}. Name the tickers (tickers=, --tickers), if it is others you mean"
         )
     return series
 
 
-def _load(folder: str | Path, tickers: Sequence[str], resolutions: Sequence[str], config: DatasetConfig) -> list[Bars]:
-    return load_bars(folder, tickers, resolutions, TableNeeds.of(config))
+def _load(
+    folder: str | Path, tickers: Sequence[str], resolutions: Sequence[str], config: ExperimentConfig
+) -> list[Bars]:
+    """The series in a folder, as its training kept them if the files are still the same; nothing is written."""
+    return load_bars(folder, tickers, resolutions, TableNeeds.of(config.dataset_config), config.log_dir, keeps=False)
 
 
 def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.calendars import learn
 from nextbar.bars.dates import DAY, instant, iso
 from nextbar.bars.rows_ahead import RowsAhead
+from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
 
@@ -21,6 +23,9 @@ NOW = "now"
 
 STALE_BARS = 3
 """bars that may be missing at the end, a day of holiday not counted, before the others are stale"""
+
+RECENT = 15
+"""bars that tell when those of an exchange are dated"""
 
 _LISTED = 5
 
@@ -53,28 +58,33 @@ class Present:
         """Whether it concerns bars that open at these times, int64 (N,): always, where it was given."""
         return self.given or bool((np.abs(time_N - self.time) < step).any())
 
-    def closed(self, name: str, time_N: np.ndarray, step: int) -> np.ndarray:
+    def closed(self, name: str, time_N: np.ndarray, step: int, calendar: Calendar | None = None) -> np.ndarray:
         """bool (N,): the bars of a series that have closed by it; how many have not is noted.
 
         Args:
             name: the series.
             time_N: opening times, int64, in any order.
             step: seconds of a bar.
+            calendar: says when they close; None: one step after they open.
         """
         if not len(time_N) or not self.near(time_N.max(keepdims=True), step):
             return np.ones(len(time_N), bool)
-        closed_N = time_N + step <= self.time
+        closed_N = (time_N + step if calendar is None else calendar.close_times(time_N)) <= self.time
         if n := int((~closed_N).sum()):
             self._open[name] = n
         return closed_N
 
-    def closed_bars(self, bars: Bars) -> Bars:
+    def closed_bars(self, bars: Bars, calendar: Calendar | None = None) -> Bars:
         """The bars that have closed by it; of the others what is no price and no amount becomes rows ahead.
+
+        Args:
+            bars: of a series.
+            calendar: as for ``closed``.
 
         Raises:
             DataError: there is none.
         """
-        closed_N = self.closed(bars.name, bars.time_N, bars.step)
+        closed_N = self.closed(bars.name, bars.time_N, bars.step, calendar)
         if closed_N.all():
             return bars
         if not closed_N.any():
@@ -93,9 +103,10 @@ class Present:
         ``STALE_BARS`` bars should have followed, in a market with sessions beside those of a holiday. And whether the
         days off of its exchange cease to be known about there."""
         holiday = -(-DAY // calendar.step) if calendar.kind == "sessions" else 0
-        due = calendar.next_times_after(np.array([last]), STALE_BARS + holiday + 1)[0, -1] + calendar.step
+        due_N = calendar.next_times_after(np.array([last]), STALE_BARS + holiday + 1)[0]
+        end, due = calendar.close_times(np.array([last, due_N[-1]])).tolist()
         if due <= self.time:
-            self._stale[name] = last + calendar.step
+            self._stale[name] = end
         if due > calendar.known_until:
             self._unknown.setdefault((calendar.kind, int(calendar.known_until)), []).append(name)
 
@@ -130,10 +141,17 @@ class Present:
         return True
 
 
-def unfinished(series: Sequence[Bars]) -> list[str]:
-    """Names of the series whose last bar has not closed by the clock, though it opens within one step of it."""
-    present = Present()
-    return [bars.name for bars in series if not present.closed(bars.name, bars.time_N, bars.step).all()]
+def unfinished(series: Sequence[Bars], kind: str = "auto") -> list[str]:
+    """Names of the series whose last bar has not closed by the clock, though it opens within one step of it; ``kind``
+    is the calendar of the experiment."""
+    present, names = Present(), []
+    for bars in series:
+        last_N = bars.time_N[-1:]
+        is_asked = is_exchange(kind) and present.near(last_N, bars.step)
+        calendar = learn(bars.time_N[-RECENT:], bars.step, kind) if is_asked else None
+        if not present.closed(bars.name, last_N, bars.step, calendar).all():
+            names.append(bars.name)
+    return names
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
 from nextbar.bars.folder import list_series
 from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.weekly_template import learn_template
 from nextbar.errors import ConfigError, DataError, listed, nearest
 from nextbar.resolution import seconds
 
@@ -33,14 +33,14 @@ def recipe_summary(name: str) -> str:
 def recipe_figures(name: str) -> list[str]:
     """The lines of a recipe's comment about what it costs and what to expect of it."""
     lines = recipe_path(name).read_text(encoding="utf-8").splitlines()
-    told = [line[1:].split(maxsplit=1) for line in lines if line.startswith(("# Cost", "# Expect"))]
-    return [f"{name}: {text}" for name, text in told]
+    figures = [line[1:].split(maxsplit=1) for line in lines if line.startswith(("# Cost", "# Expect"))]
+    return [f"{name}: {text}" for name, text in figures]
 
 
 def recipe_like(bars: Bars) -> str:
     """Name of the recipe for the market that a series is most like, by its resolution and hours."""
     step = seconds(bars.resolution)
-    calendar = Calendar.learn(bars.time_N, step)
+    calendar = learn_template(bars.time_N, step)
     always = calendar.kind == "24/7"
     if step < 45 * MINUTE:
         return "intraday_5m"
@@ -63,18 +63,24 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
         DataError: the folder, the resolution or a ticker is not there.
     """
     text = recipe_path(name).read_text(encoding="utf-8")
-    asked = resolution or re.findall(r"^  resolution: *(\S+)", text, re.MULTILINE)[0]
+    resolution = resolution or re.findall(r"^  resolution: *(\S+)", text, re.MULTILINE)[0]
     series = list_series(datapath)
-    existing = sorted({ticker for interval, ticker, _ in series if interval == asked})
+    existing = sorted({ticker for interval, ticker, _ in series if interval == resolution})
     if not existing:
         intervals = dict.fromkeys(interval for interval, _, _ in series)
         raise DataError(
-            f"{str(datapath)!r} has no bars of {asked}, which recipe {name} is for; it has "
+            f"{str(datapath)!r} has no bars of {resolution}, which recipe {name} is for; it has "
             f"{listed(intervals) or 'none at all'}. Name one of them with --resolution, or take another recipe"
         )
     if missing := [ticker for ticker in tickers or () if ticker not in existing]:
-        raise DataError(f"{str(datapath)!r} has no bars of {listed(missing)} at {asked}; it has {listed(existing)}")
-    for field, value in (("datapath", str(datapath)), ("tickers", list(tickers or existing)), ("resolution", asked)):
+        raise DataError(
+            f"{str(datapath)!r} has no bars of {listed(missing)} at {resolution}; it has {listed(existing)}"
+        )
+    for field, value in (
+        ("datapath", str(datapath)),
+        ("tickers", list(tickers or existing)),
+        ("resolution", resolution),
+    ):
         line = f"  {field}: {json.dumps(value)}"  # JSON is YAML, whatever a name consists of
         text = re.sub(rf"^  {field}: .*$", line.replace("\\", r"\\"), text, flags=re.MULTILINE)
     return text

@@ -1,4 +1,4 @@
-"""Which layout a table has, by its content, and the table under the names here."""
+"""Recognises the layout of a table by its content, and renames its columns to nextbar's names."""
 
 from __future__ import annotations
 
@@ -51,24 +51,24 @@ def recognised(table: Table, layout: str | None = None, date_format: str | None 
 
 def _named(table: Table, layout: str | None, date_format: str | None) -> Table:
     """A table without names under those of the one layout that its rows fit."""
-    found = table.frame.shape[1]
+    width = table.frame.shape[1]
     sizes = {
-        name: _share(table.frame, form, date_format) for name, form in UNNAMED.items() if len(form.columns) == found
+        name: _share(table.frame, form, date_format) for name, form in UNNAMED.items() if len(form.columns) == width
     }
-    first = ", ".join(str(table.frame.iloc[0, at]) for at in range(min(found, 13)))[:100]
+    first = ", ".join(str(table.frame.iloc[0, at]) for at in range(min(width, 13)))[:100]
     if layout is not None:
         fitting = [layout] if layout in sizes else []
     else:
         best = max(sizes.values(), default=0.0)
         fitting = [name for name, share in sizes.items() if best > 0.9 and share >= (best if best == 1 else best - 0.3)]
     if len(fitting) != 1:
-        found_text = f"no header, and {found} columns (first row: {first})"
-        known = ", ".join(f"{name} ({len(form.columns)})" for name, form in UNNAMED.items())
+        opening = f"no header, and {width} columns (first row: {first})"
+        layouts = ", ".join(f"{name} ({len(form.columns)})" for name, form in UNNAMED.items())
         if not fitting:
-            what = f"without names {found} columns that hold a date and sound prices are read as: {known}"
+            what = f"without names {width} columns that hold a date and sound prices are read as: {layouts}"
         else:
             what = f"its rows fit {' and '.join(fitting)} alike; say which: nextbar data import --format {fitting[0]}"
-        raise DataError(f"{table.source}: {found_text}; {what}. Or add a first line of names: date,open,high,low,close")
+        raise DataError(f"{table.source}: {opening}; {what}. Or add a first line of names: date,open,high,low,close")
     (name,) = fitting
     columns = UNNAMED[name].columns
     kept = [at for at, column in enumerate(columns) if column]
@@ -123,8 +123,8 @@ def _renamed(table: Table, layout: str | None) -> Table:
         )
     if not ours:
         return replace(table, hint=_hint(names))
-    told_dates = [f"{notice}: the first of them is read" for notice in further_dates(table)]
-    return replace(table, notices=(*table.notices, *told_dates)) if told_dates else table
+    disagreements = [f"{notice}: the first of them is read" for notice in further_dates(table)]
+    return replace(table, notices=(*table.notices, *disagreements)) if disagreements else table
 
 
 def _places(names: Sequence[str], form: NamedLayout) -> dict[int, str] | None:

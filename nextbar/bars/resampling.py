@@ -25,7 +25,7 @@ from nextbar.resolution import ALLOWED, is_resolution, seconds, span
 
 @dataclass(frozen=True)
 class ResampleOptions:
-    """What is to be made of which bars."""
+    """The longer bars to make, and the bars to make them of."""
 
     resolution: str
     """of the longer bars, a multiple of that of the others"""
@@ -47,7 +47,7 @@ class ResampleOptions:
 
 @dataclass
 class Resampled:
-    """One series as written: where, its rows, and lines about what was left out."""
+    """One series as written: its file, its rows, and notices of what was left out."""
 
     path: Path
     rows: int
@@ -149,12 +149,12 @@ def _files(sources: Sequence[str | Path], options: ResampleOptions) -> list[Path
         shorter = [r for r in usual if seconds(r) < seconds(options.resolution)]
         if options.source is None and len(shorter) > 1:
             raise DataError(f"{source}: bars of {listed(shorter)}; name the resolution to start from (--from)")
-        wanted = options.source or (shorter[0] if shorter else None)
-        found = [path for resolution, _, path in series if resolution == wanted]
-        if not found:
-            sought = wanted or f"less than {options.resolution}"
+        interval = options.source or (shorter[0] if shorter else None)
+        paths = [path for resolution, _, path in series if resolution == interval]
+        if not paths:
+            sought = interval or f"less than {options.resolution}"
             raise DataError(f"{source}: no bars of {sought}; there are {listed(usual) or 'none'}")
-        files += found
+        files += paths
     return files
 
 

@@ -33,7 +33,7 @@ def series_of(
     if is_bars(bars):
         return _chosen(bars, config)
     series = read_series(config, keeps) if bars is None else _in_frame(bars, config, **names)
-    if unclosed := unfinished(series):
+    if unclosed := unfinished(series, config.dataset_config.calendar):
         get_logger().warning(
             "the last bar of %s has not closed yet: it is trained and scored on as it stands now; wait for it, or end "
             "before it with final_date",

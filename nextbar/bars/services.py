@@ -1,4 +1,4 @@
-"""What services answer with: bars inside an object, to a plain array of records."""
+"""Answers of web services: the array of bars taken out of the object around it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def _with_ticker(records: list[Any], ticker: str | None) -> list[Any]:
 
 def _more(content: dict[str, Any], name: str) -> tuple[str, ...]:
     further = [key for key in MORE_IN if content.get(key)]
-    told = (f"read from {name!r} of an answer",)
+    notices = (f"read from {name!r} of an answer",)
     return (
-        (*told, f"{further[0]} is given: this is one page of several, import the others with it") if further else told
+        (*notices, f"{further[0]} is given: this is one page of several, import the others with it")
+        if further
+        else notices
     )

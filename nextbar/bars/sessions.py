@@ -137,9 +137,9 @@ def of_years(exchange: str, begin: int, end: int) -> Sessions:
     days = _seconds(table.index.to_numpy()) // DAY
     columns = (table[name].to_numpy("datetime64[ns]") for name in ("open", "break_start", "break_end", "close"))
     times = np.stack([_seconds(column) for column in columns], axis=1) - days[:, None] * DAY
-    there = ~table[["open", "break_start", "break_end", "close"]].isna().to_numpy()
+    filled = ~table[["open", "break_start", "break_end", "close"]].isna().to_numpy()
     sessions = {
-        day: tuple(row[has].tolist()) for day, row, has in zip(days.tolist(), times, there, strict=True)
+        day: tuple(row[has].tolist()) for day, row, has in zip(days.tolist(), times, filled, strict=True)
     }  # fmt: skip
     zone = str(calendar.tz)
     sessions |= _made_up(sessions, zone, until, last)

@@ -1,13 +1,15 @@
-"""Which exchange's sessions the dates of a series are, where a weekly template was learnt from them."""
+"""Suggests the exchange whose sessions fit the dates of a series that a weekly template was learnt from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
-from nextbar.bars.exchange import ExchangeCalendar
+from nextbar.bars.calendars import learn_together
+from nextbar.bars.exchange_grid import fit_grid
 from nextbar.bars.sessions import of_years
 from nextbar.bars.slots import DAY
 from nextbar.bars.zone import local_time, offsets
@@ -52,6 +54,28 @@ def exchange_of(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
     return None
 
 
+def exchange_of_all(time_SN: Sequence[np.ndarray], steps: Sequence[int]) -> str | None:
+    """Name of the exchange that knows the dates of all S series, if a training loses no window by it: a bar that is
+    missing in its sessions is a hole, where the template may take it for a closure. None where there is no such.
+
+    Args:
+        time_SN: opening times of training spans, none of them empty.
+        steps: seconds of a bar of each.
+    """
+    learnt = [calendar for calendar in learn_together(time_SN, steps) if calendar]
+    names = {exchange_of(*series) for series in zip(time_SN, steps, learnt, strict=True)}
+    name = names.pop() if len(names) == 1 else None
+    if name is None:
+        return None
+    try:
+        listed = [calendar for calendar in learn_together(time_SN, steps, name) if calendar]
+    except NextbarError:  # it may know the last years alone
+        return None
+    holes = ([int(calendar.hole_before(time_N).sum()) for time_N, calendar in zip(time_SN, calendars, strict=True)]
+             for calendars in (learnt, listed))  # fmt: skip
+    return name if all(more <= usual for usual, more in zip(*holes, strict=True)) else None
+
+
 def suggestion(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
     """A sentence about that exchange, and what to write."""
     name = exchange_of(time_N, step, learnt)
@@ -80,7 +104,7 @@ def _exceptions(name: str, time_N: np.ndarray, step: int, pattern: tuple[tuple[i
         sessions = of_years(name, begin, end)
         if pattern is not None and offsets(sessions.timezone).pattern(int(time_N[0]), int(time_N[-1])) != pattern:
             return math.inf
-        calendar = ExchangeCalendar.fit(sessions, time_N, step)
+        calendar = fit_grid(sessions, time_N, step)
     except NextbarError:
         return math.inf
     return calendar.exceptions(time_N)

@@ -1,4 +1,4 @@
-"""Series to files as they are here: whole files, or none."""
+"""Writes series to files of nextbar's own layout: whole files, or none."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Baseline(ABC, Generic[Learnt]):
         return self
 
     def _learn_all(self, series: Sequence[History], calendars: Sequence[Calendar]) -> list[Learnt]:
-        """What each series says, and last what one says that was not learnt from."""
+        """Parameters of each series, and last those for a series that was not fitted."""
         needed, enough_S = self.min_windows + self.task.horizon, self._enough(series)
         learnt = [
             self._learn(Moves.of(history, calendar, calendar.timezone, self._reference.of_series(s)))
@@ -164,19 +164,19 @@ class Baseline(ABC, Generic[Learnt]):
         return self._forecast_in_target(history, calendar, calendar.timezone, row_N, date_NH, row)
 
     def _table(self, history: History) -> dict[str, np.ndarray]:
-        known = history.key in self._index
+        fitted = history.key in self._index
         s = self._index.get(history.key, len(self._index))
         row_N = np.arange(
             np.searchsorted(history.time_N, self._last.get(history.key, history.time_N[0])), len(history.time_N)
         )
-        calendar = self._calendars[s] if known else self._unknown(history)
-        timezone = calendar.timezone if known else shared_zone(self._calendars)
+        calendar = self._calendars[s] if fitted else self._unknown(history)
+        timezone = calendar.timezone if fitted else shared_zone(self._calendars)
         date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
         self._check_spread(history.name, s)
         # slots of a week are counted alike in all series of a resolution
         usual = next((other for other in self._calendars if other.step == history.step), calendar)
         row = self._reference.of_series(s)
-        forecast = self._forecast_in_target(history, calendar if known else usual, timezone, row_N, date_NH, row)
+        forecast = self._forecast_in_target(history, calendar if fitted else usual, timezone, row_N, date_NH, row)
         resolution_N = None if history.resolution is None else np.full(len(row_N), history.resolution)
         keys = Keys(
             np.full(len(row_N), history.ticker), resolution_N, history.time_N[row_N], date_NH, history.close_N[row_N]
@@ -208,7 +208,7 @@ class Baseline(ABC, Generic[Learnt]):
         return in_target(forecast, row, history.close_N[row_N], self.task)
 
     def _learnt_of(self, history: History, has_unit: bool) -> Learnt:
-        """What a series was forecast by; without a unit of its own what others learnt says nothing about it."""
+        """Parameters for a series; zeros without a unit of its own, since those of others cannot be scaled to it."""
         learnt = self._learnt[self._index.get(history.key, -1)]
         return learnt if has_unit else type(learnt)(*(np.asarray(value) * 0.0 for value in learnt))
 
@@ -221,7 +221,7 @@ class Baseline(ABC, Generic[Learnt]):
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """What was learnt, in plain values: of each series, and last of others."""
+        """Parameters and references in plain values: of each series, and last for others."""
         return {
             "series": [list(key) for key in self._index],
             "learnt": list(map(self._plain, self._learnt)),

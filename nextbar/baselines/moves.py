@@ -1,4 +1,4 @@
-"""What baselines learn from: the moves of one series, in units of their deviation, and the way back to the target."""
+"""Moves of one series in units of their deviation, which baselines are fitted on, and the way back to the target."""
 
 from __future__ import annotations
 

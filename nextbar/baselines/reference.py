@@ -1,4 +1,4 @@
-"""What the training span says of each series that a baseline learns from, and of one that it does not know."""
+"""References of the series that a baseline is fitted on, and of a series that it does not know."""
 
 from __future__ import annotations
 

@@ -158,8 +158,8 @@ def fit_candidates(dataset: Dataset, task: Task, until: int) -> Candidates:
 
 def _baselines(task: Task) -> list[Baseline[Any]]:
     """Those that may be a rival, in ``ORDER``, those that are not in it last."""
-    found = [b for b in for_task(task) if isinstance(b, Baseline) and not b.direction_only]
-    return sorted(found, key=lambda b: ORDER.index(b.name) if b.name in ORDER else len(ORDER))
+    candidates = [b for b in for_task(task) if isinstance(b, Baseline) and not b.direction_only]
+    return sorted(candidates, key=lambda b: ORDER.index(b.name) if b.name in ORDER else len(ORDER))
 
 
 def _named(name: str, task: Task) -> Baseline[Any]:

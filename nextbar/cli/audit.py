@@ -45,36 +45,36 @@ def audit(
             from nextbar.machine.interruptible import run_interruptible
 
         experiment = ExperimentConfig.load(config, overrides or [])
-        found = run_interruptible(lambda: run_audit(experiment, cuts=cuts, seed=seed), lambda: None)
+        result = run_interruptible(lambda: run_audit(experiment, cuts=cuts, seed=seed), lambda: None)
         if as_json:
-            typer.echo(json.dumps(found.to_dict(), indent=2))
+            typer.echo(json.dumps(result.to_dict(), indent=2))
         else:
-            _show(found)
-        if not found.clean:
-            n = len(found.leaks)
+            _show(result)
+        if not result.clean:
+            n = len(result.leaks)
             raise DataError(f"{n} finding{'s' if n > 1 else ''}: what is scored on these bars may know later ones.")
 
 
-def _show(found: Audit) -> None:
+def _show(result: Audit) -> None:
     from nextbar.bars.dates import iso
 
     console = stdout()
-    print_whole(console, _table(found))
-    for leak in found.leaks:
+    print_whole(console, _table(result))
+    for leak in result.leaks:
         console.print(f"{leak.stage}: {leak.text}.", style="red", markup=False, highlight=False, soft_wrap=True)
-    replaced = f"replaced: the bars of {', '.join(found.series)} after {', '.join(map(iso, found.cuts))}"
-    columns = f"searched: {', '.join(found.columns) or 'no own column'}"
-    for line in (replaced, columns, *found.left_out):
+    replaced = f"replaced: the bars of {', '.join(result.series)} after {', '.join(map(iso, result.cuts))}"
+    columns = f"searched: {', '.join(result.columns) or 'no own column'}"
+    for line in (replaced, columns, *result.left_out):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(found: Audit) -> Table:
+def _table(result: Audit) -> Table:
     from rich.text import Text
 
     from nextbar.auditing.result import STAGES
 
     table = plain_table(("stage", "looked at", "verdict", "findings"), right=("findings",))
-    for stage, verdict in found.verdicts.items():
-        cells = [stage, STAGES[stage], verdict, str(len(found.of(stage)) or "none")]
+    for stage, verdict in result.verdicts.items():
+        cells = [stage, STAGES[stage], verdict, str(len(result.of(stage)) or "none")]
         table.add_row(*map(Text, cells), style=None if verdict == "clean" else "red")
     return table

@@ -37,7 +37,7 @@ def evaluate(
     """
     with clean_exit(interrupted=NOTHING_CHANGED):
         with immediate_interrupt(NOTHING_CHANGED):
-            from nextbar.inference.evaluation import evaluate as evaluate_run
+            from nextbar.inference.evaluator import evaluate as evaluate_run
             from nextbar.machine.interruptible import run_interruptible
 
         options: Any = {
@@ -90,7 +90,7 @@ def _coverage(calibration: dict[str, Any]) -> Table | None:
 
 
 def _reliability(calibration: dict[str, Any]) -> Table | None:
-    """How often came what was forecast with a probability, by probability; None for other modes than bins."""
+    """Observed frequencies of bins by forecast probability; None for other modes than bins."""
     if "reliability" not in calibration:
         return None
     names = ("probability", "came", "luck explains", "forecasts")

@@ -1,6 +1,6 @@
-"""When Python looks for garbage: seldom while a command begins, then as it always does.
+"""Garbage collection: seldom while a command begins, then as Python always does it.
 
-Modules and traces are none, and looking through them every 700 objects takes a quarter of a second.
+Modules and traces hold no garbage, and looking through them every 700 objects takes a quarter of a second.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _USUAL = gc.get_threshold()
 
 
 def look_seldom() -> None:
-    """From now on."""
+    """Collect garbage seldom from now on."""
     gc.set_threshold(SELDOM, *_USUAL[1:])
 
 
 def look_as_usual() -> None:
-    """From now on, where it was looked for seldom, and never again among what is there by now."""
+    """Collect as usual from now on, if it was seldom; objects that exist by now are passed over for good."""
     if gc.get_threshold()[0] == SELDOM:
         gc.freeze()
         gc.set_threshold(*_USUAL)

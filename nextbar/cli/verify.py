@@ -24,12 +24,14 @@ def verify(
     """
     with clean_exit():
         with immediate_interrupt():
+            from nextbar.storage.address import named
             from nextbar.verification import verify as verified
 
         folders = verified(folder)
         console = stdout()
         for fault in (fault for found in folders for fault in found.faults):
-            text = fault.text if str(fault.path) in fault.text else f"{fault.path}: {fault.text}"
+            place = named(fault.path)
+            text = fault.text if place in fault.text else f"{place}: {fault.text}"
             style = "red" if fault.harmful else None
             console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         damaged = [found for found in folders if not found.whole]

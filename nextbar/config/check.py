@@ -1,4 +1,4 @@
-"""How a configuration is checked, and how its problems are told: one ``ConfigError`` that lists them all."""
+"""Checks configurations, and reports all problems of one in a single ``ConfigError``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Unrepeated(ValueError):
-    """What a problem is, in words that must not be preceded by the value: it holds a secret."""
+    """A problem whose value holds a secret, so that the message must not repeat it."""
 
 
 class Checked:
@@ -76,11 +76,11 @@ def checked(cls: type[T]) -> type[T]:
             build(self, *args, **kwargs)
         except ValidationError as error:
             items = error.errors()
-            found = [problem for item in items[:MOST] for problem in _problems(built, item)]
-            found += [text for text in _hidden_conflicts(built, kwargs, error) if text not in found]
+            problems = [problem for item in items[:MOST] for problem in _problems(built, item)]
+            problems += [text for text in _hidden_conflicts(built, kwargs, error) if text not in problems]
             more = len(items[MOST:])
-            title = ":" if len(found) == 1 else f" has {len(found) + more:,} problems:\n "
-            listing = [*found, f"and {more:,} more"] if more else found
+            title = ":" if len(problems) == 1 else f" has {len(problems) + more:,} problems:\n "
+            listing = [*problems, f"and {more:,} more"] if more else problems
             raise ConfigError(f"{cls.__name__}{title} " + "\n  ".join(listing)) from None
 
     strict_arguments(built)
@@ -225,7 +225,7 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 def _hint(kind: str, annotation: Any, metadata: Sequence[Any], value: Any) -> str:
     if get_origin(annotation) in (Union, types.UnionType):
-        return next(filter(None, (_hint(kind, *_parts(one), value) for one in get_args(annotation))), "")
+        return next(filter(None, (_hint(kind, *_parts(member), value) for member in get_args(annotation))), "")
     if choices := _choices(metadata):
         return choices.hint(value)
     if kind == "literal_error" and isinstance(value, str):
@@ -241,7 +241,7 @@ def _choices(metadata: Sequence[Any]) -> OneOf | None:
 
 
 def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type, and what is said of it."""
+    """A type, and the metadata of its annotation."""
     return (
         (get_args(annotation)[0], get_args(annotation)[1:]) if get_origin(annotation) is Annotated else (annotation, ())
     )

@@ -1,4 +1,4 @@
-"""Names that a field may have, where what they stand for is one definition each and may be added to.
+"""Choices of a field: names that stand for one definition each, and may be added to.
 
 ``NORM_MODES["my_mode"] = "my_package.my_module:MY_MODE"`` adds one: configurations accept the name, and the definition
 is imported when it is first used.
@@ -15,15 +15,15 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class Choices(dict[str, Any]):
-    """Name → what it stands for: the thing itself, or ``"module:attribute"``, where it is defined."""
+    """Definitions by name: the object itself, or ``"module:attribute"``, where it is defined."""
 
     def load(self, name: str) -> Any:
-        """What a name stands for."""
+        """The definition that a name stands for."""
         return defined(self[name])
 
 
 def defined(home: Any) -> Any:
-    """The thing itself, which may be told as ``"module:attribute"``."""
+    """The object itself, which may be given as ``"module:attribute"``."""
     if not isinstance(home, str):
         return home
     module, _, attribute = home.partition(":")
@@ -65,7 +65,7 @@ NORM_MODES = Choices(
 
 
 class Output(NamedTuple):
-    """What an output mode is."""
+    """Definition of an output mode."""
 
     head: Any
     """class of its head, or ``"module:attribute"``"""

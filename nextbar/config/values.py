@@ -74,8 +74,8 @@ def _resolution(value: Any) -> str | tuple[str, ...]:
     if value == ():
         raise ValueError("should be one resolution, or a list of at least one")
     try:
-        for one in value if isinstance(value, tuple) else (value,):
-            seconds(one)
+        for interval in value if isinstance(value, tuple) else (value,):
+            seconds(interval)
     except ConfigError as error:
         raise ValueError(str(error).partition(", ")[2]) from None
     return _distinct(value) if isinstance(value, tuple) else value
@@ -85,8 +85,8 @@ def _lengths(value: Any) -> tuple[str, ...]:
     if not isinstance(value, tuple):
         raise ValueError("should be a list of resolutions, such as [1d]; [] for none")
     _resolution(value or "1d")
-    lengths = [seconds(one) for one in value]
-    if twice := [one for index, one in enumerate(value) if lengths[index] in lengths[:index]]:
+    lengths = [seconds(interval) for interval in value]
+    if twice := [interval for index, interval in enumerate(value) if lengths[index] in lengths[:index]]:
         raise ValueError(f"should name each length only once; that of {twice[0]!r} is there twice")
     return value
 
@@ -140,8 +140,8 @@ def _timezone(value: str) -> str:
     if not usable:
         names = sorted(zoneinfo.available_timezones() - {"localtime", "Factory", "posixrules"})
         cities = {name.rpartition("/")[2].lower(): name for name in ("auto", *names)}
-        asked = value.rpartition("/")[2].lower().replace(" ", "_")
-        city = difflib.get_close_matches(asked, cities, n=1, cutoff=0.75)
+        place = value.rpartition("/")[2].lower().replace(" ", "_")
+        city = difflib.get_close_matches(place, cities, n=1, cutoff=0.75)
         hint = f"; did you mean {cities[city[0]]!r}?" if city else ""
         raise ValueError(f"should be auto, UTC, or a time zone's IANA name, such as 'America/New_York'{hint}")
     return value

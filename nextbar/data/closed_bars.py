@@ -1,4 +1,4 @@
-"""Longer bars as far as they have closed: made from a series' own bars, beside each of these.
+"""Closed bars of a longer resolution: made from a series' own bars, and aligned with each of these.
 
 A longer bar counts for a row if it was over when that row's bar closed. It is whole, no bar is missing before it (its
 returns begin with the close of the bar before), and all of them lie among the last bars that a context looks back on,

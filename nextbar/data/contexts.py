@@ -1,4 +1,4 @@
-"""Longer bars beside a window: the last closed ones of each context resolution, told in the window's terms."""
+"""Contexts: the last closed bars of longer resolutions beside a window, in the window's units."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ContextTape(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a window's numbers are told in, by which its context is told too."""
+    """Units of a window's numbers, which those of its context share."""
 
     scales: Sequence[Scale]
     """of each group"""

@@ -149,8 +149,8 @@ def _channels(
 ) -> np.ndarray:
     """float64 (N + M, C): channels of the bars and of the rows ahead."""
     values, ages = [], []
-    for c, known, usual in zip(covariates, own, pooled, strict=True):
-        mean, std = unit_of(known, usual)
+    for c, own_statistics, pooled_statistics in zip(covariates, own, pooled, strict=True):
+        mean, std = unit_of(own_statistics, pooled_statistics)
         value_T = _with_ahead(bars, c.name)
         empty_T = np.isnan(value_T)
         row_T = np.arange(len(value_T))

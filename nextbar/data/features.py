@@ -1,4 +1,4 @@
-"""Which columns an experiment uses: what its configuration asks for, as far as its series have it in training."""
+"""Columns of an experiment: those that its configuration asks for and its series have in training."""
 
 from __future__ import annotations
 

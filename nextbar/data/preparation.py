@@ -52,6 +52,12 @@ class Preparation:
         """The fit of that series, if it was there when the run was trained."""
         return next((s for s in self.series if (s.ticker, s.resolution) == (ticker, resolution)), None)
 
+    def calendar(self, ticker: str, resolution: str) -> Calendar | None:
+        """The calendar of that series, or of another of its resolution; None where none was trained."""
+        alike = (s for s in self.series if s.resolution == resolution)
+        own = self.find(ticker, resolution) or next(alike, None)
+        return own.calendar if own else None
+
     def panel(self, bars: Sequence[Bars]) -> Panel:
         """Series end to end."""
         return Panel(tuple(bars), self.spec.horizon, self.naming)

@@ -71,7 +71,7 @@ class WindowFigures(NamedTuple):
 
 @dataclass(frozen=True)
 class NormMode:
-    """All that a normalisation is."""
+    """Definition of a normalisation."""
 
     fit: Callable[[WindowFigures], Scale]
     """the map of each window; a scale of 0 is mended by :func:`fit_windows`"""

@@ -218,8 +218,8 @@ class WindowSpec:
             problem = error.errors()[0]
             raise ValueError(f"spec.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
         own, others = spec.prices[: spec.own_prices], spec.prices[spec.own_prices :]
-        known = own in (("close",), PRICES) and set(spec.volumes) <= set(AMOUNTS) and spec.clock in (0, 2, 4)
-        if not known or {*others, *spec.singles} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
+        valid = own in (("close",), PRICES) and set(spec.volumes) <= set(AMOUNTS) and spec.clock in (0, 2, 4)
+        if not valid or {*others, *spec.singles} != set(spec.indicators) or not 0 < spec.layout <= LAYOUT:
             raise ValueError("spec: columns, a clock or a layout that no run has")
         if not all(map(is_resolution, spec.contexts)) or (spec.context_len > 0) != bool(spec.contexts):
             raise ValueError("spec: contexts that no run has")

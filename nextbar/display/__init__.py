@@ -1,1 +1,1 @@
-"""What objects show of themselves: a line, HTML, a chart. Charts are plain data, drawn by a page or a notebook."""
+"""Display of results: a line, HTML, a chart. Charts are plain data, drawn by a page or a notebook."""

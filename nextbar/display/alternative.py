@@ -1,4 +1,4 @@
-"""What stands for a chart where it cannot be seen: its title, and what its lines and bars show, in words."""
+"""Text alternative of a chart that cannot be seen: its title, and its lines and bars in words."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def alternative(title: str, traces: Sequence[Mapping[str, Any]], layout: Mapping
     """
     axes = [name for key in ("yaxis", "xaxis") if (name := layout.get(key, {}).get("title", {}).get("text"))]
     opening = f"{title}: {' by '.join(axes)}" if axes else title
-    told = [sentence for trace in traces if trace.get("name") and (sentence := _told(trace))]
-    rest = len(told) - MOST
+    sentences = [sentence for trace in traces if trace.get("name") and (sentence := _sentence(trace))]
+    rest = len(sentences) - MOST
     more = [f"and {rest} more"] if rest > 0 else []
-    return html.unescape("; ".join((opening, *islice(told, MOST), *more)) + ".")
+    return html.unescape("; ".join((opening, *islice(sentences, MOST), *more)) + ".")
 
 
-def _told(trace: Mapping[str, Any]) -> str:
-    """Ends and extremes of a line, extremes of dots and bars; only the name of what has no numbers of its own."""
+def _sentence(trace: Mapping[str, Any]) -> str:
+    """Ends and extremes of a line, extremes of dots and bars; the name alone where there are no numbers."""
     if trace.get("type") == "heatmap":
         return str(trace["name"])
     labels, values = (list(trace[axis]) for axis in ("yx" if trace.get("orientation") == "h" else "xy"))
@@ -38,12 +38,12 @@ def _told(trace: Mapping[str, Any]) -> str:
         values_N = np.array([np.nan if value is None else value for value in values], np.float64)
     except (TypeError, ValueError):
         return str(trace["name"])
-    known = np.flatnonzero(np.isfinite(values_N))
-    if not len(known):
+    rows = np.flatnonzero(np.isfinite(values_N))
+    if not len(rows):
         return ""
-    low, high = known[values_N[known].argmin()], known[values_N[known].argmax()]
-    name, of = trace["name"], [f"{value:.4g}" for value in values_N[[known[0], known[-1], low, high]]]
-    if len(known) == 1 or of[2] == of[3]:
+    low, high = rows[values_N[rows].argmin()], rows[values_N[rows].argmax()]
+    name, of = trace["name"], [f"{value:.4g}" for value in values_N[[rows[0], rows[-1], low, high]]]
+    if len(rows) == 1 or of[2] == of[3]:
         return f"{name} {of[2]}"
     if isinstance(labels[low], str):
         return f"{name} from {of[2]} ({labels[low]}) to {of[3]} ({labels[high]})"

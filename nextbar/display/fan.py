@@ -16,7 +16,7 @@ TICKS = 4
 
 
 class Fan(NamedTuple):
-    """What is drawn of one series; times are when bars open, seconds since the epoch, UTC."""
+    """Closes and forecast of one series; times are when bars open, seconds since the epoch, UTC."""
 
     name: str
     step: int
@@ -75,8 +75,8 @@ def _of_closes(fan: Fan) -> Drawing:
     data.append(forecast | few)
     times, places = np.concatenate([fan.past_time_N, fan.time_H]), np.concatenate([before, fan.ahead_H])
     # the bar that is drawn nearest to each of some places
-    wanted = np.linspace(places[0], places[-1], TICKS)
-    at = np.unique(np.abs(places[:, None] - wanted).argmin(axis=0))
+    ticks = np.linspace(places[0], places[-1], TICKS)
+    at = np.unique(np.abs(places[:, None] - ticks).argmin(axis=0))
     layout: dict[str, Any] = {
         "xaxis": {
             "tickmode": "array", "tickvals": places[at].tolist(),

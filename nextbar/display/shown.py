@@ -1,4 +1,4 @@
-"""``Shown``: what a result says of itself in a shell and in a notebook."""
+"""``Shown``: display of a result in a shell and in a notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices that a training is spread over: which have which members, which windows of a batch, and what all have."""
+"""Devices that a training is spread over: where members, the windows of a batch and shared arrays lie."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEMBERS, WINDOWS = "members", "windows"
 
 @dataclass(frozen=True)
 class Devices:
-    """Where arrays lie; compiled code depends on it.
+    """Placement of arrays on devices; compiled code depends on it.
 
     Bars and rows are on every device. So are the state and the hyper-parameters of a single training; those of a
     population lie with its members.
@@ -106,8 +106,8 @@ class Devices:
         return NamedSharding(self.mesh, PartitionSpec(MEMBERS) if each else PartitionSpec())
 
 
-ONE = Devices()
-"""a single device"""
+SINGLE_DEVICE = Devices()
+"""one device, which has all"""
 
 
 def free_memory() -> int | None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,10 @@ from nextbar.engine.devices import Devices
 from nextbar.engine.functions import functions_of
 from nextbar.engine.order import Layout, collect, lay_out, shuffled_on_host
 from nextbar.engine.program import Program
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
-from nextbar.types import Array, Forecast
+from nextbar.types import Array
 
 COMPILING = "nextbar-compile"
 """beginning of the names of threads that compile the calls of training"""
@@ -36,46 +37,6 @@ LONG_ORDER = 2**20
 
 class Cancelled(Exception):
     """The host asked to stop; the epoch's work is void."""
-
-
-class SpanOutput(NamedTuple):
-    """Losses and forecasts of a span's windows, in the order of its origins."""
-
-    loss_N: np.ndarray
-    forecast: Forecast
-    outputs: Any = None
-    """of the head, arrays (N, H, ...) by name; and their labels: only where they were asked for"""
-    label_NH: np.ndarray | None = None
-
-
-class TrainedEpoch(NamedTuple):
-    """Results of one epoch of training, beside the state."""
-
-    loss_T: np.ndarray
-    learning_rate_T: np.ndarray
-    forecast: Forecast
-
-    @classmethod
-    def of(cls, parts: list[Any], order: Layout) -> TrainedEpoch:
-        """Join the results of an epoch's calls; no forecast where a loss is not finite."""
-        steps = len(order.position_TB)
-        loss_T, rate_T = (np.concatenate([part[k] for part in parts])[:steps] for k in ("loss", "learning_rate"))
-        if not np.isfinite(loss_T).all():
-            return cls(loss_T, rate_T, Forecast())
-        forecast = collect([part["forecast"] for part in parts], order.position_TB, order.weight_TB)
-        return cls(loss_T, rate_T, Forecast(**forecast))
-
-    def mean_loss(self, n_windows: int, batch_size: int) -> float:
-        """Mean over all windows; the last step may have had fewer."""
-        weight_T = np.full(len(self.loss_T), batch_size)
-        weight_T[-1] -= batch_size * len(self.loss_T) - n_windows
-        return float(np.average(self.loss_T.astype(np.float64), weights=weight_T))
-
-    @property
-    def first_bad_step(self) -> int | None:
-        """Step of the epoch, from 0, whose loss is not finite."""
-        bad = np.flatnonzero(~np.isfinite(self.loss_T))
-        return int(bad[0]) if bad.size else None
 
 
 class Engine:
@@ -273,14 +234,8 @@ class Engine:
         layout, parts = self._by_parts(
             origin_N, lambda tape, part: self.functions.evaluate(params, tape, self.hyper.norm_mode, part)
         )
-        spans = [
-            collect(own_parts, layout.position_TB, layout.weight_TB)
-            for own_parts in (_members(parts, len(self.configs)) if self.population else [parts])
-        ]
-        return [
-            SpanOutput(span["loss"], Forecast(**span["forecast"]), span.get("outputs"), span.get("label"))
-            for span in spans
-        ]
+        members = _members(parts, len(self.configs)) if self.population else [parts]
+        return [SpanOutput.of(own_parts, layout) for own_parts in members]
 
     def _by_parts(self, origin_N: np.ndarray, call: Callable[[Tape, Layout], Any]) -> tuple[Layout, list[Any]]:
         """Lay rows out in steps and call the device for equal parts of them; returns the layout and the results."""

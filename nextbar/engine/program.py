@@ -1,4 +1,4 @@
-"""All that compiled code depends on, and the parts in which this device does it: calls, slices, members."""
+"""``Program``: all that compiled code depends on, and how this device divides its work: calls, slices, members."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jax
 from nextbar.config import ExperimentConfig, ModelConfig
 from nextbar.data.scaling import NormMode, modes
 from nextbar.data.window_spec import WindowSpec
-from nextbar.engine.devices import ONE, Devices
+from nextbar.engine.devices import SINGLE_DEVICE, Devices
 from nextbar.model.transformer import Transformer, model_of
 
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
@@ -38,7 +38,7 @@ SMALLEST_SLICE = 4
 
 @dataclass(frozen=True)
 class Program:
-    """What compiled code depends on."""
+    """All that compiled code depends on."""
 
     model: Transformer
     spec: WindowSpec
@@ -48,13 +48,15 @@ class Program:
     """steps of one call of the training code"""
     slices: int = 1
     """parts of a batch whose gradients are computed one after the other and added up"""
-    devices: Devices = ONE
+    devices: Devices = SINGLE_DEVICE
     """what its batches are spread over"""
     modes: tuple[NormMode, ...] = field(default_factory=modes)
     """normalisations that its batches are made by, selected by a traced number"""
 
     @classmethod
-    def of(cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = ONE) -> Program:
+    def of(
+        cls, config: ExperimentConfig, spec: WindowSpec, n_windows: int, devices: Devices = SINGLE_DEVICE
+    ) -> Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = model_of(config, spec)
         batch_size = min(config.batch_size, n_windows)

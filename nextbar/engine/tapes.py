@@ -1,4 +1,4 @@
-"""Where compiled code has its bars from: the device, or call by call the host.
+"""Tapes that compiled code reads its bars from: a whole one on the device, or excerpts from the host.
 
 The whole tape lies on the device or, where that has no room, on the host; then each call gets an excerpt, which is cut
 and copied while the call before computes.
@@ -113,8 +113,8 @@ class Excerpts:
     def _sizes(self) -> tuple[int, int]:
         """Bytes that every excerpt has, and those of each of its windows."""
         first = self.spec.seq_len - 1
-        one, two = (tape_bytes(self._cut(np.full(n, first))) for n in (1, 2))
-        return 2 * one - two, two - one
+        bytes_of_one, bytes_of_two = (tape_bytes(self._cut(np.full(n, first))) for n in (1, 2))
+        return 2 * bytes_of_one - bytes_of_two, bytes_of_two - bytes_of_one
 
     def of_rows(self, row: np.ndarray) -> tuple[Tape, Array]:
         """The tape that windows are cut from, and the rows of their last known bars on it."""

@@ -27,11 +27,11 @@ from nextbar.exporting.numbers import calendar_numbers, conformal_numbers, serie
 from nextbar.exporting.program import Recording, Step
 from nextbar.exporting.starts import record_start, record_start_in_units
 from nextbar.exporting.windows import looks_at_spreads, record_indicator, record_window
-from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import LoadedRun
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 from nextbar.model.heads import SHAPES
+from nextbar.runs.residuals import residuals_of
 
 FORMAT = 2
 """of the folder; a nextbar that changes what its files mean counts it up"""
@@ -64,7 +64,7 @@ def export_files(runs: Sequence[LoadedRun]) -> dict[str, bytes | dict[str, Any]]
         SCRIPT: Path(script.__file__).read_bytes(),
         WEIGHTS: _npz(tables),
         GOLDEN: _npz(golden),
-        MANIFEST: _about(runs, precision) | _asked(runs[0].config, spec, len(models)) | {
+        MANIFEST: _about(runs, precision) | _question(runs[0].config, spec, len(models)) | {
             "series": series,
             "default": next(iter(series)) if len(series) == 1 else "",
             "start": start.steps,
@@ -120,8 +120,8 @@ def _about(runs: Sequence[LoadedRun], precision: dict[str, Any]) -> dict[str, An
     }
 
 
-def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str, Any]:
-    """What the models see and what they are asked; columns have the names that a file has, in lower case."""
+def _question(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str, Any]:
+    """Input and task of the models; columns have the names that a file has, in lower case."""
     task = Task.of(config)
     # name, which of close, scale, degrees of freedom and skewness, and whose; first of closes and scales the mixture's
     names = ("close", "scale", *SHAPES[config.model_config.tail])
@@ -143,27 +143,27 @@ def _asked(config: ExperimentConfig, spec: WindowSpec, models: int) -> dict[str,
 
 
 def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tables, dict[str, Any]]:
-    """Made-up bars and what nextbar forecasts from them, computed in float32; and what is to be said of that."""
+    """Made-up bars and nextbar's forecasts from them, computed in float32; and their precision, for the manifest."""
     config, preparation = runs[0].config, runs[0].preparation
     data, task = config.dataset_config, Task.of(config)
     bars = [made_up_bars(fit, preparation, data, seed) for seed, fit in enumerate(preparation.series)]
     precise = [_precise(loaded).forwards() for loaded in runs]
     forwards = [forward for each in precise for forward in each]
-    wanted = golden_forecasts(bars, data, preparation, forwards, task)
+    golden = golden_forecasts(bars, data, preparation, forwards, task)
     names = [f"{b.ticker}_{b.resolution}" for b in bars]
     tables: Tables = {f"bars/{name}": {"time": b.time_N} | b.columns for name, b in zip(names, bars, strict=True)}
-    told = {f"forecasts/{name}": table for name, table in zip(names, wanted, strict=True)}
+    cases = {f"forecasts/{name}": table for name, table in zip(names, golden, strict=True)}
     if conformal is not None:
         with suppress(DataError):  # too few windows for the levels
             corrected = golden_forecasts(bars, data, preparation, forwards, task, conformal)
-            told |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}
-    for case, table in told.items():
+            cases |= {f"conformal/{name}": table for name, table in zip(names, corrected, strict=True)}
+    for case, table in cases.items():
         tables |= {case: table, f"sizes/{case}": sizes(table, tables[f"bars/{case.split('/', 1)[1]}"]["close"])}
     rounded = sorted({loaded.config.model_config.precision for loaded in runs})
     precision: dict[str, Any] = {"runs": rounded, "export": "float32"}
     if rounded != ["fp32"]:
         own = golden_forecasts(bars, data, preparation, [f for loaded in runs for f in loaded.forwards()], task)
-        precision["differs_from_the_runs_by"] = largest_difference(own, wanted)
+        precision["differs_from_the_runs_by"] = largest_difference(own, golden)
     return tables, precision
 
 
@@ -177,9 +177,8 @@ def _conformal(runs: Sequence[LoadedRun]) -> Conformal | None:
     """The validation residuals of a single run; None where there are none of its epoch."""
     if len(runs) > 1 or Task.of(runs[0].config).output_mode != "distribution":
         return None
-    run = runs[0]
     try:
-        return Forecaster(run.config, run.preparation, run.params, run_dir=run.path, epoch=run.epoch).conformal()
+        return residuals_of(runs[0].path, runs[0].epoch)
     except RunError:
         return None
 

@@ -1,4 +1,4 @@
-"""What an export can do of what a run does; the rest is refused by its name."""
+"""Checks that a run can be exported; what exports do not support is refused by its name."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FORMULAS: dict[str, Formula] = {
     "bb_lower": ("bollinger", BOLLINGER_BARS, -BOLLINGER_WIDTH),
 }
 
-KNOWN = {
+SUPPORTED = {
     "seq_len", "horizon", "target", "edges", "returns", "prices", "own_prices", "volumes", "plain", "indicators",
     "clock", "time_feature", "layout", "start_width", "regressors", "covariates", "empty_values",
 }  # fmt: skip
-"""what ``windows.record_window`` knows of windows; a run for which something else was asked is refused"""
+"""fields of windows that ``windows.record_window`` follows; a run that sets another one is refused"""
 
 CONTEXTS = {"contexts", "context_len"}
 """fields of windows with longer bars beside them"""
@@ -76,7 +76,7 @@ def _obstacles(config: ExperimentConfig, preparation: Preparation) -> Iterator[s
             f"its context_resolutions ({', '.join(preparation.spec.contexts)}) are longer bars, which an export does "
             "not make of the others: train without them"
         )
-    others = [field for field in fields(preparation.spec) if field.name not in KNOWN | CONTEXTS]
+    others = [field for field in fields(preparation.spec) if field.name not in SUPPORTED | CONTEXTS]
     unknown = [field.name for field in others if getattr(preparation.spec, field.name) != field.default]
     if unknown:
         yield f"its windows have {', '.join(unknown)}, which an export cannot make"

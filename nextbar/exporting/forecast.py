@@ -144,7 +144,7 @@ class Export:
         self.tables = load(self.folder / "weights.npz")
 
     def values(self, bars: Table, series: str = "", now: float = np.inf) -> tuple[Table, float, list[Table]]:
-        """What is known of the next bars, and all that each model makes of those given, by name: see `forecast`."""
+        """Table of the next bars, the last close, and the results of each model by name: see `forecast`."""
         m, length, series = self.m, self.m["seq_len"], series or self.m["default"]
         require(series in m["series"], f"series: found {series!r}, should be one of {', '.join(m['series'])}")
         s, c = self.tables[f"series/{series}"], self.tables[m["series"][series]]
@@ -156,11 +156,11 @@ class Export:
         bars = {name: values[: np.sum(bars["time"] + c["step"] <= now)] for name, values in bars.items()}
         bars = {name: run(steps, {"close": bars["close"]})["result"] for name, steps in m["formulas"].items()} | bars
         bars = {name: values[-s["seen"] :] for name, values in bars.items()}
-        time_N, used, found = bars["time"], np.stack([bars[name] for name in m["columns"]]), f"{series}: found"
-        needs = f"{found} {len(time_N)} bars, needs {s['history']}, and all values in the last {length}"
+        time_N, used, prefix = bars["time"], np.stack([bars[name] for name in m["columns"]]), f"{series}: found"
+        needs = f"{prefix} {len(time_N)} bars, needs {s['history']}, and all values in the last {length}"
         require(len(time_N) >= s["history"] and np.isfinite(used[:, -length:]).all(), needs)
-        require(np.diff(time_N).min() >= 0.7 * c["step"], f"{found} bars that are double, or not in order of time")
-        require(used[: m["own_prices"]].min() > 0 or not m["log_prices"], f"{found} a price that is not above 0")
+        require(np.diff(time_N).min() >= 0.7 * c["step"], f"{prefix} bars that are double, or not in order of time")
+        require(used[: m["own_prices"]].min() > 0 or not m["log_prices"], f"{prefix} a price that is not above 0")
         slot_ND, hole_N, date_H = slots(c, time_N, m["horizon"])
         require(not hole_N[1 - length :].any(), f"{series}: bars are missing among the last {length}")
         table = {"origin": np.full(len(date_H), time_N[-1]), "step": 1 + np.arange(len(date_H)), "date": date_H}
@@ -184,9 +184,9 @@ class Export:
         require(all(0 < level < 1 for level in levels), f"levels: found {levels}, should be shares between 0 and 1")
         names = [f"close-{side}-{100 * level:g}" for level in levels for side in ("lo", "hi")]
         if conformal:
-            known, reach_LH = models[0]["conformal_levels"].tolist(), models[0]["conformal"]
-            require({*levels} <= {*known}, f"levels: no residuals for {set(levels) - set(known)}, only for {known}")
-            reach = [sign * reach_LH[known.index(level)] for level in levels for sign in (-1, 1)]
+            kept, reach_LH = models[0]["conformal_levels"].tolist(), models[0]["conformal"]
+            require({*levels} <= {*kept}, f"levels: no residuals for {set(levels) - set(kept)}, only for {kept}")
+            reach = [sign * reach_LH[kept.index(level)] for level in levels for sign in (-1, 1)]
             end_QH = center.T + np.reshape(reach, (-1, m["horizon"])) * whole.T
         else:
             end_QH = Mixtures(location, scale, df, skew).quantiles(0.5 + np.outer(levels, (-0.5, 0.5)).ravel())
@@ -201,10 +201,10 @@ class Export:
         value, of prices the largest change."""
         golden, errors = load(self.folder / "golden.npz"), []
         for kind, series in (key.split("/", 1) for key in golden if not key.startswith(("bars/", "sizes/"))):
-            bars, wanted, sizes = (golden[f"{table}/{series}"] for table in ("bars", kind, f"sizes/{kind}"))
-            known = [{name: values[: row + 1] for name, values in bars.items()} for row in wanted.pop("row")]
-            found = [self.forecast(bars, series, conformal=kind == "conformal") for bars in known]
-            errors += [np.abs([table[name] for table in found] - wanted[name]).max() / sizes[name] for name in wanted]
+            bars, target, sizes = (golden[f"{table}/{series}"] for table in ("bars", kind, f"sizes/{kind}"))
+            histories = [{name: values[: row + 1] for name, values in bars.items()} for row in target.pop("row")]
+            tables = [self.forecast(bars, series, conformal=kind == "conformal") for bars in histories]
+            errors += [np.abs([table[name] for table in tables] - target[name]).max() / sizes[name] for name in target]
         return float(np.max(errors))
 
 

@@ -1,4 +1,4 @@
-"""What nextbar itself forecasts from made-up bars, for the script to be held against.
+"""Golden forecasts: nextbar's own from made-up bars, which the script's are compared with.
 
 The bars are made up, so that an export needs none of the run's and gives none of them away. They follow the calendar
 from the beginning of the training span on, about at its prices.
@@ -23,7 +23,8 @@ from nextbar.exporting.exportable import formula_of
 from nextbar.forecasts.mixture import mixture
 from nextbar.inference.fits import with_features
 from nextbar.inference.forward import Forward
-from nextbar.inference.model_input import ModelInput, forecast_keys
+from nextbar.inference.model_input import ModelInput
+from nextbar.inference.model_inputs import ModelInputs
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
 
@@ -91,26 +92,24 @@ def golden_forecasts(
     """
     full = [with_features(b, config, preparation.spec) for b in bars]
     row_N = np.arange(ROWS) * APART + len(bars[0]) - 1 - (ROWS - 1) * APART
-    inputs = []
-    for b, fit in zip(full, preparation.series, strict=True):
-        inputs.append(ModelInput(b, fit, row_N + len(b) - len(bars[0])))
+    pairs = zip(full, preparation.series, strict=True)
+    inputs = ModelInputs([ModelInput(b, fit, row_N + len(b) - len(bars[0])) for b, fit in pairs])
     panel = preparation.panel(full)
-    origin_N = panel.join([i.origin_N for i in inputs])
+    origin_N = panel.join(inputs.origins)
     tape = preparation.tape(full, preparation.series)
     forecast = mixture([forward(tape, origin_N, origin_N) for forward in forwards])
-    series_N = np.repeat(np.arange(len(full)), ROWS)
     interval = None
     if conformal is not None:
-        interval = partial(conformal.interval, series_N=series_N, names=panel.names, forecast=forecast)
-    keys = forecast_keys(inputs, preparation.spec, with_resolution=False)
+        interval = partial(conformal.interval, series_N=inputs.series_N, names=panel.names, forecast=forecast)
+    keys = inputs.keys(preparation.spec)
     table = forecasts.columns(keys, forecast, task, forecasts.LEVELS, law=True, interval=interval)
     kept = {name: values for name, values in table.items() if name not in ("ticker", "origin", "step")}
     shaped = {name: values.reshape(len(full), ROWS, task.horizon) for name, values in kept.items()}
-    return [{name: a[s] for name, a in shaped.items()} | {"row": i.origin_N} for s, i in enumerate(inputs)]
+    return [{name: a[s] for name, a in shaped.items()} | {"row": own_N} for s, own_N in enumerate(inputs.origins)]
 
 
 def sizes(golden: dict[str, np.ndarray], close_N: np.ndarray) -> dict[str, float]:
-    """What differences from golden forecasts are told in: a column's largest number, of prices the largest change, of
+    """Units of differences from golden forecasts: a column's largest number, of prices the largest change, of
     dates a second."""
     last_N1, own = close_N[golden["row"]][:, None], {"date": 1.0, "row": 1.0}
     moves = {name: a - last_N1 if name.startswith("close") else a for name, a in golden.items()}

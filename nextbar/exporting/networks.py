@@ -126,8 +126,8 @@ def _onnx(function: Function, arguments: Arguments) -> bytes:
 
     names = list(arguments)
     shapes = [jax.ShapeDtypeStruct(("B", *a.shape[1:]), a.dtype) for a in arguments.values()]
-    one = {name: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype) for name, a in arguments.items()}
-    outputs = list(jax.eval_shape(function, one))
+    batch_of_one = {name: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype) for name, a in arguments.items()}
+    outputs = list(jax.eval_shape(function, batch_of_one))
 
     def positional(*arrays: Array) -> tuple[Array, ...]:
         read = function(dict(zip(names, arrays, strict=True)))

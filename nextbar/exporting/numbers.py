@@ -135,7 +135,7 @@ def series_numbers(fit: SeriesFit, preparation: Preparation) -> dict[str, Any]:
 
 
 def _covariate_units(fit: SeriesFit, preparation: Preparation) -> list[tuple[float, float]]:
-    """What is taken from each own column, and what it is divided by."""
+    """Offset and divisor of each own column."""
     each = zip(preparation.spec.covariates, fit.covariates, preparation.covariates, strict=True)
     return [unit_of(own, pooled) if c.scaled else (0.0, 1.0) for c, own, pooled in each]
 

@@ -65,14 +65,14 @@ def record_start(p: Recording, spec: WindowSpec, trail: int) -> None:
 
 
 def _level(p: Recording, return_N: Array, location_N: Array, log_scale_N: Array, trail: int) -> Array:
-    """What the last returns say of their laws, see ``nextbar.data.range_har.level``."""
+    """The trailing level, from the last returns under their laws; see ``nextbar.data.range_har.level``."""
     df, skew, mean, spread = (p.given("first_shape")[i] for i in range(4))
     z = (return_N - location_N) * np.exp(-log_scale_N)
     y = mean + spread * z
     width = np.where(y < 0.0, 1.0 - skew, 1.0 + skew)
     score_N = (df + 1.0) * spread * z * y / ((df - 2.0) * width**2 + y * y) - 1.0
-    known = np.minimum(p.given("counted")[-1] - 1, trail)
-    return np.sum(np.clip(score_N, -LARGEST_SCORE, LARGEST_SCORE)[-trail:]) / p.given("information") / (known + trail)
+    count = np.minimum(p.given("counted")[-1] - 1, trail)
+    return np.sum(np.clip(score_N, -LARGEST_SCORE, LARGEST_SCORE)[-trail:]) / p.given("information") / (count + trail)
 
 
 def record_start_in_units(p: Recording, spec: WindowSpec) -> None:

@@ -1,4 +1,4 @@
-"""What a model sees of the last bars, recorded for ``forecast.run``.
+"""Windows: a model's input from the last bars, recorded for ``forecast.run``.
 
 Given are the columns of all bars, ``bars/<name>`` (N,); ``slots`` (N, 1 + H), the time of the week of each bar and of
 those after it, as rows of ``clocks``; and the numbers of the series, see ``numbers.series_numbers``.

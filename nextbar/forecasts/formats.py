@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ForecastFormat:
-    """What a program wants of forecasts."""
+    """A form of forecasts: its frame, and the files it can be written to."""
 
     frame: Callable[[pd.DataFrame], pd.DataFrame]
     """from the forecast table, see :func:`nextbar.forecasts.shapes.checked_table`"""

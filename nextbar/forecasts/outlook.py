@@ -61,7 +61,7 @@ class Outlook:
         return float(self.past.columns["close"][-1])
 
     def fan(self, words: tuple[str, ...] = ()) -> Fan:
-        """What is drawn of it; ``words`` say the same."""
+        """Data of its chart; ``words`` say the same."""
         horizon = len(self.time_H)
         past = self.past.last(min(MOST_PAST, max(LEAST_PAST, 4 * horizon)))
         at = np.unique(np.linspace(0, horizon - 1, min(horizon, MOST_AHEAD)).round().astype(int))

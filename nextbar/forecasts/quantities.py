@@ -1,4 +1,4 @@
-"""What else a law says of the next closes: quantiles, probabilities of a price, paths."""
+"""Further quantities of a law of the next closes: quantiles, probabilities of a price, paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_SAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Quantities:
-    """What is asked of a law beside its close and its central intervals; make one by :meth:`of`."""
+    """Quantities of a law beside its close and its central intervals; make one by :meth:`of`."""
 
     quantiles: tuple[float, ...] = ()
     """shares, in (0, 1)"""
@@ -154,9 +154,9 @@ def _price_column(name: str, level: float) -> str:
 
 
 def _prices(what: str, values: Any) -> tuple[float, ...]:
-    one = isinstance(values, (int, float, str)) or not isinstance(values, Iterable)
+    single = isinstance(values, (int, float, str)) or not isinstance(values, Iterable)
     checked: list[float] = []
-    for value in (values,) if one else values:
+    for value in (values,) if single else values:
         try:
             level = np.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):

@@ -87,13 +87,13 @@ def _mixed(table: Any, names: Sequence[str], source: str) -> list[list[str]]:
     Raises:
         DataError: a law lacks a column.
     """
-    found: list[list[str]] = []
-    while law_column("scale", len(found) + 1) in table.columns:
-        found.append([law_column(name, len(found) + 1) for name in names])
-    missing = [name for law in found for name in law if name not in table.columns]
+    laws: list[list[str]] = []
+    while law_column("scale", len(laws) + 1) in table.columns:
+        laws.append([law_column(name, len(laws) + 1) for name in names])
+    missing = [name for law in laws for name in law if name not in table.columns]
     if missing:
         raise DataError(f"{source}: no column {', '.join(missing)}; each law of a mixture has {', '.join(names)}")
-    return found
+    return laws
 
 
 def _value_columns(task: Task) -> list[str]:
@@ -147,12 +147,12 @@ def _places(table: Any, names: list[str], keys: Keys, task: Task, source: str) -
     index = pd.MultiIndex.from_frame(rows.astype({"ticker": object}))
     if index.has_duplicates:
         raise DataError(f"{source}: {_row(index[index.duplicated()][0], names)} is there more than once")
-    asked_index = pd.MultiIndex.from_frame(pd.DataFrame(needed).astype({"ticker": object}))
-    place = index.get_indexer(asked_index)
+    needed_index = pd.MultiIndex.from_frame(pd.DataFrame(needed).astype({"ticker": object}))
+    place = index.get_indexer(needed_index)
     if (place < 0).any():
         raise DataError(
             f"{source}: {np.count_nonzero(place < 0):,} of {len(place):,} rows that are needed are not there, first "
-            f"{_row(asked_index[int(np.argmax(place < 0))], names)}. One row is needed for each ticker, origin and "
+            f"{_row(needed_index[int(np.argmax(place < 0))], names)}. One row is needed for each ticker, origin and "
             f"step from 1 to {task.horizon}"
         )
     return np.asarray(place)

@@ -146,18 +146,18 @@ def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     return check_shares("levels", levels, lambda level: interval_column("lo", level))
 
 
-def levels_of(task: Task, asked: Sequence[float] | None) -> tuple[float, ...]:
+def levels_of(task: Task, levels: Sequence[float] | None) -> tuple[float, ...]:
     """Levels of the central intervals that forecasts of this task are given: those asked for, None: ``LEVELS``.
 
     Raises:
         ConfigError: see :func:`check_shares`.
         DataError: some are asked for, and the forecasts are no laws.
     """
-    levels = check_levels(LEVELS if asked is None else asked)
-    if asked is not None and levels and task.output_mode != "distribution":
+    checked = check_levels(LEVELS if levels is None else levels)
+    if levels is not None and checked and task.output_mode != "distribution":
         kind = "a close and no law" if task.output_mode == "mean" else "bins, which have no intervals"
         raise DataError(f"levels: the model forecasts {kind}; leave levels out, or train with output_mode distribution")
-    return levels
+    return checked
 
 
 def check_shares(what: str, values: Sequence[float], column: Callable[[float], str]) -> tuple[float, ...]:

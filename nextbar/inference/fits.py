@@ -39,8 +39,8 @@ def fit_of(bars: Bars, config: DatasetConfig, preparation: Preparation, n_fit: i
     if trained is not None:
         return trained
     spec = preparation.spec
-    known = [s.calendar for s in preparation.series]
-    calendar = learn_beside(bars.time_N, bars.step, config.calendar, config.timezone, known)
+    calendars = [s.calendar for s in preparation.series]
+    calendar = learn_beside(bars.time_N, bars.step, config.calendar, config.timezone, calendars)
     fit = SeriesFit.fit(bars, n_fit, spec, calendar) if n_fit >= 2 else SeriesFit.without_training(bars, spec, calendar)
     if needs_training(config.norm_mode):
         _require_statistics(fit, bars, config, preparation, n_fit, advice)

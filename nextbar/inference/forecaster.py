@@ -24,16 +24,18 @@ from nextbar.display.plotly_figure import plotly_figure
 from nextbar.errors import DataError, RunError
 from nextbar.forecasts.quantities import Quantities
 from nextbar.inference.forward import Forward
-from nextbar.inference.loading import forwards_of, load_run, load_runs
-from nextbar.inference.model_input import forecast_keys, read_model_inputs
+from nextbar.inference.loading import load_run, load_runs
+from nextbar.inference.model_inputs import read_model_inputs
+from nextbar.inference.models import Models, forwards_of
 from nextbar.inference.outlooks import outlooks
-from nextbar.inference.series_groups import forecast_on_cluster, forecast_series
+from nextbar.inference.series_groups import forecast_on_cluster
 from nextbar.logger import get_logger
 from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_conformal, read_summary
+from nextbar.runs.records import read_summary
+from nextbar.runs.residuals import residuals_of
 from nextbar.runs.shown_run import ShownRun
 from nextbar.storage.address import named
 from nextbar.types import Forecast
@@ -59,9 +61,6 @@ class Forecaster(ShownRun):
         other_dirs: the folders of their runs.
     """
 
-    _source: Sequence[tuple[str, int]] | None = None
-    """run folders and their epochs, by which another process can load the same models; also of pickles without"""
-
     def __init__(
         self,
         config: ExperimentConfig,
@@ -80,12 +79,12 @@ class Forecaster(ShownRun):
         self.epoch = epoch
         self.epochs = tuple(epochs)
         self.task = Task.of(config)
-        self._forwards = (*forwards_of(config, preparation.spec, params), *(others or ()))
+        self._models = Models((*forwards_of(config, preparation.spec, params), *(others or ())), preparation)
         self._is_several = others is not None
         self._other_dirs = tuple(other_dirs)
-        self._has_told_stale = False
-        self.told_short: set[tuple[str, str]] = set()
-        """series and longer resolutions of which it has been told that there are fewer bars than the model looks at"""
+        self._has_warned_stale = False
+        self.warned_short: set[tuple[str, str]] = set()
+        """(series, longer resolution) pairs of too few bars that the user was warned of"""
 
     @classmethod
     def load(
@@ -121,7 +120,7 @@ class Forecaster(ShownRun):
             others=others,
             other_dirs=[loaded.path for loaded in further],
         )
-        forecaster._source = [(str(loaded.path.absolute()), loaded.epoch) for loaded in (first, *further)]
+        forecaster._models = forecaster._models._replace(source=tuple(loaded.source for loaded in (first, *further)))
         return forecaster
 
     @property
@@ -132,13 +131,16 @@ class Forecaster(ShownRun):
         Raises:
             DataError: neither folder exists; names both.
         """
-        recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
-        return existing_folder(self.config.dataset_config.datapath, recorded)
+        return existing_folder(self.config.dataset_config.datapath, self._recorded_datapath)
+
+    @property
+    def _recorded_datapath(self) -> str | None:
+        return read_summary(self.run_dir).get("datapath") if self.run_dir else None
 
     @property
     def params(self) -> Any:
         """The model's parameters, nested dicts of arrays on the device; of an ensemble a list of each member's."""
-        params = [forward.params for forward in self._forwards]
+        params = [forward.params for forward in self._models.forwards]
         return params if self._is_several or len(params) > 1 else params[0]
 
     def predict(
@@ -171,7 +173,8 @@ class Forecaster(ShownRun):
             levels: central intervals of a ``distribution``, shares in (0, 1); None: 0.5, 0.8 and 0.95.
             last_only: False: forecast from every bar whose context is whole, not only from the last.
             now: a date, datetime or epoch seconds, or ``"now"``, the clock's time; bars that close later, such as one
-                that is still being traded, are left out, which is logged. None: the clock's time for a series whose
+                that is still being traded, are left out, which is logged. A bar closes one step after its date, a daily
+                one of an exchange that ``calendar`` names with its session. None: the clock's time for a series whose
                 last bar opens within one step of it, so that no forecast is made from an unfinished bar. Bars that end
                 long before it are called stale.
             fit_scaler: let tickers that training did not know have statistics of their own, fitted on all their bars
@@ -218,28 +221,20 @@ class Forecaster(ShownRun):
             present=present,
             last_only=last_only,
             fit_scaler=fit_scaler,
-            told=self.told_short,
+            warned=self.warned_short,
             **names,
         )
         # without ``now`` the bars may be meant to be old ones, which a loop goes through: telling it once is enough
-        self._has_told_stale |= present.tell(stale=present.given or not self._has_told_stale)
-        bars, fits = [i.bars for i in inputs], [i.fit for i in inputs]
-        origins = [i.origin_N for i in inputs]
+        self._has_warned_stale |= present.tell(stale=present.given or not self._has_warned_stale)
+        bars, fits = inputs.bars, inputs.fits
         if on == LOCAL:
-            forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(origins))
-        elif self._source is not None:
-            models = self._source, self._forwards, self.preparation
-            forecast = forecast_on_cluster(on, *models, bars, fits, origins)
+            forecast = self.forecast(bars, fits, self.preparation.panel(bars).join(inputs.origins))
         else:
-            raise RunError(
-                "workers of a cluster load the model from its run's folder, and this one has been made of parameters; "
-                "load it (Forecaster.load), or forecast with on='local'"
-            )
-        series_N = np.repeat(np.arange(len(bars)), [len(i.origin_N) for i in inputs])
+            forecast = forecast_on_cluster(on, self._models, bars, fits, inputs.origins)
         several = len(self.config.dataset_config.resolutions) > 1
-        keys = forecast_keys(inputs, self.preparation.spec, with_resolution=several)
+        keys = inputs.keys(self.preparation.spec, with_resolution=several)
         interval = (
-            partial(corrected.interval, series_N=series_N, names=self.names(bars), forecast=forecast)
+            partial(corrected.interval, series_N=inputs.series_N, names=self.names(bars), forecast=forecast)
             if corrected
             else None
         )
@@ -255,7 +250,7 @@ class Forecaster(ShownRun):
             fits: calendar and statistics of each of them.
             origin_N: rows with a whole context.
         """
-        return forecast_series(self._forwards, self.preparation, bars, fits, origin_N)
+        return self._models.forecast(bars, fits, origin_N)
 
     def plot(self, frame: Any = None, *, now: object = None) -> Any:
         """The fan of the next bars of each series, a ``plotly.graph_objects.Figure`` with a menu of the series.
@@ -271,16 +266,15 @@ class Forecaster(ShownRun):
             DataError: the bars cannot be read, or there is no series that anything can be forecast for.
         """
         if frame is None:
-            recorded = read_summary(self.run_dir).get("datapath") if self.run_dir else None
-            series = own_bars(self.config, recorded=recorded, later=True)
+            series = own_bars(self.config, recorded=self._recorded_datapath, later=True)
         else:
             series = read_new_bars(self.config, frame)
-        found = outlooks(self, series, now=now)
-        for reason in found.left_out:
+        shown = outlooks(self, series, now=now)
+        for reason in shown.left_out:
             get_logger().warning("no forecast: %s", reason)
-        figure = found.figure()
+        figure = shown.figure()
         if figure is None:
-            raise DataError("; ".join(found.left_out) or "no bars to forecast from")
+            raise DataError("; ".join(shown.left_out) or "no bars to forecast from")
         return plotly_figure(figure)
 
     def conformal(self) -> Conformal:
@@ -298,19 +292,7 @@ class Forecaster(ShownRun):
                 "validation residuals are kept of single runs and not of an ensemble of several; "
                 "leave conformal out, or load one run"
             )
-        residuals = read_conformal(self.run_dir) if self.run_dir else None
-        if residuals is None:
-            raise RunError(
-                f"{self.run_dir or 'the model'} has no conformal.json with validation residuals: the run did not end, "
-                "had no validation span (refit), or is of an earlier version; use the run it comes from, or train anew"
-            )
-        epoch, conformal = residuals
-        if epoch != self.epoch:
-            raise RunError(
-                f"the validation residuals in {self.run_dir} are those of epoch {epoch}, not of {self.epoch}; "
-                "load the best epoch (epoch=None), or leave conformal out"
-            )
-        return conformal
+        return residuals_of(self.run_dir, self.epoch)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Out of a pickle, which holds parameters and all that was learnt, and of the run only its path."""
@@ -321,7 +303,7 @@ class Forecaster(ShownRun):
         first, rest = self._run_dirs()[:FEW], self._run_dirs()[FEW:]
         runs = ", ".join(map(named, first)) + (f" and {len(rest)} more" if rest else "") or "no run folder"
         epoch = "" if self.epoch is None or self._other_dirs else f", epoch {self.epoch}"
-        models = len(self._forwards)
+        models = len(self._models.forwards)
         return (f"ensemble of {models} models, " if models > 1 else "") + runs + epoch
 
     def _headline(self) -> str:

@@ -1,4 +1,4 @@
-"""A jitted function as it was traced, kept beside what has been compiled: who calls it again need not trace it.
+"""Cache of traced functions, beside that of compiled ones: a later process need not trace them again.
 
 Tracing a forecast, with the imports that it needs, takes as long as all else that a command does before it forecasts.
 A kept program is that of this very code, so that it is never stale; it compiles to the bits of the function itself.

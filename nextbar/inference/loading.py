@@ -8,21 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from nextbar.bars.dates import iso
 from nextbar.config import ExperimentConfig
 from nextbar.data.preparation import Preparation
-from nextbar.data.window_spec import LAYOUT, WindowSpec
+from nextbar.data.window_spec import LAYOUT
 from nextbar.errors import ConfigError, RunError
 from nextbar.inference.forward import Forward
+from nextbar.inference.models import forwards_of
 from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.copies import told_by_address
 from nextbar.runs.records import fit_folder, read_config, read_cuts, read_preparation, read_summary
+from nextbar.storage.address import told_by_address
 
 
 class LoadedRun(NamedTuple):
@@ -37,6 +35,11 @@ class LoadedRun(NamedTuple):
     epochs: tuple[int, ...]
     """epochs whose parameters are kept"""
 
+    @property
+    def source(self) -> tuple[str, int]:
+        """By which another process can load it: its absolute path and the epoch."""
+        return str(self.path.absolute()), self.epoch
+
     def forwards(self) -> list[Forward]:
         """Its model, or those of its members, ready to forecast.
 
@@ -46,23 +49,7 @@ class LoadedRun(NamedTuple):
         return forwards_of(self.config, self.preparation.spec, self.params)
 
 
-def forwards_of(config: ExperimentConfig, spec: WindowSpec, params: Any) -> list[Forward]:
-    """The models of an experiment's members; ``params`` as in ``LoadedRun``.
-
-    Raises:
-        RunError: the parameters are those of another architecture, or of another number of members.
-    """
-    if config.seeds == 1:
-        return [Forward(config, spec, params)]
-    members = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
-    if members != {(config.seeds,)}:
-        raise RunError(
-            f"the parameters are not those of {config.seeds} members (seeds: {config.seeds}); was config.yaml or a "
-            "checkpoint changed, or copied from another run? Restore the run folder"
-        )
-    return [Forward(config, spec, jax.tree.map(lambda leaf, m=m: leaf[m], params)) for m in range(config.seeds)]
-
-
+@told_by_address()
 def load_runs(paths: Sequence[str | Path], epoch: int | None = None, run: str | None = None) -> list[LoadedRun]:
     """Open the run folders of a deep ensemble.
 
@@ -96,6 +83,7 @@ def refuse_one_name_for_several(run: str | None, paths: Sequence[str | Path]) ->
         raise ConfigError(f"run names one run of one experiment, but {len(paths)} folders are given")
 
 
+@told_by_address()
 def load_run(path: str | Path, epoch: int | None = None, run: str | None = None) -> LoadedRun:
     """Open the folder of a run, or the run that an experiment stands for.
 
@@ -110,12 +98,6 @@ def load_run(path: str | Path, epoch: int | None = None, run: str | None = None)
     """
     require_alone("forecasting")
     run_dir = chosen_run(path, run, epoch=epoch)
-    with told_by_address(run_dir):
-        return _loaded(run_dir, epoch)
-
-
-def _loaded(run_dir: Path, epoch: int | None) -> LoadedRun:
-    """As ``load_run``, from a run's folder on a disk."""
     if not (run_dir / "config.yaml").is_file():
         raise RunError(f"{run_dir} has no config.yaml; was the run folder copied whole?")
     summary = read_summary(run_dir)

@@ -14,7 +14,8 @@ from nextbar.display.figure import Figure
 from nextbar.errors import ConfigError, DataError, first_line
 from nextbar.forecasts.in_words import in_words
 from nextbar.forecasts.outlook import Outlook, outlook
-from nextbar.inference.model_input import ModelInput, forecast_keys, read_model_inputs
+from nextbar.inference.model_input import ModelInput
+from nextbar.inference.model_inputs import ModelInputs, read_model_inputs
 from nextbar.metrics.point_errors import PointErrors
 from nextbar.move_bins import bin_labels
 
@@ -50,32 +51,32 @@ def outlooks(
         now: see ``Forecaster.predict``.
     """
     config, preparation, spec = forecaster.config.dataset_config, forecaster.preparation, forecaster.preparation.spec
-    present, inputs, pasts, left_out = Present(now), list[ModelInput](), list[Bars](), list[str]()
+    present, each, pasts, left_out = Present(now), list[ModelInput](), list[Bars](), list[str]()
     for bars in series:
         try:
-            past = present.closed_bars(bars)
-            inputs += read_model_inputs([past], config, preparation, present=present, told=forecaster.told_short)
+            past = present.closed_bars(bars, preparation.calendar(bars.ticker, bars.resolution))
+            each += read_model_inputs([past], config, preparation, present=present, warned=forecaster.warned_short).each
             pasts.append(past)
         except (DataError, ConfigError) as error:
             left_out.append(first_line(error))
     present.tell(stale=False)
-    if not inputs:
+    if not each:
         return Outlooks([], left_out)
-    shown = [i.bars for i in inputs]
-    origin_N = preparation.panel(shown).join([i.origin_N for i in inputs])
-    forecast = forecaster.forecast(shown, [i.fit for i in inputs], origin_N)
-    names = forecaster.names(shown)
+    inputs = ModelInputs(each)
+    origin_N = preparation.panel(inputs.bars).join(inputs.origins)
+    forecast = forecaster.forecast(inputs.bars, inputs.fits, origin_N)
+    names = forecaster.names(inputs.bars)
     return Outlooks(
         [
             outlook(
                 names[s],
                 pasts[s],
-                forecast_keys([inputs[s]], spec, with_resolution=False),
+                ModelInputs([each[s]]).keys(spec),
                 forecast.rows(np.array([s])),
                 forecaster.task,
                 errors,
             )
-            for s in range(len(inputs))
+            for s in range(len(each))
         ],
         left_out,
     )

@@ -1,4 +1,4 @@
-"""What the baselines, and the unit of scaled errors, of an evaluated series are fitted on."""
+"""Reference of an evaluated series: the run's own, or one fitted on its bars before the first origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which windows of a run's series are scored in which span, and why there may be none."""
+"""Scored windows of a run's series by span, and the reason where there are none."""
 
 from __future__ import annotations
 

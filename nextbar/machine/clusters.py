@@ -32,7 +32,7 @@ OLD = 86_400.0
 
 
 class Cluster(Protocol):
-    """A cluster that is there."""
+    """A cluster that was joined."""
 
     address: str
 
@@ -92,11 +92,11 @@ def joined(on: str) -> Iterator[Cluster | None]:
         ConfigError: no address of a cluster, or its package is not installed.
         RunError: it cannot be reached.
     """
-    found = _parted(on)
-    if found is None:
+    parts = _parted(on)
+    if parts is None:
         yield None
         return
-    scheme, address = found
+    scheme, address = parts
     cluster = CLUSTERS[scheme][0](address)
     try:
         yield cluster
@@ -167,7 +167,7 @@ def answers_of(
         alive.touch()
     workers, parts = _counted(cluster.workers, "worker"), _counted(len(units), "part")
     get_logger().info("%s: %s, %s of the work", cluster.address, workers, parts)
-    told, signed = set(), time.monotonic()
+    warned, signed = set(), time.monotonic()
     answers = cluster.answers(UnitTerms.here(alive), units)
     try:
         for done in answers:
@@ -179,9 +179,9 @@ def answers_of(
                 continue
             number, answer = done
             for warning in answer.warnings:
-                if warning not in told:
+                if warning not in warned:
                     get_logger().warning("%s (%s)", warning, units[number].name)
-                told.add(warning)
+                warned.add(warning)
             get_logger().info("%s: done by %s", units[number].name, answer.where)
             yield number, answer.value
     except Exception as error:

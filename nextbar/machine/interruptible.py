@@ -1,4 +1,4 @@
-"""Work and waits that hear Ctrl-C, or in a worker of a cluster the news that nobody wants its work any more."""
+"""Work and waits that end with Ctrl-C, or in a worker of a cluster when its work is not needed any more."""
 
 from __future__ import annotations
 

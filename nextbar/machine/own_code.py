@@ -1,4 +1,4 @@
-"""The code that this process runs, told by its sources: what is kept of its work may be that of no other code."""
+"""Hash of the code that this process runs, by its sources: no other code may read what is kept under it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def code_hash(modules: Iterable[Path], libraries: Iterable[str]) -> str | None:
     """
     sources = tuple(modules)
     try:
-        known = bool(sources) and max(map(_changed, sources)) < IMPORTED_AT
+        unchanged = bool(sources) and max(map(_changed, sources)) < IMPORTED_AT
     except OSError:
-        known = False
-    return _hash(sources, tuple(libraries)) if known else None
+        unchanged = False
+    return _hash(sources, tuple(libraries)) if unchanged else None
 
 
 def _changed(source: Path) -> float:
-    """When a file became what it is; what was copied over it may bring an earlier date of its own."""
+    """When a file was last changed or copied; a copy may bring the date of its original."""
     status = source.stat()
     return max(status.st_mtime, status.st_ctime)
 

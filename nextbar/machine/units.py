@@ -1,4 +1,4 @@
-"""Units of work as a worker of a cluster does them: one at a time, as the command that wants them, until it ends."""
+"""Units of work on a worker of a cluster: one at a time, under the command's terms, until the command ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPTIONAL = (
 )  # fmt: skip
 """libraries that decide results where they are installed: a worker without one says so when it is needed"""
 
-_ONE = threading.Lock()
+_AT_WORK = threading.Lock()
 """held by the unit that this process works on: JAX, the logger and the working folder are the process's"""
 
 
@@ -53,7 +53,7 @@ class Unit(NamedTuple):
 
 
 class UnitTerms(NamedTuple):
-    """What units are done under."""
+    """Terms of a command that its units are done under."""
 
     alive: str
     """absolute path of the command's sign of life, on the shared file system: its time changes while the command lives,
@@ -67,12 +67,12 @@ class UnitTerms(NamedTuple):
 
     @classmethod
     def here(cls, alive: Path) -> UnitTerms:
-        """Those of this process."""
+        """Terms of this process."""
         return cls(str(alive.absolute()), os.getcwd(), versions(OPTIONAL), debugging())
 
 
 class Answer(NamedTuple):
-    """What became of a unit."""
+    """Result of a unit."""
 
     value: Any
     where: str
@@ -96,7 +96,7 @@ def perform(terms: UnitTerms, unit: Unit) -> Answer:
     where = f"{platform.node()}, process {os.getpid()}"
     _require_same(terms.versions, versions(OPTIONAL), where)
     _require_sight(terms, where)
-    with _ONE, _as_commanded(terms), _warnings_kept() as warnings:
+    with _AT_WORK, _as_commanded(terms), _warnings_kept() as warnings:
         stopped = threading.Event()
         look = _watch(Path(terms.alive), stopped)
         try:
@@ -143,16 +143,16 @@ def _as_commanded(terms: UnitTerms) -> Iterator[None]:
         os.chdir(before)
 
 
-def _require_same(wanted: dict[str, str], found: dict[str, str], where: str) -> None:
+def _require_same(expected: dict[str, str], installed: dict[str, str], where: str) -> None:
     """Refuse a worker whose results would be others, or which could not read what it is given."""
 
     def short(name: str, version: str) -> str:
         return ".".join(version.split(".")[:2]) if name == "python" else version
 
     differing = [
-        f"{name} {found.get(name)} there, {version} here"
-        for name, version in wanted.items()
-        if short(name, found.get(name, "")) != short(name, version)
+        f"{name} {installed.get(name)} there, {version} here"
+        for name, version in expected.items()
+        if short(name, installed.get(name, "")) != short(name, version)
     ]
     if differing:
         raise RunError(

@@ -15,11 +15,11 @@ def versions(also: Sequence[str] = ()) -> dict[str, str]:
     Args:
         also: further libraries, which are left out where they are not installed.
     """
-    found = {"python": platform.python_version()}
+    by_name = {"python": platform.python_version()}
     for name in (*_VERSIONED, *also):
         try:
-            found[name] = version(name)
+            by_name[name] = version(name)
         except PackageNotFoundError:
             if name in _VERSIONED:
-                found[name] = "not installed"
-    return found
+                by_name[name] = "not installed"
+    return by_name

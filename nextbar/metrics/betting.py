@@ -1,4 +1,4 @@
-"""A sequential test: has a forecast become worse than another? Looked at after every outcome, for ever.
+"""Sequential test of whether a forecast has become worse than another; it may be looked at after every outcome.
 
 Nobody bets against a fair game and grows rich. The test bets, outcome by outcome, that the first forecast has the
 higher loss: wealth, 1 to begin with, is multiplied by 1 + bet x difference, where the bet is fixed before the outcome
@@ -15,16 +15,20 @@ and Ramdas 2024. The difference must be bounded: see :mod:`nextbar.metrics.loss_
   more than ``WINDOW`` outcomes back, so that a model that was good for years and then breaks is noticed.
 - **Horizons.** Forecasts over H bars from successive origins share bars: the second is bet on before the first
   is known. So there are H wealths, each of which bets on an origin only once its last bet is settled (cf. Arnold, Henzi
-  and Ziegel 2023). The evidence is the greatest of them divided by their number, so that by Bonferroni's inequality the
-  chance that it ever reaches 1 / alpha is still at most alpha.
-- **Several resolutions**, whose bars last unequally long, have H wealths each. Series of one resolution with the same
-  origin are one bet, on their mean.
+  and Ziegel 2023).
+- **Series** with the same origin whose outcomes are known together are one bet, on their mean, by the H wealths of the
+  one that leads them: that which led first, or where none has, the first. The origins of one series follow one another,
+  so one of its wealths is free at each, whatever clock, calendar or resolution the others have, and however late they
+  come. Which wealth bets depends on times and names alone, never on an outcome.
+- **The evidence** is the greatest wealth, each times its share of the chance of an alarm. Shares add up to 1, so that
+  by Bonferroni's inequality the chance that it ever reaches 1 / alpha is at most alpha, however the series hang
+  together. The G leaders that are foreseen share all but ``LATER`` of it; others get less and less of that.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 ALPHA = 0.05
@@ -33,6 +37,8 @@ WINDOW = 100
 """outcomes that a bet looks back on"""
 LARGEST_BET = 0.5
 """share of the wealth that may be lost on one outcome"""
+LATER = 0.1
+"""share of the chance of an alarm that is kept for leaders that were not foreseen"""
 LARGEST_LOG = 690.0
 """the evidence is no more than e to the power of this, a number that JSON can hold"""
 
@@ -53,62 +59,72 @@ class BettingTest:
 
     Args:
         horizon: H, bars that a forecast looks ahead.
-        groups: how many groups of series, such as resolutions, are bet on apart.
+        groups: G, how many leaders are foreseen, such as one for each resolution.
     """
 
     def __init__(self, horizon: int, groups: int = 1) -> None:
         self.horizon, self.groups = horizon, groups
-        self._known: dict[str, list[tuple[int, float]]] = {}
+        self._settled: dict[str, list[tuple[int, float]]] = {}  # (due, difference) by group
         self._log_wealth: dict[str, list[float]] = {}
+        """by leader, in the order in which they began"""
         self._free: dict[str, list[int]] = {}
 
     @property
     def evidence(self) -> float:
-        """An e-value for H = 1; reaches 1 / alpha with a chance of at most alpha, where the null hypothesis holds."""
+        """Reaches 1 / alpha with a chance of at most alpha, where the null hypothesis holds."""
         return self._evidence(self._log_wealth)
 
-    def settle(self, group: str, origin: int, due: int, difference: float, bound: float) -> Settled:
-        """Settle the bet on an origin; called in the order in which outcomes are known.
+    def settle(self, series: Sequence[str], origin: int, due: int, difference: float, bound: float) -> Settled:
+        """Settle the bet on an origin; called, for each series, in the order in which outcomes are known.
 
         Args:
-            group: of the series.
+            series: names of those with that origin whose outcomes are known together.
             origin: when the forecast was made, seconds since the epoch.
             due: when its last outcome was known.
             difference: loss of the forecast less that of the other.
             bound: how large it could have been, known at the origin.
         """
-        settled = self.weigh(group, origin, difference, bound)
-        self._known.setdefault(group, []).append((due, difference))
+        settled, leader = self.weigh(series, origin, difference, bound), self._leader(series)
+        self._settled.setdefault(leader, []).append((due, difference))
         if settled.wealth is not None:
-            self._free.setdefault(group, [origin] * self.horizon)[settled.wealth] = due
-            self._log_wealth[group] = self._after(group, settled.wealth, settled.bet * difference)
+            self._free.setdefault(leader, [origin] * self.horizon)[settled.wealth] = due
+            self._log_wealth[leader] = self._after(leader, settled.wealth, settled.bet * difference)
         return settled
 
-    def weigh(self, group: str, origin: int, difference: float, bound: float) -> Settled:
+    def weigh(self, series: Sequence[str], origin: int, difference: float, bound: float) -> Settled:
         """What ``settle`` comes to; nothing changes."""
-        bet = self._bet(group, origin, bound)
-        free = self._free.get(group, [origin])
+        leader = self._leader(series)
+        bet = self._bet(leader, origin, bound)
+        free = self._free.get(leader, [origin])
         wealth = next((k for k, time in enumerate(free) if time <= origin), None)
         if wealth is None:
             return Settled(0.0, None, self.evidence)
-        logs = self._log_wealth | {group: self._after(group, wealth, bet * difference)}
+        logs = self._log_wealth | {leader: self._after(leader, wealth, bet * difference)}
         return Settled(bet, wealth, self._evidence(logs))
 
-    def _after(self, group: str, wealth: int, gain: float) -> list[float]:
-        """Logarithms of the wealths of a group after one of them has gained that share."""
-        logs = list(self._log_wealth.get(group, [0.0] * self.horizon))
+    def _leader(self, series: Sequence[str]) -> str:
+        return next((name for name in self._log_wealth if name in series), series[0])
+
+    def _after(self, leader: str, wealth: int, gain: float) -> list[float]:
+        """Logarithms of the wealths of a leader after one of them has gained that share."""
+        logs = list(self._log_wealth.get(leader, [0.0] * self.horizon))
         logs[wealth] += math.log1p(gain)
         return logs
 
     def _evidence(self, log_wealth: Mapping[str, list[float]]) -> float:
-        begun = [log for logs in log_wealth.values() for log in logs]
-        waiting = [0.0] if len(log_wealth) < self.groups else []
-        return math.exp(min(max(begun + waiting), LARGEST_LOG)) / (self.horizon * self.groups)
+        greatest = [*map(max, log_wealth.values()), 0.0]  # the last: of a leader that has not begun
+        return math.exp(min(max(log + self._log_share(k) for k, log in enumerate(greatest)), LARGEST_LOG))
 
-    def _bet(self, group: str, origin: int, bound: float) -> float:
+    def _log_share(self, k: int) -> float:
+        """Logarithm of the share of each wealth of the leader that began as number k; all of them add up to 1."""
+        batch = k // self.groups
+        share = LATER / (batch * (batch + 1)) if batch else 1 - LATER
+        return math.log(share / (self.horizon * self.groups))
+
+    def _bet(self, leader: str, origin: int, bound: float) -> float:
         """The bet on an origin; depends on nothing that was not known there."""
         recent: list[float] = []
-        for due, difference in reversed(self._known.get(group, [])):
+        for due, difference in reversed(self._settled.get(leader, [])):
             if due <= origin:
                 recent.append(difference)
                 if len(recent) == WINDOW:

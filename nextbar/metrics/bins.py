@@ -34,8 +34,8 @@ def law_log_probs(forecast: Forecast, edges: Sequence[float]) -> np.ndarray:
     by_edge = law.map(lambda a: a[..., None])
     # a bin's mass is the difference of the smaller tails, which keep their digits far out
     below_NHK, above_NHK = by_edge.cdf(z_NHK), by_edge.sf(z_NHK)
-    one, none = np.ones((*z_NHK.shape[:2], 1)), np.zeros((*z_NHK.shape[:2], 1))
-    below_NHK, above_NHK = np.concatenate([none, below_NHK, one], -1), np.concatenate([one, above_NHK, none], -1)
+    ones, zeros = np.ones((*z_NHK.shape[:2], 1)), np.zeros((*z_NHK.shape[:2], 1))
+    below_NHK, above_NHK = np.concatenate([zeros, below_NHK, ones], -1), np.concatenate([ones, above_NHK, zeros], -1)
     by_below, by_above = np.diff(below_NHK, axis=-1), -np.diff(above_NHK, axis=-1)
     probs_NHK = np.maximum(np.where(below_NHK[..., 1:] < 0.5, by_below, by_above), LEAST)
     return np.log(probs_NHK / probs_NHK.sum(axis=-1, keepdims=True))

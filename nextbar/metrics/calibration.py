@@ -1,8 +1,8 @@
 """Calibration: coverage of a law's intervals, its PIT, the reliability of bin probabilities and of directions.
 
 Every figure comes with a half-width of 1.96 standard deviations of the binomial law it would follow if the forecasts
-were right, so that a difference can be told from luck. The binomial counts windows that share nothing: overlapping
-labels of a horizon H count once in H, and series with the same origin count once (see :func:`independent`).
+were right, so that a difference can be told from luck. The binomial counts windows that share nothing: those whose
+labels overlap count as one as far as they do, in one series or in several (see :func:`effective_windows`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,49 @@ Z_95 = 1.959963984540054
 """97.5 % quantile of the normal law"""
 
 
+def effective_windows(outcomes: Outcomes, horizon: int, weight_N: np.ndarray | None = None) -> float:
+    """How many windows that share nothing would make a mean as sure as the N windows do; 1 to N.
+
+    Two windows are taken to agree as far as their labels share time: the correlation is the time that they share over
+    the root of the product of their spans. So windows of several series from one origin count as one, and those of a
+    horizon H from successive origins as one in H. With w the weights, which add up to 1, that is one over the integral
+    over time of (sum over the labels there of w / root of the span) squared.
+
+    Args:
+        outcomes: the windows. A label is taken to end at the H-th origin after its own, past the last one as many of
+            the smallest steps between two.
+        horizon: H.
+        weight_N: of each window in the mean; None: all the same.
+    """
+    weight_N = np.ones(len(outcomes.series_N)) if weight_N is None else weight_N
+    time_N = outcomes.origin_time_N.astype(np.float64)
+    end_N = _label_ends(outcomes, horizon)
+    span_N = end_N - time_N
+    longest = span_N.max()
+    height_N = weight_N / np.sqrt(span_N / longest)
+    time_E = np.concatenate([time_N, end_N])  # labels begin, and end
+    order_E = np.argsort(time_E, kind="stable")
+    height_E = np.cumsum(np.concatenate([height_N, -height_N])[order_E])
+    shared = np.sum(height_E[:-1] ** 2 * np.diff(time_E[order_E])) / longest
+    return float(weight_N.sum() ** 2 / shared)
+
+
+def _label_ends(outcomes: Outcomes, horizon: int) -> np.ndarray:
+    """When the label of each window ends, (N,) float64."""
+    rows_S = [row_M for row_M in outcomes.rows_of_series if len(row_M)]
+    time_S = [np.unique(outcomes.origin_time_N[row_M]).astype(np.float64) for row_M in rows_S]
+    step_S = np.array([np.diff(time_M).min(initial=np.inf) for time_M in time_S])
+    least = step_S.min() if np.isfinite(step_S.min()) else 1.0
+    end_N = np.empty(len(outcomes.series_N))
+    for row_M, time_M, step in zip(rows_S, time_S, np.where(np.isinf(step_S), least, step_S), strict=True):
+        later = np.concatenate([time_M, time_M[-1] + step * np.arange(1, horizon + 1)])
+        end_N[row_M] = later[np.searchsorted(time_M, outcomes.origin_time_N[row_M]) + horizon]
+    return end_N
+
+
 def independent(outcomes: Outcomes, horizon: int) -> int:
-    """Windows that share no label: distinct origin times / H, at least 1. Never too many, so no false alarm."""
-    return max(1, len(np.unique(outcomes.origin_time_N)) // horizon)
+    """Windows that share no label: :func:`effective_windows` of equal weights, in whole ones."""
+    return int(effective_windows(outcomes, horizon) + 1e-6)  # what rounding took away
 
 
 def pit(outcomes: Outcomes, forecast: Forecast, task: Task) -> np.ndarray:
@@ -76,10 +116,12 @@ def coverage(covered_NH: np.ndarray, outcomes: Outcomes, level: float) -> dict[s
         ``by_ticker`` {name: percent}; and with H > 1 ``by_step``, H values.
     """
     rows = {outcomes.names[s]: outcomes.series_N == s for s in np.unique(outcomes.series_N)}
+    count_S = np.bincount(outcomes.series_N)
+    weight_N = len(outcomes.series_N) / (len(rows) * count_S[outcomes.series_N])
     by_step_SH = 100 * np.stack([covered_NH[row].mean(axis=0) for row in rows.values()])
     result: dict[str, Any] = {
         "coverage": float(by_step_SH.mean()),
-        "half_width": half_width(level, independent(outcomes, covered_NH.shape[1])),
+        "half_width": half_width(level, effective_windows(outcomes, covered_NH.shape[1], weight_N)),
         "by_ticker": dict(zip(rows, by_step_SH.mean(axis=1).tolist(), strict=True)),
     }
     if covered_NH.shape[1] > 1:
@@ -145,12 +187,12 @@ def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float, groups
 def by_bin(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Mean probability of each of the K bins (``forecast``) beside how often it came (``frequency``); percent."""
     assert forecast.log_probs_NHK is not None
-    said_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
+    forecast_K = 100 * np.exp(np.asarray(forecast.log_probs_NHK, np.float64)).mean(axis=(0, 1))
     came_NH = _bins_that_came(outcomes, task)
-    came_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(said_K)) / came_NH.size
+    frequency_K = 100 * np.bincount(came_NH.reshape(-1), minlength=len(forecast_K)) / came_NH.size
     return [
         {"forecast": float(percent), "frequency": float(frequency)}
-        for percent, frequency in zip(said_K, came_K, strict=True)
+        for percent, frequency in zip(forecast_K, frequency_K, strict=True)
     ]
 
 

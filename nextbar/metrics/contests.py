@@ -1,4 +1,4 @@
-"""Contests among all that took part: who may be the best, and does anybody beat the benchmark?
+"""Contests of several forecasts: which may be the best, and which beat the benchmark.
 
 - Model confidence set (Hansen, Lunde and Nason 2011): those that cannot be told from the best.
 - Test of superior predictive ability (Hansen 2005): does the best of the others beat the benchmark by more than a best
@@ -11,14 +11,13 @@ All three judge losses per timestamp, as the Diebold-Mariano test does, and by t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from nextbar.metrics.null_draws import NullDraws
-from nextbar.metrics.significance import AVERAGES, FLOAT32_NOISE, OVERLAP, cosine_averages
+from nextbar.metrics.significance import FLOAT32_NOISE, cosine_averages, origins_for
 
 LEVEL = 0.05
 LEAST_AVERAGES = 5
@@ -103,7 +102,7 @@ def contest(losses: Mapping[str, np.ndarray], benchmark: str, horizon: int) -> C
 
 def least_origins(horizon: int) -> int:
     """The fewest origins for a contest: those of ``LEAST_AVERAGES`` cosine averages, 45 for one step, 15 H for many."""
-    return max(math.ceil((LEAST_AVERAGES / AVERAGES) ** 1.5), LEAST_AVERAGES * OVERLAP * horizon)
+    return origins_for(LEAST_AVERAGES, horizon)
 
 
 def confidence_set(t_KK: np.ndarray, t_RKK: np.ndarray) -> np.ndarray:

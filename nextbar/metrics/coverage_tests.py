@@ -1,4 +1,4 @@
-"""Tests of an interval or a quantile by its hits, the outcomes beyond it: as many as there should be, not in clusters.
+"""Tests of an interval or a quantile by its hits, the outcomes beyond it: their number, and their independence.
 
 - Unconditional coverage (Kupiec 1995): as many hits as the forecast says.
 - Independence (Christoffersen 1998): a hit is no likelier after a hit.

@@ -1,4 +1,4 @@
-"""What a score is made of: miscalibration, discrimination, uncertainty.
+"""Decomposition of a score: miscalibration, discrimination, uncertainty.
 
 score = miscalibration - discrimination + uncertainty (the CORP decomposition of quantile scores: Gneiting, Wolffram,
 Resin, Kraus, Bracher, Dimitriadis, Hagenmeyer, Jordan, Lerch, Phipps and Schienle 2023, "Model diagnostics and

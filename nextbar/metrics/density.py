@@ -42,7 +42,7 @@ def elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarr
 
 
 def actual(truth: Truth, task: Task) -> np.ndarray:
-    """What came, in the unit of the target, (N, H)."""
+    """Outcomes in the unit of the target, (N, H)."""
     if task.target != "log_return":
         return truth.change_NH
     assert truth.log_return_NH is not None  # refused earlier, see Task.needs_positive_prices

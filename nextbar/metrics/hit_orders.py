@@ -1,4 +1,4 @@
-"""All orders that so many hits can stand in, by what follows what: the exact law of tests of independence."""
+"""Exact law of tests of independence: all orders of a number of hits, counted by their transitions."""
 
 from __future__ import annotations
 

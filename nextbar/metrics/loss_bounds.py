@@ -1,4 +1,4 @@
-"""How much better one forecast was than another, and how much it could have been: known before the outcome.
+"""Difference of two forecasts' losses, and its bound, which is known before the outcome.
 
 A betting test needs losses whose difference is bounded, and those of forecasts are not. Their difference is, by how far
 the two forecasts lie apart, where the loss is one of these proper scores:

@@ -1,4 +1,4 @@
-"""How likely is it that the best of many configurations is the best by luck alone?
+"""Probability that the best of many configurations is the best by luck alone.
 
 The losses of all k configurations per timestamp are held against a benchmark's, and the winner's gain, by its
 standard error, against the greatest of k such gains under equal skill: the test of superior predictive ability

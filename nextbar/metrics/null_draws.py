@@ -1,4 +1,4 @@
-"""What luck alone makes of the differences between several mean losses, each divided by its standard error.
+"""Null distribution of the differences between several mean losses, each divided by its standard error.
 
 The Diebold-Mariano test of :mod:`nextbar.metrics.significance` for many at once: of K losses per timestamp, the first
 B cosine transforms tell the long-run covariance of their means (Müller 2007; Lazarus, Lewis, Stock and Watson 2018).

@@ -1,4 +1,4 @@
-"""Tests of the PIT, the share of the law below what came: is it uniform, and are successive ones independent?
+"""Tests of the PIT, the share of the law below the outcome: uniform, and independent of the one before.
 
 - Berkowitz (2001): the normal scores of the PIT have mean 0, variance 1 and no autocorrelation, by a likelihood ratio
   against a Gaussian AR(1).

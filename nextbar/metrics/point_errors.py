@@ -1,4 +1,4 @@
-"""How far point forecasts of a span were off: what stands for a law where a model forecasts none."""
+"""Absolute errors of a span's point forecasts, in the place of a law where a model forecasts none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QLIKE: is the forecast variance that of what came, judged by realised variance?
+"""QLIKE: loss of the forecast variance against the realised variance.
 
 ln h + v / h for a forecast variance h and a realised one v, lower is better: of the losses of a variance it is one of
 the two kinds whose order is right however noisy v is, as long as v is right on average (Patton 2011), and the one

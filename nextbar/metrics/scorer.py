@@ -1,17 +1,17 @@
-"""Scores of forecasts for one span: elements, sums, read-out, comparison."""
+"""Scores of forecasts for one span: sums over its windows, means over tickers, comparison with rivals."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nextbar.errors import DataError
-from nextbar.metrics import bins, density, point, quantile_score
 from nextbar.metrics.comparison import Compared, Score, beside, ranking_score, verdict
+from nextbar.metrics.elements import compared, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
@@ -130,7 +130,7 @@ class Scorer:
         A forecast that is not finite makes all metrics of its ticker, and so the means, NaN. Raises
         ValueError when the forecast lacks an array of the mode or has another shape than (N, H) or (N, H, K).
         """
-        self._check(forecast)
+        require_arrays(forecast, self.outcomes.close_NH.shape, self.task)
         loss_N = np.empty(len(self.outcomes.series_N))
         by_ticker = {}
         rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
@@ -138,19 +138,19 @@ class Scorer:
             total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
             for start in range(0, len(series.row_M), rows):
                 row = series.row_M[start : start + rows]
-                elements = self._elements(forecast, row, series)
-                loss_N[row] = self._compared(elements, series).mean(axis=1)
-                for name, value_NH in elements.items():
+                by_window = self._elements(forecast, row, series)
+                loss_N[row] = compared(by_window, self.task, series.positive, series.spread).mean(axis=1)
+                for name, value_NH in by_window.items():
                     total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
             pooled = {name: np.sum(value_H, keepdims=True) for name, value_H in total.items()}
-            by_step = self._read_out(total, series.spread)
-            first = {name: values[0] for name, values in self._read_out(pooled, series.spread).items()}
+            by_step = read_out(total, self.task, series.spread)
+            first = {name: values[0] for name, values in read_out(pooled, self.task, series.spread).items()}
             by_ticker[series.name] = Score(first, by_step)
         return Scores(_mean(list(by_ticker.values())), by_ticker, loss_N)
 
     def leading_errors(self, forecast: Forecast) -> np.ndarray:
         """The leading error (mae, nll, log_loss) of each window, averaged over the horizon, float64 (N,)."""
-        self._check(forecast)
+        require_arrays(forecast, self.outcomes.close_NH.shape, self.task)
         name = "absolute_error" if self.task.output_mode == "mean" else self.task.leading
         error_N = np.empty(len(self.outcomes.series_N))
         for series in self._series:
@@ -232,59 +232,9 @@ class Scorer:
         return node | ({"no_baseline": reason} if reason else {})
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
-        task, outcomes = self.task, self.outcomes
-        last_close_N, close_NH = outcomes.last_close_N[row], outcomes.close_NH[row]
+        last_close_N, close_NH = self.outcomes.last_close_N[row], self.outcomes.close_NH[row]
         truth = Truth.of(last_close_N, close_NH, series.positive, series.mean_close)
-
-        def part(array: np.ndarray | None) -> np.ndarray:
-            assert array is not None  # checked in score()
-            return np.asarray(array[row], np.float64)
-
-        if task.output_mode == "discrete_grid":
-            return bins.elements(part(forecast.log_probs_NHK), truth, task.edges)
-        location_NH = part(forecast.location_NH)
-        elements = point.elements(location_NH, truth, task)
-        if task.output_mode == "distribution":
-            elements |= density.elements(forecast.rows(row), truth, task)
-        elif task.output_mode == "quantiles":
-            elements |= quantile_score.elements(part(forecast.quantiles_NHQ), truth, task)
-        return elements
-
-    def _compared(self, elements: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
-        if self.task.output_mode != "mean":
-            return elements[self.task.leading]
-        if series.positive:
-            return elements["squared_log_error"]
-        return elements["squared_error"] / (series.spread**2 if series.spread > 0 else 1.0)
-
-    def _read_out(self, total: Mapping[str, np.ndarray], spread: float) -> dict[str, list[float | None]]:
-        if self.task.output_mode == "discrete_grid":
-            values = bins.read_out(total)
-        else:
-            values = point.read_out(total, spread)
-            if self.task.output_mode == "distribution":
-                values |= density.read_out(total)
-            elif self.task.output_mode == "quantiles":
-                values |= quantile_score.read_out(total)
-        if np.any(total["invalid"]) or np.any(total.get("invalid_law", 0)):
-            return {name: [float("nan")] * len(value) for name, value in values.items()}
-        return {name: [None if v != v else v for v in value.tolist()] for name, value in values.items()}
-
-    def _check(self, forecast: Forecast) -> None:
-        shape = self.outcomes.close_NH.shape
-        shapes: dict[str, tuple[int, ...]] = {"location_NH": shape}
-        if self.task.output_mode == "distribution":
-            shapes["scale_NH"] = shape
-            shapes |= {name: shape for name in ("df_NH", "skew_NH") if getattr(forecast, name) is not None}
-        elif self.task.output_mode == "quantiles":
-            shapes["quantiles_NHQ"] = (*shape, len(self.task.shares))
-        elif self.task.output_mode == "discrete_grid":
-            shapes = {"log_probs_NHK": (*shape, len(self.task.edges) - 1)}
-        for name, expected in shapes.items():
-            array = getattr(forecast, name)
-            if array is None or array.shape != expected:
-                got = "nothing" if array is None else array.shape
-                raise ValueError(f"{self.task.output_mode} needs {name} of shape {expected}, got {got}")
+        return elements(forecast.rows(row), truth, self.task)
 
 
 def _mean(scores: Sequence[Score]) -> Score:

@@ -37,7 +37,12 @@ def cosine_averages(n: int, horizon: int) -> int:
 
 def least_origins(horizon: int) -> int:
     """The fewest origins that the test has a result for: 21 for one step, 9 H for nine steps' overlap and more."""
-    return max(math.ceil((LEAST_AVERAGES / AVERAGES) ** 1.5), LEAST_AVERAGES * OVERLAP * horizon)
+    return origins_for(LEAST_AVERAGES, horizon)
+
+
+def origins_for(averages: int, horizon: int) -> int:
+    """The fewest origins that give so many cosine averages."""
+    return max(math.ceil((averages / AVERAGES) ** 1.5), averages * OVERLAP * horizon)
 
 
 def long_run_variance(values_T: np.ndarray, averages: int) -> np.ndarray:

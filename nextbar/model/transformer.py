@@ -103,7 +103,7 @@ class Transformer(nn.Module):
             ContextTokens(c.d_model, precision, name=f"context_{i}")(context.x_BJF, rate)
             for i, context in enumerate(batch.contexts)
         ]
-        known_BT = _known(batch, x.shape[1])
+        known_BT = _mask(batch, x.shape[1])
         x = jnp.concatenate([*tokens, x], axis=1) if tokens else x
         last_only = not (c.flatten_encoder_output or c.average_encoder_output)
         for i in range(c.num_layers):
@@ -152,12 +152,12 @@ class Transformer(nn.Module):
         return jnp.einsum("bgt,gtd->bgd", one_hot_BGT, jnp.stack(tables))
 
 
-def _known(batch: Batch, others: int) -> Array | None:
-    """bool (B, T): which positions of the encoder are there, the longer bars in front of the others; None: all."""
+def _mask(batch: Batch, others: int) -> Array | None:
+    """Attention mask, bool (B, T): False for missing longer bars, which come first; None: none is missing."""
     if not batch.contexts:
         return None
-    known = [context.known_BJ for context in batch.contexts]
-    return jnp.concatenate([*known, jnp.ones((len(known[0]), others), bool)], axis=1)
+    masks = [context.known_BJ for context in batch.contexts]
+    return jnp.concatenate([*masks, jnp.ones((len(masks[0]), others), bool)], axis=1)
 
 
 def architecture(config: ModelConfig) -> ModelConfig:

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+STALE = 0.1
+"""of a stretch between two instants: how old what an account is known to be worth at its end may be"""
+
 
 class Account(NamedTuple):
     """T holding periods, one after the other; float64."""
@@ -33,7 +36,7 @@ class Account(NamedTuple):
 def account(
     open_N: np.ndarray, time_N: np.ndarray, row_M: np.ndarray, position_M: np.ndarray, cost: float
 ) -> Account | None:
-    """What positions in one series make.
+    """The account of positions in one series.
 
     The periods go from the first origin's to the last that has an exit: of the last two bars there is no open to hold
     to, so a position decided there has no return. A bar inside that is no origin, behind a hole say, has no position,
@@ -81,19 +84,19 @@ def combined(accounts: Sequence[Account]) -> Account:
     """
     if len(accounts) == 1:
         return accounts[0]
-    exit_T = np.unique(np.concatenate([one.exit_T for one in accounts]))
-    entry_T = np.concatenate([[min(one.entry_T[0] for one in accounts)], exit_T[:-1]])
-    equity_T = np.mean([_at(one, exit_T) for one in accounts], axis=0)
-    before_T = np.concatenate([[1.0], equity_T[:-1]])
+    exit_T = np.unique(np.concatenate([part.exit_T for part in accounts]))
+    entry_T = np.concatenate([[min(part.entry_T[0] for part in accounts)], exit_T[:-1]])
+    equity_T = np.mean([_at(part, exit_T) for part in accounts], axis=0)
+    before_T = _before(equity_T)
     held_T, traded_T = np.zeros(len(exit_T)), np.zeros(len(exit_T))
-    for one in accounts:
-        share_t = _before(one.equity_T) / len(accounts)
-        place_t = np.searchsorted(exit_T, one.exit_T)
-        traded_T[place_t] += one.traded_T * share_t
-        running_T = np.searchsorted(one.exit_T, exit_T)  # the period that each of the joined ones lies in
-        inside_T = (running_T < len(one.exit_T)) & (exit_T > one.entry_T[0])
-        running_T = np.minimum(running_T, len(one.exit_T) - 1)
-        held_T += np.where(inside_T, (one.position_T * share_t)[running_T], 0.0)
+    for part in accounts:
+        share_t = _before(part.equity_T) / len(accounts)
+        place_t = np.searchsorted(exit_T, part.exit_T)
+        traded_T[place_t] += part.traded_T * share_t
+        running_T = np.searchsorted(part.exit_T, exit_T)  # the period that each of the joined ones lies in
+        inside_T = (running_T < len(part.exit_T)) & (exit_T > part.entry_T[0])
+        running_T = np.minimum(running_T, len(part.exit_T) - 1)
+        held_T += np.where(inside_T, (part.position_T * share_t)[running_T], 0.0)
     growth_T, held_T, traded_T = (
         np.divide(value_T, before_T, out=np.zeros_like(before_T), where=before_T > 0)
         for value_T in (equity_T, held_T, traded_T)
@@ -101,11 +104,42 @@ def combined(accounts: Sequence[Account]) -> Account:
     return Account(entry_T, exit_T, held_T, traded_T, np.where(before_T > 0, growth_T - 1, 0.0), equity_T)
 
 
+def returns_together(joined: Account, accounts: Sequence[Account]) -> np.ndarray:
+    """Returns of accounts side by side over stretches that all of them have part in, (U,); for their variation.
+
+    What an account makes shows when one of its periods ends. Where another ends its own an hour later the same news
+    moves both, but in two of the joined periods, as if they had nothing to do with each other. So a stretch goes on
+    until every account that is held has just ended a period, no longer ago than ``STALE`` of the stretch: at the ends
+    that they have in common, a day where days end an hour apart, five days where they end half a day apart.
+
+    Args:
+        joined: ``combined(accounts)``.
+        accounts: one or more.
+    """
+    stale_T = np.zeros(len(joined.exit_T), np.int64)
+    for part in accounts:
+        end_t = np.concatenate([part.entry_T[:1], part.exit_T])
+        held_T = (joined.exit_T >= end_t[0]) & (joined.exit_T < end_t[-1])
+        last_T = end_t[np.searchsorted(end_t, joined.exit_T, side="right") - 1]
+        stale_T = np.maximum(stale_T, np.where(held_T, joined.exit_T - last_T, 0))
+    ends, since = [], int(joined.entry_T[0])
+    for period, (time, stale) in enumerate(zip(joined.exit_T.tolist(), stale_T.tolist(), strict=True)):
+        if stale <= STALE * (time - since):
+            ends.append(period)
+            since = time
+    if len(ends) == len(joined.exit_T):
+        return joined.return_T
+    equity_U = joined.equity_T[ends]
+    before_U = _before(equity_U)
+    growth_U = np.divide(equity_U, before_U, out=np.ones_like(equity_U), where=before_U > 0)
+    return np.asarray(growth_U - 1)
+
+
 def _before(equity_T: np.ndarray) -> np.ndarray:
     """Equity at the beginning of each period."""
     return np.concatenate([[1.0], equity_T[:-1]])
 
 
-def _at(one: Account, time_T: np.ndarray) -> np.ndarray:
+def _at(part: Account, time_T: np.ndarray) -> np.ndarray:
     """Equity of an account at some times: that of the last period that has ended."""
-    return np.concatenate([[1.0], one.equity_T])[np.searchsorted(one.exit_T, time_T, side="right")]
+    return np.concatenate([[1.0], part.equity_T])[np.searchsorted(part.exit_T, time_T, side="right")]

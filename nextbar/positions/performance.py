@@ -18,34 +18,38 @@ def figures(
     periods_per_year: float,
     trials: int = 1,
     annual_variance: float | None = None,
+    return_U: np.ndarray | None = None,
 ) -> Figures:
     """Plain values; None where one is undefined.
 
     ``return`` and ``return_free`` (without costs) over all periods, ``volatility`` (annual), ``sharpe`` (annual),
     ``probability`` (of a true Sharpe ratio above zero), ``deflated`` (above the best of ``trials`` by luck),
     ``drawdown`` (largest fall of the equity from its highest value, as a share of that), ``turnover`` (value traded a
-    year, in multiples of the equity), ``exposure`` (mean size of the position), ``periods``.
+    year, in multiples of the equity), ``exposure`` (mean size of the position), ``periods`` (that the ratio is of).
 
     Args:
         account: after costs.
         free: the same positions without costs.
-        periods_per_year: what annual figures are made by.
+        periods_per_year: of the account, what annual figures are made by.
         trials: configurations tried, of which this is the chosen one.
         annual_variance: of their annual Sharpe ratios; None: that of luck.
+        return_U: returns over U longer periods of the account, which volatility and ratio are of; None: its own.
     """
-    ratio = SharpeRatio.of(account.return_T)
-    variance = None if annual_variance is None else annual_variance / periods_per_year
+    return_U = account.return_T if return_U is None else return_U
+    ratio = SharpeRatio.of(return_U)
+    longer_per_year = periods_per_year * (len(return_U) / len(account.return_T))
+    variance = None if annual_variance is None else annual_variance / longer_per_year
     return {
         "return": float(account.equity_T[-1] - 1),
         "return_free": float(free.equity_T[-1] - 1),
-        "volatility": float(account.return_T.std(ddof=1)) * math.sqrt(periods_per_year) if ratio else None,
-        "sharpe": ratio.annual(periods_per_year) if ratio else None,
+        "volatility": float(return_U.std(ddof=1)) * math.sqrt(longer_per_year) if ratio else None,
+        "sharpe": ratio.annual(longer_per_year) if ratio else None,
         "probability": ratio.probability_above(0.0) if ratio else None,
         "deflated": ratio.deflated(trials, variance) if ratio else None,
         "drawdown": drawdown(account.equity_T),
         "turnover": float(account.traded_T.mean() * periods_per_year),
         "exposure": float(np.abs(account.position_T).mean()),
-        "periods": len(account.return_T),
+        "periods": len(return_U),
     }
 
 

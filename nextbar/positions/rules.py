@@ -1,4 +1,4 @@
-"""Rules: what is expected of the next bar, when the bar before it has closed, as a position."""
+"""Rules: positions by what is expected of the next bar, taken when the bar before it has closed."""
 
 from __future__ import annotations
 

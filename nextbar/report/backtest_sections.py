@@ -34,7 +34,7 @@ FOLDS = (
 
 
 class BacktestFacts(NamedTuple):
-    """What the page knows of a backtest."""
+    """Data of a backtest's page."""
 
     config: ExperimentConfig
     task: Task

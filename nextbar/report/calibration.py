@@ -25,8 +25,8 @@ def calibration_parts(report: dict[str, Any], task: Task) -> list[Any]:
     figures = calibration_figures(report, bin_labels(task.edges))
     if not figures:
         return []
-    told = f" {direction_in_words(report['direction'])}" if report.get("direction") else ""
-    parts: list[Any] = [element("p", f"Do the forecasts mean what they say? All steps together.{told}"), figures]
+    sentence = f" {direction_in_words(report['direction'])}" if report.get("direction") else ""
+    parts: list[Any] = [element("p", f"Do the forecasts mean what they say? All steps together.{sentence}"), figures]
     if report.get("conformal"):
         lines = (element("li", line) for line in conformal_in_words(report))
         parts += [element("p", "Split conformal intervals, set by what validation saw:"), element("ul", *lines)]

@@ -1,4 +1,4 @@
-"""What statistical tests say: of each a sentence, and its figures in a table that can be opened."""
+"""Statistical tests: a sentence of each, and its figures in a table that can be opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's page leads with: the forecast of the next bars, from the last ones that its data hold now."""
+"""First section of a run's page: the forecast of the next bars from the last ones that its data hold now."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def next_bars(path: Path, series: Sequence[Bars], evaluation: Evaluation | None,
         return NextBars(None, None, (f"No forecast of the next bars: {error}.",))
     if gone:
         return NextBars(None, None, (f"No forecast of the next bars: {gone}.",))
-    found = outlooks(forecaster, series, _errors(evaluation, forecaster.task))
-    lacking = tuple(f"No forecast of the next bars: {reason}." for reason in found.left_out)
-    return NextBars(found.figure(), _numbers(found.outlooks), lacking)
+    forecast = outlooks(forecaster, series, _errors(evaluation, forecaster.task))
+    lacking = tuple(f"No forecast of the next bars: {reason}." for reason in forecast.left_out)
+    return NextBars(forecast.figure(), _numbers(forecast.outlooks), lacking)
 
 
 def _errors(evaluation: Evaluation | None, task: Task) -> PointErrors | None:

@@ -1,4 +1,4 @@
-"""What positions by a simple rule would have made: sentences, equity curves, figures by predictor and by series."""
+"""Results of positions by a simple rule: sentences, equity curves, figures by predictor and by series."""
 
 from __future__ import annotations
 
@@ -93,10 +93,13 @@ def _figure(backtest: Backtest, model: str) -> Figure:
     accounts = {}
     for name in names:
         parts = frame[frame["model"] == name].groupby(keys, sort=False)
-        accounts[name] = {one: _account(rows) for one, (_, rows) in zip(series, parts, strict=True)}
+        accounts[name] = {series_name: _account(rows) for series_name, (_, rows) in zip(series, parts, strict=True)}
     choices = {ALL: {name: combined(list(of_series.values())) for name, of_series in accounts.items()}}
     if len(series) > 1:
-        choices |= {one: {name: of_series[one] for name, of_series in accounts.items()} for one in series}
+        choices |= {
+            series_name: {name: of_series[series_name] for name, of_series in accounts.items()}
+            for series_name in series
+        }
     limit = int(np.clip(POINTS // (len(choices) * len(names)), LEAST_POINTS, MOST_POINTS))
     layout = {
         "xaxis": {"type": "date", "title": {"text": "opens (UTC)"}, "showgrid": False},

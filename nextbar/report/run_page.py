@@ -81,7 +81,7 @@ def _evaluate(
     path: Path, summary: Mapping[str, Any], bars: Any, data: str | Path | None, revised: bool, gone: str
 ) -> tuple[Evaluation | None, str]:
     """The best epoch's forecasts of the spans, or None; and a note for the page, perhaps empty."""
-    from nextbar.inference.evaluation import evaluate
+    from nextbar.inference.evaluator import evaluate
 
     own = bars is None and data is None
     if own and summary.get("refit_of"):

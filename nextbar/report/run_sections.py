@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RunFacts(NamedTuple):
-    """What the page knows of a run."""
+    """Data of a run's page."""
 
     config: ExperimentConfig
     task: Task

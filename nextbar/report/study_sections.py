@@ -30,7 +30,7 @@ _ADVICE = {
 
 
 class StudyFacts(NamedTuple):
-    """What the page knows of a study."""
+    """Data of a study's page."""
 
     study: Study
     best: str

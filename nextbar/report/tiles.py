@@ -39,7 +39,7 @@ def tiles(report: Mapping[str, Any], leading: str) -> Html:
 
 
 def scores_of(report: Mapping[str, Any], leading: str) -> Iterator[Tile]:
-    """How much better or worse than the rival, how often luck does that, directions, the band, and of how many."""
+    """Tiles of the skill, its chance by luck, directions, the band, and the number of forecasts."""
     rival = report.get("strongest_name")
     whom = STRONGEST if rival else "the plain baseline"
     model, theirs, gain = report["model"].get(leading), held_against(report, leading), report["skill"].get(leading)

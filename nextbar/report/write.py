@@ -15,12 +15,13 @@ from nextbar.folders import told_as_damage
 from nextbar.logger import get_logger
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.kinds import is_backtest, is_study
-from nextbar.storage.address import require_local
+from nextbar.storage.address import require_local, told_by_address
 
 NAME = "report.html"
 
 
 @strict_arguments
+@told_by_address()
 def write_report(
     source: str | Path,
     out: str | Path | None = None,

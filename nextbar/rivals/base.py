@@ -128,7 +128,7 @@ class LibraryRival(ABC):
         from nextbar.bars.frames import frame_like
 
         with redirect_stdout(sys.stderr):
-            tables = [self._table(series, row_M) for series, row_M in self._asked(frame, keys)]
+            tables = [self._table(series, row_M) for series, row_M in self._series_and_rows(frame, keys)]
         whole = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
         return frame_like(whole, frame, dates=("origin",))
 
@@ -144,8 +144,8 @@ class LibraryRival(ABC):
     def _ahead(self, series: ScaledSeries, row_M: np.ndarray, horizon: int) -> Ahead:
         """Forecasts from some rows of a series, from no value after them."""
 
-    def _asked(self, frame: Any, keys: Keys | None) -> Iterator[tuple[ScaledSeries, np.ndarray]]:
-        """Tracks with the rows to forecast from."""
+    def _series_and_rows(self, frame: Any, keys: Keys | None) -> Iterator[tuple[ScaledSeries, np.ndarray]]:
+        """Series with the rows to forecast from."""
         if self.task is None or not self._series:
             raise DataError(f"{self.name} is asked for forecasts before for_task(task) and fit(frame); call them first")
         for history in histories(frame):
@@ -160,8 +160,8 @@ class LibraryRival(ABC):
 
     def _rows(self, history: History, keys: Keys | None) -> np.ndarray:
         if keys is None:
-            known = self._series[history.key].history.time_N[-1]
-            return np.arange(np.searchsorted(history.time_N, known), len(history.time_N))
+            fitted_until = self._series[history.key].history.time_N[-1]
+            return np.arange(np.searchsorted(history.time_N, fitted_until), len(history.time_N))
         own_N = keys.ticker_N == history.ticker
         if keys.resolution_N is not None:
             own_N &= keys.resolution_N == history.resolution

@@ -75,10 +75,10 @@ class KronosRival(LibraryRival):
         Raises:
             ConfigError: it is not; says what to install.
         """
-        found = find_spec(cls.library)
-        places = [] if found is None else found.submodule_search_locations or []
+        spec = find_spec(cls.library)
+        places = [] if spec is None else spec.submodule_search_locations or []
         if not any((Path(place) / "kronos.py").is_file() for place in places):
-            other = f", which is another here ({found.origin})" if found else ""
+            other = f", which is another here ({spec.origin})" if spec else ""
             raise ConfigError(f"rivals of kronos need its module model{other}: {WHERE}")
 
     def _prepare(self, task: Task) -> None:
@@ -132,11 +132,11 @@ class KronosRival(LibraryRival):
         frames = [
             pd.DataFrame(prices_N4[span] / unit, columns=PRICES) for span, unit in zip(spans, unit_B, strict=True)
         ]
-        known, ahead = (
+        past, ahead = (
             [pd.Series(pd.to_datetime(times, unit="s")) for times in of_each]
             for of_each in ([history.time_N[span] for span in spans], next_BH)
         )
-        answers = self._predictor.predict_batch(frames, known, ahead, horizon, top_k=1, sample_count=1, verbose=False)
+        answers = self._predictor.predict_batch(frames, past, ahead, horizon, top_k=1, sample_count=1, verbose=False)
         return np.stack([answer["close"].to_numpy(np.float64) for answer in answers]) * unit_B[:, None]
 
 

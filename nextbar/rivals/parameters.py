@@ -24,11 +24,11 @@ def model_class(module: ModuleType, name: str, where: str, method: str) -> Maker
     Raises:
         ConfigError: there is no such class. Called: parameters that it does not take.
     """
-    there = sorted({*dir(module), *getattr(module, "__all__", ())})  # darts imports its models when they are named
-    model = getattr(module, name, None) if name in there and not name.startswith("_") else None
+    names = sorted({*dir(module), *getattr(module, "__all__", ())})  # darts imports its models when they are named
+    model = getattr(module, name, None) if name in names and not name.startswith("_") else None
     if not inspect.isclass(model) or not callable(getattr(model, method, None)):
         raise ConfigError(
-            f"{where} has no model {name!r}{nearest(name, [title for title in there if title[:1].isupper()])}"
+            f"{where} has no model {name!r}{nearest(name, [title for title in names if title[:1].isupper()])}"
         )
 
     def make(**parameters: Any) -> Any:

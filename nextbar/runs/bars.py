@@ -1,4 +1,4 @@
-"""Compares bars with those that a run used: cuts them where the run's end, refuses them where they were revised."""
+"""Compares bars with those that a run used: cuts off later ones, refuses revised ones."""
 
 from __future__ import annotations
 

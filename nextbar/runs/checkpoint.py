@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +25,7 @@ from nextbar.errors import Damaged, RunError
 from nextbar.folders import unwritten
 from nextbar.logger import get_logger
 from nextbar.runs.checkpoint_store import NOTES, CheckpointStore, PyTree, discard, epochs_in, link, sweep
+from nextbar.storage.address import by_address
 
 BEST = "best_epoch"
 """the note that names the epoch whose parameters are needed to go on"""
@@ -94,23 +95,11 @@ class Checkpoints:
             Damaged: none is whole.
         """
         self.wait()
-        damages = []
-        for epoch in self._commits():
-            try:
-                path = self._whole(epoch)
-                notes = self._store.read_record(path)["notes"]
-                if notes.get(BEST, epoch) != epoch:
-                    self._whole(notes[BEST])
-            except Damaged as damage:
-                damages.append(str(damage))
-                continue
-            state = self._store.read_state(path, template)
-            if damages:
-                get_logger().warning("%s\ngoing on from epoch %d instead", "\n".join(damages), epoch)
-            return epoch, state, notes
-        if damages:
-            raise _none_whole(self.folder, damages)
-        return None
+        last = self._first_whole(self._commits(), self._whole_with_best, "going on from epoch %d instead")
+        if last is None:
+            return None
+        epoch, path = last
+        return epoch, self._store.read_state(path, template), self._store.read_record(path)["notes"]
 
     def best(self) -> list[tuple[int, float]]:
         """Return (epoch, validation loss) of the best epochs, the best first."""
@@ -191,9 +180,6 @@ class Checkpoints:
         """Write an epoch to ``best``, if it is one of them, and to ``last``; then drop those that it replaces."""
         with _writable(self.folder):
             self.folder.mkdir(exist_ok=True)  # inside the run's folder: one that was deleted is not made anew
-            if self._losses is None:  # the first save of this process
-                sweep(self._last)
-                sweep(self._best)
             losses, loss = self._read_losses(), record["validation_loss"]
             best = math.isfinite(loss) and epoch in dict(
                 sorted({**losses, epoch: loss}.items(), key=_by_loss)[: self._keep_best]
@@ -242,19 +228,43 @@ class Checkpoints:
         ranked = [kept for kept, _ in self.best()]
         epochs = [first] if first else []
         epochs += [epoch for epoch in [*ranked, *epochs_in(self._last)[::-1]] if epoch not in epochs]
+        best = self._first_whole(epochs, self._whole, "the next best is used instead, epoch %d")
+        if best is None:
+            raise RunError(f"{self.folder} holds no checkpoint: no epoch ended with a finite loss.")
+        return best
+
+    def _first_whole(
+        self, epochs: Iterable[int], whole: Callable[[int], Path], instead: str
+    ) -> tuple[int, Path] | None:
+        """The first epoch that is whole, and its folder; None of no epochs. Logs which others are not.
+
+        Raises:
+            Damaged: there are epochs, and none is whole.
+        """
         damages = []
         for epoch in epochs:
             try:
-                path = self._whole(epoch)
+                path = whole(epoch)
             except Damaged as damage:
                 damages.append(str(damage))
                 continue
             if damages:
-                get_logger().warning("%s\nthe next best is used instead, epoch %d", "\n".join(damages), epoch)
+                get_logger().warning(f"%s\n{instead}", by_address("\n".join(damages)), epoch)
             return epoch, path
         if damages:
-            raise _none_whole(self.folder, damages)
-        raise RunError(f"{self.folder} holds no checkpoint: no epoch ended with a finite loss.")
+            raise Damaged(
+                f"no checkpoint in {self.folder} is whole:\n  " + "\n  ".join(damages) + "\n"
+                "Restore the folder from a copy, or train anew (overwrite=True, --overwrite)"
+            )
+        return None
+
+    def _whole_with_best(self, epoch: int) -> Path:
+        """As ``_whole``, of an epoch whose best one, which whoever goes on needs, is whole too."""
+        path = self._whole(epoch)
+        best = self._store.read_record(path)["notes"].get(BEST, epoch)
+        if best != epoch:
+            self._whole(best)
+        return path
 
     def _require_enabled(self) -> None:
         if not self.enabled:
@@ -268,17 +278,10 @@ class Checkpoints:
                 try:
                     self._store.require_whole(self._best / str(epoch), f"{NOTES}/")
                 except Damaged as damage:
-                    get_logger().warning("%s", damage)
+                    get_logger().warning("%s", by_address(str(damage)))
                 else:
                     self._losses[epoch] = self._store.read_record(self._best / str(epoch))["validation_loss"]
         return self._losses
-
-
-def _none_whole(folder: Path, damages: Sequence[str]) -> Damaged:
-    return Damaged(
-        f"no checkpoint in {folder} is whole:\n  " + "\n  ".join(damages) + "\n"
-        "Restore the folder from a copy, or train anew (overwrite=True, --overwrite)"
-    )
 
 
 def _by_loss(item: tuple[int, float]) -> tuple[float, int]:
@@ -300,7 +303,7 @@ def _writable(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # orbax raises whatever its layers raise
         for _ in range(SWEEPS):  # makes room, on a full disk, for the run's status
-            if sweep(folder / "last") + sweep(folder / "best") == 0:
+            if sweep(folder) == 0:
                 break
             time.sleep(0.1)  # another thread of orbax may still write there
         raise unwritten(folder.parent, error) from error

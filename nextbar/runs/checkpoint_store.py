@@ -155,8 +155,12 @@ def link(path: Path, other: Path) -> None:
 
 
 def sweep(folder: Path) -> int:
-    """Remove what a killed process left unfinished; returns how much there was."""
-    unfinished = list(folder.glob(f"*{_UNFINISHED}*"))
+    """Remove what a killed process left unfinished among the checkpoints of a run; returns how much there was.
+
+    Args:
+        folder: of the checkpoints, in which no other process may write.
+    """
+    unfinished = list(folder.glob(f"*/*{_UNFINISHED}*"))
     for entry in unfinished:
         shutil.rmtree(entry, ignore_errors=True)
     return len(unfinished)

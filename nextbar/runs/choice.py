@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 from nextbar.errors import RunError
 from nextbar.logger import get_logger
-from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
+from nextbar.runs.copies import Cards, local_cards, local_run
 from nextbar.runs.info import RunInfo
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.runs.listing import best_among, best_run_in, runs_in
 from nextbar.runs.records import WHOLE
-from nextbar.storage.address import named, origin_of
+from nextbar.storage.address import named, origin_of, told_by_address
 
 Purpose = Literal["use", "scores"]
 """``use``: to forecast with; ``scores``: to be evaluated and reported, which a run trained on all bars cannot be"""
@@ -26,6 +26,7 @@ class Choice(NamedTuple):
     reason: str
 
 
+@told_by_address()
 def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "use", epoch: int | None = None) -> Path:
     """The run that an experiment stands for; a run folder stands for itself. Logs the choice and its reason.
 
@@ -46,8 +47,7 @@ def chosen_run(folder: str | Path, run: str | None = None, purpose: Purpose = "u
     if origin_of(folder) is None:
         return _chosen(Path(folder), run, purpose)
     cards = local_cards(folder).folder
-    with told_by_address(cards):
-        return local_run(named(_chosen(cards, run, purpose)), epoch)
+    return local_run(named(_chosen(cards, run, purpose)), epoch)
 
 
 def _chosen(folder: Path, run: str | None, purpose: Purpose) -> Path:

@@ -5,17 +5,17 @@ That is a copy of the files that are needed where it is an address in object sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from nextbar.checksums import listed_faults
-from nextbar.errors import NextbarError, RunError, Unreachable
+from nextbar.errors import RunError, Unreachable
 from nextbar.files import json_object
 from nextbar.runs.records import BARS, CONFIG, FINAL, NORMALISATION, SUMMARY
 from nextbar.runs.stored_files import checkpoints_in, sealed, usable
-from nextbar.storage.address import named, origin_of
+from nextbar.storage.address import origin_of
 from nextbar.storage.bucket import Bucket, Listed
 from nextbar.storage.copies import copied
 from nextbar.storage.lease import is_held, lease_of
@@ -48,13 +48,10 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = origin_of(path)
-    if address is None:
-        return Path(path)
 
     def fetch(bucket: Bucket, listed: Listed) -> Path:
         names = [name for name in usable(listed) if not name.rpartition("/")[2].startswith(UNREAD)]
-        held = _held(address, [SUMMARY])
+        held = _held(bucket.address, [SUMMARY])
         best = _best(names, bucket.read(SUMMARY)) if epoch is None else None
         if best is None:
             return copied(bucket, listed, names, held)
@@ -64,7 +61,7 @@ def local_run(path: str | Path, epoch: int | None = None) -> Path:
             return copied(bucket, listed, names, held)
         return folder
 
-    return _fetched(address, fetch)
+    return _local(path, fetch)
 
 
 def local_cards(path: str | Path) -> Cards:
@@ -104,15 +101,18 @@ def local_folder(path: str | Path) -> Path:
     Raises:
         RunError: there is nothing under the address, or the storage does not answer.
     """
-    address = origin_of(path)
-    if address is None:
-        return Path(path)
 
     def fetch(bucket: Bucket, listed: Listed) -> Path:
         names = [name for name in sealed(listed) if not any(part.startswith(".") for part in name.split("/"))]
-        return copied(bucket, listed, names, _held(address, listed))
+        return copied(bucket, listed, names, _held(bucket.address, listed))
 
-    return _fetched(address, fetch)
+    return _local(path, fetch)
+
+
+def _local(path: str | Path, fetch: Callable[[Bucket, Listed], Path]) -> Path:
+    """The path itself, or where it stands for an address the folder that is fetched from there."""
+    address = origin_of(path)
+    return Path(path) if address is None else _fetched(address, fetch)
 
 
 def _fetched(address: str, fetch: Callable[[Bucket, Listed], Answer], tries: int = TRIES) -> Answer:
@@ -158,18 +158,3 @@ def _held(address: str, names: Iterable[str]) -> list[str]:
     return sorted(
         run for run, of in addresses.items() if (not run or lease_of(of)[len(address) + 1 :] in leased) and is_held(of)
     )
-
-
-@contextmanager
-def told_by_address(folder: Path) -> Iterator[None]:
-    """Have errors of the block speak of the address that a folder stands for.
-
-    Raises:
-        NextbarError: those of the block.
-    """
-    try:
-        yield
-    except NextbarError as error:
-        if named(folder) == str(folder):
-            raise
-        raise type(error)(str(error).replace(str(folder), named(folder))) from error

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a run: damaged, missing, of another run, or none of nextbar's."""
+"""Faults in the files of a run: damaged, missing, of another run, or none of nextbar's."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run_faults(path: Path) -> Iterator[Fault]:
         except NextbarError as error:
             yield Fault(path / name, str(error))
     yield from _foreign(path)
-    yield from (Fault(log_of(path), *found) for found in log_faults(log_of(path)))
+    yield from (Fault(log_of(path), *fault) for fault in log_faults(log_of(path)))
     try:
         summary = read_summary(path)
     except NextbarError:

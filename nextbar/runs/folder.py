@@ -15,9 +15,10 @@ from nextbar.bars.record import changes
 from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.errors import RunBusy, RunError
+from nextbar.errors import OtherBars, RunBusy
 from nextbar.folders import claim, throw_away
 from nextbar.machine.versions import versions
+from nextbar.runs.checkpoint_store import sweep
 from nextbar.runs.copies import local_run, runs_beginning
 from nextbar.runs.mirror import Mirror, mirrored
 from nextbar.runs.records import (
@@ -32,8 +33,10 @@ from nextbar.runs.records import (
     write_preparation,
 )
 from nextbar.storage.address import named, working_folder
+from nextbar.storage.lease import Sighting, look
 
 _DIGITS = 10
+_ANEW = "delete that folder, or overwrite=True, --overwrite, which a search does not have"
 
 
 class RunFolder:
@@ -53,11 +56,17 @@ class RunFolder:
         self.experiment = working_folder(config.log_dir) / config.experiment_name
         self.path = self.experiment / f"{self._prefix}-{fingerprint[:_DIGITS]}"
         self._mirror: Mirror | None = None
+        self._seen: Sighting | None = None
 
     @property
     def place(self) -> str:
         """Its path, or its address where it lies in object storage."""
         return named(self.path)
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether it lies in object storage."""
+        return self.place != str(self.path)
 
     @property
     def kept(self) -> str:
@@ -75,17 +84,24 @@ class RunFolder:
         inside.config, inside.path = config, self.path / FINAL
         return inside
 
+    def look(self) -> None:
+        """Of a run in object storage, see whether a process trains it, before it is claimed: of several runs of a
+        process that died all are to be looked at before the first is claimed, which waits for a sign of life."""
+        if self._is_stored:
+            self._seen = look(self.place)
+
     @contextmanager
     def claimed(self, overwrite: bool, used: Sequence[Bars] = ()) -> Iterator[None]:
-        """Make the folder, or go on with an earlier one; no other process may write there until the block ends.
+        """Make the folder, or go on with an earlier one; no other process may write there until the block ends. What
+        killed processes left of checkpoints is removed, also of a run that has ended.
 
         Args:
             overwrite: throw an earlier run in it away first.
             used: the bars, to tell how they have changed where an unfinished run began on others.
 
         Raises:
-            RunError: the folder cannot be written, another process trains in it, or an unfinished run of this
-                configuration began on other bars.
+            RunError: the folder cannot be written, or another process trains in it.
+            OtherBars: an unfinished run of this configuration began on other bars.
         """
         busy = RunBusy(f"{self.place} is being trained by another process; wait for it, or change the configuration")
         with claim(self.path, busy), self._mirrored(overwrite) as self._mirror:
@@ -94,11 +110,13 @@ class RunFolder:
             else:
                 self._refuse_changed_data(used)
             self.path.mkdir(exist_ok=True)
+            for fit in (self, self.final(self.config)):
+                sweep(fit.checkpoints)
             yield
 
     def _mirrored(self, overwrite: bool) -> AbstractContextManager[Mirror | None]:
         """For a run in object storage: what it has there, until the block ends."""
-        return nullcontext() if self.place == str(self.path) else mirrored(self.path, self.place, overwrite)
+        return mirrored(self.path, self.place, overwrite, self._seen) if self._is_stored else nullcontext()
 
     def send(self) -> None:
         """Send a run in object storage there, as far as it has come; it is claimed by this process.
@@ -117,15 +135,15 @@ class RunFolder:
             if other.name != self.path.name and read_summary(other).get("status") in UNFINISHED:
                 records = read_bars_record(other)
                 if records is None:
-                    raise RunError(
+                    raise OtherBars(
                         f"an unfinished run of this configuration was begun by an earlier nextbar, which named runs by "
                         f"all that their files hold: {named(other)}. Finish it with that one, or train anew "
-                        "(overwrite=True, --overwrite)"
+                        f"({_ANEW})"
                     )
-                raise RunError(
+                raise OtherBars(
                     f"an unfinished run of this configuration began on other bars: {named(other)}. Its data have "
                     f"changed since it was interrupted ({'; '.join(changes(records, used))}); restore them to go "
-                    "on, or train anew on these (overwrite=True, --overwrite). With final_date set, a file may grow"
+                    f"on, or train anew on these ({_ANEW}). With final_date set, a file may grow"
                 )
 
     def _beginning_alike(self) -> list[Path]:

@@ -38,8 +38,8 @@ class LogLines(NamedTuple):
 
 
 def log_of(run_dir: Path) -> Path:
-    """The file beside a run's folder that its forecast log is."""
-    folder = run_dir.absolute()
+    """The file beside a run's folder that its forecast log is, whatever link leads to the folder."""
+    folder = run_dir.resolve()
     return folder.parent / f"forecasts-{folder.name}.jsonl"
 
 

@@ -18,6 +18,7 @@ from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING
 from nextbar.resolution import seconds
 from nextbar.runs.records import CONFIG, read_summary
+from nextbar.storage.address import by_address, named
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,13 @@ def describe(path: Path) -> RunInfo:
         return TypeAdapter(RunInfo).validate_python(vars(facts))
     except ValidationError as error:
         wrong = error.errors()[0]
-        problem = f"{path}: of summary.json {wrong['loc'][0]} is {short(wrong['input'])}"
+        problem = f"{named(path)}: of summary.json {wrong['loc'][0]} is {short(wrong['input'])}"
     except NextbarError as error:
-        return RunInfo(path, "damaged", bytes=size, problem=str(error))
+        return RunInfo(path, "damaged", bytes=size, problem=by_address(str(error)))
     except OSError as error:  # deleted meanwhile
-        problem = f"{path} cannot be read: {error.strerror or error}"
+        problem = f"{named(path)} cannot be read: {error.strerror or error}"
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
-        problem = f"{path}: config.yaml or summary.json lacks {error}"
+        problem = f"{named(path)}: config.yaml or summary.json lacks {error}"
     return RunInfo(path, "damaged", bytes=size, problem=f"{problem}; was the run folder copied whole?")
 
 

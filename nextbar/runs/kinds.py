@@ -1,4 +1,4 @@
-"""What a folder holds: a run, a backtest or a study, told from its files."""
+"""Kind of a folder, by its files: a run, a backtest or a study."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from nextbar.arguments import strict_arguments
 from nextbar.errors import RunError, Unreachable
-from nextbar.runs.copies import Cards, local_cards, local_run, told_by_address
+from nextbar.runs.copies import Cards, local_cards, local_run
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
-from nextbar.storage.address import named, origin_of
+from nextbar.storage.address import named, origin_of, told_by_address
 
 NEARBY, NEARBY_DEPTH = 10, 3
 """runs that a message lists, and how many levels down they are looked for"""
@@ -59,6 +59,7 @@ def runs_below(log_dir: str | Path) -> list[RunInfo]:
 
 
 @strict_arguments
+@told_by_address()
 def best_run(folder: str | Path) -> Path:
     """The run with the best validation score relative to its baseline's, among those on the newest bars; a run folder
     is its own best. Of an address in object storage it is copied.
@@ -72,8 +73,7 @@ def best_run(folder: str | Path) -> Path:
     if origin_of(folder) is None:
         return best_run_in(Path(folder))
     cards = local_cards(folder).folder
-    with told_by_address(cards):
-        return local_run(named(best_run_in(cards)))
+    return local_run(named(best_run_in(cards)))
 
 
 def best_run_in(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nextbar.errors import RunError
 from nextbar.files import LARGEST, read_bytes, write_whole
 from nextbar.runs.records import METRICS
+from nextbar.storage.address import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def read_history(run_dirs: Sequence[Path]) -> pd.DataFrame:
     frames = [pd.DataFrame(read_metrics(run_dir)) for run_dir in run_dirs]
     if len(run_dirs) > 1:
         for run_dir, frame in zip(run_dirs, frames, strict=True):
-            frame.insert(0, "run", str(run_dir))
+            frame.insert(0, "run", named(run_dir))
     return pd.concat(frames, ignore_index=True)
 
 

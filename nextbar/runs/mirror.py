@@ -18,7 +18,7 @@ from nextbar.logger import get_logger
 from nextbar.runs.records import SUMMARY
 from nextbar.runs.stored_files import SUMMARIES, checkpoints_in, is_later, is_plain_file, is_seal, reached, usable
 from nextbar.storage.bucket import Bucket
-from nextbar.storage.lease import Lease
+from nextbar.storage.lease import Lease, Sighting
 
 
 class Mirror:
@@ -147,13 +147,14 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(folder: Path, address: str, overwrite: bool) -> Iterator[Mirror]:
+def mirrored(folder: Path, address: str, overwrite: bool, seen: Sighting | None = None) -> Iterator[Mirror]:
     """Hold a run in storage, with what lies there in its working folder; send what has changed when the block ends.
 
     Args:
         folder: the working folder, claimed by this process.
         address: of the run.
         overwrite: throw away what lies there, and in the folder.
+        seen: another process's lease, as it was before, see ``Lease``.
 
     Raises:
         RunBusy: another process trains it.
@@ -161,7 +162,7 @@ def mirrored(folder: Path, address: str, overwrite: bool) -> Iterator[Mirror]:
     """
     note = folder.with_name(f".{folder.name}.unsent")
     ahead = note.is_file()
-    lease = Lease(address, note)
+    lease = Lease(address, note, seen)
     lease.acquire()
     with lease.kept():
         mirror = Mirror(folder, address, lease)

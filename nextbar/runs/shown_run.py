@@ -1,4 +1,4 @@
-"""``ShownRun``: what a trained model says of itself: its scores beside the strongest rival, and its epochs."""
+"""``ShownRun``: display of a trained model: its scores beside the strongest rival, and its epochs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nextbar.display.shown import Shown
 from nextbar.metrics.comparison import headline, held_against
 from nextbar.runs.metrics_csv import read_history, read_metrics
 from nextbar.runs.records import read_summary
+from nextbar.storage.address import named
 from nextbar.tables import leading_of, rounded, signed
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ShownRun(Shown):
 
     def _chart(self) -> Figure | None:
         """The leading metric by epoch, or the loss where no metric leads; a drawing for each run."""
-        figures = {str(run): figure for run in self._run_dirs() if (figure := _learning(run))}
+        figures = {named(run): figure for run in self._run_dirs() if (figure := _learning(run))}
         if not figures:
             return None
         first = next(iter(figures.values()))

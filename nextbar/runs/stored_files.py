@@ -64,11 +64,11 @@ def is_seal(name: str) -> bool:
 
 def checkpoints_in(names: Iterable[str]) -> dict[Checkpoint, list[str]]:
     """Files by the checkpoint that they are of, in the order in which checkpoints are sent."""
-    found: dict[Checkpoint, list[str]] = {}
+    checkpoints: dict[Checkpoint, list[str]] = {}
     for name in names:
         if match := _CHECKPOINT.fullmatch(name):
-            found.setdefault((match[1], match[2], int(match[3])), []).append(name)
-    return dict(sorted(found.items()))
+            checkpoints.setdefault((match[1], match[2], int(match[3])), []).append(name)
+    return dict(sorted(checkpoints.items()))
 
 
 def is_later(checkpoint: Checkpoint, kept: Iterable[Checkpoint]) -> bool:

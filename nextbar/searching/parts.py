@@ -14,7 +14,7 @@ from nextbar.searching.space.space import Space
 
 
 class SearchParts(NamedTuple):
-    """What trials are drawn from, how, where they are kept, and what they are trained on."""
+    """Folder, trials, space, options, bars and progress of a search."""
 
     folder: StudyFolder
     ledger: Ledger
@@ -28,7 +28,7 @@ class SearchParts(NamedTuple):
     """shown to the user"""
 
     def task(self, folder: Path) -> dict[str, Any]:
-        """What ``train_trials`` takes, plain values.
+        """Arguments of ``train_trials``, plain values.
 
         Args:
             folder: series that are in no files of the user's are written there.

@@ -11,6 +11,7 @@ from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
 from nextbar.bars.columns import FrameNames
+from nextbar.config import ExperimentConfig
 from nextbar.errors import TrainingInterrupted
 from nextbar.folders import writing
 from nextbar.logger import get_logger
@@ -99,25 +100,11 @@ def search(
         population=population, workers=workers,
     )  # fmt: skip
     space = Space.load(space, overrides)
-    example = require_possible(space)
-    require_local(
-        example.log_dir,
-        "log_dir: a search keeps a journal and locks there",
-        "its winner can be trained there: nextbar train BEST/config.yaml log_dir=ADDRESS",
-    )
-    SAMPLERS.load(options.sampler)().require(space)
+    example = _require_searchable(space, options)
     cache = BarsCache(bars, **names)
     cache(example)  # bars that cannot be used are refused before anything is trained
     folder = StudyFolder(Path(example.log_dir) / example.experiment_name)
-    name = options.study_name or example.experiment_name
-    if options.storage is None:
-        folder.make()
-    opened = open_storage(options.storage or str(folder.journal))
-    folder.make()
-    study = open_study(opened, name, space.identity())
-    folder.describe(space, name, None if options.storage is None else as_written_down(options.storage))
-    lock = WorkerLock(folder.path)
-    ledger = Ledger(study, opened, space, lock)
+    ledger = _opened(folder, space, options.study_name or example.experiment_name, options.storage)
     try:
         with joined(on) as cluster:
             workers = options.workers or (min(cluster.workers, options.n_trials) if cluster else 1)
@@ -132,9 +119,9 @@ def search(
             "the same command goes on from there"
         ) from None
     finally:
-        lock.close()
-    lock.clear()
-    result = Study(folder.path, space, study, None if bars is None else cache)
+        ledger.lock.close()
+    ledger.lock.clear()
+    result = Study(folder.path, space, ledger.study, None if bars is None else cache)
     with writing(folder.path):
         write_leaderboard(folder.leaderboard, result.trials, space)
     if used_up:
@@ -142,6 +129,34 @@ def search(
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _require_searchable(space: Space, options: SearchOptions) -> ExperimentConfig:
+    """An experiment of a space that can be searched.
+
+    Raises:
+        ConfigError: a choice that the configuration refuses, a folder that is no local one, or a space that the sampler
+            cannot draw from.
+    """
+    example = require_possible(space)
+    require_local(
+        example.log_dir,
+        "log_dir: a search keeps a journal and locks there",
+        "its winner can be trained there: nextbar train BEST/config.yaml log_dir=ADDRESS",
+    )
+    SAMPLERS.load(options.sampler)().require(space)
+    return example
+
+
+def _opened(folder: StudyFolder, space: Space, name: str, storage: str | None) -> Ledger:
+    """The trials of the study, which is begun or gone on with; a storage that cannot be opened leaves no folder."""
+    if storage is None:
+        folder.make()
+    opened = open_storage(storage or str(folder.journal))
+    folder.make()
+    study = open_study(opened, name, space.identity())
+    folder.describe(space, name, None if storage is None else as_written_down(storage))
+    return Ledger(study, opened, space, WorkerLock(folder.path))
 
 
 def _team(parts: SearchParts, cluster: Cluster | None) -> Worker | Team | ClusterTeam:

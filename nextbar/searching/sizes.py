@@ -1,4 +1,4 @@
-"""Which trials are trained side by side, and how many: those of one program, as many as help on this device."""
+"""Sizes of populations: trials of one program are trained side by side, as many as help on this device."""
 
 from __future__ import annotations
 

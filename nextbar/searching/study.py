@@ -155,7 +155,7 @@ class Study(Shown):
             RunError: no trial has finished, or the winner's run cannot be loaded.
             DataError: the bars are gone or were revised, or a study of a frame was loaded without it.
         """
-        from nextbar.inference.evaluation import evaluate
+        from nextbar.inference.evaluator import evaluate
 
         config = self.config(self.best_trial)
         if self._bars is None:

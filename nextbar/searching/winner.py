@@ -1,4 +1,4 @@
-"""Is a study's winner one by luck? From the validation losses that its runs keep."""
+"""Tests whether a study's winner is one by luck, on the validation losses that its runs keep."""
 
 from __future__ import annotations
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from nextbar.errors import ConfigError, RunError, short
+from nextbar.errors import ConfigError, NextbarError, RunError, short
 from nextbar.folders import cache_folder
 
 VARIABLE = "NEXTBAR_SCRATCH"
@@ -107,6 +109,30 @@ def named(path: Path) -> str:
             scheme, *parts = path.relative_to(root).parts[before:] or ("",)
             return f"{scheme}://{'/'.join(parts)}" if parts else str(path)
     return str(path)
+
+
+def by_address(text: str) -> str:
+    """A text that speaks of addresses where it spoke of the local copies of what lies there."""
+    separator = re.escape(os.sep)
+    part, root = f"([^{separator}]+){separator}", re.escape(str(scratch() / COPIES))
+    return re.sub(rf"{root}{separator}{part}{part}", r"\2://", text)
+
+
+@contextmanager
+def told_by_address() -> Iterator[None]:
+    """Have errors of the block, or of the function that is decorated with it, speak of addresses where they spoke of
+    the local copies of what lies there.
+
+    Raises:
+        NextbarError: those of the block.
+    """
+    try:
+        yield
+    except NextbarError as error:
+        text = by_address(str(error))
+        if text == str(error):
+            raise
+        raise type(error)(text) from error
 
 
 def require_local(path: str | os.PathLike[str], what: str, instead: str) -> None:

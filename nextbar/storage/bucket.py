@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -29,8 +30,8 @@ READ_ONLY = ("http", "https", "data", "generic")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """errors that are the local disk's"""
 
-ANY = "nextbar"
-"""name of an object that is asked for to see whether storage answers; there need be none"""
+PROBE = "nextbar"
+"""name of an object that is written to see whether storage allows it"""
 
 TOGETHER = 16
 """objects that are removed at the same time"""
@@ -67,10 +68,11 @@ class Bucket:
         self._system = _file_system(address)
         self._root = str(self._system._strip_protocol(address)).rstrip("/")
 
-    def listed(self) -> dict[str, StoredObject]:
-        """All objects by name, as they are now; those whose names can be no path on a disk are passed over."""
+    def listed(self, folder: str = "") -> dict[str, StoredObject]:
+        """All objects by name, or those below a folder, as they are now; names that can be no path on a disk are passed
+        over."""
         with self._answering():
-            found = self._system.find(self._root, detail=True)
+            found = self._system.find(self._path(folder).rstrip("/"), detail=True)
         names = {path[len(self._root) :].lstrip("/"): facts for path, facts in found.items()}
         plain = {name: facts for name, facts in names.items() if all(map(is_plain, name.split("/")))}
         return {name: StoredObject(int(facts.get("size") or 0), _mark(facts)) for name, facts in sorted(plain.items())}
@@ -157,17 +159,25 @@ class Bucket:
             raise _unreached(self.address, error) from error
 
 
-def require_reachable(path: str | os.PathLike[str]) -> None:
-    """Refuse an address that cannot be used, before anything is computed for it; folders on a disk pass.
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse an address under which a run cannot be kept, before anything is read or computed for it; folders on a
+    disk pass.
+
+    An object is written, read, listed and removed, since only storage knows what it allows whom.
 
     Raises:
         RunError: as ``Bucket``, or the local folder for working folders cannot be written.
-        Unreachable: the storage does not answer.
+        Unreachable: the storage does not answer, there is no such bucket, or one of the four is not allowed.
     """
     address = address_of(path)
     if address is not None:
         make_scratch()
-        Bucket(address).read(ANY)
+        bucket, folder = Bucket(address), f".{uuid.uuid4().hex}"
+        probe = f"{folder}/{PROBE}"
+        bucket.write(probe, b"")
+        bucket.read(probe)
+        bucket.listed(folder)
+        bucket.remove([probe])
 
 
 def _file_system(address: str) -> Any:

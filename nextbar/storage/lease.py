@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from nextbar.errors import RunBusy, Unreachable
 from nextbar.files import write_whole
@@ -33,6 +34,21 @@ LOOK = 5.0
 """seconds between two looks at another process's object"""
 
 
+class Sighting(NamedTuple):
+    """An object of a lease as it was at a moment, from which on the time counts for which it stays so."""
+
+    name: str
+    content: bytes
+    since: float
+    """seconds, as ``time.monotonic`` has them"""
+
+    @classmethod
+    def of(cls, bucket: Bucket, name: str) -> Sighting | None:
+        """The object as it is now; None where it has gone."""
+        content = bucket.read(name)
+        return None if content is None else cls(name, content, time.monotonic())
+
+
 class Lease:
     """The right to write under an address, held by this process while ``kept``.
 
@@ -40,10 +56,12 @@ class Lease:
         address: of the folder that is written.
         note: local file with this process's mark, as long as the lease is held or something has not arrived. Whoever
             holds the lock of the local folder and finds the mark of a dead process there need not wait for it.
+        seen: what ``look`` saw there before; whoever takes several leases looks at all of them first, and so waits for
+            those of a process that died once and not one after the other.
     """
 
-    def __init__(self, address: str, note: Path) -> None:
-        self.address, self._note = address, note
+    def __init__(self, address: str, note: Path, seen: Sighting | None = None) -> None:
+        self.address, self._note, self._seen = address, note, seen
         self._bucket = Bucket(lease_of(address))
         self._mark, self._name, self._beats, self._lost = uuid.uuid4().hex, "", 0, False
 
@@ -54,9 +72,9 @@ class Lease:
             RunBusy: another process holds it.
             Unreachable: the storage does not answer.
         """
-        last = self._last()
+        last = _last_in(self._bucket)
         while last and not (self._is_former(last) or self._await_silence(last)):
-            last = self._last()  # its holder has gone; whoever came meanwhile may have begun from 1 again
+            last = _last_in(self._bucket)  # its holder has gone; whoever came meanwhile may have begun from 1 again
         self._name = f"{int(last or 0) + 1:06d}"
         created = self._bucket.create(self._name, self._content())
         if created is False and _owner(self._bucket.read(self._name)) != self._mark:  # not this one, sent twice
@@ -78,7 +96,7 @@ class Lease:
             RunBusy: as said.
             Unreachable: the storage does not answer.
         """
-        if self._lost or self._last() != self._name or _owner(self._bucket.read(self._name)) != self._mark:
+        if self._lost or _last_in(self._bucket) != self._name or _owner(self._bucket.read(self._name)) != self._mark:
             self._lost = True
             raise RunBusy(
                 f"{self.address} has been taken over by another process, since this one could not be heard of for more "
@@ -96,16 +114,14 @@ class Lease:
                 self.require()  # else a later holder's object may have the name
                 self._bucket.remove([self._name])
 
-    def _last(self) -> str:
-        """The object with the highest number; empty where there is none."""
-        return max(filter(str.isdecimal, self._bucket.listed()), default="")
-
     def _beat(self) -> None:
         with suppress(Unreachable, RunBusy):
             self.require()
             self._beats += 1
             self._bucket.write(self._name, self._content())
-            if self._last() != self._name:  # the successor came in between, and has removed this object already
+            if (
+                _last_in(self._bucket) != self._name
+            ):  # the successor came in between, and has removed this object already
                 self._lost = True
                 self._bucket.remove([self._name])
 
@@ -119,15 +135,19 @@ class Lease:
 
     def _await_silence(self, name: str) -> bool:
         """Whether another process's object stays as it is for ``LASTS`` seconds; else it is gone."""
-        get_logger().info("%s was being trained elsewhere: waiting %.0f s for a sign of life", self.address, LASTS)
-        before, end = self._bucket.read(name), time.monotonic() + LASTS
-        while before is not None and time.monotonic() < end:
-            time.sleep(min(LOOK, LASTS))
-            now = self._bucket.read(name)
-            if now is not None and now != before:
+        seen = self._seen if self._seen is not None and self._seen.name == name else Sighting.of(self._bucket, name)
+        if seen is None:
+            return False
+        end = seen.since + LASTS
+        if (left := end - time.monotonic()) > 0:
+            get_logger().info("%s was being trained elsewhere: waiting %.0f s for a sign of life", self.address, left)
+        while (now := self._bucket.read(name)) is not None:
+            if now != seen.content:
                 raise self._busy()
-            before = now
-        return before is not None
+            if (left := end - time.monotonic()) <= 0:
+                return True
+            time.sleep(min(LOOK, left))
+        return False
 
     def _busy(self) -> RunBusy:
         return RunBusy(f"{self.address} is being trained by another process; wait for it, or change the configuration")
@@ -139,6 +159,17 @@ def lease_of(address: str) -> str:
     return f"{above}/.{name}.lease"
 
 
+def look(address: str) -> Sighting | None:
+    """What a process that may be writing under an address has there now; None where none is.
+
+    Raises:
+        Unreachable: the storage does not answer.
+    """
+    bucket = Bucket(lease_of(address))
+    last = _last_in(bucket)
+    return Sighting.of(bucket, last) if last else None
+
+
 def is_held(address: str) -> bool:
     """Whether a process seems to be writing under an address: it gave a sign of life lately, by the clocks of the
     storage and of this machine."""
@@ -146,6 +177,11 @@ def is_held(address: str) -> bool:
     written = [bucket.modified(name) for name in bucket.listed()]
     ages = [datetime.now(UTC) - (w if w.tzinfo else w.replace(tzinfo=UTC)) for w in written if w is not None]
     return any(age.total_seconds() < LASTS for age in ages)
+
+
+def _last_in(bucket: Bucket) -> str:
+    """The object of a lease with the highest number; empty where there is none."""
+    return max(filter(str.isdecimal, bucket.listed()), default="")
 
 
 def _owner(content: bytes | None) -> str | None:

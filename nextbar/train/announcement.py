@@ -1,4 +1,4 @@
-"""What is logged before the first epoch: the run folders, the series, the windows, and what is unusual about them."""
+"""Log lines before the first epoch: the run folders, series and windows, and what is unusual about them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nextbar.engine.tapes import Excerpts, tape_bytes
 from nextbar.errors import listed
 from nextbar.logger import get_logger
 from nextbar.runs.folder import RunFolder
+from nextbar.storage.address import named
 from nextbar.tables import byte_size
 
 
@@ -26,7 +27,7 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     """
     log = get_logger()
     for run in runs:
-        log.info("run %s%s", run.path, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
+        log.info("run %s%s", run.place, f", {run.config.seeds} members" if run.config.seeds > 1 else "")
     for series in facts["series"]:
         log.info(
             "%s: %d bars, %s to %s, calendar %s in %s, %d holes",
@@ -100,7 +101,7 @@ def announce_final(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
     for run in runs:
         get_logger().info(
             "final fit of %s: training and validation, %d windows before %s, epochs: %d",
-            run.path.parent,
+            named(run.path.parent),
             facts["windows"]["training"],
             facts["test_from"],
             run.config.num_epochs,

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from flax.training.train_state import TrainState
 
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import Cancelled, Engine, SpanOutput, TrainedEpoch
+from nextbar.engine.engine import Cancelled, Engine
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.tapes import Tapes
 from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans
@@ -114,7 +115,7 @@ class Cohort:
         return Engine(members, dataset, tapes, with_outputs=len(members) > len(self.trainings))
 
     def _of_trainings(self, of_members: Sequence[Item]) -> list[list[Item]]:
-        """What there is of each member, by training."""
+        """Items of members, grouped by training."""
         rest = iter(of_members)
         return [list(islice(rest, len(training.config.members))) for training in self.trainings]
 
@@ -153,7 +154,7 @@ def _worth_computing(trainings: list[Training], live: list[Training]) -> list[Tr
 
 
 def _computed_on(trainings: Sequence[Training], ended: Sequence[Training], done: int) -> list[Training]:
-    """What is computed by a process that has trained all of them from their start until ``done`` epochs."""
+    """The trainings that are computed by a process that has trained all of them from their start to ``done`` epochs."""
     ends: dict[Training, float] = {training: training.summary.get("epochs", math.inf) for training in ended}
     computed = [training for training in trainings if ends.get(training, done) <= done]
     for epoch in sorted(end for end in set(ends.values()) if end <= done):

@@ -1,4 +1,4 @@
-"""What a training takes over from an earlier run: the rival that its validation chose, or its weights."""
+"""Parts of an earlier run that a training takes over: the rival that its validation chose, or its weights."""
 
 from __future__ import annotations
 

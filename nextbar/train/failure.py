@@ -1,4 +1,4 @@
-"""Trainings that do not come to their end: what their folders and the user are told."""
+"""Trainings that fail or are interrupted: the status in their folders, and the message for the user."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def noting_failure(trainings: Sequence[Training]) -> Iterator[None]:
 
 
 def _interrupted(trainings: Sequence[Training]) -> str:
-    """Write Ctrl-C down in each folder; returns what it means for them all."""
+    """Record the interruption in each folder; returns the message for the user."""
     messages = [training.interrupt() for training in trainings]
     if len(messages) == 1:
         return messages[0]

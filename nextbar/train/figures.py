@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax.training.train_state import TrainState
 
-from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.train.scored_spans import ScoredSpans
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from nextbar.train.training import Training
 
 
 def final_dataset(training: Training, dataset: Dataset, plan: Plan) -> Dataset:
-    """The windows of final fits: validation is training too, and all that a training span is asked is asked of both.
+    """The dataset of final fits: its training span is training and validation together, held to the same checks.
 
     The bars are those that the run is named by, and the test span begins where it did.
 
     Args:
-        training: one of the first fits on ``dataset``; what their normalisations ask of the bars was asked of fewer.
+        training: one of the first fits on ``dataset``, whose normalisations were checked on fewer bars.
         dataset: the windows of the first fits.
         plan: of these.
     """
@@ -69,7 +69,7 @@ class FinalFit(Training):
         self.hand_over()
 
     def hand_over(self) -> None:
-        """Write down in the run's folder what came of it: with this the run has ended."""
+        """Write the final fit's result in the run's folder: with this the run has ended."""
         outcome = self._outcome()
         with writing(self.first.run.path):
             self.first.summary = from_first(lambda: self.first.run.update(**outcome))

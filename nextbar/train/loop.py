@@ -13,7 +13,7 @@ from flax.training.train_state import TrainState
 
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.errors import ConfigError
 from nextbar.logger import get_logger
 from nextbar.machine.compilation import bound_arenas, enable_cache, return_memory
@@ -192,9 +192,9 @@ def _pruned(trainings: Sequence[Training]) -> dict[Training, str]:
 
 
 def _require_different(runs: Sequence[RunFolder]) -> None:
-    path, times = Counter(run.path for run in runs).most_common(1)[0]
+    place, times = Counter(run.place for run in runs).most_common(1)[0]
     if times > 1:
-        raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {path}; give each of them once")
+        raise ConfigError(f"{times} of {len(runs)} experiments are the same, run {place}; give each of them once")
 
 
 @contextmanager
@@ -203,6 +203,8 @@ def _claimed(runs: Sequence[RunFolder], dataset: Dataset, overwrite: bool) -> It
     require_same(" ".join(run.path.name for run in runs))
     with ExitStack() as claims:
         claims.enter_context(first_talks())
+        for run in runs:
+            by_first(run.look)
         for run in runs:
             by_first(partial(claims.enter_context, run.claimed(overwrite, dataset.used)))
         yield

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nextbar.engine.engine import SpanOutput, TrainedEpoch
+from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.forecasts.mixture import mixture
 from nextbar.model.heads import Head
 from nextbar.types import Forecast

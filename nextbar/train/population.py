@@ -15,7 +15,7 @@ from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
 from nextbar.data.scaling import needs_training
 from nextbar.errors import ConfigError
-from nextbar.storage.bucket import require_reachable
+from nextbar.storage.bucket import require_writable
 from nextbar.train.loop import train_together
 from nextbar.train.result import Plan, Result, Watch
 
@@ -73,7 +73,7 @@ def train_population(
         raise ConfigError(f"found {len(experiments)} experiments and {len(watches)} watches; give one of each, or more")
     for config in experiments[1:]:
         _require_alike(experiments[0], config)
-    require_reachable(experiments[0].log_dir)
+    require_writable(experiments[0].log_dir)
     series = series_of(experiments[0], bars, **names)
     # the windows are the same for all; a global normalisation alone asks something of the bars
     strictest = next((c for c in experiments if needs_training(c.dataset_config.norm_mode)), experiments[0])

@@ -21,12 +21,14 @@ from nextbar.machine.hosts import require_alone
 from nextbar.runs.bars import ends
 from nextbar.runs.copies import local_run
 from nextbar.runs.records import ENDED, fit_folder, read_config, read_preparation, read_summary
-from nextbar.storage.address import named
+from nextbar.storage.address import named, told_by_address
+from nextbar.storage.bucket import require_writable
 from nextbar.train.result import Plan, Result
 from nextbar.train.trainer import Trainer
 
 
 @strict_arguments
+@told_by_address()
 def refit(
     run_dir: str | Path,
     bars: Any = None,
@@ -81,6 +83,7 @@ def refit(
             "train it with true"
         )
     config = replace(config, log_dir=named(path.parent.parent), experiment_name=path.parent.name)
+    require_writable(config.log_dir)
     if data is None:
         data = existing_folder(config.dataset_config.datapath, summary.get("datapath")) if bars is None else None
     if data is not None:
@@ -122,7 +125,9 @@ def _begun_with(start: Path, plan: Plan, config: ExperimentConfig, series: list[
     """
     spec = build_dataset(config, series, plan.cuts, plan.layout).preparation.spec
     if spec != read_preparation(fit_folder(start, read_summary(start))).spec:
-        get_logger().warning("the windows are not those of %s any more: trained anew, not from its weights on", start)
+        get_logger().warning(
+            "the windows are not those of %s any more: trained anew, not from its weights on", named(start)
+        )
         return plan
     pairs = zip(series, ends([start], series), strict=True)
     share = sum(int((b.time_N > last).sum()) for b, last in pairs) / sum(map(len, series))

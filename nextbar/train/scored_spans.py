@@ -10,7 +10,7 @@ import numpy as np
 from nextbar.baselines.rivals import Rival, strongest_rival
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset
-from nextbar.engine.engine import SpanOutput
+from nextbar.engine.results import SpanOutput
 from nextbar.logger import get_logger
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import rivals

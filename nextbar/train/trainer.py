@@ -13,7 +13,7 @@ from nextbar.config.experiment import Experiment
 from nextbar.data.dataset import build_dataset
 from nextbar.machine.compilation import bound_arenas
 from nextbar.machine.hosts import leads
-from nextbar.storage.bucket import require_reachable
+from nextbar.storage.bucket import require_writable
 from nextbar.tables import closing_table
 from nextbar.train.announcement import suggest_exchanges
 from nextbar.train.loop import train_together
@@ -65,7 +65,7 @@ class Trainer:
             TrainingInterrupted: Ctrl-C; the state after the last whole epoch is saved.
         """
         bound_arenas()  # what reading and fitting free goes back to the system
-        require_reachable(self.config.log_dir)
+        require_writable(self.config.log_dir)
         series = self.read()
         dataset = build_dataset(self.config, series, self._plan.cuts, self._plan.layout)
         (result,) = train_together(

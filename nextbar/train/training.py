@@ -306,7 +306,7 @@ class Training:
 
     @property
     def result(self) -> Result:
-        """What a training that has ended came to."""
+        """Result of a training that has ended."""
         best_epoch, status, metrics, message = (
             self.summary[name] for name in ("best_epoch", "status", "metrics", "message")
         )

@@ -1,4 +1,4 @@
-"""What a forecast log says, line after line: known bars, forecasts, those that wait for outcomes, scores, evidence.
+"""State of a forecast log, line by line: known bars, forecasts, those that wait for outcomes, scores, evidence.
 
 ========== =========================================================================================================
 kind       what the line says
@@ -14,7 +14,7 @@ refit      a refit begins, on the bars until then
 refitted   it has ended: the run that forecasts from now on, or why there is none
 ========== =========================================================================================================
 
-Times are when bars open, but for ``known``, ``due`` and ``until``, which are when they close. No line knows the clock:
+Times are when bars open, but for ``known``, ``due`` and ``until``, which are one step later. No line knows the clock:
 the same bars give the same lines.
 """
 
@@ -31,12 +31,12 @@ from nextbar.folders import refuse_later_format, told_as_damage
 from nextbar.metrics.betting import ALPHA, BettingTest
 from nextbar.updating.known_bars import KnownBars
 
-FORMAT = 1
-"""of the log; a nextbar that changes what lines mean counts it up"""
+FORMAT = 2
+"""of the log; a nextbar that changes what lines mean counts it up. 1: the wealths were those of a resolution"""
 
 
 class ForecastKey(NamedTuple):
-    """A forecast: of which series, from which bar."""
+    """Series and origin of a forecast."""
 
     series: str
     origin: int
@@ -80,6 +80,8 @@ class LogContents:
     """when the last bar closed that the last refit was tried on; None: there was none"""
     refit_until: int | None = None
     """that of a refit which has begun and not ended"""
+    clocks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """by series: seconds of a bar, and how many after a multiple of them the first origin closed"""
     alarm: int | None = None
     """when the evidence first reached 1 / alpha: when that outcome was known"""
     test: BettingTest = field(default_factory=lambda: BettingTest(1))
@@ -133,7 +135,11 @@ def _take_revision(state: LogContents, line: Mapping[str, Any]) -> None:
 
 def _take_forecast(state: LogContents, line: Mapping[str, Any]) -> None:
     key = ForecastKey(line["series"], from_iso(line["origin"]))
-    state.forecasts[key] = state.waiting[key] = MadeForecast(key, from_iso(line["known"]), line)
+    made = state.forecasts[key] = state.waiting[key] = MadeForecast(key, from_iso(line["known"]), line)
+    if not state.scores:  # what is foreseen is settled before the first bet
+        step = state.known[key.series].later.step
+        state.clocks.setdefault(key.series, (step, made.known % step))
+        state.test = BettingTest(state.horizon, max(state.test.groups, len(set(state.clocks.values()))))
 
 
 def _take_score(state: LogContents, line: Mapping[str, Any]) -> None:
@@ -142,8 +148,8 @@ def _take_score(state: LogContents, line: Mapping[str, Any]) -> None:
         state.scores.append(ScoredForecast(forecast, None if closes is None else tuple(closes)))
     if line["difference"] is not None:
         times = from_iso(line["known"]), from_iso(line["due"])
-        settled = state.test.settle(line["resolution"], *times, line["difference"], line["bound"])
-        if settled.evidence >= 1 / ALPHA and state.alarm is None:
+        state.test.settle(list(line["origins"]), *times, line["difference"], line["bound"])
+        if line["evidence"] >= 1 / ALPHA and state.alarm is None:  # as it was given, also by an earlier format
             state.alarm = times[1]
 
 

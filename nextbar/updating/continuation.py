@@ -1,4 +1,4 @@
-"""Do new bars continue those that the log knows? What is new is taken up, what was revised is named."""
+"""Compares new bars with those that the log knows: takes up later ones, names revised ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def take_up(log: KeptLog, run_dir: Path, series: Sequence[Bars], revised: bool) 
     if records is None:
         raise RunError(f"{run_dir}: {UNRECORDED}, nor where they end. Refit it, and update the refit")
     lines: list[dict[str, object]] = []
-    said: list[str] = []
+    sentences: list[str] = []
     for bars in series:
         known = log.state.known.get(bars.name)
         if known is None:
@@ -48,19 +48,19 @@ def take_up(log: KeptLog, run_dir: Path, series: Sequence[Bars], revised: bool) 
             raise DataError(f"{bars.name} has no column {', '.join(lacking)} any more")
         _require_contact(known, own)
         if revision := revision_of(known, own):
-            said += revision.said
+            sentences += revision.sentences
             lines.append({"kind": "revision"} | revision.to_dict())
         lines += _new_bars(known, own)
-    if said and not revised:
-        listing = "\n  ".join(said)
+    if sentences and not revised:
+        listing = "\n  ".join(sentences)
         raise DataError(
             f"the bars are not those that {run_dir} and its log know:\n  {listing}\nRestore them, or go on with them "
             "as they are now (revised=True, --revised); forecasts and scores that were made stay as they are"
         )
-    for sentence in said:
+    for sentence in sentences:
         get_logger().warning("revised: %s", sentence)
     log.add(lines)
-    return said
+    return sentences
 
 
 def _first_line(bars: Bars, records: Sequence[SeriesRecord]) -> dict[str, object]:

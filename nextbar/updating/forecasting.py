@@ -1,4 +1,4 @@
-"""The forecasts that a run, or its last refit, owes the log: one from every bar since its own bars end."""
+"""Forecasts of a run, or of its last refit, for the log: one from every bar since the run's own end."""
 
 from __future__ import annotations
 
@@ -79,22 +79,22 @@ class Model:
         reasons = []
         for bars, fit in zip(self.panel.bars, self.fits, strict=True):
             try:
-                last_input(bars, fit, self.preparation, self.forecaster.told_short)
+                last_input(bars, fit, self.preparation, self.forecaster.warned_short)
             except DataError as error:
                 reasons.append(str(error))
         return reasons
 
-    def lines(self, wanted: Callable[[ForecastKey, int], bool]) -> list[dict[str, Any]]:
-        """A line of the log for each forecast that is wanted, by when it is known and then by series.
+    def lines(self, criterion: Callable[[ForecastKey, int], bool]) -> list[dict[str, Any]]:
+        """A line of the log for each forecast that fulfils a criterion, by when it is known and then by series.
 
         Args:
-            wanted: is asked for each origin, with the time at which it closed.
+            criterion: of the forecast from each origin, and of the time at which that closed.
 
         Raises:
             RunError: a forecast is no number.
         """
         panel = self.panel
-        place_N = np.flatnonzero([wanted(self._key(row), int(panel.close_time_R[row])) for row in self.origin_N])
+        place_N = np.flatnonzero([criterion(self._key(row), int(panel.close_time_R[row])) for row in self.origin_N])
         if not len(place_N):
             return []
         rows = self.origin_N[place_N]
@@ -164,10 +164,10 @@ class Model:
             else:
                 if strongest is not None and is_finite(strongest.forecast).all():
                     return strongest.name, strongest.forecast
-        return BASELINE_NAMES[self.task.output_mode], baseline_forecast(self._reference, self._known(rows), self.task)
+        return BASELINE_NAMES[self.task.output_mode], baseline_forecast(self._reference, self._pending(rows), self.task)
 
-    def _known(self, rows: np.ndarray) -> Outcomes:
-        """What is known at origins, as outcomes that have not come."""
+    def _pending(self, rows: np.ndarray) -> Outcomes:
+        """Outcomes of forecasts from some origins before they have come: all NaN."""
         panel = self.panel
         waiting_NH = np.full((len(rows), self.task.horizon), np.nan)
         return Outcomes(panel.series_R[rows], panel.names, panel.close_time_R[rows], panel.close_R[rows], waiting_NH)

@@ -1,4 +1,4 @@
-"""What one update adds to a log: forecasts and scores, and where it is due a refit between them."""
+"""One update of a log: forecasts and scores, and a refit between them where one is due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
 from nextbar.bars.series import series_tickers
-from nextbar.errors import DataError
+from nextbar.errors import DataError, OtherBars
 from nextbar.logger import get_logger
 from nextbar.runs.records import read_bars_record, read_config, read_summary
 from nextbar.train.refit import refit
@@ -67,8 +67,8 @@ class UpdateJob:
         return Model(self.log.state.model(self.run_dir), self.series, self._fit_scaler)
 
     def _forecast_and_score(self, before: int | None) -> int:
-        known = self.log.state.forecasts
-        self.log.add(self.model.lines(lambda key, closed: key not in known and (before is None or closed < before)))
+        logged = self.log.state.forecasts
+        self.log.add(self.model.lines(lambda key, closed: key not in logged and (before is None or closed < before)))
         pairs = zip(self.model.panel.bars, self.model.fits, strict=True)
         return score_due(self.log, {bars.name: fit.calendar for bars, fit in pairs}, self.model.task)
 
@@ -88,25 +88,30 @@ class UpdateJob:
             DataError: they begin after the run's, or a series is not there.
         """
         config = read_config(self._original)
-        wanted = {(ticker, r) for ticker in series_tickers(config) for r in config.dataset_config.resolutions}
+        series_keys = {(ticker, r) for ticker in series_tickers(config) for r in config.dataset_config.resolutions}
         bars = [b.between(config.dataset_config.initial_date, until) for b in self.series]
-        bars = [b for b in bars if (b.ticker, b.resolution) in wanted and len(b)]
+        bars = [b for b in bars if (b.ticker, b.resolution) in series_keys and len(b)]
         existing = {b.name: b for b in bars}
         for record in read_bars_record(self._original) or ():
             own = existing.get(record.name)
             if own is None or int(own.time_N[0]) > record.starts[0]:
-                found = "is not there" if own is None else f"begins at {iso(int(own.time_N[0]))}"
+                fault = "is not there" if own is None else f"begins at {iso(int(own.time_N[0]))}"
                 raise DataError(
-                    f"a refit takes all bars from the run's first one on, and {record.name} {found}; those of the run "
+                    f"a refit takes all bars from the run's first one on, and {record.name} {fault}; those of the run "
                     f"begin at {iso(record.starts[0])}. Give all of them, or update without refit_every (--refit-every)"
                 )
         return bars
 
     def _refit(self, bars: Sequence[Bars], until: int) -> None:
-        """Refit on bars that close until then; where that diverges the model stays, which is logged."""
+        """Refit on bars that close until then; where that diverges the model stays, which is logged. A refit that had
+        begun on bars which were revised since is left as it is, and one on the bars as they are now takes its place."""
         if self.log.state.refit_until is None:
             self.log.add([{"kind": "refit", "until": iso(until), "from": self.model.run_dir.name}])
-        result = refit(self._original, bars, warm=self.model.run_dir, show=self._show)
+        try:
+            result = refit(self._original, bars, warm=self.model.run_dir, show=self._show)
+        except OtherBars:
+            get_logger().warning("bars were revised since the refit began: it begins anew on them as they are now")
+            result = refit(self._original, bars, warm=self.model.run_dir, overwrite=True, show=self._show)
         end: dict[str, Any] = {"kind": "refitted", "until": iso(until), "run": result.run_dir.name, "message": ""}
         if result.status == "diverged":
             get_logger().error("the refit diverged, and %s goes on: %s", self.model.run_dir.name, result.message)

@@ -1,4 +1,4 @@
-"""The log of a run that is being brought up to date: its file, and what it says."""
+"""The log of a run that is being brought up to date: its file and its state."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def kept_log(run_dir: Path, config: ExperimentConfig) -> Iterator[KeptLog]:
 
 
 def read_contents(run_dir: Path) -> LogContents:
-    """What the log of a run says; of a log that is being written the whole lines. Empty where there is none.
+    """State of a run's log; of one that is being written its whole lines. Empty where there is none.
 
     Raises:
         RunError: it is damaged.

@@ -90,8 +90,8 @@ def _joined(parts: Sequence[Bars]) -> Bars:
 class Revision:
     """How bars differ from those that the log knows."""
 
-    said: tuple[str, ...]
-    """in words, a sentence for each bar and column, of many the first"""
+    sentences: tuple[str, ...]
+    """one for each bar and column, of many the first"""
     record: SeriesRecord | None
     """of the run's bars as they are now, where these differ"""
     removed: tuple[int, ...]
@@ -103,7 +103,7 @@ class Revision:
         """Plain values for a line of the log."""
         return {
             "series": self.changed.name,
-            "said": list(self.said),
+            "said": list(self.sentences),
             "record": self.record.to_dict() if self.record else None,
             "removed": [iso(time) for time in self.removed],
             **plain_bars(self.changed),
@@ -126,8 +126,8 @@ def revision_of(known: KnownBars, bars: Bars) -> Revision | None:
         bars: the same series now, with the columns of the log.
     """
     first = int(bars.time_N[0])
-    said: list[str] = []
-    record = _revised_record(known.record, bars, first, said)
+    sentences: list[str] = []
+    record = _revised_record(known.record, bars, first, sentences)
     own = known.later
     own_N = (own.time_N >= first) if len(own) else np.zeros(0, bool)
     end = int(own.time_N[-1]) if len(own) else (known.record.last_time if known.record else first - 1)
@@ -136,24 +136,26 @@ def revision_of(known: KnownBars, bars: Bars) -> Revision | None:
     before = dict(zip(own.time_N[own_N].tolist(), np.flatnonzero(own_N), strict=True))
     now = dict(zip(bars.time_N[now_N].tolist(), np.flatnonzero(now_N), strict=True))
     removed = [time for time in before if time not in now]
-    said += [f"{bars.name}: the bar of {iso(time)} is not there any more" for time in removed]
+    sentences += [f"{bars.name}: the bar of {iso(time)} is not there any more" for time in removed]
     changed = []
     for time, row in now.items():
         if time not in before:
-            said.append(f"{bars.name}: a bar of {iso(time)} is there now, which was not")
+            sentences.append(f"{bars.name}: a bar of {iso(time)} is there now, which was not")
             changed.append(row)
         elif sentence := _difference(own, before[time], bars, row):
-            said.append(f"{bars.name}: {sentence} in the bar of {iso(time)}")
+            sentences.append(f"{bars.name}: {sentence} in the bar of {iso(time)}")
             changed.append(row)
-    if not said:
+    if not sentences:
         return None
     rows = np.array(changed, np.int64)
     values = {name: column[rows] for name, column in bars.columns.items()}
-    text = tuple(said if len(said) <= NAMED else [*said[:NAMED], f"{bars.name}: {len(said) - NAMED:,} more"])
+    text = tuple(
+        sentences if len(sentences) <= NAMED else [*sentences[:NAMED], f"{bars.name}: {len(sentences) - NAMED:,} more"]
+    )
     return Revision(text, record, tuple(removed), replace(bars, time_N=bars.time_N[rows], columns=values))
 
 
-def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, said: list[str]) -> SeriesRecord | None:
+def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, sentences: list[str]) -> SeriesRecord | None:
     """The record of the run's bars as they are now, where they differ from it; None where they do not, or where the
     bars begin after the run's first.
 
@@ -165,7 +167,7 @@ def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, said: l
     text = record.revision(bars)
     if not text:
         return None
-    said.append(text)
+    sentences.append(text)
     now_N = (bars.time_N >= record.starts[0]) & (bars.time_N <= record.last_time)
     if not now_N.any():
         raise DataError(f"{bars.name}: none of the bars that the run was trained and scored on is there any more")

@@ -69,11 +69,11 @@ def _due(state: LogContents, calendars: Mapping[str, Calendar], horizon: int) ->
 
 def _line(state: LogContents, group: Sequence[DueForecast], task: Task) -> dict[str, Any]:
     """The line about all series of one resolution with one origin whose outcomes were known together."""
-    first = group[0]
+    first, names = group[0], [d.forecast.key.series for d in group]
     value, bound = _difference([d for d in group if d.closes is not None], task)
     settled = Settled(0.0, None, state.test.evidence)
     if value is not None:
-        settled = state.test.weigh(first.resolution, first.forecast.known, value, bound)
+        settled = state.test.weigh(names, first.forecast.known, value, bound)
     return {
         "kind": "score",
         "resolution": first.resolution,

@@ -25,7 +25,7 @@ from nextbar.metrics.task import Task
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.forecast_log import NEEDS_A_DISK
-from nextbar.runs.records import read_config, read_summary
+from nextbar.runs.records import read_config, read_preparation, read_summary
 from nextbar.storage.address import require_local
 from nextbar.updating.continuation import take_up
 from nextbar.updating.job import UpdateJob
@@ -35,7 +35,7 @@ from nextbar.updating.table import forecast_columns
 
 @dataclass(frozen=True)
 class Updated:
-    """What an update came to."""
+    """Result of an update."""
 
     run: Path
     """the run that the log is of"""
@@ -110,16 +110,17 @@ def update(
     require_alone("an update")
     every = None if refit_every is None else _length(refit_every)
     require_local(path, NEEDS_A_DISK, "copy the run there")
-    run_dir = chosen_run(path, run, "scores").absolute()
+    run_dir = chosen_run(path, run, "scores").resolve()  # refits lie beside the run, whatever link leads there
     config = read_config(run_dir)
     shares = levels_of(Task.of(config), levels)
-    present = Present(now)
-    series = [present.closed_bars(b) for b in _series(config, run_dir, bars, data, tickers, **names)]
+    present, preparation = Present(now), read_preparation(run_dir)
+    read = _series(config, run_dir, bars, data, tickers, **names)
+    series = [present.closed_bars(b, preparation.calendar(b.ticker, b.resolution)) for b in read]
     with kept_log(run_dir, config) as log:
         before = len(log.state.forecasts), len(log.state.refits)
         # before a line is written: what cannot be forecast is refused here
         job = UpdateJob(log, run_dir, series, fit_scaler, show)
-        said = take_up(log, run_dir, series, revised)
+        revisions = take_up(log, run_dir, series, revised)
         scored = job.catch_up(every)
         model, state = job.model, log.state
         for b, fit in zip(model.panel.bars, model.fits, strict=True):
@@ -140,7 +141,7 @@ def update(
             forecasts=frame_like(table, dates=("origin", "date")),
             made=len(state.forecasts) - before[0],
             scored=scored,
-            revised=tuple(said),
+            revised=tuple(revisions),
             refitted=len(state.refits) > before[1],
             evidence=state.test.evidence,
             alarm=None if state.alarm is None else iso(state.alarm),

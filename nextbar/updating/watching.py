@@ -1,4 +1,4 @@
-"""``watch``: what the log of a run says. Forecasts beside their outcomes, running scores, coverage, evidence."""
+"""``watch``: shows the log of a run: forecasts beside their outcomes, running scores, coverage, evidence."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RunningScore:
 
 @dataclass(frozen=True)
 class Watched:
-    """What the log of a run says."""
+    """Forecasts and scores in the log of a run."""
 
     run: Path
     log: Path
@@ -95,7 +95,7 @@ def watch(path: str | Path, *, run: str | None = None, levels: Sequence[float] |
         RunError: no run, no log, or one that is damaged.
     """
     require_local(path, NEEDS_A_DISK, "copy the run there, and its log if it has one")
-    run_dir = chosen_run(path, run, "scores").absolute()
+    run_dir = chosen_run(path, run, "scores").resolve()
     log = log_of(run_dir)
     state = read_contents(run_dir)
     if not state.run:
@@ -145,8 +145,8 @@ def _score(name: str, scores: Sequence[ScoredForecast], task: Task) -> RunningSc
         rival_N[at], _ = _errors(beside, [s.forecast.line["rival"]["law"] for s in beside], task)
     series = np.array([s.forecast.key.series for s in scores])
     pairs = []
-    for one in np.unique(series):
-        mine = series == one
+    for series_name in np.unique(series):
+        mine = series == series_name
         pairs.append((float(model_N[mine].mean()), float(rival_N[mine].mean())))
     model, rival = (finite(float(np.mean(values))) for values in zip(*pairs, strict=True))
     metric = task.leading
@@ -176,7 +176,7 @@ def _errors(
 
 
 def _outcomes(scores: Sequence[ScoredForecast], task: Task) -> tuple[Outcomes, Reference]:
-    """What came of some forecasts, and a reference without baselines."""
+    """Outcomes of some forecasts, and a reference without baselines."""
     names = tuple(sorted({s.forecast.key.series for s in scores}))
     close_NH = np.array([s.closes for s in scores], np.float64)
     outcomes = Outcomes(

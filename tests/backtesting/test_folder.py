@@ -166,6 +166,7 @@ def test_one_process_at_a_time(whole: Backtest) -> None:
     [
         ({"save_weights": False}, {}, ConfigError, "save_weights is False, but a backtest forecasts with the weights"),
         ({}, {"conformal": True}, DataError, "output_mode 'distribution'"),
+        ({}, {"levels": [0.9]}, DataError, "levels: the model forecasts a close and no law; leave levels out, or"),
         (FIELDS, {"conformal": True, "levels": [0.99]}, DataError, "a conformal interval of 99 % needs 99 validation"),
         ({"initial_date": "2030-01-01"}, {}, DataError, "aaa_1h, bbb_1h: no bars from initial_date 2030-01-01"),
         ({}, {"folds": 400}, DataError, "folds: 400 are asked for"),

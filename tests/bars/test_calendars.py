@@ -10,6 +10,7 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn, learn_beside, learn_together
 from nextbar.bars.exchange import ExchangeCalendar
 from nextbar.bars.sessions import of_years
+from nextbar.bars.weekly_template import learn_template
 from nextbar.errors import ConfigError, DataError
 
 package()
@@ -47,7 +48,7 @@ def test_a_ticker_that_was_not_trained_has_the_sessions_that_were_saved(monkeypa
 
 def test_other_calendars_are_learnt_as_ever() -> None:
     time_N = np.arange(at("2019-01-07"), at("2019-06-03"), HOUR)
-    assert learn(time_N, HOUR) == learn(time_N, HOUR, "24/7") == Calendar.learn(time_N, HOUR) == Calendar.always(HOUR)
+    assert learn(time_N, HOUR) == learn(time_N, HOUR, "24/7") == learn_template(time_N, HOUR) == Calendar.always(HOUR)
     with pytest.raises(ConfigError, match="calendar: found 'XNYE'"):
         learn(time_N, HOUR, "XNYE")
     with pytest.raises(DataError, match="no bars to learn a calendar from"):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from bar_files import START, bars_table
+from exchange_bars import series_at, sessions_between
 
-from nextbar.bars import drafting
+from nextbar.bars import drafting, suggestion
 from nextbar.bars.bars import Bars
 from nextbar.bars.drafting import Draft, draft_experiment
 from nextbar.bars.importing import ImportOptions
@@ -112,6 +113,33 @@ def test_a_file_without_dates_is_told_by_its_columns(tmp_path: Path) -> None:
     file = save(tmp_path / "mine.csv", pd.DataFrame({"a": [1], "b": [2]}))
     with pytest.raises(DataError, match=r"mine\.csv: no column of dates; the columns are a, b"):
         first_try(file, to=tmp_path / "out")
+
+
+def test_an_exchange_that_knows_the_dates_is_the_calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the dates of the training span, of all series, and where no bar that is missing would become a hole."""
+    monkeypatch.setattr(suggestion, "LIKELY", ("XNYS", "XTSE"))
+    days, later = (
+        sessions_between("XNYS", "2013-01-02", "2016-12-30"),
+        sessions_between("XTSE", "2017-01-03", "2017-12-29"),
+    )
+    gone = np.delete(days, 200)  # no holiday
+
+    def calendar_of(name: str, *time_SN: np.ndarray) -> str:
+        for s, time_N in enumerate(time_SN):
+            bars = series_at(time_N, "1d")
+            save(tmp_path / name / f"{s}_1d.csv", pd.DataFrame({"date": bars.time_N, **bars.columns}))
+        return first_try(tmp_path / name, to=tmp_path / f"{name}-out").config.dataset_config.calendar
+
+    assert calendar_of("one", days) == calendar_of("two", days, days[5:]) == "XNYS"
+    assert "days and hours of the bars are those of XNYS" in (tmp_path / "one-out/experiment.yaml").read_text()
+    assert calendar_of("test", np.concatenate([days, later])) == "XNYS", "days that are test say nothing"
+    assert (
+        calendar_of("gone", gone)
+        == calendar_of("another", days, sessions_between("XTSE", "2013-01-02", "2016-12-30"))
+        == "auto"
+    )
+    monkeypatch.setattr(suggestion, "is_installed", lambda: False)
+    assert calendar_of("without", days) == "auto"
 
 
 def test_only_the_last_bars_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -13,8 +15,7 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import calendar_from, learn, learn_together
 from nextbar.bars.dates import iso
 from nextbar.bars.exchange import ExchangeCalendar
-from nextbar.bars.sessions import sessions_of
-from nextbar.errors import ConfigError, DataError
+from nextbar.errors import DataError
 from nextbar.positions.year import bars_per_year
 
 xcals = package()
@@ -61,6 +62,36 @@ def test_bars_of_sessions_are_those_of_the_package(exchange: str, period: str) -
     calendar = fitted(time_N, STEPS[period], exchange)
     assert (calendar.kind, calendar.grid) == (exchange, "session")
     require_next(calendar, time_N)
+
+
+@pytest.mark.parametrize("exchange", ["XNYS", "XTKS", "XASX", "IEPA"])
+def test_a_bar_of_a_day_closes_with_its_session(exchange: str) -> None:
+    """Half days, breaks, sessions that begin the evening before and clock changes included, dated at 00:00 UTC, at
+    midnight there or when the session begins; also in the years after those that it was fitted on."""
+    made = xcals.get_calendar(exchange, start="2017-01-03", end="2020-12-30")
+    close_N, zone = seconds_of(made.closes), ZoneInfo(str(made.tz))
+    midnight_N = [int(dt.datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) for day in made.sessions]
+    for time_N in (seconds_of(made.sessions), np.array(midnight_N), seconds_of(made.schedule["open"])):
+        np.testing.assert_array_equal(fitted(time_N, DAY, exchange).close_times(time_N), close_N)
+
+
+def test_when_well_known_days_close() -> None:
+    time_N = sessions_between("XNYS", "2017-01-03", "2020-12-30")
+    new_york = fitted(time_N, DAY, "XNYS")
+    for day, close in (("2019-11-27", 21), ("2019-11-29", 18), ("2019-07-02", 20), ("2019-11-28", 24)):
+        assert new_york.close_times(np.array([at(day)])) == at(day) + close * HOUR, day
+
+
+@pytest.mark.parametrize(("exchange", "shift"), [("XNYS", 21 * HOUR), ("24/5", 9 * HOUR)])
+def test_where_a_session_does_not_end_a_bar_it_closes_a_step_later(exchange: str, shift: int) -> None:
+    """Dated by the close, or of a market that is open all day; no bar may count as closed too soon."""
+    time_N = sessions_between(exchange, "2018-01-02", "2019-12-30") + shift
+    np.testing.assert_array_equal(fitted(time_N, DAY, exchange).close_times(time_N), time_N + DAY)
+
+
+def test_bars_of_hours_close_an_hour_later() -> None:
+    time_N = bars_between("XNYS", "2018-11-20", "2018-12-28", "1h")
+    np.testing.assert_array_equal(fitted(time_N, HOUR, "XNYS").close_times(time_N), time_N + HOUR)
 
 
 def test_half_days_holidays_and_the_change_of_clocks_of_new_york() -> None:
@@ -156,16 +187,6 @@ def test_bars_outside_the_sessions_are_counted_and_no_window_holds_them() -> Non
     np.testing.assert_array_equal(calendar.next_times_after(extra_N, 1)[:, 0], [at("2018-07-05"), at("2018-12-26")])
 
 
-def test_bars_of_another_market_are_refused() -> None:
-    always_N = np.arange(at("2018-01-01"), at("2018-06-01"), DAY)
-    with pytest.raises(
-        ConfigError, match=r"'XNYS', outside whose sessions 47 of 151 bars of 1d lie, the first that of 2018-01-01"
-    ):
-        learn(always_N, DAY, "XNYS")
-    with pytest.raises(DataError, match="no bars"):
-        learn(always_N[:0], DAY, "XNYS")
-
-
 def test_what_is_missing_is_a_hole_but_for_closures_decreed_later() -> None:
     """The day of mourning of 2018-12-05 as somebody saw it who was not told in advance."""
     time_N = bars_between("XNYS", "2017-01-03", "2018-12-31", "1h")
@@ -207,26 +228,6 @@ def test_beyond_its_end_it_says_so() -> None:
     assert list(map(iso, last)) == ["2028-12-28T00:00:00Z", "2028-12-29T00:00:00Z"]
     with pytest.raises(DataError, match=r"XNYS: its sessions are known until 2029-01-01, and 3 bars after 2028-12-27"):
         calendar.next_times_after(np.array([at("2028-12-27")]), 3)
-
-
-def test_before_its_first_day_it_says_so() -> None:
-    sessions = sessions_of("XNYS", at("2018-06-01"), at("2018-12-31"))
-    with pytest.raises(
-        DataError, match=r"known from 2018-01-01 on, but the first bar is of 2017-01-03T00:00:00Z; leave"
-    ):
-        ExchangeCalendar.fit(sessions, sessions_between("XNYS", "2017-01-03", "2018-12-31"), DAY)
-
-
-def test_a_time_zone_that_the_bars_do_not_keep_is_refused() -> None:
-    day_N = sessions_between("XNYS", "2017-01-03", "2018-12-31")
-    assert fitted(day_N, DAY, "XNYS", timezone="UTC").timezone == "UTC"
-    assert (
-        fitted(bars_between("XNYS", "2017-01-03", "2018-12-31", "1h"), HOUR, "XNYS", timezone="UTC").timezone == "UTC"
-    )
-    with pytest.raises(
-        ConfigError, match=r"timezone: found 'America/New_York', whose time the bars do not keep.*auto or UTC"
-    ):
-        fitted(day_N, DAY, "XNYS", timezone="America/New_York")
 
 
 def test_slots_of_a_year_are_those_of_its_sessions() -> None:

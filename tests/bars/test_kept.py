@@ -22,6 +22,7 @@ from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import TableNeeds
 from nextbar.bars.kept import FOLDER, SMALLEST, VARIABLE, kept_folder, sought
 from nextbar.bars.layouts import LAYOUTS, NamedLayout
+from nextbar.bars.new_bars import own_bars, read_new_bars
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.series import series_of
 from nextbar.errors import DataError
@@ -48,7 +49,7 @@ def write(path: Path, rows: int = 40, event: float = 1.0, start: int = 1_577_836
 def kept(
     folder: Path, path: Path, name: str, needs: TableNeeds, read: Callable[[], CheckedColumns], writes: bool = True
 ) -> CheckedColumns:
-    return sought(folder, path, name, needs).or_read(read, writes)
+    return sought(folder, path, name, needs, writes).or_read(read)
 
 
 def refuse(*_: Any) -> Any:
@@ -194,6 +195,13 @@ def test_who_may_not_write_reads_what_is_kept(tmp_path: Path) -> None:
         assert read.times == times and (tmp_path / "k").exists() == (times > 1)
 
 
+def test_who_may_not_write_looks_through_no_file_for_what_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "_content", refuse)
+    assert sought(tmp_path / "k", write(tmp_path / "abc_1h.csv"), NAME, NEEDS, keeps=False).found is None
+
+
 @pytest.mark.parametrize(("name", "times"), [("abc_1h.txt", 1), ("abc_1h.tsv", 1), ("abc_1h.zip", 2)])
 def test_further_formats_are_kept_too_but_not_packed_ones(tmp_path: Path, name: str, times: int) -> None:
     """A file in a zip file may be one that a reader from elsewhere reads."""
@@ -272,10 +280,15 @@ def test_a_second_start_reads_nothing_and_says_the_same(
     first = start()
     monkeypatch.setattr(bars_module, "read_table", refuse)
     assert start() == first and any("sorted" in told for told in first[1])
+    for bars in (own_bars(config, later=True), read_new_bars(config, data=tmp_path / "data")):
+        assert fingerprint(bars) == first[0], "a trained model's bars too"
     for place in places(tmp_path / "log" / FOLDER):
         place.unlink()
     with pytest.raises(AssertionError, match="anew"):
         start()
+    monkeypatch.undo()
+    monkeypatch.setattr(kept_module, "SMALLEST", 0)
+    assert fingerprint(own_bars(config)) == first[0] and not places(tmp_path / "log" / FOLDER), "which keep nothing"
 
 
 def test_files_are_read_one_after_the_other_and_a_broken_one_waits_for_no_other(

@@ -10,6 +10,7 @@ from markets import MARKETS, opening_times
 
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.longer_bars import AGGREGATES, LongerBars
+from nextbar.bars.weekly_template import learn_template
 
 HOUR, DAY = 3_600, 86_400
 MONDAY = 1_577_836_800 + 5 * DAY
@@ -37,7 +38,7 @@ def test_holes_count_in_the_bars_that_they_lie_in() -> None:
 
 def test_nights_and_weekends_lack_nothing() -> None:
     time_N = opening_times(MARKETS["New York"], HOUR // 2, dt.date(2020, 3, 2), 28)
-    calendar = Calendar.learn(time_N, HOUR // 2)
+    calendar = learn_template(time_N, HOUR // 2)
     days, weeks = (LongerBars.of(time_N, HOUR // 2, calendar, n * DAY) for n in (1, 7))
     assert not days.lacking_M.any() and not weeks.lacking_M.any()
     assert days.count_M.tolist() == [13] * 20 and weeks.count_M.tolist() == [65] * 4

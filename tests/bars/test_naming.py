@@ -16,7 +16,7 @@ from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.naming import Naming
 from nextbar.checksums import write_json
 from nextbar.data.dataset import build_dataset
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.conformal import Conformal
 from nextbar.report import write_report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import make_bars, make_config, make_frame, with_columns
+from exchange_bars import at as exchange_at
+from exchange_bars import series_at, sessions_between
 from made_runs import MadeRun, make_run
 
 from nextbar import Trainer, evaluate
@@ -18,8 +21,12 @@ from nextbar.bars import present
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.present import Present
+from nextbar.bars.weekly_template import learn_template
 from nextbar.errors import DataError
 from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.outlooks import outlooks
+from nextbar.updating.updater import update
+from nextbar.updating.watching import watch
 
 HOUR, DAY = 3_600, 86_400
 CALENDAR = Calendar.always(HOUR)
@@ -155,6 +162,44 @@ def test_what_an_unfinished_bar_holds_forbids_nothing(
     pd.testing.assert_frame_equal(forecaster.predict(FORMS[form](frame)), expected, check_exact=True)
 
 
+# --- bars of a day, of an exchange
+
+THANKSGIVING_FRIDAY = exchange_at("2019-11-29")
+
+
+@pytest.fixture(scope="module")
+def daily() -> Bars:
+    return series_at(sessions_between("XNYS", "2019-06-03", "2019-11-29"), "1d", "spx")
+
+
+@pytest.fixture(scope="module")
+def daily_run(daily: Bars, tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    folder, known = tmp_path_factory.mktemp("daily"), daily.first(len(daily) - 3)
+    return make_run(folder, bars=[known], tickers="spx", resolution="1d", calendar="XNYS")
+
+
+def test_a_bar_of_a_day_closes_with_its_session_for_all_who_ask(
+    daily: Bars, daily_run: MadeRun, at: Callable[[int], None], log: pytest.LogCaptureFixture
+) -> None:
+    """Friday's session ends at 13:00 in New York, 18:00 UTC; the day before was a holiday."""
+    frame, forecaster = make_frame(daily), daily_run.load()
+    unseen = replace(daily, ticker="ndx")
+    scored = evaluate(daily_run.run_dir, [daily]).metrics["test"]["windows"]
+    for late, origin, made in ((-1, "2019-11-27", 3), (0, "2019-11-29", 1)):
+        at(THANKSGIVING_FRIDAY + 18 * HOUR + late)
+        for bars in (frame, text(frame), [daily], make_frame(unseen), [unseen]):
+            assert str(forecaster.predict(bars)["origin"].iloc[0])[:10] == origin
+        (seen,) = outlooks(forecaster, [daily]).outlooks
+        assert seen.past.columns["close"][-1] == daily.columns["close"][-1 if late == 0 else -2]
+        assert evaluate(daily_run.run_dir, [daily]).metrics["test"]["windows"] == scored + late
+        updated = update(daily_run.run_dir, [daily])
+        assert str(updated.forecasts["origin"].iloc[0])[:10] == origin and updated.made == made
+        log.clear()
+        Trainer(daily_run.config, frame).read()
+        assert ("the last bar of spx_1d has not closed yet" in log.text) == (late < 0)
+    assert not watch(daily_run.run_dir).forecasts["late"].iloc[-1]
+
+
 # --- stale bars
 
 
@@ -191,7 +236,7 @@ def sessions(step: int = DAY) -> tuple[Calendar, np.ndarray]:
     """A market open from Monday to Friday, eight weeks of its days."""
     days = np.arange(56, dtype=np.int64)
     days = days[days % 7 < 5] * DAY + 4 * DAY  # from Monday, 1970-01-05
-    return Calendar.learn(days, step), days
+    return learn_template(days, step), days
 
 
 @pytest.mark.parametrize(("later", "stale"), [(3, False), (6, False), (7, True), (30, True)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.slots import DAY, HOUR, WEEK, Slots
 from nextbar.bars.stretches import Stretches
+from nextbar.bars.weekly_template import template_in
 from nextbar.bars.zone import local_time, offsets
 
 ZONES = ("UTC", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe")  # the last by half an hour
@@ -55,7 +56,7 @@ def test_the_bars_of_a_stretch_follow_step_by_step(made: tuple[np.ndarray, int, 
 
 
 def template(place_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
-    """The open slots by what ``Calendar.learn`` says of them."""
+    """The open slots by what ``learn_template`` says of them."""
     seen = {(int(place) // cycle, int(place) % cycle) for place in place_N}
     in_week = np.array([sum((week, slot) in seen for week in {w for w, _ in seen}) for slot in range(cycle)])
     length = int(place_N.max() - place_N.min()) + 1
@@ -75,7 +76,7 @@ def template(place_N: np.ndarray, cycle: int, step: int) -> np.ndarray:
 @given(bars())
 def test_a_calendar_counts_by_stretches_as_bar_by_bar(made: tuple[np.ndarray, int, str]) -> None:
     time_N, step, zone = made
-    learnt = Calendar._learn_in(zone, Stretches.of(time_N, step), step, "sessions")
+    learnt = template_in(zone, Stretches.of(time_N, step), step, "sessions")
     begin, counts = np.unique((local_time(time_N, zone) - 4 * DAY) % step, return_counts=True)
     assert learnt.phase == begin[np.argmax(counts)]
     slots = Slots(step, learnt.phase, zone)

@@ -9,13 +9,14 @@ from exchange_bars import at, bars_between, package, sessions_between
 from nextbar.bars import suggestion as suggestion_module
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.suggestion import exchange_of, suggestion
+from nextbar.bars.weekly_template import learn_template
 
 package()
 HOUR, DAY = 3_600, 86_400
 
 
 def suggested(time_N: np.ndarray, step: int) -> str | None:
-    return exchange_of(time_N, step, Calendar.learn(time_N, step))
+    return exchange_of(time_N, step, learn_template(time_N, step))
 
 
 @pytest.mark.parametrize("exchange", ["XNYS", "XLON", "XTSE"])
@@ -49,13 +50,13 @@ def test_where_there_is_nothing_to_tell_by_nothing_is_looked_up(monkeypatch: pyt
     assert suggested(days, DAY) is None, "open always"
     assert suggested(xnys[-100:], DAY) is None, "too few"
     week = xnys[np.diff(xnys // DAY // 7, prepend=0) > 0]
-    assert exchange_of(week, 7 * DAY, Calendar.learn(xnys, DAY)) is None
+    assert exchange_of(week, 7 * DAY, learn_template(xnys, DAY)) is None
     monkeypatch.setattr("nextbar.config.exchanges.find_spec", lambda name: None)
     assert suggested(xnys, DAY) is None, "not installed"
 
 
 def test_the_sentence_says_what_to_write() -> None:
     days = sessions_between("XNYS", "2016-01-04", "2018-12-28")
-    sentence = suggestion(days, DAY, Calendar.learn(days, DAY))
+    sentence = suggestion(days, DAY, learn_template(days, DAY))
     assert sentence is not None and "those of XNYS: with calendar: XNYS in dataset_config" in sentence
     assert suggestion(days, DAY, Calendar.always(DAY)) is None

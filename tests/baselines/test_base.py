@@ -17,6 +17,7 @@ from builders import MONDAY, make_bars, make_frame, with_columns
 
 from nextbar import baselines
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.baselines import is_direction_only, name_of
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.history import histories
@@ -340,7 +341,7 @@ def test_what_was_learnt_can_be_written_down(frame: pd.DataFrame, fitted: Fitted
     written = json.dumps(first.to_dict(), allow_nan=False)
     again = baselines.for_task(TASKS[task])[index].restored(json.loads(written))
     for history in histories(whole):
-        calendar = Calendar.learn(history.time_N[:TRAIN], history.step)
+        calendar = learn_template(history.time_N[:TRAIN], history.step)
         row_N = np.arange(TRAIN, len(history.time_N))
         for found, expected in zip(*(one.forecast(history, calendar, row_N) for one in (again, first)), strict=True):
             np.testing.assert_array_equal(found, expected)
@@ -352,7 +353,7 @@ def test_one_can_be_asked_without_a_frame(frame: pd.DataFrame, fitted: Fitted, t
     question = TASKS[task]
     table = fitted(task, index).predict(frame)
     known = histories(training(frame))
-    calendars = [Calendar.learn(history.time_N, history.step) for history in known]
+    calendars = [learn_template(history.time_N, history.step) for history in known]
     asked = baselines.for_task(question)[index].learn(known, calendars)
     for history, calendar in zip(histories(frame), calendars, strict=True):
         row_N = np.arange(int(np.searchsorted(history.time_N, known[0].time_N[-1])), len(history.time_N), 7)

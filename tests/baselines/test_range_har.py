@@ -12,7 +12,7 @@ from builders import make_bars, make_frame, with_columns
 from scipy import stats
 from skewed import SkewedLaw
 
-from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.baselines.range_har import RangeHarBaseline
 from nextbar.data.range_har import fit_range_har
 from nextbar.errors import DataError
@@ -29,7 +29,7 @@ def law(horizon: int = H, target: str = "log_return") -> Task:
 def test_it_is_the_law_fitted_on_the_bars_of_training(tail: str) -> None:
     bars = make_bars("a", n=N)
     frame = make_frame(bars)
-    calendar = Calendar.learn(bars.time_N[:TRAIN], 3600)
+    calendar = learn_template(bars.time_N[:TRAIN], 3600)
     (fitted,), _ = fit_range_har([bars.first(TRAIN)], [TRAIN], [calendar], H, tail)
     expected = fitted.law(bars, calendar)
     found = RangeHarBaseline(law(), tail).fit(frame[:TRAIN]).predict(frame)

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from nextbar.cli.app import app
 from nextbar.forecasts.formats import FORMATS, forecasts_as
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.info import describe
 from nextbar.train.trainer import Trainer

@@ -18,6 +18,7 @@ from window_reference import OF_LONGER
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn
+from nextbar.bars.weekly_template import learn_template
 from nextbar.data.closed_bars import SPARE, ClosedBars, closed_bars, reach
 from nextbar.data.window_spec import WindowSpec
 from nextbar.resolution import seconds
@@ -45,7 +46,7 @@ def test_days_and_weeks_of_a_market_with_sessions_are_those_of_its_clock(
     """A day is over at midnight there, so that it counts from the next session's first bar on."""
     bars = session_market(name, seconds(resolution), resolution)
     spec = spec_of(longer, resolution=resolution)
-    got = closed_bars(bars, Calendar.learn(bars.time_N, bars.step), longer, spec)
+    got = closed_bars(bars, learn_template(bars.time_N, bars.step), longer, spec)
     local = pd.DatetimeIndex(pd.to_datetime(bars.time_N, unit="s", utc=True)).tz_convert(MARKETS[name].timezone)
     period = local.tz_localize(None).to_period(rule)
     ends = (period.end_time + pd.Timedelta("1ns")).tz_localize(local.tz).as_unit("s").asi8
@@ -90,7 +91,7 @@ def test_a_context_knows_nothing_later_and_no_more_history_than_its_reach(
     """It is the same from the bars until its origin, from the last of these that it looks back on, and whatever bars
     follow: other prices, other dates, none."""
     whole = session_market(name, seconds(resolution), resolution, days=60)
-    calendar = Calendar.learn(whole.time_N, whole.step)
+    calendar = learn_template(whole.time_N, whole.step)
     bars, spec, counts = holed(whole, share), spec_of(longer, resolution=resolution), set()
     found, back = closed_bars(bars, calendar, longer, spec), reach(longer, resolution, J)
     rng = np.random.default_rng(0)

@@ -143,8 +143,8 @@ def test_an_unfinished_run_goes_on_when_what_it_does_not_use_has_changed(tmp_pat
 )
 def test_what_has_changed_is_told(bars: Bars, said: str, tmp_path: Path) -> None:
     config = make_config(tmp_path)
-    unfinished(config)
-    with pytest.raises(RunError, match=rf"changed since it was interrupted \({said}.*final_date"):
+    folder = unfinished(config)
+    with pytest.raises(RunError, match=rf"{folder}.*interrupted \({said}.*delete that folder.*--overwrite.*final_date"):
         Trainer(config, [bars], show=False).train_and_evaluate()
 
 

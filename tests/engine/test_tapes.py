@@ -20,7 +20,7 @@ from trainings import assert_same_run, interrupt, parameters
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.windows import Tape
 from nextbar.engine import devices, tapes
-from nextbar.engine.devices import ONE, Devices
+from nextbar.engine.devices import SINGLE_DEVICE, Devices
 from nextbar.engine.engine import Engine
 from nextbar.engine.tapes import Excerpts, WholeTape, tape_bytes, tapes_of
 from nextbar.errors import ConfigError, TrainingInterrupted
@@ -174,7 +174,7 @@ def test_the_device_says_what_fits_unless_the_experiment_does(
     tape, spec = dataset().tape(), dataset().preparation.spec
     size = tape_bytes(tape)
     monkeypatch.setattr(tapes, "free_memory", lambda: None if free is None else int(free * size))
-    assert isinstance(tapes_of(tape, ONE, spec, int(asked * size)), kind)
+    assert isinstance(tapes_of(tape, SINGLE_DEVICE, spec, int(asked * size)), kind)
     monkeypatch.undo()
     assert jax.default_backend() != "cpu" or devices.free_memory() is None
 

@@ -24,7 +24,7 @@ from nextbar.bars.bars import Bars
 from nextbar.engine.engine import Engine
 from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.inference.forecaster import Forecaster
-from nextbar.inference.model_input import FEWEST_READ
+from nextbar.inference.model_inputs import FEWEST_READ
 from nextbar.types import Forecast
 
 TWO = {"tickers": ["aaa", "bbb"]}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from nextbar.cli.app import app
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import load_runs
 

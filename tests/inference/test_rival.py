@@ -16,7 +16,7 @@ from made_runs import MadeRun, make_run
 from nextbar.bars.bars import Bars
 from nextbar.baselines import rivals
 from nextbar.checksums import write_json, write_text
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.records import RIVAL, read_rival, write_rival
 from nextbar.train.scored_spans import ScoredSpans

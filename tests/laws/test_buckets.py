@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,18 @@ from nextbar.cli.app import app
 from nextbar.errors import ConfigError, RunBusy, RunError, TrainingInterrupted, Unreachable
 from nextbar.exporting.exporter import export_run
 from nextbar.forecasts.writing import check_target
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.copies import local_folder, local_run
+from nextbar.runs.folder import RunFolder
 from nextbar.runs.listing import best_run, list_runs
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.searching import Study, search
 from nextbar.storage.address import named
 from nextbar.storage.lease import Lease
+from nextbar.train import loop
 from nextbar.train.refit import refit
 from nextbar.train.result import Result
 from nextbar.train.trainer import Trainer
@@ -68,8 +71,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     lay_out({})
 
 
-def train_there(**options: Any) -> Result:
-    return Trainer(make_config(ADDRESS, **FIELDS), BARS, show=False).train_and_evaluate(**options)
+def train_there(fields: dict[str, Any] = FIELDS, **options: Any) -> Result:
+    return Trainer(make_config(ADDRESS, **fields), BARS, show=False).train_and_evaluate(**options)
 
 
 def stored(result: Result) -> Path:
@@ -152,6 +155,27 @@ def test_a_process_killed_after_any_of_many_steps_is_gone_on_from_elsewhere(
         assert result.metrics == undisturbed.metrics, number
         assert_same_run(stored(result), undisturbed.run_dir)
         shutil.rmtree(tmp_path / str(number))
+
+
+@pytest.mark.slow
+def test_a_process_killed_between_two_fits_or_in_the_second_is_gone_on_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an epoch of the second has arrived, and not yet the summary that says that the first has ended."""
+    fields = {"num_epochs": 2, "final_fit": True}
+    with steps() as seen:
+        wanted = train_there(fields)
+    reference, final = stored(wanted), wanted.run_dir.name + "/final/"
+    ended = [state for state in seen if not any(final in path for path in state)][-1]
+    begun = next(state for state in seen if any(f"{final}checkpoints/last/1/checksums" in path for path in state))
+    for number, state in enumerate((ended, begun, seen[-2])):
+        lay_out(state)
+        on_machine(monkeypatch, tmp_path / str(number))
+        result = train_there(fields)
+        assert result.metrics == wanted.metrics and verify(ADDRESS)[0].faults == () and not leases()
+        assert_same_run(stored(result), reference)
+        for a, b in zip(parameters(stored(result) / "final"), parameters(reference / "final"), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_ctrl_c_leaves_all_whole_epochs_there(
@@ -257,6 +281,18 @@ def test_a_second_process_is_refused_and_one_that_was_overtaken_stops(
     monkeypatch.setattr(Checkpoints, "save", save)
     with pytest.raises(RunBusy, match=rf"^{run} has been taken over by another process"):
         train_there(overwrite=True)
+
+
+def test_seeds_of_a_process_that_died_elsewhere_are_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [RunFolder(make_config(ADDRESS, seed=seed), "0" * 10) for seed in range(3)]
+    for run in runs:
+        Lease(run.place, tmp_path / "note").acquire()
+    slept: list[float] = []
+    monkeypatch.setattr("nextbar.storage.lease.time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
+    with loop._claimed(runs, SimpleNamespace(used=()), overwrite=False):  # type: ignore[arg-type]
+        assert sum(slept) == pytest.approx(0.05) and all(run.path.is_dir() for run in runs)
 
 
 def test_forecasts_scores_and_refits_of_a_run_there_are_those_on_a_disk(

@@ -16,7 +16,7 @@ from markets import MARKETS, opening_times
 from window_reference import MODES, gather_all
 
 from nextbar.bars.bars import Bars
-from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.config import ExperimentConfig
 from nextbar.config.choices import NORM_MODES
 from nextbar.data.dataset import Dataset, build_dataset
@@ -150,7 +150,7 @@ def test_dates_after_a_cut_change_nothing_before_it(cut: str, later: str) -> Non
         equal(batches(before, rows), batches(after, rows), Batch._fields)
     np.testing.assert_array_equal(after.history_N, before.history_N)
     for b, calendar in zip(moved, before.calendars, strict=True):
-        assert Calendar.learn(b.time_N, b.step) != calendar, "all dates would tell another"
+        assert learn_template(b.time_N, b.step) != calendar, "all dates would tell another"
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -15,6 +15,7 @@ from window_reference import MODES, gather_all
 from nextbar.bars.bars import Bars, load_bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_together
+from nextbar.bars.weekly_template import learn_template
 from nextbar.data.dataset import build_dataset
 from nextbar.errors import ConfigError
 from nextbar.train.announcement import announce
@@ -51,9 +52,9 @@ def test_every_predicted_date_of_a_year_is_that_of_the_next_bar(name: str, step:
     market = MARKETS[name]
     time_N = opening_times(market, step, FIRST, 2 * YEAR)
     end = int(np.searchsorted(time_N, time_N[0] + YEAR * DAY))
-    learnt = Calendar.learn(time_N[:end], step)
+    learnt = learn_template(time_N[:end], step)
     assert learnt.timezone == NAMED.get(name, market.timezone)
-    for calendar in (learnt, Calendar.learn(time_N[:end], step, timezone=market.timezone)):
+    for calendar in (learnt, learn_template(time_N[:end], step, timezone=market.timezone)):
         require_next_dates(calendar, time_N[end:])
         assert calendar.kind == ("24/7" if name == "always" else "sessions")
 
@@ -66,7 +67,7 @@ def test_long_bars_that_begin_at_local_midnight(zone: str, step: int, days: rang
     market = MARKETS["always"]._replace(timezone=zone, sessions={day: [(0.0, 24.0)] for day in days})
     time_N = opening_times(market, step, FIRST, 2 * YEAR)
     end = len(time_N) // 2
-    learnt = Calendar.learn(time_N[:end], step)
+    learnt = learn_template(time_N[:end], step)
     assert (learnt.timezone, learnt.kind) == (zone, "24/7" if len(days) == 7 else "sessions")
     require_next_dates(learnt, time_N[end:])
     hours = set(range(0, 24, 4)) if step < DAY else {0}
@@ -80,7 +81,7 @@ def test_long_bars_that_begin_at_local_midnight(zone: str, step: int, days: rang
 def test_a_market_that_is_open_when_its_clocks_change(zone: str, step: int) -> None:
     """Of the hour that is left out there is no bar, of the one that comes twice there are two."""
     time_N = opening_times(MARKETS["always"], step, FIRST, YEAR + 100)
-    calendar = Calendar.learn(time_N[: YEAR * DAY // step], step, timezone=zone)
+    calendar = learn_template(time_N[: YEAR * DAY // step], step, timezone=zone)
     np.testing.assert_array_equal(calendar.next_times_after(time_N[:-1], 1)[:, 0], time_N[1:])
     assert not calendar.hole_before(time_N).any()
     clock_N2 = calendar.slot_clock()[calendar.rank(time_N[:-1])]
@@ -92,10 +93,10 @@ def test_a_market_that_is_open_when_its_clocks_change(zone: str, step: int) -> N
 def test_bars_that_keep_utc_are_no_bars_of_a_zone_with_other_clocks() -> None:
     """Bars of an hour lie on the hours of both; longer ones show whose hours they keep."""
     time_N = opening_times(MARKETS["always"], 4 * HOUR, FIRST, YEAR)
-    assert Calendar.learn(time_N, 4 * HOUR).timezone == "UTC"
+    assert learn_template(time_N, 4 * HOUR).timezone == "UTC"
     with pytest.raises(ConfigError, match=r"found 'America/New_York'.*bars of 4h open.*in UTC 0.*auto or UTC"):
-        Calendar.learn(time_N, 4 * HOUR, timezone="America/New_York")
-    assert Calendar.learn(time_N, 4 * HOUR, timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
+        learn_template(time_N, 4 * HOUR, timezone="America/New_York")
+    assert learn_template(time_N, 4 * HOUR, timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
 
 
 def test_chance_is_no_time_zone() -> None:
@@ -103,7 +104,7 @@ def test_chance_is_no_time_zone() -> None:
     rng = np.random.default_rng(0)
     for share in (0.4, 0.5, 0.6, 0.9):
         time_N = np.flatnonzero(rng.random(2 * 365 * 24) < share) * HOUR + 1_500_001_200
-        assert Calendar.learn(time_N, HOUR).timezone == "UTC"
+        assert learn_template(time_N, HOUR).timezone == "UTC"
 
 
 def test_a_series_too_young_to_tell_its_zone_has_that_of_the_others() -> None:
@@ -122,13 +123,13 @@ def test_a_series_too_young_to_tell_its_zone_has_that_of_the_others() -> None:
 def test_the_friday_evening_that_was_two_days_wrong(shared_data: Path) -> None:
     """EUR/USD: nothing but holidays and outages, where bars come later than any template can know, is wrong."""
     (bars,) = load_bars(shared_data, ["eur_usd"], ["1h"])
-    calendar = Calendar.learn(bars.time_N[: int(0.8 * len(bars))], bars.step)
+    calendar = learn_template(bars.time_N[: int(0.8 * len(bars))], bars.step)
     assert calendar.timezone == "America/New_York"
     friday = int(dt.datetime(2017, 1, 20, 20, tzinfo=dt.UTC).timestamp())
     assert friday in bars.time_N and friday + HOUR in bars.time_N
     assert calendar.next_times_after(np.array([friday]), 1)[0, 0] == friday + HOUR
     late_N = bars.time_N[1:] - calendar.next_times_after(bars.time_N[:-1], 1)[:, 0]
-    in_utc = Calendar.learn(bars.time_N[: int(0.8 * len(bars))], bars.step, timezone="UTC")
+    in_utc = learn_template(bars.time_N[: int(0.8 * len(bars))], bars.step, timezone="UTC")
     before_N = bars.time_N[1:] - in_utc.next_times_after(bars.time_N[:-1], 1)[:, 0]
     assert ((before_N == -48 * HOUR).sum(), (before_N == HOUR).sum()) == (160, 156)  # what it was without a zone
     assert (late_N >= 0).all() and (late_N > 0).sum() == 19

@@ -108,7 +108,7 @@ def test_longer_bars_that_the_history_does_not_give_are_left_out_and_that_is_sai
     assert "closed bars of 4h" not in log.text
     forecaster.predict(until(frame, times[143], 17))
     assert log.text.count("which make up") == 1  # a loop of forecasts need not tell it each time
-    forecaster.told_short.clear()
+    forecaster.warned_short.clear()
     fewest = forecaster.predict(until(frame, times[143], 6))
     assert np.isfinite(fewest["close"]).all() and "which make up 0 of the last 2 closed bars of 12h" in log.text
 

@@ -210,7 +210,9 @@ def test_a_refit_lies_beside_its_run(trained: str, undisturbed: Path, folder: Pa
 def test_storage_that_cannot_be_reached_is_a_sentence(
     address: str, environment: dict[str, str], words: str, server: str, folder: Path
 ) -> None:
-    process = begun(folder, "third", *TRAIN, f"log_dir={address}", "seed=7", **environment)
+    """Told before the bars are looked for, which are not there either."""
+    settings = (f"log_dir={address}", "seed=7", "dataset_config.datapath=nowhere")
+    process = begun(folder, "third", *TRAIN, *settings, **environment)
     code, out, err = ended(process)
     assert code == 1 and out == "" and err.startswith(f"cannot reach {address}") and words in err, err
 

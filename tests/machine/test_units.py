@@ -86,7 +86,7 @@ def test_waiting_for_folders_keeps_no_other_unit_waiting(
 
     def meanwhile(seconds: float) -> None:
         monkeypatch.setattr(units, "pause", pytest.fail)
-        assert not units._ONE.locked()
+        assert not units._AT_WORK.locked()
         late.mkdir()
 
     monkeypatch.setattr(units, "pause", meanwhile)

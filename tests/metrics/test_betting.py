@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from nextbar.metrics.betting import ALPHA, LARGEST_BET, BettingTest
+from nextbar.metrics.betting import ALPHA, LARGEST_BET, LATER, BettingTest
 
 
 def play(pairs: Iterable[tuple[float, float]], horizon: int = 1) -> list[float]:
     """Evidence after each of some (difference, bound), one origin a second."""
     test = BettingTest(horizon)
-    return [test.settle("1h", i, i + horizon, float(d), float(c)).evidence for i, (d, c) in enumerate(pairs)]
+    return [test.settle(["a"], i, i + horizon, float(d), float(c)).evidence for i, (d, c) in enumerate(pairs)]
 
 
 def errors(a_T: np.ndarray, b_T: np.ndarray, y_T: np.ndarray) -> list[tuple[float, float]]:
@@ -75,7 +75,7 @@ def test_a_bet_knows_nothing_of_its_outcome_nor_of_any_that_came_later() -> None
         bets = []
         for d_T in (difference_T, other_T):
             test = BettingTest(horizon)
-            bets.append([test.settle("a", i, i + horizon, d, 1.0).bet for i, d in enumerate(d_T)])
+            bets.append([test.settle(["a"], i, i + horizon, d, 1.0).bet for i, d in enumerate(d_T)])
         same = [a == b for a, b in zip(*bets, strict=True)]
         assert same[: 30 + horizon] == [True] * (30 + horizon) and not any(same[30 + horizon :])
         assert 0 < bets[0][30 + horizon - 1] < LARGEST_BET, "where it is not at a limit"
@@ -83,58 +83,94 @@ def test_a_bet_knows_nothing_of_its_outcome_nor_of_any_that_came_later() -> None
 
 def test_a_bet_is_the_mean_over_the_mean_square_within_its_limits() -> None:
     test = BettingTest(1)
-    assert [test.settle("a", i, i + 1, d, 0.5).bet for i, d in enumerate([0.1, 0.1, -0.9])] == [
+    assert [test.settle(["a"], i, i + 1, d, 0.5).bet for i, d in enumerate([0.1, 0.1, -0.9])] == [
         0.0,
         pytest.approx(0.1 / (0.01 + 0.25)),
         pytest.approx(0.2 / (0.02 + 0.25)),
     ]
-    assert test.settle("a", 3, 4, 0.1, 0.5).bet == 0, "no bet on a forecast that has been the better one"
+    assert test.settle(["a"], 3, 4, 0.1, 0.5).bet == 0, "no bet on a forecast that has been the better one"
     test = BettingTest(1)
     for i in range(50):
-        test.settle("a", i, i + 1, 1.0, 1.0)
-    assert test.settle("a", 50, 51, 1.0, 1.0).bet == LARGEST_BET
-    assert test.settle("a", 51, 52, 0.0, 0.0).bet == 0, "the forecasts were the same"
+        test.settle(["a"], i, i + 1, 1.0, 1.0)
+    assert test.settle(["a"], 50, 51, 1.0, 1.0).bet == LARGEST_BET
+    assert test.settle(["a"], 51, 52, 0.0, 0.0).bet == 0, "the forecasts were the same"
 
 
 def test_wealth_is_the_product_of_what_was_won() -> None:
     rng = np.random.default_rng(4)
     test, wealth = BettingTest(1), 1.0
     for i, d in enumerate(rng.uniform(-0.4, 0.8, 100)):
-        settled = test.settle("a", i, i + 1, float(d), 1.0)
+        settled = test.settle(["a"], i, i + 1, float(d), 1.0)
         wealth *= 1 + settled.bet * d
-        assert settled.evidence == pytest.approx(wealth) == test.evidence and wealth > 0
+        assert settled.evidence == pytest.approx((1 - LATER) * wealth) == test.evidence and wealth > 0
 
 
-def test_resolutions_share_the_chance_of_an_alarm() -> None:
-    """Evidence is the greatest wealth by their number; one that has not begun counts, with 1."""
+def test_leaders_that_are_foreseen_share_the_chance_of_an_alarm() -> None:
+    """One that has not begun counts, with a wealth of 1."""
     test = BettingTest(3, groups=2)
-    assert test.evidence == pytest.approx(1 / 6)
-    test.settle("1h", 0, 3, 1.0, 1.0)
+    assert test.evidence == pytest.approx((1 - LATER) / 6)
+    test.settle(["a"], 0, 3, 1.0, 1.0)
     for i in range(40):
-        test.settle("1h", 3 * i + 3, 3 * i + 6, 1.0, 1.0)
+        test.settle(["a"], 3 * i + 3, 3 * i + 6, 1.0, 1.0)
     one = BettingTest(1)
     for i in range(41):
-        one.settle("1h", i, i + 1, 1.0, 1.0)
+        one.settle(["a"], i, i + 1, 1.0, 1.0)
     assert test.evidence == pytest.approx(one.evidence / 6)
 
 
 def test_an_origin_whose_wealths_are_all_waiting_is_not_bet_on() -> None:
-    """As of a ticker whose file came late: the others of its origin were settled before."""
+    """As none of a series is whose outcomes come in order."""
     test = BettingTest(1)
-    test.settle("a", 0, 1, 1.0, 1.0)
-    test.settle("a", 1, 2, 1.0, 1.0)
+    test.settle(["a"], 0, 1, 1.0, 1.0)
+    test.settle(["a"], 1, 2, 1.0, 1.0)
     before = test.evidence
-    late = test.settle("a", 1, 2, 1.0, 1.0)
+    late = test.settle(["a"], 1, 2, 1.0, 1.0)
     assert late.wealth is None and late.bet == 0 and test.evidence == before
-    assert test.settle("a", 2, 3, 1.0, 1.0).wealth == 0
+    assert test.settle(["a"], 2, 3, 1.0, 1.0).wealth == 0
+
+
+@pytest.mark.parametrize("minute", [30, 0])
+def test_a_series_is_heard_beside_others_of_another_clock_or_another_day(minute: int) -> None:
+    """Hourly bars, the first series at par: the second opens half an hour later, or becomes known after the first has
+    moved on. Both have the wealth that each would have alone."""
+    alone, both, rng = BettingTest(1), BettingTest(1), np.random.default_rng(5)
+    par = rng.choice([-0.5, 0.5], 60)
+    for hour in range(60):
+        both.settle(["a"], 60 * hour, 60 * hour + 60, par[hour], 1.0)
+        if hour and not minute:
+            both.settle(["b"], 60 * hour - 60, 60 * hour, 0.8, 1.0)
+        elif minute:
+            both.settle(["b"], 60 * hour + 30, 60 * hour + 90, 0.8, 1.0)
+    for hour in range(60 if minute else 59):
+        alone.settle(["b"], 60 * hour, 60 * hour + 60, 0.8, 1.0)
+    assert both.evidence == pytest.approx(alone.evidence / (1 - LATER) * LATER / 2)
+    assert both.evidence > 1 / ALPHA
+
+
+def test_the_series_that_led_first_goes_on_leading() -> None:
+    """One that comes first by name later on, or is there alone, begins nothing anew."""
+    test, one = BettingTest(1), BettingTest(1)
+    for i, names in enumerate([["b"], ["a", "b"], ["b", "c"], ["b"], ["a", "b", "c"]]):
+        settled = test.settle(names, i, i + 1, 0.5, 1.0)
+        assert settled == one.settle(["b"], i, i + 1, 0.5, 1.0)
+
+
+def test_shares_of_the_chance_add_up_to_one() -> None:
+    """However many leaders begin: each alone at a wealth that is known."""
+    for horizon, groups in ((1, 1), (3, 2)):
+        test, shares = BettingTest(horizon, groups), []
+        for k in range(200):
+            test._log_wealth = {str(i): [0.0] * horizon for i in range(k)} | {str(k): [500.0] * horizon}
+            shares.append(horizon * math.exp(math.log(test.evidence) - 500))
+        assert shares == sorted(shares, reverse=True) and 0.999 < sum(shares) < 1
 
 
 def test_weighing_changes_nothing() -> None:
     test = BettingTest(1)
-    test.settle("a", 0, 1, 1.0, 1.0)
-    weighed = test.weigh("a", 1, 0.7, 1.0)
-    assert test.evidence == 1
-    assert test.settle("a", 1, 2, 0.7, 1.0) == weighed and test.evidence == weighed.evidence
+    test.settle(["a"], 0, 1, 1.0, 1.0)
+    weighed = test.weigh(["a"], 1, 0.7, 1.0)
+    assert test.evidence == 1 - LATER
+    assert test.settle(["a"], 1, 2, 0.7, 1.0) == weighed and test.evidence == weighed.evidence
 
 
 def test_endless_evidence_is_a_number() -> None:

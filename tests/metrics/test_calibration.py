@@ -17,6 +17,7 @@ from nextbar.metrics.calibration import (
     conformal_in_words,
     coverage,
     direction,
+    effective_windows,
     half_width,
     independent,
     pit,
@@ -105,6 +106,64 @@ def test_windows_that_share_labels_or_time_are_not_counted_twice() -> None:
     assert [independent(outcomes, h) for h in (1, 3, 1000)] == [100, 33, 1]
     twice = outcomes._replace(origin_time_N=np.repeat(np.arange(50), 2))  # two series, the same times
     assert independent(twice, 1) == 50
+    days = (24 * np.arange(50)[:, None] + np.arange(7)).ravel()  # seven hours a day: labels of 24 bars last four days
+    market = windows([(0, 1, 350)])._replace(origin_time_N=days)
+    assert [independent(market, 1), independent(market, 24)] == [350, pytest.approx(350 / 24, rel=0.1)]
+    assert [independent(windows(series), 2) for series in ([(7, 1, 1)], [(0, 1, 11), (2, 1, 1)])] == [1, 5]
+
+
+def windows(series: list[tuple[int, int, int]]) -> Outcomes:
+    """Windows of several series: first origin, distance and number of them."""
+    time_N = np.concatenate([first + step * np.arange(n) for first, step, n in series])
+    names = tuple(f"series {s}" for s in range(len(series)))
+    nothing_N = np.ones(len(time_N))
+    return Outcomes(
+        np.repeat(np.arange(len(series)), [n for *_, n in series]), names, time_N, nothing_N, nothing_N[:, None]
+    )
+
+
+LAYOUTS = {
+    "one": ([(0, 1, 400)], 1),
+    "overlapping": ([(0, 1, 600)], 5),
+    "other spans": ([(0, 1, 2000), (1900, 1, 100)], 1),
+    "a few windows": ([(0, 1, 2000), (1980, 1, 20)], 1),
+    "days an hour apart": ([(0, 24, 250), (1, 24, 250)], 1),
+    "days half a day apart": ([(23, 24, 250), (12, 24, 250)], 1),
+    "two resolutions": ([(0, 1, 1000), (3, 4, 250)], 1),
+    "all of it": ([(0, 1, 1000), (6, 4, 200), (5, 24, 40)], 3),
+}
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "all of it"])
+def test_luck_explains_what_right_intervals_miss_95_times_in_100(layout: str) -> None:
+    """All series are one walk, which is forecast by its own law: never are too many called wrong."""
+    series, horizon = LAYOUTS[layout]
+    outcomes, runs = windows(series), 500
+    steps = int(outcomes.origin_time_N.max()) + horizon * max(step for _, step, _ in series) + 1
+    walk_RT = np.random.default_rng(0).standard_normal((runs, steps), np.float32).cumsum(axis=1)
+    share_R = np.zeros(runs)
+    for first, step, n in series:
+        time_N = first + step * np.arange(n)
+        for h in range(1, horizon + 1):
+            move_RN = walk_RT[:, time_N + h * step] - walk_RT[:, time_N]
+            held_RN = np.abs(move_RN) <= stats.norm.ppf(0.95) * np.sqrt(h * step)
+            share_R += 100 * held_RN.mean(axis=1) / (horizon * len(series))
+    half = coverage(np.ones((len(outcomes.series_N), horizon), bool), outcomes, 90)["half_width"]
+    assert np.mean(np.abs(share_R - 90) > half) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_effective_windows_are_the_pairs_by_the_time_that_their_labels_share(layout: str) -> None:
+    """Pair by pair, each window weighing one over the number of those of its series."""
+    series, horizon = LAYOUTS[layout]
+    series = [(first // 5, step, n // 10) for first, step, n in series]
+    outcomes = windows(series)
+    weight_N = 1 / np.bincount(outcomes.series_N)[outcomes.series_N] / len(series)
+    span_N = horizon * np.array([step for _, step, _ in series])[outcomes.series_N]
+    lo_N, hi_N = outcomes.origin_time_N, outcomes.origin_time_N + span_N
+    shared_NN = np.maximum(np.minimum(hi_N[:, None], hi_N) - np.maximum(lo_N[:, None], lo_N), 0)
+    variance = weight_N @ (shared_NN / np.sqrt(span_N[:, None] * span_N)) @ weight_N
+    assert effective_windows(outcomes, horizon, weight_N) == pytest.approx(1 / variance)
 
 
 def test_reliability_is_scikit_learns_calibration_curve() -> None:

@@ -119,24 +119,6 @@ def test_a_price_below_zero_ruins_the_log_errors_without_breaking_them() -> None
     assert -1e6 < scorer.score(forecast).by_ticker[name].pooled["r2_return"] < -100
 
 
-def test_a_forecast_of_the_wrong_shape_is_refused() -> None:
-    scorer = make_scorer(3, output_mode="mean")
-    with pytest.raises(ValueError, match=r"location_NH of shape \(458, 3\), got \(458, 1\)"):
-        scorer.score(Forecast(location_NH=np.zeros((458, 1))))
-    with pytest.raises(ValueError, match="distribution needs scale_NH"):
-        make_scorer(3, output_mode="distribution").score(Forecast(location_NH=np.zeros((458, 3))))
-    with pytest.raises(ValueError, match=r"location_NH of shape \(458, 3\), got nothing"):
-        scorer.leading_errors(Forecast())
-    law = make_scorer(3, output_mode="distribution")
-    wide = random_forecast(law)._replace(df_NH=np.zeros((458, 2)))
-    with pytest.raises(ValueError) as error:
-        law.score(wide)
-    assert str(error.value) == "distribution needs df_NH of shape (458, 3), got (458, 2)"
-    with pytest.raises(ValueError) as error:
-        make_scorer(3, output_mode="discrete_grid", edges=EDGES).score(Forecast(log_probs_NHK=np.zeros((458, 3, 4))))
-    assert str(error.value) == "discrete_grid needs log_probs_NHK of shape (458, 3, 5), got (458, 3, 4)"
-
-
 def test_a_span_without_windows_is_refused() -> None:
     scorer = make_scorer(3, output_mode="mean")
     empty = scorer.outcomes._replace(series_N=np.zeros(0, int))

@@ -31,6 +31,20 @@ def test_figures_are_sums_over_the_periods() -> None:
     assert found["exposure"] == pytest.approx(np.abs(position_M).mean())
 
 
+def test_variation_may_be_that_of_longer_periods() -> None:
+    """All else is the account's own."""
+    made = account(100 + np.arange(80.0) % 7, 3600 * np.arange(80), np.arange(5, 75), np.ones(70), 0.001)
+    assert made is not None
+    return_U = made.equity_T[1::2] / np.concatenate([[1.0], made.equity_T[1:-2:2]]) - 1
+    own, longer = figures(made, made, 500.0, 9, 0.8), figures(made, made, 500.0, 9, 0.8, return_U)
+    ratio = SharpeRatio.of(return_U)
+    assert ratio is not None and longer["periods"] == 35
+    assert longer["volatility"] == pytest.approx(return_U.std(ddof=1) * np.sqrt(250))
+    assert longer["sharpe"] == pytest.approx(ratio.annual(250)) and longer["deflated"] == ratio.deflated(9, 0.8 / 250)
+    same = ("return", "return_free", "drawdown", "turnover", "exposure")
+    assert [own[name] for name in same] == [longer[name] for name in same]
+
+
 def test_a_drawdown_is_the_largest_fall_from_the_highest_before() -> None:
     assert drawdown(np.array([1.1, 0.99, 1.2, 0.9, 1.3])) == pytest.approx(0.25)
     assert drawdown(np.array([0.8, 0.9])) == pytest.approx(0.2)  # from where it began

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.positions.year import bars_per_year
 
 HOUR, DAY = 3600, 86_400
@@ -27,19 +28,19 @@ def test_a_market_that_never_closes_has_all_of_them(step: int, wanted: float) ->
 def test_weekdays_and_their_holidays() -> None:
     days = pd.bdate_range("2015-01-01", "2019-12-31")
     every = seconds(days)
-    calendar = Calendar.learn(every, DAY)
+    calendar = learn_template(every, DAY)
     assert calendar.kind == "sessions" and bars_per_year(every, calendar) == pytest.approx(365.2425 * 5 / 7)
     closed = np.random.default_rng(0).choice(len(days) - 2, 45, replace=False) + 1
     open_days = seconds(days.delete(closed))
     share = len(open_days) / len(days)
-    assert bars_per_year(open_days, Calendar.learn(open_days, DAY)) == pytest.approx(365.2425 * 5 / 7 * share)
+    assert bars_per_year(open_days, learn_template(open_days, DAY)) == pytest.approx(365.2425 * 5 / 7 * share)
 
 
 def test_a_few_weeks_will_do() -> None:
     """Six hours on weekdays, over six weeks that begin and end in their middle."""
     hours = pd.date_range("2024-01-03 14:00", "2024-02-14 19:00", freq="h")
     time_N = seconds(hours[(hours.day_of_week < 5) & (hours.hour >= 14) & (hours.hour < 20)])
-    assert bars_per_year(time_N, Calendar.learn(time_N, HOUR, timezone="UTC")) == pytest.approx(365.2425 * 30 / 7)
+    assert bars_per_year(time_N, learn_template(time_N, HOUR, timezone="UTC")) == pytest.approx(365.2425 * 30 / 7)
 
 
 def test_a_missing_bar_counts_as_none() -> None:

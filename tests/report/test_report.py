@@ -24,7 +24,7 @@ from nextbar.backtesting import backtest
 from nextbar.checksums import write_json, write_text
 from nextbar.display.folds import fold_figure
 from nextbar.errors import DataError, RunError
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.move_bins import bin_labels
 from nextbar.report import write_report

@@ -17,7 +17,8 @@ from nextbar.bars.bars import Bars
 from nextbar.checksums import write_json
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError
-from nextbar.inference.evaluation import Evaluation, evaluate
+from nextbar.inference.evaluation import Evaluation
+from nextbar.inference.evaluator import evaluate
 from nextbar.report import write_report
 from nextbar.runs.records import read_summary
 from nextbar.searching import Study

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from nextbar.errors import Damaged, RunError
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.checkpoint_store import CheckpointStore
+from nextbar.runs.checkpoint_store import CheckpointStore, sweep
 
 
 def state_at(epoch: int) -> TrainState:
@@ -214,14 +214,18 @@ def test_epochs_after_the_one_resumed_from_are_forgotten(folder: Path) -> None:
 
 
 def test_unfinished_folders_are_not_seen_and_are_swept(folder: Path) -> None:
+    """Nothing else is: what orbax names in another way may be a checkpoint."""
     checkpoints = saved(folder, {1: 0.3})
     left = folder / "last" / "2.orbax-checkpoint-tmp"
     shutil.copytree(folder / "last" / "1", left)
     shutil.copytree(folder / "best" / "1", folder / "best" / "1-old.orbax-checkpoint-tmp")
     assert checkpoints.restore_last(state_at(0))[0] == 1
-    checkpoints.save(3, state_at(3), {}, 0.2)
     checkpoints.close()
-    assert not list(folder.rglob("*orbax-checkpoint-tmp*"))
+    others = [folder / "last" / "1-old", folder / "last" / "1.orbax", folder / "2.orbax-checkpoint-tmp"]
+    for other in others:
+        other.mkdir()
+    assert sweep(folder) == 2 and sweep(folder) == 0
+    assert not list(folder.glob("*/*orbax-checkpoint-tmp*")) and all(other.is_dir() for other in others)
 
 
 def test_nothing_is_written_before_the_first_save_and_never_when_not_enabled(folder: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from buckets import ADDRESS, failing, lay_out, on_machine
 from made_runs import make_run
+from typer.testing import CliRunner
 
 from nextbar.checksums import read_json, write_json
-from nextbar.errors import ConfigError, RunError, Unreachable
+from nextbar.cli.app import app
+from nextbar.errors import ConfigError, NextbarError, RunError, Unreachable
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.choice import chosen_run
@@ -19,6 +23,7 @@ from nextbar.runs.listing import best_run, list_runs, runs_below
 from nextbar.runs.mirror import mirrored
 from nextbar.storage.address import named
 from nextbar.storage.bucket import Bucket
+from nextbar.train.refit import refit
 from nextbar.verification import verify
 
 
@@ -63,7 +68,7 @@ def test_where_the_best_checkpoint_is_damaged_the_others_are_copied_too(
     for kind in ("best", "last"):
         bucket.write(f"checkpoints/{kind}/2/notes/metadata", b"flipped")
     forecaster = Forecaster.load(stored)
-    assert forecaster.epoch != 2 and "is damaged" in caplog.text
+    assert forecaster.epoch != 2 and f"{stored}/checkpoints/best/2 is damaged" in caplog.text
 
 
 def test_what_a_list_names_stands_for_the_run_itself(stored: str) -> None:
@@ -85,6 +90,25 @@ def test_a_checkpoint_that_has_not_arrived_whole_is_no_damage(stored: str) -> No
         assert verified.faults == () and not list(verified.path.glob("checkpoints/last/3"))
     bucket.remove(["checkpoints/best/2/notes/metadata"])
     assert verify(ADDRESS)[0].faults != (), "one that had"
+
+
+@pytest.mark.parametrize("use", [Forecaster.load, evaluate, refit, write_report], ids=lambda use: use.__name__)
+def test_what_is_wrong_with_a_run_is_told_by_its_address(use: Callable[..., Any], stored: str, tmp_path: Path) -> None:
+    """No message names the copy, of which whoever reads it knows nothing; also where the copy itself is handed over."""
+    options = {"out": tmp_path / "page.html"} if use is write_report else {}
+    Bucket(stored).write("config.yaml", b"flipped")
+    for path in (stored, list_runs(ADDRESS)[0].path):
+        with pytest.raises(NextbarError, match=f"^{stored}/config.yaml") as refusal:
+            use(path, **options)
+        assert str(tmp_path) not in str(refusal.value)
+
+
+def test_a_list_of_runs_and_one_of_faults_name_addresses(stored: str, tmp_path: Path) -> None:
+    Bucket(stored).write("config.yaml", b"flipped")
+    (verified,), (info,) = verify(ADDRESS), list_runs(ADDRESS)
+    shown = [CliRunner().invoke(app, [command, ADDRESS]).stdout for command in ("verify", "runs")]
+    for text in (verified.faults[0].text, info.problem, *shown):
+        assert f"{stored}/config.yaml" in text and str(tmp_path) not in text
 
 
 @pytest.mark.parametrize("summary", [b"no JSON", b'{"best_epoch": [2]}', b'{"best_epoch": 9}'])

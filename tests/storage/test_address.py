@@ -12,11 +12,13 @@ from nextbar.storage.address import (
     VARIABLE,
     CredentialsGiven,
     address_of,
+    by_address,
     copy_folder,
     named,
     parent_of,
     require_local,
     scratch,
+    told_by_address,
     working_folder,
 )
 
@@ -78,6 +80,17 @@ def test_local_folders_say_what_they_stand_for(tmp_path: Path, monkeypatch: pyte
     for path in (Path("runs/first"), tmp_path, tmp_path / "work", tmp_path / "copies" / "key"):
         assert named(path) == str(path)
     assert working_folder("runs/first") == Path("runs/first")
+
+
+def test_a_text_speaks_of_addresses_instead_of_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Working folders it names as they are: what has not arrived lies there."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    address, work = "s3://bucket/runs/first/a-b", working_folder("s3://bucket/runs")
+    copies = [copy_folder(key, address) for key in ("1-2", "3")]
+    assert by_address(f"{copies[0]} and '{copies[1]}/x'; {work}, runs") == f"{address} and '{address}/x'; {work}, runs"
+    with pytest.raises(ConfigError, match=rf"^{address}/config.yaml: no") as refusal, told_by_address():
+        raise ConfigError(f"{copies[0]}/config.yaml: no")
+    assert str(refusal.value.__cause__).startswith(str(tmp_path))
 
 
 def test_the_users_cache_is_where_local_folders_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

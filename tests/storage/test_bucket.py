@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buckets import content, failing, lay_out
+from buckets import content, failing, lay_out, on_machine
 from fsspec.implementations.memory import MemoryFileSystem
 
 from nextbar.errors import RunError, Unreachable
-from nextbar.storage.bucket import Bucket
+from nextbar.storage.bucket import Bucket, require_writable
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,24 @@ def test_storage_that_does_not_answer_is_a_sentence(method: str, arguments: tupl
         pytest.raises(Unreachable, match=r"^cannot reach memory://bucket/runs: Connection refused\. See to"),
     ):
         getattr(bucket, method)(*arguments)
+
+
+@pytest.mark.parametrize("forbidden", ["pipe_file", "cat_file", "find", "rm_file"])
+def test_what_storage_does_not_allow_is_told_at_once(
+    forbidden: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some may read and not write, or list and not remove: whoever may all leaves nothing there by asking."""
+    on_machine(monkeypatch, tmp_path)
+    require_writable("memory://bucket/runs")
+    require_writable(tmp_path / "not there")
+    assert content() == {}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(MemoryFileSystem, forbidden, refuse)
+    with pytest.raises(Unreachable, match=r"^cannot reach memory://bucket/runs: Forbidden\. See to"):
+        require_writable("memory://bucket/runs")
 
 
 def test_a_storage_without_creation_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

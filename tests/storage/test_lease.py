@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from nextbar.errors import RunBusy
 from nextbar.storage import lease as module
 from nextbar.storage.bucket import Bucket
-from nextbar.storage.lease import Lease, is_held, lease_of
+from nextbar.storage.lease import Lease, is_held, lease_of, look
 
 ADDRESS = "memory://bucket/runs/first"
 
@@ -86,6 +87,24 @@ def test_a_dead_process_is_succeeded_after_its_silence_and_on_its_own_machine_at
     monkeypatch.setattr(Lease, "_await_silence", wait)
     Lease(ADDRESS, tmp_path / "elsewhere").acquire()
     assert names() == ["000003"]
+
+
+def test_many_of_a_process_that_died_are_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were looked at before the first wait; a sign of life since then counts, though it came long ago."""
+    addresses = [f"{ADDRESS}-{number}" for number in range(3)]
+    dead = [Lease(address, tmp_path / "note") for address in addresses]
+    for lease in dead:
+        lease.acquire()
+    slept: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
+    seen = [look(address) for address in addresses]
+    dead[2]._beat()
+    for number in (0, 1):
+        Lease(addresses[number], tmp_path / "elsewhere", seen[number]).acquire()
+        assert sum(slept) == pytest.approx(module.LASTS)
+    with pytest.raises(RunBusy, match="is being trained by another process"):
+        Lease(addresses[2], tmp_path / "elsewhere", seen[2]).acquire()
+    assert look(ADDRESS) is None
 
 
 def test_who_was_taken_for_dead_stops_and_leaves_the_others_object(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_an_interruption_in_the_closing_evaluation_loses_nothing(
     resumed = train(tmp_path, num_epochs=4)
     assert resumed.metrics == undisturbed.metrics
     assert_same_run(resumed.run_dir, undisturbed.run_dir)
+
+
+def test_what_a_kill_left_of_checkpoints_goes_at_the_next_start_also_of_a_run_that_has_ended(
+    undisturbed: Result,
+) -> None:
+    """In the first fit's folder and in the final one's."""
+    run = undisturbed.run_dir
+    left = [run / fit / "checkpoints" / "best" / f"{n}-old.orbax-checkpoint-tmp" for fit, n in (("", 2), ("final", 1))]
+    for folder in left:
+        (folder / "state").mkdir(parents=True)
+    again = train(run.parents[1], num_epochs=4)
+    assert again.run_dir == run and not any(folder.exists() for folder in left)
+    shutil.rmtree(run / "final")
 
 
 def test_patience_and_best_survive_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

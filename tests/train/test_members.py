@@ -15,7 +15,8 @@ from trainings import BARS, assert_same_run, interrupt, make_config, train
 from nextbar import evaluate, refit, train_population, train_seeds
 from nextbar.checksums import write_text
 from nextbar.data.dataset import build_dataset
-from nextbar.engine.engine import Engine, TrainedEpoch
+from nextbar.engine.engine import Engine
+from nextbar.engine.results import TrainedEpoch
 from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.forecasts.mixture import mixture
 from nextbar.inference.forecaster import Forecaster

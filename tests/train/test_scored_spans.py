@@ -14,7 +14,7 @@ from trainings import BARS, make_config, train
 
 from nextbar.baselines import rivals
 from nextbar.baselines.rivals import Rival
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.task import Task
 from nextbar.runs.records import FINAL, RIVAL, read_rival, read_summary
 from nextbar.train import scored_spans

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from optax import identity
 from trainings import train as train_and_evaluate
 
-from nextbar.engine.engine import TrainedEpoch
+from nextbar.engine.results import TrainedEpoch
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import RunFolder

@@ -80,8 +80,8 @@ def test_the_same_bars_and_later_ones_are_no_revision() -> None:
 def test_a_revision_is_named_and_then_known(bars: Bars, words: str) -> None:
     state = known()
     revision = revision_of(state, bars)
-    assert revision is not None and len(revision.said) == 1
-    assert words.format(was=f"{BARS.columns['close'][104]:.10g}") in revision.said[0]
+    assert revision is not None and len(revision.sentences) == 1
+    assert words.format(was=f"{BARS.columns['close'][104]:.10g}") in revision.sentences[0]
     after = applied(state, bars)
     assert revision_of(after, bars) is None
     assert revision_of(after, used_columns(BARS, COLUMNS)) is not None, "back again is another revision"
@@ -90,7 +90,7 @@ def test_a_revision_is_named_and_then_known(bars: Bars, words: str) -> None:
 def test_a_bar_that_is_there_now_is_named() -> None:
     state = applied(known(), without(104))
     assert len(state.later) == 9
-    (sentence,) = revision_of(state, used_columns(BARS, COLUMNS)).said  # type: ignore[union-attr]
+    (sentence,) = revision_of(state, used_columns(BARS, COLUMNS)).sentences  # type: ignore[union-attr]
     assert "a bar of 2020-01-10T08:00:00Z is there now" in sentence
     assert len(applied(state, used_columns(BARS, COLUMNS)).later) == 10
 
@@ -98,7 +98,7 @@ def test_a_bar_that_is_there_now_is_named() -> None:
 def test_of_many_the_first_are_named_and_all_are_taken() -> None:
     rows: dict[int, Any] = {row: 50.0 for row in range(100, 110)}
     revision = revision_of(known(), changed(rows))
-    assert revision is not None and len(revision.said) == NAMED + 1 and "5 more" in revision.said[-1]
+    assert revision is not None and len(revision.sentences) == NAMED + 1 and "5 more" in revision.sentences[-1]
     assert len(revision.changed) == 10
     assert revision_of(applied(known(), changed(rows)), changed(rows)) is None
 

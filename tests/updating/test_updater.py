@@ -18,7 +18,7 @@ from trainings import train
 from nextbar.bars.bars import Bars
 from nextbar.errors import ConfigError, DataError, RunBusy, RunError
 from nextbar.folders import claim
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.faults import run_faults
 from nextbar.runs.records import read_bars_record, read_summary
@@ -177,6 +177,29 @@ def test_a_refit_that_had_begun_is_ended_on_its_own_bars(run: MadeRun) -> None:
     assert again.refitted and again.model == updated.model
     assert [f["model"] for f in of_kind(again, "forecast")][-6:] == [updated.model.name] * 6
     assert (again.made, again.scored) == (6, 4)
+
+
+def test_a_refit_that_was_stopped_begins_anew_on_bars_that_were_revised(
+    run: MadeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a link to the run is as good as its folder, also once the refit, which lies beside the run, forecasts."""
+    (tmp_path / "live").symlink_to(run.run_dir)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("nextbar.train.loop.run_epochs", stopped)
+        update(tmp_path / "live", later(run, 180), refit_every="30h")
+    updated = update(tmp_path / "live", revised_bars(run, 181, 170), revised=True)
+    assert updated.refitted and len(of_kind(updated, "refit")) == 1
+    assert of_kind(updated, "refitted")[0]["run"] == updated.model.name
+    statuses = Counter(read_summary(path.parent)["status"] for path in tmp_path.glob("test/*/summary.json"))
+    assert statuses == {"finished": 2, "failed": 1}, "the run, its refit, and the one that was stopped"
+    again = update(tmp_path / "live", revised_bars(run, 182, 170))
+    assert (again.run, again.model, again.made) == (run.run_dir.resolve(), updated.model, 2)
+    assert watch(tmp_path / "live").model == watch(run.run_dir).model == updated.model.name
+    assert list(run_faults(tmp_path / "live")) == []
+
+
+def stopped(*_: Any, **__: Any) -> None:
+    raise SystemExit("stopped")
 
 
 def test_a_refit_takes_all_of_the_history(run: MadeRun) -> None:

@@ -117,8 +117,8 @@ class Space:
                 return self.expressions[name].value(
                     lambda other: value(field_of(other), (*above, name)), drawn.get(name)
                 )
-            if (told := self._told(name)) != name:
-                return value(told, (*above, name))
+            if (source := self._source(name)) != name:
+                return value(source, (*above, name))
             return drawn[name] if name in drawn else self._fixed(name)
 
         return {name: value(name) for name in self.fields}
@@ -155,7 +155,7 @@ class Space:
 
     def _fixed(self, name: str, *default: Any) -> Any:
         """The value of a field in the base, or else the configuration's default."""
-        name = self._told(name)
+        name = self._source(name)
         section, _, leaf = name.rpartition(".")
         if self._in_base(name):
             return plain((self.base[section] if section else self.base)[leaf])
@@ -171,8 +171,8 @@ class Space:
         inside = self.base.get(section, {}) if section else self.base
         return isinstance(inside, Mapping) and leaf in inside
 
-    def _told(self, name: str) -> str:
-        """The field whose value a field has: another one's, where it follows that and nobody says otherwise."""
+    def _source(self, name: str) -> str:
+        """The field that a field has its value from: the one that it follows, or itself where it is given."""
         return name if name in self.fields or self._in_base(name) else FOLLOWERS.get(name, name)
 
     def _refuse_scoring_by_ticker(self) -> None:

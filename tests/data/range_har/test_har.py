@@ -10,11 +10,12 @@ from scipy import stats
 
 from nextbar.bars.bars import Bars, load_bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.data.range_har import RangeHar, fit_range_har
 
 
 def _fit(bars: Bars, n_train: int, horizon: int = 1, tail: str = "student_t") -> tuple[RangeHar, Calendar]:
-    calendar = Calendar.learn(bars.time_N[:n_train], bars.step)
+    calendar = learn_template(bars.time_N[:n_train], bars.step)
     (fit,), _ = fit_range_har([bars], [n_train], [calendar], horizon, tail)
     assert fit is not None
     return fit, calendar
@@ -119,7 +120,7 @@ def test_it_survives_a_file(tail: str) -> None:
 
 def test_the_pooled_one_of_one_series_is_nearly_its_own() -> None:
     bars = _clustered(3000)
-    calendar = Calendar.learn(bars.time_N, bars.step)
+    calendar = learn_template(bars.time_N, bars.step)
     (fit,), pooled = fit_range_har([bars], [2000], [calendar], 1, "student_t")
     assert fit is not None
     assert pooled["4h"].laws == fit.laws
@@ -144,6 +145,6 @@ def test_series_that_tell_nothing_have_none(spoil: str) -> None:
         bars = with_columns(bars, low=bars.columns["low"] - 200)
     if spoil == "close only":
         bars = Bars("x", "4h", bars.time_N, {"close": bars.columns["close"]})
-    calendar = Calendar.learn(bars.time_N, bars.step)
+    calendar = learn_template(bars.time_N, bars.step)
     fits, pooled = fit_range_har([bars], [len(bars)], [calendar], 1, "normal")
     assert fits == [None] and pooled == {}

@@ -1,4 +1,4 @@
-"""What a forecaster is given: tickers it knows and does not know, and bars that nothing can be forecast from."""
+"""What a forecaster sees of a frame: tickers it knows and does not know, and bars that nothing can be forecast from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from made_runs import MadeRun, make_run
 from markets import MARKETS, opening_times
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.present import Present
 from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import ConfigError, DataError
 from nextbar.inference.forecaster import Forecaster
+from nextbar.inference.model_inputs import ModelInputs, read_model_inputs
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,18 @@ def refusal(forecaster: Forecaster, frame: Any, **options: Any) -> str:
     with pytest.raises(DataError) as error:
         forecaster.predict(frame, **options)
     return str(error.value)
+
+
+def test_keys_are_those_of_each_series_one_after_the_other(known: MadeRun) -> None:
+    preparation = known.dataset.preparation
+    options: dict[str, Any] = {"present": Present(None), "last_only": False}
+    inputs = read_model_inputs(known.frame, known.config.dataset_config, preparation, **options)
+    assert [b.name for b in inputs.bars] == ["aaa_1h", "bbb_1h"] and len(set(map(len, inputs.origins))) == 1
+    np.testing.assert_array_equal(np.bincount(inputs.series_N), list(map(len, inputs.origins)))
+    alone = [ModelInputs([series]).keys(preparation.spec, with_resolution=True) for series in inputs.each]
+    for whole, *parts in zip(inputs.keys(preparation.spec, with_resolution=True), *alone, strict=True):
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+    assert inputs.keys(preparation.spec).resolution_N is None
 
 
 def test_what_cannot_be_forecast_is_said(known: MadeRun) -> None:

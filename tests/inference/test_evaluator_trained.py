@@ -15,7 +15,7 @@ from experiments import GRID
 
 from nextbar.config import ExperimentConfig
 from nextbar.forecasts import Keys, read
-from nextbar.inference.evaluation import evaluate
+from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.task import Task
 from nextbar.train.trainer import Trainer
