@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import make_bars, make_frame, with_columns
+from builders import MONDAY, make_bars, make_frame, with_columns
 from experiments import GRID
 from made_runs import MadeRun, make_run
 from trainings import train
@@ -282,8 +283,8 @@ def test_an_unseen_ticker_is_forecast_beside_the_others(run: MadeRun) -> None:
 
 def test_several_resolutions_are_bet_on_apart(tmp_path: Path) -> None:
     fields: dict[str, Any] = {"resolution": ["1h", "4h"], "tickers": ["aaa"]}
-    whole = [make_bars("aaa", "1h", 400), make_bars("aaa", "4h", 100, seed=1)]
-    run = make_run(tmp_path, bars=[whole[0].first(320), whole[1].first(80)], **fields)
+    whole = [make_bars("aaa", "1h", 400), make_bars("aaa", "4h", 200, seed=1, start=MONDAY - dt.timedelta(hours=400))]
+    run = make_run(tmp_path, bars=[whole[0].first(320), whole[1].first(180)], **fields)
     updated = update(run.run_dir, whole)
     assert updated.made == 81 + 21 and updated.scored == 80 + 20
     assert {s["resolution"] for s in of_kind(updated, "score")} == {"1h", "4h"}
