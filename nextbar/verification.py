@@ -51,7 +51,7 @@ def verify(path: str | Path) -> list[Verified]:
     folder = local_folder(path)
     if not folder.is_dir():
         raise RunError(f"no folder {folder}{nearby(folder)}")
-    verified = [Verified(found, kind, _faults(found, kind)) for found, kind in _folders(folder)]
+    verified = [Verified(subfolder, kind, _faults(subfolder, kind)) for subfolder, kind in _folders(folder)]
     if not verified:
         raise RunError(f"{folder} holds no run, backtest, study or export{nearby(folder)}")
     return verified

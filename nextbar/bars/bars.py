@@ -135,7 +135,7 @@ def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series
         return check(table, resolution, seconds(resolution), needs)
 
     checked = read() if series is None else series.or_read(read)
-    return _told(source, ticker, resolution, checked)
+    return _of_checked(source, ticker, resolution, checked)
 
 
 def frame_bars(
@@ -165,10 +165,10 @@ def table_bars(table: Table, ticker: str, resolution: str, needs: TableNeeds) ->
     Raises:
         DataError: all problems of the table.
     """
-    return _told(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
+    return _of_checked(table.source, ticker, resolution, check(table, resolution, seconds(resolution), needs))
 
 
-def _told(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
+def _of_checked(source: str, ticker: str, resolution: str, checked: CheckedColumns) -> Bars:
     for notice in checked.notices:
         logging.getLogger("nextbar").warning("%s: %s", source, notice)
     return Bars(ticker, resolution, *checked)

@@ -105,8 +105,8 @@ def draft(series: Sequence[Bars], folder: Path) -> str:
 def _exchange(series: Sequence[Bars], config: ExperimentConfig) -> str | None:
     """The exchange whose days and hours the bars have; by those that are trained on, about, and by no later date."""
     trained = (1 - config.test_split) * (1 - config.validation_split)
-    known = [bars.time_N[: math.ceil(trained * len(bars))] for bars in series]
-    return exchange_of_all(known, [bars.step for bars in series])
+    training_times = [bars.time_N[: math.ceil(trained * len(bars))] for bars in series]
+    return exchange_of_all(training_times, [bars.step for bars in series])
 
 
 def _about(series: Sequence[Bars], recipe: str, cut: str | None, exchange: str | None, path: Path) -> str:

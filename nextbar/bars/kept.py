@@ -65,7 +65,7 @@ class Sought:
     """where its series is kept, if it is"""
     key: dict[str, str] | None
     """what the series follows from; None where it cannot be kept, or is not to be"""
-    found: CheckedColumns | None
+    columns: CheckedColumns | None
     """what was kept of it, in arrays that are mapped and cannot be written"""
 
     def or_read(self, read: Callable[[], CheckedColumns]) -> CheckedColumns:
@@ -81,8 +81,8 @@ class Sought:
         Raises:
             DataError: what ``read`` raises.
         """
-        if self.found is not None:
-            return self.found
+        if self.columns is not None:
+            return self.columns
         series = read()
         if self.key is not None and series.time_N[-1] < time.time():
             with suppress(OSError, NotImplementedError):  # the latter of a file system without locks
@@ -102,14 +102,14 @@ def sought(folder: Path, path: Path, name: str, needs: TableNeeds, keeps: bool =
         keeps: False: what is read is not kept.
     """
     place = folder / hashlib.sha256(_text([str(path.absolute()), name]).encode()).hexdigest()[:24]
-    code, key, found = _code(), None, None
+    code, key, columns = _code(), None, None
     looks = keeps or os.path.isfile(place)  # else the bytes of a large file would be looked through for nothing
     # nobody knows when a reader from elsewhere is another, and a pipe has its bytes once
     if looks and code is not None and _is_own(path) and os.path.isfile(path):
         with suppress(OSError):  # reading says what is wrong with the file
             key = {"file": _content(path), "reader": _reader(code), "needs": _text(needs)}
-            found = _load(place, key)
-    return Sought(path, place, key if keeps else None, found)
+            columns = _load(place, key)
+    return Sought(path, place, key if keeps else None, columns)
 
 
 def _is_own(path: Path) -> bool:

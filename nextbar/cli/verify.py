@@ -27,17 +27,17 @@ def verify(
             from nextbar.storage.address import named
             from nextbar.verification import verify as verified
 
-        folders = verified(folder)
+        results = verified(folder)
         console = stdout()
-        for fault in (fault for found in folders for fault in found.faults):
+        for fault in (fault for result in results for fault in result.faults):
             place = named(fault.path)
             text = fault.text if place in fault.text else f"{place}: {fault.text}"
             style = "red" if fault.harmful else None
             console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-        damaged = [found for found in folders if not found.whole]
+        damaged = [result for result in results if not result.whole]
         if damaged:
-            raise NextbarError(f"{len(damaged)} of {_counted([found.kind for found in folders])} damaged")
-        console.print(f"{_counted([found.kind for found in folders])} whole", markup=False, highlight=False)
+            raise NextbarError(f"{len(damaged)} of {_counted([result.kind for result in results])} damaged")
+        console.print(f"{_counted([result.kind for result in results])} whole", markup=False, highlight=False)
 
 
 def _counted(kinds: list[str]) -> str:

@@ -49,18 +49,18 @@ class Mirror:
         Raises:
             RunError: storage does not answer, or the folder cannot be replaced.
         """
-        there = self._bucket.listed()
+        stored_files = self._bucket.listed()
         summary = self.folder / SUMMARY
-        here = reached(_files(self.folder), summary.read_bytes() if summary.is_file() else None)
-        stored = reached(there, self._bucket.read(SUMMARY))
-        self.arrived = here <= stored
-        if (there and here == stored) or (ahead and here > stored):
+        local_progress = reached(_files(self.folder), summary.read_bytes() if summary.is_file() else None)
+        stored_progress = reached(stored_files, self._bucket.read(SUMMARY))
+        self.arrived = local_progress <= stored_progress
+        if (stored_files and local_progress == stored_progress) or (ahead and local_progress > stored_progress):
             return
         throw_away(self.folder, "working folder")
-        if wanted := usable(there):
+        if needed_files := usable(stored_files):
             aside = self.folder.with_name(f".{self.folder.name}.fetched")
             shutil.rmtree(aside, ignore_errors=True)
-            self._bucket.fetch(aside, wanted)
+            self._bucket.fetch(aside, needed_files)
             aside.rename(self.folder)
 
     def clear(self) -> None:
@@ -70,11 +70,11 @@ class Mirror:
             RunBusy: another process has taken the run over.
             Unreachable: storage does not answer.
         """
-        there = self._bucket.listed()
+        stored_files = self._bucket.listed()
         for goes in (lambda name: name in SUMMARIES, is_seal, lambda _: True):
             self._lease.require()
-            self._bucket.remove(name for name in there if goes(name))
-            there = {name: facts for name, facts in there.items() if not goes(name)}
+            self._bucket.remove(name for name in stored_files if goes(name))
+            stored_files = {name: facts for name, facts in stored_files.items() if not goes(name)}
 
     def send(self) -> None:
         """Send what has changed, in an order by which what has arrived is a run at every moment.
@@ -87,18 +87,18 @@ class Mirror:
             return
         self.arrived = False
         self._lease.require()
-        here, there = _files(self.folder), self._bucket.listed()
-        summaries = {name: (self.folder / name).read_bytes() for name in SUMMARIES if name in here}
-        checkpoints, stored = checkpoints_in(here), checkpoints_in(there)
+        local_files, stored_files = _files(self.folder), self._bucket.listed()
+        summaries = {name: (self.folder / name).read_bytes() for name in SUMMARIES if name in local_files}
+        checkpoints, stored_checkpoints = checkpoints_in(local_files), checkpoints_in(stored_files)
         # epochs that are done again: rows of them are about to go
-        self._drop([files for checkpoint, files in stored.items() if is_later(checkpoint, checkpoints)])
-        self._send_changed([name for name in here if is_plain_file(name) and name not in SUMMARIES])
+        self._drop([files for checkpoint, files in stored_checkpoints.items() if is_later(checkpoint, checkpoints)])
+        self._send_changed([name for name in local_files if is_plain_file(name) and name not in SUMMARIES])
         for checkpoint, files in sorted(checkpoints.items()):
-            self._send_checkpoint(files, stored.get(checkpoint, []))
+            self._send_checkpoint(files, stored_checkpoints.get(checkpoint, []))
         self._lease.require()
         for name, data in summaries.items():
             self._bucket.write(name, data)
-        self._drop([files for checkpoint, files in stored.items() if checkpoint not in checkpoints])
+        self._drop([files for checkpoint, files in stored_checkpoints.items() if checkpoint not in checkpoints])
         self.arrived = True
 
     def try_to_send(self) -> None:

@@ -72,8 +72,8 @@ class Bucket:
         """All objects by name, or those below a folder, as they are now; names that can be no path on a disk are passed
         over."""
         with self._answering():
-            found = self._system.find(self._path(folder).rstrip("/"), detail=True)
-        names = {path[len(self._root) :].lstrip("/"): facts for path, facts in found.items()}
+            listing = self._system.find(self._path(folder).rstrip("/"), detail=True)
+        names = {path[len(self._root) :].lstrip("/"): facts for path, facts in listing.items()}
         plain = {name: facts for name, facts in names.items() if all(map(is_plain, name.split("/")))}
         return {name: StoredObject(int(facts.get("size") or 0), _mark(facts)) for name, facts in sorted(plain.items())}
 
@@ -193,8 +193,12 @@ def _file_system(address: str) -> Any:
         raise RunError(f"{address} needs a library that is not installed: {how}") from None
     except ValueError:
         raise _no_storage(address) from None
-    arguments = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    needed = [one for one in arguments if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    needed = [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
     if scheme in READ_ONLY or needed:
         raise _no_storage(address)
     try:

@@ -199,7 +199,7 @@ def test_who_may_not_write_looks_through_no_file_for_what_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kept_module, "_content", refuse)
-    assert sought(tmp_path / "k", write(tmp_path / "abc_1h.csv"), NAME, NEEDS, keeps=False).found is None
+    assert sought(tmp_path / "k", write(tmp_path / "abc_1h.csv"), NAME, NEEDS, keeps=False).columns is None
 
 
 @pytest.mark.parametrize(("name", "times"), [("abc_1h.txt", 1), ("abc_1h.tsv", 1), ("abc_1h.zip", 2)])
