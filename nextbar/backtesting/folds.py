@@ -71,8 +71,8 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
     """The folds, in order.
 
     Within the history of a fit, the last share ``validation_split`` of the scored bars is validation, cut as in
-    :func:`nextbar.data.splits.find_cuts`. The embargo leaves out so many bars of every scored series, where it has as
-    many, before the fold and before validation: bars that there are, whatever nights and holidays lie between them.
+    :func:`nextbar.data.splits.find_cuts`. The embargo leaves out so many bars of every scored series that goes on,
+    where it has as many, before the fold and before validation, whatever nights and holidays lie between these bars.
 
     Raises:
         DataError: fewer bars than folds, or an embargo that leaves nothing to learn from.
@@ -92,8 +92,8 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
 
     def embargoed(time: int) -> int:
         """The close of the first bar that the embargo before an instant leaves out; the instant without one."""
-        rows = [max(int(np.searchsorted(time_N, time)) - options.embargo, 0) for time_N in scored]
-        return min([time, *(int(time_N[row]) for time_N, row in zip(scored, rows, strict=True) if row < len(time_N))])
+        trading = [(time_N, int(np.searchsorted(time_N, time))) for time_N in scored if time_N[-1] >= time]
+        return min([time, *(int(time_N[max(row - options.embargo, 0)]) for time_N, row in trading)])
 
     folds: list[Fold] = []
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):

@@ -17,7 +17,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.data.panel import Panel
 from nextbar.errors import DataError
 from nextbar.metrics.comparison import finite
-from nextbar.metrics.reference import enough_moves
+from nextbar.metrics.reference import least_moves
 from nextbar.metrics.scorer import Scorer, Strongest
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
@@ -167,11 +167,17 @@ def _named(name: str, task: Task) -> Baseline[Any]:
 
 
 def _fit(baseline: Baseline[Any], dataset: Dataset, until: int) -> Baseline[Any]:
-    """Of series with too few bars nothing is learnt, so that their forecasts are in units of their own reference."""
+    """Of series with too few bars nothing is learnt, so that their forecasts are in units of their own reference.
+
+    Raises:
+        DataError: it cannot be fitted, or could not forecast one of the series.
+    """
     known = [bars.first(int(np.searchsorted(bars.close_time_N, until))) for bars in dataset.used]
-    horizon = baseline.task.horizon
-    enough_S = enough_moves([len(bars) - horizon for bars in known], horizon)
-    rows = [s for s, bars in enumerate(known) if enough_S[s] and len(bars)]
+    least = least_moves(baseline.task.horizon) + baseline.task.horizon
+    rows = [s for s, bars in enumerate(known) if len(bars) and (dataset.learnt[s] or len(bars) >= least)]
+    lacking = {bars.resolution for bars in known} - {known[s].resolution for s in rows}
+    if lacking and baseline.needs_ranges:
+        raise DataError(f"it needs {least} training bars of a series at {', '.join(sorted(lacking))}")
     return baseline.learn([History.of(known[s]) for s in rows], [dataset.calendars[s] for s in rows])
 
 

@@ -144,9 +144,7 @@ class Dataset:
             if is_scored:
                 late = b.close_time_N >= self.cuts.validation
                 scored.append(Bars(b.ticker, b.resolution, b.time_N[late], {"close": b.columns["close"][late]}))
-        cuts = self.cuts  # as text that stays, so that runs of all versions compare
-        text = f"Cuts(validation={cuts.validation}, test={cuts.test}, embargo={cuts.ends or 0}) {fingerprint(scored)}"
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return hashlib.sha256(f"{self.cuts} {fingerprint(scored)}".encode()).hexdigest()[:10]
 
     def describe(self) -> dict[str, Any]:
         """Series, cuts and windows in plain values, for the summary."""

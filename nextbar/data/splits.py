@@ -20,7 +20,7 @@ from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cuts:
     """Where validation and test begin, seconds since the epoch, UTC; the same for all series.
 
@@ -32,6 +32,10 @@ class Cuts:
     test: int
     ends: tuple[int, int] | None = None
     """where training and validation end before an embargo; None: there is none"""
+
+    def __repr__(self) -> str:
+        """Text that stays, since run folders are called by it and compared by it."""
+        return f"Cuts(validation={self.validation}, test={self.test}, embargo={self.ends or 0})"
 
     @property
     def training_end(self) -> int:

@@ -124,7 +124,8 @@ def _disagreement_by_quadrature(location_EM: np.ndarray, unit_EM: np.ndarray, la
     ends_E = (np.abs(location_EM - center_E[:, None]) + UNITS * unit_EM).max(axis=1)
     needed_E = np.where(ends_E > np.sinh(REACH) * scale_E, 0.0, needed_E)
     total_E = np.full(len(center_E), np.nan)
-    far_N = np.flatnonzero(needed_E < STEPS[-1])
+    is_law_E = (np.isfinite(location_EM) & np.isfinite(unit_EM) & (unit_EM > 0)).all(axis=1)
+    far_N = np.flatnonzero((needed_E < STEPS[-1]) & is_law_E)
     for start in range(0, len(far_N), BLOCK):
         rows = far_N[start : start + BLOCK]
         total_E[rows] = _by_panels(location_EM[rows], unit_EM[rows], law.map(lambda a, rows=rows: a[rows]))  # type: ignore[misc]

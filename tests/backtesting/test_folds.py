@@ -114,6 +114,12 @@ def test_an_embargo_leaves_out_bars_whatever_lies_between_them() -> None:
             assert min(left_out) == 5 and left_out[0] <= 7, "the one that rests decides"
 
 
+def test_an_embargo_is_no_matter_of_series_that_have_ended() -> None:
+    bars, ended = make_bars("aaa", n=500), make_bars("aaa", "4h", n=125).first(90)
+    folds, _, _ = folds_of([bars, ended], {"tickers": ["aaa"], "resolution": ["1h", "4h"]}, folds=5, embargo=5)
+    assert [fold.start - fold.cutoff for fold in folds[-3:]] == [5 * HOUR] * 3
+
+
 def test_an_expanding_window_keeps_the_beginning_and_a_sliding_one_its_length() -> None:
     bars = make_market()
     first = int(bars[0].close_time_N[0])

@@ -251,6 +251,18 @@ def test_a_trained_ticker_of_a_handful_of_bars_has_its_own_unit_and_the_paramete
     np.testing.assert_allclose(found.scale_NH[series_N == 1], shape.scale_H[0] * reference.move_std_SH[1, 0], rtol=1e-9)
 
 
+def test_ranges_of_which_a_resolution_has_too_few_are_no_rival() -> None:
+    """A hundred days beside their hours: nothing would forecast the days."""
+    hours = make_bars("aaa", n=2400)
+    days = make_bars("aaa", "1d", n=100, seed=1)
+    config = make_config(tickers=["aaa"], resolution=["1h", "1d"], **MODES["distribution"], seq_len=2)
+    dataset, spans = spans_of(config, [hours, days])
+    assert dataset.learnt == (True, False)
+    rival = strongest_rival(dataset, spans.task, spans.scorers["validation"])
+    assert rival.baseline is not None
+    assert rival.left_out["range_har_t"] == "it needs 101 training bars of a series at 1d"
+
+
 def test_where_nothing_can_be_fitted_there_is_no_rival() -> None:
     """A close that stands still in training has no spread; the reasons are kept."""
     still = [with_columns(b, close=np.where(np.arange(N) < 500, 5.0, b.columns["close"])) for b in market()]

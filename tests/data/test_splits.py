@@ -129,6 +129,9 @@ def test_cuts_are_read_as_this_and_earlier_versions_wrote_them() -> None:
     assert Cuts.from_dict({"validation": 70, "test": 90, "embargo": 3}) == Cuts(70, 90, (67, 87))
     assert Cuts(7, 9, (4, 8)).without_validation() == Cuts(9, 9, (8, 8))
     assert Cuts(7, 9).without_validation() == Cuts(9, 9)
+    # folders of refits and folds are called by this text, and were by earlier versions
+    assert repr(Cuts(7, 9)) == "Cuts(validation=7, test=9, embargo=0)"
+    assert repr(Cuts(7, 9, (4, 8))) == "Cuts(validation=7, test=9, embargo=(4, 8))"
 
 
 @given(markets(), st.integers(1, 5), shares, shares)

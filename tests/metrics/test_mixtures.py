@@ -161,8 +161,10 @@ def test_scores_are_of_the_mixture_and_not_of_its_moments() -> None:
 def test_a_law_that_is_none_is_no_score() -> None:
     truth = Truth.of(np.array([100.0]), np.array([[101.0]]), True, 100.0)
     told = forecast(AGREEING, "normal")
-    broken = told._replace(scales_NHM=told.scales_NHM * np.array([1, 0, 1]))
-    assert elements(broken, truth, TASK)["invalid_law"].all()
+    heavy = forecast(AGREEING, "student_t")
+    for laws in (told, heavy):
+        broken = laws._replace(scales_NHM=laws.scales_NHM * np.array([1, 0, 1]))
+        assert elements(broken, truth, TASK)["invalid_law"].all()
     assert not elements(told, truth, TASK)["invalid_law"].any()
 
 
