@@ -118,20 +118,21 @@ def throw_away(folder: Path, what: str) -> None:
 def lock_of(folder: Path) -> Path:
     """The file beside a folder on which the process that writes there holds a lock.
 
-    The system frees it when the process ends, however it ends.
+    The system frees it when the process ends, however it ends. It is the same by all links that lead to the folder.
     """
+    folder = folder.resolve()
     return folder.parent / f".{folder.name}.lock"
 
 
 def held_mark(copy: Path) -> Path:
     """The file beside the copy of a folder that says that a process was writing the folder when it was copied."""
+    copy = copy.resolve()
     return copy.parent / f".{copy.name}.held"
 
 
 def is_claimed(folder: Path) -> bool:
     """Whether a process holds the lock of a folder; also where that cannot be told, as in a folder that may only be
     read. Of a copy: whether one held what it is a copy of."""
-    folder = folder.resolve()  # the lock lies beside the folder itself, not beside a link to it
     lock = lock_of(folder)
     return (lock.is_file() and is_held(lock)) or held_mark(folder).exists()
 

@@ -27,12 +27,16 @@ def test_a_claim_ends_with_its_block(tmp_path: Path) -> None:
     assert not is_claimed(folder) and not folder.exists()
 
 
-def test_a_claimed_folder_is_claimed_by_any_path_that_leads_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("way", "other"), [("here/run", "live"), ("live", "here/run")])
+def test_a_claimed_folder_is_claimed_by_any_path_that_leads_there(way: str, other: str, tmp_path: Path) -> None:
     (tmp_path / "here" / "run").mkdir(parents=True)
     (tmp_path / "live").symlink_to(tmp_path / "here" / "run")
-    with claim(tmp_path / "here" / "run", RunBusy("somebody else is at it")):
-        assert is_claimed(tmp_path / "live")
-    assert not is_claimed(tmp_path / "live")
+    busy = RunBusy("somebody else is at it")
+    with claim(tmp_path / way, busy):
+        assert is_claimed(tmp_path / way) and is_claimed(tmp_path / other)
+        with pytest.raises(RunBusy), claim(tmp_path / other, busy):
+            pass
+    assert not is_claimed(tmp_path / way) and not is_claimed(tmp_path / other)
 
 
 def test_what_a_killed_process_left_half_written_is_removed_by_the_next(

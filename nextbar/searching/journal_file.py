@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from nextbar.errors import RunError
 from nextbar.folders import writing
 
 _BLOCK = 2**16
@@ -33,7 +34,7 @@ class JournalFile(JournalFileBackend):
         """Add a line for each; they are on the disk when this returns.
 
         Raises:
-            RunError: they cannot be written; none of them is there then.
+            RunError: the journal has gone, or they cannot be written; none of them is there then.
         """
         data = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         with writing(self.path.parent):
@@ -41,6 +42,8 @@ class JournalFile(JournalFileBackend):
             try:
                 with open(self.path, "a+b", buffering=0, opener=_existing) as file:
                     _append(file, data)
+            except FileNotFoundError:
+                raise RunError(f"{self.path} has gone, deleted or moved during the search; put it back") from None
             finally:
                 with suppress(RuntimeError):  # this process stood still for so long that its turn was taken over
                     self.turn.release()
@@ -54,12 +57,14 @@ def _append(file: IO[bytes], data: bytes) -> None:
     end, whole = file.seek(0, os.SEEK_END), _whole(file)
     if whole < end:  # left by a kill
         file.truncate(whole)
+    written = 0
     try:
-        while data:
-            data = data[file.write(data) :]
+        while written < len(data):
+            written += file.write(data[written:])
         os.fsync(file.fileno())
     except OSError:
-        file.truncate(whole)
+        if file.seek(0, os.SEEK_END) == whole + written:  # nobody has taken the turn over meanwhile
+            file.truncate(whole)
         raise
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nextbar.files import sweep
-from nextbar.folders import is_held, writing
+from nextbar.folders import writing
 
 LEASE = 120.0
 """seconds without a renewal from which a worker on another machine counts as gone"""
@@ -61,7 +61,15 @@ class WorkerLock:
         if other.get("token") == self.token:
             return False
         path = self._folder / f"{other.get('token')}.lock"
-        return not is_held(path) if other.get("host") == platform.node() and path.is_file() else None
+        if other.get("host") != platform.node() or not path.is_file():
+            return None
+        try:
+            with FileLock(path, timeout=0):
+                return True
+        except Timeout:
+            return False
+        except OSError:  # such as the file of another user
+            return None
 
     def close(self) -> None:
         """Free the lock. The file stays, and being free shows that this worker has ended."""

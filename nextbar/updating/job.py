@@ -110,7 +110,7 @@ class UpdateJob:
         try:
             result = refit(self._original, bars, warm=self.model.run_dir, show=self._show)
         except OtherBars:
-            get_logger().warning("bars were revised since the refit began: it begins anew on them as they are now")
+            get_logger().warning("the refit that had begun was on other bars: it begins anew on those of now")
             result = refit(self._original, bars, warm=self.model.run_dir, overwrite=True, show=self._show)
         end: dict[str, Any] = {"kind": "refitted", "until": iso(until), "run": result.run_dir.name, "message": ""}
         if result.status == "diverged":

@@ -63,9 +63,23 @@ def test_on_a_full_disk_nothing_is_left_and_the_next_one_goes_on(
     assert lines(file.path) == [{"a": 1}, {"a": 3}]
 
 
+def test_what_others_wrote_while_a_write_stood_still_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = JournalFile(tmp_path / "journal.log")
+
+    def fail_late(number: int) -> None:
+        with file.path.open("ab") as other:  # which has taken the turn over
+            other.write(b'{"b":1}\n')
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail_late)
+    with pytest.raises(RunError, match="Input/output error"):
+        file.append_logs([{"a": 1}])
+    assert lines(file.path)[-1] == {"b": 1}
+
+
 def test_a_journal_that_was_deleted_is_not_begun_in_the_middle(tmp_path: Path) -> None:
     file = JournalFile(tmp_path / "journal.log")
     file.path.unlink()
-    with pytest.raises(RunError):
+    with pytest.raises(RunError, match=r"journal\.log has gone"):
         file.append_logs([{"a": 1}])
     assert not file.path.exists()
