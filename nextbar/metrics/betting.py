@@ -64,7 +64,7 @@ class BettingTest:
 
     def __init__(self, horizon: int, groups: int = 1) -> None:
         self.horizon, self.groups = horizon, groups
-        self._settled: dict[str, list[tuple[int, float]]] = {}  # (due, difference) by group
+        self._settled: dict[str, list[tuple[int, float]]] = {}  # (due, difference) by leader
         self._log_wealth: dict[str, list[float]] = {}
         """by leader, in the order in which they began"""
         self._free: dict[str, list[int]] = {}
