@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextbar.config.check import Checked, checked, field_names
+from nextbar.config.base import Checked, field_names
+from nextbar.config.check import checked
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.dataset import DatasetConfig
 from nextbar.config.model import ModelConfig
