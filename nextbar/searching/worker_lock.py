@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import uuid
 from collections.abc import Mapping
@@ -47,8 +48,9 @@ class WorkerLock:
 
     @property
     def name(self) -> dict[str, str]:
-        """Token and host, as in the ``owner`` attribute of a trial, and the post, where there is one."""
-        return {"token": self.token, "host": platform.node()} | ({"post": self._post} if self._post else {})
+        """Token, host and process, as in the ``owner`` attribute of a trial, and the post, where there is one."""
+        own = {"token": self.token, "host": platform.node(), "pid": str(os.getpid())}
+        return own | ({"post": self._post} if self._post else {})
 
     def beside(self, extension: str) -> Path:
         """A file of this worker's; ``clear`` deletes it with the lock file."""
