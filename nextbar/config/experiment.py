@@ -61,7 +61,8 @@ class ExperimentConfig(Checked):
     learning_rate: Annotated[Float, Field(gt=0)] = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: Annotated[Float, Field(ge=0)] = 1e-4
-    """Weight decay of AdamW."""
+    """Weight decay of AdamW: each step takes this share, times the learning rate, off every parameter; biases, layer
+    norms and embeddings too."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
     """Schedule of the learning rate: linear to 0, a linear warm-up and then cosine to 0, or constant."""
     warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0
