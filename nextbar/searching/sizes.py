@@ -101,17 +101,24 @@ class Sizes:
 
 
 def side_by_side(claims: Sequence[Claim], size: Callable[[ExperimentConfig], int]) -> list[list[Claim]]:
-    """Groups of claims that share a program, each of at most ``size`` claims; claims that train nothing are alone."""
+    """Groups of claims that share a program, each of at most ``size`` claims; claims that train nothing are alone.
+
+    From the second time on that a process has died in an epoch of a claim, it has half as many beside it each time: so
+    many may have been too much for the memory.
+    """
     groups: list[list[Claim]] = []
     joinable: dict[str, list[Claim]] = {}
+    most: dict[str, int] = {}
     for claim in claims:
         config = claim.proposal.config
         if config is None or claim.hopeless:
             groups.append([claim])
             continue
         key = population_key(config)
-        if key not in joinable or len(joinable[key]) >= size(config):
-            joinable[key] = []
+        own = max(1, size(config) >> max(0, claim.taken_over - 1))
+        if key not in joinable or len(joinable[key]) >= min(own, most[key]):
+            joinable[key], most[key] = [], own
             groups.append(joinable[key])
         joinable[key].append(claim)
+        most[key] = min(own, most[key])
     return groups

@@ -12,7 +12,9 @@ from spaces import given
 from nextbar.searching import sizes
 from nextbar.searching.attempts import Attempts
 from nextbar.searching.bars_cache import BarsCache
-from nextbar.searching.sizes import WORTH, Sizes
+from nextbar.searching.claim import Claim
+from nextbar.searching.proposals import Proposal
+from nextbar.searching.sizes import WORTH, Sizes, side_by_side
 from nextbar.searching.space.contradictions import require_possible
 from nextbar.searching.space.space import Space
 from nextbar.searching.worker_lock import WorkerLock
@@ -85,3 +87,26 @@ def test_what_others_died_of_does_not_bear_on_fewer(
     size = study.sizes()
     assert size(study.config, 20) == 16 and study.asked == [20] and not caplog.text
     assert size(study.config, 50) == 16 and study.asked == [20, 16]
+
+
+@pytest.mark.parametrize(
+    ("deaths", "groups"),
+    [
+        ((0,) * 5, [4, 1]),
+        ((1,) * 5, [4, 1]),  # any kill and restart
+        ((2,) * 5, [2, 2, 1]),
+        ((3,) * 3, [1, 1, 1]),
+        ((9,) * 3, [1, 1, 1]),
+        ((0, 0, 2, 0), [2, 2]),
+        ((3, 0, 0, 0), [1, 3]),
+        ((10, 0, 0, 0), [1, 3]),  # which is not trained any more
+    ],
+)
+def test_what_processes_die_of_again_and_again_has_fewer_beside_it(
+    tmp_path: Path, deaths: tuple[int, ...], groups: list[int]
+) -> None:
+    space = Space.load(given(RATES, log_dir=str(tmp_path)))
+    claims = [Claim(i, i, Proposal.of(space, {"learning_rate": 0.001}), taken_over=n) for i, n in enumerate(deaths)]
+    found = side_by_side(claims, lambda config: 4)
+    assert [len(group) for group in found] == groups
+    assert sorted(claim.number for group in found for claim in group) == list(range(len(deaths)))
