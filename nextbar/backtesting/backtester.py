@@ -144,7 +144,7 @@ def backtest(
         former = folder.read()
         finished = former.get("status") == "finished"
         options_before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
-        same_folds = not finished or _same_folds(former["folds"], planned)
+        same_folds = not finished or _same_folds(former.get("folds", []), planned)
         if finished and not same_folds:
             get_logger().info("%s was cut into other folds by an earlier version: done anew", folder.path)
         if finished and same_folds and options_before == plain_options and not may_differ:
@@ -174,7 +174,7 @@ def backtest(
     return result
 
 
-def _same_folds(former: Sequence[Mapping[str, Any]], planned: Sequence[PlannedFold]) -> bool:
+def _same_folds(former: Sequence[dict[str, Any]], planned: Sequence[PlannedFold]) -> bool:
     """Whether the folds of a summary are those of the plan; where none was written down, training ended where
     validation begins."""
     earlier = [{"training_until": fold["validation_from"]} | fold for fold in former]
