@@ -12,6 +12,7 @@ Array names end in their axes, one letter each:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,6 +114,12 @@ class Forecast(NamedTuple):
         """The forecasts of some windows: row numbers, a mask or a slice."""
         return Forecast(*(None if array is None else array[row_N] for array in self))
 
+    @classmethod
+    def joined(cls, parts: Iterable[Forecast]) -> Forecast:
+        """Forecasts of one kind, one or more, end to end."""
+        fields = zip(*parts, strict=True)
+        return cls(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in fields))
+
 
 class Outcomes(NamedTuple):
     """What happened after each of the N origins of a span; host, float64."""
@@ -124,6 +131,12 @@ class Outcomes(NamedTuple):
     """closing time of the last known bar, seconds since the epoch"""
     last_close_N: np.ndarray
     close_NH: np.ndarray
+
+    def rows(self, row_N: Any) -> Outcomes:
+        """The outcomes of some windows: row numbers, a mask or a slice."""
+        own = (self.series_N, self.origin_time_N, self.last_close_N, self.close_NH)
+        series_N, origin_time_N, last_close_N, close_NH = (array[row_N] for array in own)
+        return Outcomes(series_N, self.names, origin_time_N, last_close_N, close_NH)
 
     @property
     def rows_of_series(self) -> list[np.ndarray]:

@@ -48,13 +48,10 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
             raise DataError(
                 f"{name}: there is a column {column} in some folds and none in others; give it in all, or in none"
             )
-    if len({None if f.scales_NHM is None else (f.scales_NHM.shape[-1], *map(_given, f.law)) for f in forecasts}) > 1:
+    kinds = {None if f.scales_NHM is None else (f.scales_NHM.shape[-1], *(a is None for a in f.law)) for f in forecasts}
+    if len(kinds) > 1:
         raise DataError(f"{name}: its laws are mixtures of other kinds in some folds; give the same in all")
-    return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*forecasts, strict=True)))
-
-
-def _given(number: np.ndarray | None) -> bool:
-    return number is not None
+    return Forecast.joined(forecasts)
 
 
 @dataclass(frozen=True, eq=False)
