@@ -13,12 +13,12 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_beside, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.baselines.moves import Moves, in_target
-from nextbar.baselines.reference import plain_record, reference_from, reference_of
+from nextbar.baselines.reference import reference_of
 from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.machine.blas import one_thread
-from nextbar.metrics.reference import enough_moves
+from nextbar.metrics.reference import enough_moves, plain_record, reference_from
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
