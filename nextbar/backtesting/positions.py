@@ -98,7 +98,7 @@ class PositionJudge:
     @property
     def terms(self) -> dict[str, Any]:
         """Options, rule and number of tries, which decide the accounts beside forecasts and bars; plain values."""
-        return {"options": self.options.to_dict(), "rule": self.options.in_words, "tried": self.tried.plain()}
+        return {"options": self.options.to_dict(), "rule": self.options.in_words, "tried": self.tried._asdict()}
 
     @cached_property
     def _scored(self) -> list[int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,6 +64,7 @@ class FoldScorer:
     """index of each window's fold, ascending"""
     reference: Reference
     task: Task
+    _scorers_by_task: dict[Task, list[Scorer]] = field(default_factory=dict, init=False)
 
     def scores(
         self,
@@ -148,10 +148,6 @@ class FoldScorer:
         benchmark = strongest or next(iter(rivals), model)
         realised_NH = self.panel.realised_variance(self.row_N)
         return findings(Examined(self._scorers(self.task)[0], taking_part, benchmark, realised_NH))
-
-    @cached_property
-    def _scorers_by_task(self) -> dict[Task, list[Scorer]]:
-        return {}
 
     def _scorers(self, task: Task) -> list[Scorer]:
         """Scorers of all windows, then of those of each fold."""
