@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -241,3 +241,16 @@ class Baseline(ABC, Generic[Learnt]):
     def _from_plain(self, plain: Any) -> Any:
         arrays = {name: np.array(v, float) if isinstance(v, list) else float(v) for name, v in plain.items()}
         return self.parameters(**arrays)
+
+
+class Nothing(NamedTuple):
+    """Parameters of a baseline that learns nothing."""
+
+
+class Untaught(Baseline[Nothing]):
+    """A baseline that learns nothing of a series."""
+
+    parameters = Nothing
+
+    def _learn(self, moves: Moves) -> Nothing:
+        return Nothing()
