@@ -124,11 +124,16 @@ def strongest_rival(dataset: Dataset, task: Task, validation: Scorer | None) -> 
         _candidates[key] = fit_candidates(dataset, task, dataset.cuts.training_end)
     candidates = _candidates[key]
     scores = {} if validation is None else _validated(candidates, dataset, validation)
-    ranked = {name: math.inf if (r := score["ranking_score"]) is None else r for name, score in scores.items()}
-    name = min(ranked, key=lambda name: ranked[name]) if ranked else next(iter(candidates.fitted), None)
+    name = next(iter(ranked(scores) or candidates.fitted), None)
     if name is None:
         return Rival(None, {}, candidates.left_out)
     return Rival(candidates.fitted[name], scores, candidates.left_out)
+
+
+def ranked(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Candidates by their ``ranking_score`` on validation, the best first; those without one last."""
+    rank = {name: math.inf if (score := of["ranking_score"]) is None else score for name, of in scores.items()}
+    return sorted(rank, key=lambda name: rank[name])
 
 
 _candidates: dict[Any, Candidates] = {}
