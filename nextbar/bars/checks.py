@@ -13,12 +13,12 @@ from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
 from nextbar.bars.numbers import empty, floats
 from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
+from nextbar.bars.slots import HOUR
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
 
-HOUR = 3_600
 LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 

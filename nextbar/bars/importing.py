@@ -14,9 +14,10 @@ from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
 from nextbar.bars.columns import DEFAULT_NEEDS, plain
 from nextbar.bars.date_columns import KEEP, date_columns, further_dates
-from nextbar.bars.dates import DAY, iso, read_dates
+from nextbar.bars.dates import iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.reading import read_table
+from nextbar.bars.slots import DAY
 from nextbar.bars.table import Table
 from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, cut, listed

@@ -12,8 +12,9 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn
-from nextbar.bars.dates import DAY, instant, iso
+from nextbar.bars.dates import instant, iso
 from nextbar.bars.rows_ahead import RowsAhead
+from nextbar.bars.slots import DAY, HOUR
 from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
@@ -160,7 +161,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _ago(seconds: int) -> str:
-    for unit, size in (("days", DAY), ("hours", 3_600)):
+    for unit, size in (("days", DAY), ("hours", HOUR)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{seconds / 60:,.0f} minutes"
