@@ -90,10 +90,9 @@ class Present:
             return bars
         if not closed_N.any():
             raise self.nothing_closed(bars.name)
-        columns = {name: values[closed_N] for name, values in bars.columns.items()}
-        others = {name: values[~closed_N] for name, values in bars.columns.items()}
-        ahead = RowsAhead.of(bars.time_N[~closed_N], others, bars.ahead)
-        return replace(bars, time_N=bars.time_N[closed_N], columns=columns, ahead=ahead)
+        unfinished = bars.rows(~closed_N)
+        ahead = RowsAhead.of(unfinished.time_N, unfinished.columns, bars.ahead)
+        return replace(bars.rows(closed_N), ahead=ahead)
 
     def nothing_closed(self, name: str) -> DataError:
         """The error about a series of which no bar has closed."""
