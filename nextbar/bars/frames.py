@@ -159,6 +159,11 @@ def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequ
     return table.to_native()
 
 
+def epoch_seconds(dates: pd.Series) -> np.ndarray:
+    """UTC datetimes as seconds since the epoch, int64: the inverse of what ``frame_like`` makes of them."""
+    return dates.astype("datetime64[s, UTC]").astype("int64").to_numpy()
+
+
 def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:
     import narwhals as nw
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nextbar.backtesting import Backtest
 from nextbar.backtesting.positions_table import cells, figures_by_name, notes, rule_in_words, sentence
+from nextbar.bars.frames import epoch_seconds
 from nextbar.display.figure import MODEL, TRUTH, Drawing, Figure, Trace, milliseconds, packed, text
 from nextbar.display.folds import DASHES, RIVALS
 from nextbar.display.markup import Child, Html, element, table
@@ -111,7 +112,7 @@ def _figure(backtest: Backtest, model: str) -> Figure:
 
 
 def _account(rows: Any) -> Account:
-    times = (rows[name].to_numpy("datetime64[s]").astype(np.int64) for name in ("entry", "exit"))
+    times = (epoch_seconds(rows[name]) for name in ("entry", "exit"))
     return Account(*times, *(rows[name].to_numpy(np.float64) for name in ("position", "traded", "return", "equity")))
 
 
