@@ -38,6 +38,8 @@ FORESEEABLE = 0.25
 """instead of the first, for series that are no market"""
 SMALL_SAMPLE = 50.0
 """over the number of rows, is added to the first"""
+WEIGHT = 0.06
+"""of the newest bar in the mean size of moves"""
 BLOCKS = 10
 """of the rows, in turn fitted on and judged by"""
 FEW_VALUES = 6
@@ -148,13 +150,13 @@ def _measures(bars: Bars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return change_N, width_N, _typical(np.abs(change_N))
 
 
-def _typical(size_N: np.ndarray, weight: float = 0.06) -> np.ndarray:
+def _typical(size_N: np.ndarray) -> np.ndarray:
     """Exponential mean of sizes so far, NaN before it is known or where nothing has moved."""
     from scipy.signal import lfilter
 
-    start = float(size_N[: int(1 / weight)].mean()) if len(size_N) else 0.0
-    typical_N, _ = lfilter([weight], [1, weight - 1], size_N, zi=[(1 - weight) * start])
-    typical_N[: int(0.5 / weight)] = np.nan
+    start = float(size_N[: int(1 / WEIGHT)].mean()) if len(size_N) else 0.0
+    typical_N, _ = lfilter([WEIGHT], [1, WEIGHT - 1], size_N, zi=[(1 - WEIGHT) * start])
+    typical_N[: int(0.5 / WEIGHT)] = np.nan
     return np.where(typical_N > 0, typical_N, np.nan)
 
 

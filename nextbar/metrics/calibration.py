@@ -20,6 +20,8 @@ from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes
 
 PIT_BINS = 20
+GROUPS = 10
+"""of probabilities, as many in each"""
 Z_95 = 1.959963984540054
 """97.5 % quantile of the normal law"""
 
@@ -134,11 +136,11 @@ def half_width(percent: float, n: float) -> float:
     return float(Z_95 * np.sqrt(percent * (100 - percent) / n))
 
 
-def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+def reliability(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Bin probabilities beside how often the bins came, in percent, by deciles of the probability (Murphy 1977).
 
     Each of the N x H x K probabilities is one statement: "this bin will come". They are put in order and cut into
-    ``groups`` of about equal size; equal probabilities stay together, so there may be fewer.
+    ``GROUPS`` of about equal size; equal probabilities stay together, so there may be fewer.
 
     Returns:
         For each group ``forecast`` (mean probability), ``frequency`` (of the bins that came), ``half_width`` around
@@ -148,10 +150,10 @@ def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int 
     prob_NHK = np.exp(np.asarray(forecast.log_probs_NHK, np.float64))
     came_NHK = _bins_that_came(outcomes, task)[..., None] == np.arange(prob_NHK.shape[-1])
     share = independent(outcomes, task.horizon) / prob_NHK[..., 0].size
-    return _by_probability(prob_NHK.reshape(-1), came_NHK.reshape(-1), share, groups)
+    return _by_probability(prob_NHK.reshape(-1), came_NHK.reshape(-1), share)
 
 
-def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+def direction(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Probabilities of a rise beside how often closes rose, in percent, by tenths of the probability.
 
     All N x H moves but those of zero, which are neither a rise nor a fall. See :func:`reliability` for what is
@@ -164,15 +166,15 @@ def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 
         return []
     probability_E = probability_NH[moved_NH]
     share = independent(outcomes, task.horizon) / change_NH.size
-    return _by_probability(probability_E, change_NH[moved_NH] > 0, share, groups)
+    return _by_probability(probability_E, change_NH[moved_NH] > 0, share)
 
 
-def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float, groups: int) -> list[dict[str, float]]:
+def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float) -> list[dict[str, float]]:
     """E statements in groups of about equal size by their probability; of them ``share`` count as independent."""
-    edges = np.quantile(prob_E, np.linspace(0, 1, groups + 1)[1:-1])
+    edges = np.quantile(prob_E, np.linspace(0, 1, GROUPS + 1)[1:-1])
     group_E = np.searchsorted(edges, prob_E)
-    count = np.bincount(group_E, minlength=groups)
-    forecast_sum, came_sum = (np.bincount(group_E, values, groups) for values in (prob_E, came_E))
+    count = np.bincount(group_E, minlength=GROUPS)
+    forecast_sum, came_sum = (np.bincount(group_E, values, GROUPS) for values in (prob_E, came_E))
     return [
         {
             "forecast": (percent := min(100 * forecast_sum[g] / count[g], 100.0)),
