@@ -62,7 +62,7 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
         if rows:
             table = plain_table(list(rows[0]), right=[name for name in rows[0] if not isinstance(rows[0][name], str)])
             for row in rows:
-                table.add_row(*(_figure(name, value) for name, value in row.items()))
+                table.add_row(*(figure(name, value) for name, value in row.items()))
             print_whole(out, table)
         out.print()
 
@@ -97,15 +97,11 @@ def signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.4f}"
 
 
-def _figure(name: str, value: str | float | None) -> str:
+def figure(name: str, value: str | float | None) -> str:
+    """A cell of a finding's figures: of p-values two digits, of other numbers five; text as it is."""
     if value is None or isinstance(value, str):
         return value or ""
-    return f"{value:.2g}" if is_p_value(name) else rounded(value)
-
-
-def is_p_value(name: str) -> bool:
-    """Whether a column of a finding's figures holds p-values: ``p``, or ``..., p``. Two digits are enough for them."""
-    return name == "p" or name.endswith(", p")
+    return f"{value:.2g}" if name == "p" or name.endswith(", p") else rounded(value)
 
 
 def rounded(value: float | None) -> str:
