@@ -144,6 +144,11 @@ class Outcomes(NamedTuple):
         count_S = np.bincount(self.series_N, minlength=len(self.names))
         return np.split(np.argsort(self.series_N, kind="stable"), np.cumsum(count_S)[:-1])
 
+    @property
+    def rows_by_name(self) -> dict[str, np.ndarray]:
+        """The same by name, of those that have any."""
+        return {name: row_M for name, row_M in zip(self.names, self.rows_of_series, strict=True) if len(row_M)}
+
 
 class Reference(NamedTuple):
     """From the training span of each series: the scale of the scaled metrics, and the baselines' parameters."""

@@ -55,7 +55,7 @@ def effective_windows(outcomes: Outcomes, horizon: int, weight_N: np.ndarray | N
 
 def _label_ends(outcomes: Outcomes, horizon: int) -> np.ndarray:
     """When the label of each window ends, (N,) float64."""
-    rows_S = [row_M for row_M in outcomes.rows_of_series if len(row_M)]
+    rows_S = list(outcomes.rows_by_name.values())
     time_S = [np.unique(outcomes.origin_time_N[row_M]).astype(np.float64) for row_M in rows_S]
     step_S = np.array([np.diff(time_M).min(initial=np.inf) for time_M in time_S])
     least = step_S.min() if np.isfinite(step_S.min()) else 1.0
@@ -117,7 +117,7 @@ def coverage(covered_NH: np.ndarray, outcomes: Outcomes, level: float) -> dict[s
         ``coverage``, the unweighted mean over series; ``half_width`` around ``level`` that luck explains; the coverage
         ``by_ticker`` {name: percent}; and with H > 1 ``by_step``, H values.
     """
-    rows = {outcomes.names[s]: outcomes.series_N == s for s in np.unique(outcomes.series_N)}
+    rows = outcomes.rows_by_name
     count_S = np.bincount(outcomes.series_N)
     weight_N = len(outcomes.series_N) / (len(rows) * count_S[outcomes.series_N])
     by_step_SH = 100 * np.stack([covered_NH[row].mean(axis=0) for row in rows.values()])
@@ -267,7 +267,7 @@ def _effect(
     lo_NH, hi_NH = conformal.interval(level / 100, outcomes.series_N, outcomes.names, forecast)
     after = coverage(covered(outcomes, lo_NH, hi_NH, task), outcomes, level)
     law_NH = quantile(forecast, 0.5 + level / 200) - quantile(forecast, 0.5 - level / 200)
-    rows = [outcomes.series_N == s for s in np.unique(outcomes.series_N)]  # widths of two series have no common unit
+    rows = outcomes.rows_by_name.values()  # widths of two series have no common unit
     return {
         "before": law["coverage"],
         "after": after["coverage"],
