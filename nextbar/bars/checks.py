@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -61,8 +60,7 @@ def without_bad(table: Table, resolution: str, step: int, needs: TableNeeds) -> 
         if problems.of_all or problems.bad_N.all():
             problems.raise_if_any()
         lines += problems.lines()
-        good_N = ~problems.bad_N
-        table = replace(table, frame=table.frame[good_N], rows_N=table.rows_N[good_N])
+        table = table.of_rows(~problems.bad_N)
 
 
 def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tuple[Problems, CheckedColumns]:

@@ -160,16 +160,8 @@ def _by_ticker(table: Table, usual: str | None, ticker: str | None) -> list[tupl
     if ticker is not None and ticker not in existing:
         raise DataError(f"{table.source}: no ticker {ticker!r}; there are {listed(existing)}")
     chosen = existing if ticker is None else [ticker]
-    frame = table.frame.drop(columns=table.frame.columns[at])
-    return [
-        (
-            name,
-            replace(
-                table, frame=frame[(tickers == name).to_numpy()], rows_N=table.rows_N[(tickers == name).to_numpy()]
-            ),
-        )
-        for name in chosen
-    ]
+    rest = replace(table, frame=table.frame.drop(columns=table.frame.columns[at]))
+    return [(name, rest.of_rows((tickers == name).to_numpy())) for name in chosen]
 
 
 def _features(table: Table) -> str:

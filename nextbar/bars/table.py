@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def of_rows(self, rows: np.ndarray) -> Table:
+        """Some of the rows, by their positions or whether each is one of them."""
+        return replace(self, frame=self.frame.iloc[rows], rows_N=self.rows_N[rows])
 
     def row(self, position: int) -> str:
         """A row as the user counts it, such as ``line 7``."""
