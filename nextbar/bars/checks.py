@@ -12,7 +12,7 @@ from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
 from nextbar.bars.numbers import empty, floats
 from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
-from nextbar.bars.slots import HOUR
+from nextbar.bars.slots import least_gap
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError, cut, listed
@@ -209,10 +209,7 @@ def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tup
 def _check_spacing(
     table: Table, time: np.ndarray, order: np.ndarray | slice, resolution: str, step: int, problems: Problems
 ) -> None:
-    """Bars of another resolution, and two bars in one slot.
-
-    Where a market keeps local time a bar of four hours or more may be an hour short when the clock changes.
-    """
+    """Bars of another resolution, and two bars in one slot."""
     if len(time) < 2:
         return
     gaps = np.diff(time)
@@ -226,7 +223,7 @@ def _check_spacing(
             "put the file where it belongs or name its resolution"
         )
         return
-    least = step - HOUR if step >= 4 * HOUR else step
+    least = least_gap(step)
     if sizes[0] >= least:
         return
     order = np.arange(len(table))[order]

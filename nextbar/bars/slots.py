@@ -23,6 +23,11 @@ def weekday(day: Days) -> Days:
     return (day + 3) % 7
 
 
+def least_gap(step: int) -> int:
+    """The least seconds between two bars: those of four hours or more may be one short when the clock is changed."""
+    return step - HOUR if step >= 4 * HOUR else step
+
+
 @dataclass(frozen=True)
 class Slots:
     """Slots of ``step`` seconds of a time zone's clock, the first beginning Monday 00:00 plus ``phase``.
