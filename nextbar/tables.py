@@ -57,7 +57,7 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
     """Print what statistical tests say: of each a title, a sentence, and its figures in a table."""
     for finding in findings.values():
         out.print(finding["title"], style="bold", markup=False, highlight=False)
-        out.print(finding["sentence"], markup=False, highlight=False, soft_wrap=True)
+        print_line(out, finding["sentence"])
         rows = finding["figures"]
         if rows:
             table = plain_table(list(rows[0]), right=[name for name in rows[0] if not isinstance(rows[0][name], str)])
@@ -137,6 +137,11 @@ def plain_table(names: Sequence[str], right: Sequence[str] = (), title: str | No
     for name in names:
         table.add_column(name, justify="right" if name in right else "left")
     return table
+
+
+def print_line(out: Console, text: str, style: str | None = None) -> None:
+    """Print a text exactly as it is, in one line however long."""
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_whole(out: Console, shown: RenderableType, keys: int = 1) -> None:
