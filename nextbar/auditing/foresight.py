@@ -93,8 +93,7 @@ def foresight(
     target = later or own
     change_N, width_N, unit_N = _measures(target)
     measures = [_measures(own)] if later is None else [_measures(own), (change_N, width_N, unit_N)]
-    amounts = [np.log1p(own.columns[n]) for n in AMOUNTS if n in own.columns and n != skipped]
-    amounts = [a for a in amounts if np.isfinite(a).mean() > 0.9]
+    amounts = _amounts(own, skipped)
     finite_N = np.isfinite(value_N)
     best: Foresight | None = None
     exact = False
@@ -115,7 +114,7 @@ def foresight(
         moves = [(_ahead(change_N, h) if h <= reach else _ahead(total_N, h) - total_N) / unit_N for h in moves_at]
         near = range(1, min(reach, 12) + 1)
         ranges = [_ahead(width_N, h) / unit_N for h in near] + [np.abs(_ahead(change_N, h)) / unit_N for h in near]
-        ranges += [_ahead(a, h) for a in _later_amounts(target) for h in (1, 2)]
+        ranges += [_ahead(a, h) for a in _amounts(target) for h in (1, 2)]
         ahead = {"moves": np.stack(moves, axis=1), "ranges": np.stack(ranges, axis=1)}
         by_moves = form.limit if market else max(form.limit, FORESEEABLE)
         limits = {"moves": by_moves + SMALL_SAMPLE / rows_N.sum(), "ranges": RANGES if form.own else np.inf}
@@ -181,10 +180,10 @@ def _news(value_N: np.ndarray, finite_N: np.ndarray) -> np.ndarray:
     return changed_N if stays > 0.2 and len(np.unique(value_N[finite_N])) > FEW_VALUES else np.ones(len(value_N), bool)
 
 
-def _later_amounts(bars: Bars) -> list[np.ndarray]:
-    return [
-        np.log1p(bars.columns[n]) for n in AMOUNTS if n in bars.columns and np.isfinite(bars.columns[n]).mean() > 0.9
-    ]
+def _amounts(bars: Bars, skipped: str = "") -> list[np.ndarray]:
+    """Logarithms of volume and trades, as far as they are there in most bars; but for the one that is skipped."""
+    amounts = [np.log1p(bars.columns[n]) for n in AMOUNTS if n in bars.columns and n != skipped]
+    return [a for a in amounts if np.isfinite(a).mean() > 0.9]
 
 
 def _ahead(value_N: np.ndarray, bars: int) -> np.ndarray:
