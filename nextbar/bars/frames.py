@@ -119,7 +119,7 @@ def readable(frame: Any, id_col: str = "ticker", time_col: str = "date") -> Read
     else:
         data = _to_pandas(frame, time_col)
         levels = isinstance(frame, pd.DataFrame) and frame.columns.nlevels > 1
-        table = Table(FRAME, data, np.arange(1, len(data) + 1), notices=(ABOUT_LEVELS,) if levels else ())
+        table = Table.of(FRAME, data, notices=(ABOUT_LEVELS,) if levels else ())
     if (id_col, time_col) == ("ticker", "date"):
         table = _several(recognised(table))
     return Readable(table.frame, table.notices, table.layout)

@@ -6,8 +6,6 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from nextbar.bars.bounds import largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
 from nextbar.bars.feather import read_feather
@@ -94,9 +92,8 @@ def _read_parquet(data: bytes, source: str) -> Table:
         ) from error
     if frame.columns.nlevels > 1:
         frame = index_as_columns(one_level(frame, source), "date")
-        return Table(source, frame, np.arange(1, len(frame) + 1), layout=LEVELS, notices=(ABOUT_LEVELS,))
-    frame = index_as_columns(frame, "date")
-    return Table(source, frame, np.arange(1, len(frame) + 1))
+        return Table.of(source, frame, layout=LEVELS, notices=(ABOUT_LEVELS,))
+    return Table.of(source, index_as_columns(frame, "date"))
 
 
 READERS: dict[str, Callable[[bytes, str], Table]] = {

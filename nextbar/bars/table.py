@@ -31,6 +31,11 @@ class Table:
     hint: str = ""
     """which layout it is nearest to, for the message that a column is missing"""
 
+    @classmethod
+    def of(cls, source: str, frame: pd.DataFrame, layout: str = "", notices: tuple[str, ...] = ()) -> Table:
+        """A table of records, which the user counts from 1."""
+        return cls(source, frame, np.arange(1, len(frame) + 1), layout=layout, notices=notices)
+
     def __len__(self) -> int:
         return len(self.frame)
 
