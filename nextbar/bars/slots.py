@@ -24,7 +24,7 @@ def weekday(day: Days) -> Days:
 
 
 def least_gap(step: int) -> int:
-    """The least seconds between two bars: those of four hours or more may be one short when the clock is changed."""
+    """The least seconds from one bar to the next: of four hours and more an hour less, since clocks are changed."""
     return step - HOUR if step >= 4 * HOUR else step
 
 
