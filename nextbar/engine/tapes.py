@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from nextbar.data.excerpt import excerpt, origins_in
+from nextbar.data.room import with_room
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.engine.devices import Devices, free_memory
@@ -142,9 +143,9 @@ def tapes_of(tape: Tape, devices: Devices, spec: WindowSpec, max_device_bytes: i
         max_device_bytes: that bars may take; 0: a share of the device's free memory, where that is known.
     """
     most = max_device_bytes or from_first(_room)
-    if most is None or tape_bytes(tape) <= most:
-        return WholeTape(devices.place(tape), devices)
-    return Excerpts(tape, devices, spec, most)
+    fitting = (whole for whole in (with_room(tape), tape) if most is None or tape_bytes(whole) <= most)
+    whole = next(fitting, None)
+    return Excerpts(tape, devices, spec, most or 0) if whole is None else WholeTape(devices.place(whole), devices)
 
 
 def tape_bytes(tape: Tape) -> int:
