@@ -18,6 +18,9 @@ from nextbar.model.layers import mix
 MANY = 2**20
 """windows from which on none of them is moved: each place of an epoch says by itself which window it has"""
 
+LEAST_DRAWN = 2**14
+"""random numbers, though there may be fewer windows"""
+
 HALF_ROUNDS = 16
 """of a keyed permutation, each of which changes one half of a number's bits"""
 
@@ -75,7 +78,7 @@ def _bits(seed: int, epoch: int, rounds: int, n: int) -> np.ndarray:
     """uint32 (rounds, N), of the order's stream."""
     own = jax.device_put((np.uint32(seed), np.int32(epoch)))
     # so many that other numbers of windows compile nothing: the first of them are the same however many there are
-    drawn: np.ndarray = jax.device_get(_draw(*own, rounds, 2 ** (n - 1).bit_length()))
+    drawn: np.ndarray = jax.device_get(_draw(*own, rounds, max(LEAST_DRAWN, 2 ** (n - 1).bit_length())))
     return drawn[:, :n]
 
 
