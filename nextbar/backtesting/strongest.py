@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.backtesting.participants import Participant
-from nextbar.baselines.rivals import ORDER, ranked
+from nextbar.baselines.rivals import ORDER, by_validation
 from nextbar.runs.records import read_rival
 
 
@@ -27,6 +27,6 @@ def strongest_of(others: Sequence[Participant], first_run: Path) -> str | None:
     names = [other.name for other in others if other.kind == "baseline" and not other.direction_only]
     if record is None or not names:
         return None
-    validated = {name: scores for name, scores in record["validation"].items() if name in names}
-    of_order = [name for name in ORDER if name in names and name not in record["left_out"]]
-    return next(iter(ranked(validated) or of_order), None)
+    if ranked := by_validation({name: scores for name, scores in record["validation"].items() if name in names}):
+        return ranked[0]
+    return next((name for name in ORDER if name in names and name not in record["left_out"]), None)

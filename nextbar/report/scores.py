@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nextbar import tables
-from nextbar.baselines.rivals import ranked
+from nextbar.baselines.rivals import by_validation
 from nextbar.display.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
 from nextbar.display.markup import Child, Html, element, join, table
 from nextbar.metrics.comparison import held_against
@@ -113,7 +113,7 @@ def rivals_table(record: Mapping[str, Any], leading: str) -> Html:
             number(validation[name][leading]),
             number(validation[name]["ranking_score"]),
         )
-        for name in ranked(validation)
+        for name in by_validation(validation)
     ]
     rows += [(f"{name}: {reason}", "", "") for name, reason in record["left_out"].items()]
     caption = "Fitted on the training span. Validation chose by the ranking score: relative to the plain baseline"
