@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ from nextbar.engine.program import Program, counts_steps
 from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
+from nextbar.machine.long_arrays import in_threads
 from nextbar.types import Array
 
 COMPILING = "nextbar-compile"
@@ -108,8 +109,8 @@ class Engine:
         state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), start)
 
         def compile_calls() -> None:
-            orders = self.orders([1] * len(self.configs))
-            self.functions.train.lower(state, *next(self.calls(orders))).compile()
+            some = [Order.shuffled(self.rows, self.program.batch_size, seed=0, epoch=1)] * len(self.configs)
+            self.functions.train.lower(state, *next(self.calls(some))).compile()
 
         pool = ThreadPoolExecutor(1, thread_name_prefix=COMPILING)
         self._compiled = pool.submit(compile_calls)
@@ -150,8 +151,9 @@ class Engine:
 
     def orders(self, epochs: Sequence[int]) -> list[Order]:
         """Each member's windows in its epoch."""
-        seeds, batch_size = [config.seed for config in self.configs], self.program.batch_size
-        return [Order.shuffled(self.rows, batch_size, *own) for own in zip(seeds, epochs, strict=True)]
+        seeds = [config.seed for config in self.configs]
+        shuffled = partial(Order.shuffled, self.rows, self.program.batch_size)
+        return in_threads(shuffled, seeds, epochs)
 
     def calls(self, orders: Sequence[Order]) -> Iterator[tuple[Any, ...]]:
         """What each call of an epoch takes beside the state: bars, hyper-parameters, steps, their count, and how many

@@ -63,15 +63,16 @@ class Order:
             The tree of a part, of arrays (N, ...); what was computed beyond the last window is left out.
         """
         n = len(self.origin_N)
-        position_N = self.window(np.arange(n))
-
-        def join(*arrays: np.ndarray) -> np.ndarray:
-            flat = np.concatenate([array.reshape(-1, *array.shape[2:]) for array in arrays])[:n]
-            ordered = np.empty_like(flat)
-            ordered[position_N] = flat
-            return ordered
-
-        return jax.tree.map(join, *parts)
+        each, tree = [jax.tree.leaves(part) for part in parts], jax.tree.structure(parts[0])
+        ordered = [np.empty((n, *leaf.shape[2:]), leaf.dtype) for leaf in each[0]]
+        first = 0
+        for leaves in each:
+            last = min(first + leaves[0].shape[0] * self.batch_size, n)
+            position_N = self.window(np.arange(first, last))
+            for whole, leaf in zip(ordered, leaves, strict=True):
+                whole[position_N] = leaf.reshape(-1, *leaf.shape[2:])[: last - first]
+            first = last
+        return jax.tree.unflatten(tree, ordered)
 
 
 def stacked(steps: Sequence[Steps]) -> Steps:

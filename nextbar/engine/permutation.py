@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nextbar.engine.state import stream
-from nextbar.machine.long_arrays import blocks
+from nextbar.machine.long_arrays import blocks, in_threads
 from nextbar.model.layers import mix
 
 MANY = 2**20
@@ -21,7 +21,7 @@ MANY = 2**20
 LEAST_DRAWN = 2**14
 """random numbers, though there may be fewer windows"""
 
-HALF_ROUNDS = 16
+ROUNDS = 8
 """of a keyed permutation, each of which changes one half of a number's bits"""
 
 
@@ -53,7 +53,7 @@ def _keyed(n: int, seed: int, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
     It needs no memory and no time before the first window; see Mitchell, Stokes, Frank and Holmes, *Bandwidth-optimal
     random shuffling for GPUs*, ACM Transactions on Parallel Computing 9 (2022).
     """
-    (keys,) = _bits(seed, epoch, 1, HALF_ROUNDS)
+    (keys,) = _bits(seed, epoch, 1, ROUNDS)
     low = (n - 1).bit_length() // 2
     high = (n - 1).bit_length() - low
 
@@ -65,10 +65,13 @@ def _keyed(n: int, seed: int, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
 
     def windows(place: np.ndarray) -> np.ndarray:
         window_N = place.astype(np.uint32).reshape(-1)
-        for rows in blocks(len(window_N)):
+
+        def of_block(rows: slice) -> None:
             window_B = follow(window_N[rows])
             while (beyond := np.flatnonzero(window_B >= n)).size:  # a cycle that begins below n comes back there
                 window_B[beyond] = follow(window_B[beyond])
+
+        in_threads(of_block, list(blocks(len(window_N))))
         return window_N.view(np.int32).reshape(place.shape)
 
     return windows
@@ -77,8 +80,9 @@ def _keyed(n: int, seed: int, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
 def _bits(seed: int, epoch: int, rounds: int, n: int) -> np.ndarray:
     """uint32 (rounds, N), of the order's stream."""
     own = jax.device_put((np.uint32(seed), np.int32(epoch)))
-    # so many that other numbers of windows compile nothing: the first of them are the same however many there are
-    drawn: np.ndarray = jax.device_get(_draw(*own, rounds, max(LEAST_DRAWN, 2 ** (n - 1).bit_length())))
+    # so many that other numbers of windows compile nothing; the first of them are the same however many there are
+    with jax.threefry_partitionable(True):
+        drawn: np.ndarray = jax.device_get(_draw(*own, rounds, max(LEAST_DRAWN, 2 ** (n - 1).bit_length())))
     return drawn[:, :n]
 
 

@@ -21,8 +21,11 @@ COUNTED = {"cpu"}
 """devices whose loops are told when they run how many steps there are, so that no program depends on the number of
 windows; others would wait for the host before each step of such a loop"""
 
-MOST_STEPS = 256
-"""steps of a counted call, at most: beside so many, calling costs nothing"""
+MOST_STEPS, FEW_STEPS = 256, 64
+"""steps that a counted call has room for at most, beside which calling costs nothing, and where an epoch has fewer"""
+
+MOST_WINDOWS = 2**18
+"""windows of a call, at most: those of the next are found meanwhile"""
 
 SCORE_FLOPS = 500
 """what one attention score costs beside the matrix products, in softmax, dropout and their gradients"""
@@ -69,7 +72,7 @@ class Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = model_of(config, spec)
         batch_size = min(config.batch_size, n_windows)
-        calls = _calls(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
+        calls = _calls(-(-n_windows // batch_size), _step_flops(config, spec, batch_size), batch_size)
         slices = _slices(batch_size, _positions(model.config, spec))
         return cls(model, spec, batch_size, config.gradient_clip is not None, *calls, slices, devices)
 
@@ -122,16 +125,17 @@ def _slices(batch_size: int, tokens: int) -> int:
     return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
 
 
-def _calls(steps: int, step_flops: float) -> tuple[int, bool]:
+def _calls(steps: int, step_flops: float, batch_size: int) -> tuple[int, bool]:
     """Steps of one call, about ``CHUNK_FLOPS`` of them, and whether they are counted.
 
     Unless all are, a divisor of the epoch's steps is taken if there is one within a factor of two, for then every call
     has as many.
     """
     budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"]) / step_flops
+    budget = max(1.0, min(budget, MOST_WINDOWS / batch_size))
     if counts_steps():
-        return round(min(MOST_STEPS, max(1.0, budget))), True
-    fitting = min(steps, max(1.0, budget))
+        return round(min(budget, MOST_STEPS, max(FEW_STEPS, 2 ** (steps - 1).bit_length()))), True
+    fitting = min(steps, budget)
     near = range(math.ceil(fitting / 2), min(steps, int(2 * fitting)) + 1)
     exact = [n for n in near if steps % n == 0]
     steps_a_call = min(exact, key=lambda n: abs(math.log(n / fitting)), default=round(fitting))

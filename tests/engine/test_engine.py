@@ -17,9 +17,11 @@ from experiments import GRID, assert_bit_equal, compilations, leaves, make_engin
 from flax.training.train_state import TrainState
 
 from nextbar.data.windows import gather
+from nextbar.engine import engine as engine_module
 from nextbar.engine import epoch as compiled
 from nextbar.engine import program as sizes
 from nextbar.engine.engine import Cancelled, Engine
+from nextbar.engine.functions import functions_of
 from nextbar.engine.order import Order, Steps
 from nextbar.engine.program import Program
 
@@ -141,7 +143,7 @@ def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int,
 def test_an_evaluation_is_the_same_whether_its_steps_are_counted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bit-equal on the CPU, elsewhere to rounding; 17 windows in steps of 4, of which a call has room for 3 or 64."""
+    """Bit-equal on the CPU, elsewhere to rounding; 17 windows in 5 steps, of which a call has room for 5 or 64."""
     params, rows = engine.start(None).params, engine.rows[:17]
     program = replace(engine.program, batch_size=4, slices=1)
     answers = []
@@ -390,16 +392,44 @@ def test_calls_have_equally_many_steps_where_that_goes(
 ) -> None:
     monkeypatch.setattr(sizes, "COUNTED", set())
     monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 5e10)
-    assert sizes._calls(steps, step_flops) == wanted
+    assert sizes._calls(steps, step_flops, 16) == wanted
 
 
-@pytest.mark.parametrize(("step_flops", "wanted"), [(1e10, 5), (0.7e10, 7), (1e12, 1), (1e7, 256)])
+@pytest.mark.parametrize(
+    ("step_flops", "batch_size", "wanted"), [(1e10, 16, 5), (0.7e10, 16, 7), (1e12, 16, 1), (1e9, 2**14, 16)]
+)
 def test_where_steps_are_counted_calls_do_not_follow_from_the_windows(
-    step_flops: float, wanted: int, monkeypatch: pytest.MonkeyPatch
+    step_flops: float, batch_size: int, wanted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """But for room that few steps would leave empty."""
     monkeypatch.setattr(sizes, "COUNTED", {jax.default_backend()})
     monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 5e10)
-    assert {sizes._calls(steps, step_flops) for steps in (1, 7, 100, 10**6)} == {(wanted, True)}
+    assert {sizes._calls(steps, step_flops, batch_size) for steps in (1, 7, 100, 10**6)} == {(wanted, True)}
+    assert [sizes._calls(steps, 1e7, 16)[0] for steps in (1, 64, 65, 129, 10**6)] == [64, 64, 128, 256, 256]
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+def test_where_steps_are_not_counted_an_epoch_is_the_same(
+    engine: Engine, clipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on accelerators: whole calls, or a last one that is shorter; evaluations in parts alike, the last overfull."""
+    state, told = engine.train(engine.start(None), 1)
+    wanted = leaves((state.params, told, engine.evaluate(state.params, engine.rows)))
+    functions_of.cache_clear()
+    monkeypatch.setattr(sizes, "COUNTED", set())
+    monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 1e30)
+    monkeypatch.setattr(engine_module, "EVALUATION_STEPS", 2)
+    monkeypatch.setattr(sizes, "MOST_WINDOWS", 4 * 16 if clipped else 2**18)
+    other = make_engine(dropout=0.1, max_device_bytes=0)
+    if clipped:
+        other.program = replace(other.program, steps_a_call=4, counted=True)
+        other.functions = functions_of(other.program)
+    assert (other.program.steps_a_call, other.program.counted) == ((4, True) if clipped else (6, False))
+    state, told = other.train(other.start(None), 1)
+    found = leaves((state.params, told, other.evaluate(state.params, other.rows)))
+    functions_of.cache_clear()
+    for a, b in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(a, b, **CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -410,5 +440,5 @@ def test_a_call_is_short_also_where_attention_costs_most(fields: dict[str, Any],
     """By the model of costs; a long context makes attention scores, not weights, the work of a step."""
     config = make_config(batch_size=fields.pop("batch_size", 128), num_layers=2, n_heads=4, **fields)
     spec = replace(make_engine().program.spec, seq_len=config.dataset_config.seq_len)
-    steps = sizes.CHUNK_FLOPS[jax.default_backend()] / sizes._step_flops(config, spec, config.batch_size)
-    assert steps < 3 if few else 1_000 < steps < 20_000
+    steps = Program.of(config, spec, 100_000).steps_a_call
+    assert steps <= 2 if few else steps == sizes.MOST_STEPS
