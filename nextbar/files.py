@@ -119,6 +119,30 @@ def _write_and_rename(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         raise
 
 
+def append_whole(path: Path, data: bytes, end: int | None = None) -> None:
+    """Add bytes to a file: they are on the disk when this returns, and none of them is after an error.
+
+    Args:
+        path: the file; one that was deleted is not made anew.
+        data: what is added.
+        end: bytes of the file that stay before it; None: all.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    with path.open("r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END) if end is None else end
+        file.truncate(end)
+        file.seek(end)
+        try:
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+
+
 def sweep(folder: Path, everywhere: bool = False) -> None:
     """Remove what killed processes left of files that they had not written whole; no other process may write there.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nextbar.logger import console, get_logger
+from nextbar.widths import blocks, fix_widths
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -57,12 +56,12 @@ def print_findings(out: Console, findings: Mapping[str, Mapping[str, Any]]) -> N
     """Print what statistical tests say: of each a title, a sentence, and its figures in a table."""
     for finding in findings.values():
         out.print(finding["title"], style="bold", markup=False, highlight=False)
-        out.print(finding["sentence"], markup=False, highlight=False, soft_wrap=True)
+        print_line(out, finding["sentence"])
         rows = finding["figures"]
         if rows:
             table = plain_table(list(rows[0]), right=[name for name in rows[0] if not isinstance(rows[0][name], str)])
             for row in rows:
-                table.add_row(*(_figure(name, value) for name, value in row.items()))
+                table.add_row(*(figure(name, value) for name, value in row.items()))
             print_whole(out, table)
         out.print()
 
@@ -97,15 +96,11 @@ def signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.4f}"
 
 
-def _figure(name: str, value: str | float | None) -> str:
+def figure(name: str, value: str | float | None) -> str:
+    """A cell of a finding's figures: of p-values two digits, of other numbers five; text as it is."""
     if value is None or isinstance(value, str):
         return value or ""
-    return f"{value:.2g}" if is_p_value(name) else rounded(value)
-
-
-def is_p_value(name: str) -> bool:
-    """Whether a column of a finding's figures holds p-values: ``p``, or ``..., p``. Two digits are enough for them."""
-    return name == "p" or name.endswith(", p")
+    return f"{value:.2g}" if name == "p" or name.endswith(", p") else rounded(value)
 
 
 def rounded(value: float | None) -> str:
@@ -143,6 +138,11 @@ def plain_table(names: Sequence[str], right: Sequence[str] = (), title: str | No
     return table
 
 
+def print_line(out: Console, text: str, style: str | None = None) -> None:
+    """Print a text exactly as it is, in one line however long."""
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_whole(out: Console, shown: RenderableType, keys: int = 1) -> None:
     """Print tables, and text beside them, with no number and no word cut off or broken.
 
@@ -159,80 +159,9 @@ def print_whole(out: Console, shown: RenderableType, keys: int = 1) -> None:
     from rich.table import Table
 
     for part in shown.renderables if isinstance(shown, Group) else [shown]:
-        for i, block in enumerate(_blocks(out, part, keys) if isinstance(part, Table) else [part]):
+        for i, block in enumerate(blocks(out, part, keys) if isinstance(part, Table) else [part]):
             if i:
                 out.print()
-            width = _fix_widths(out, block) if isinstance(block, Table) else 0
+            width = fix_widths(out, block) if isinstance(block, Table) else 0
             wide = type(out)(file=out.file, width=width) if width > out.width else out
             wide.print(block)
-
-
-def _blocks(out: Console, table: Table, keys: int) -> list[Table]:
-    """The table where it fits or where there is no terminal; else tables of some of its columns."""
-    if not out.is_terminal or _widths(out, table).least_table <= out.width:
-        return [table]
-    keyed = list(range(keys))
-    blocks, block = [], keyed
-    for i in range(keys, len(table.columns)):
-        wider = [*block, i]
-        if block != keyed and _widths(out, _part(table, wider)).least_table > out.width:
-            blocks.append(block)
-            wider = [*keyed, i]
-        block = wider
-    parts = [_part(table, columns) for columns in (*blocks, block)]
-    for part in parts[1:]:
-        part.title = None
-    return parts
-
-
-def _part(table: Table, columns: Sequence[int]) -> Table:
-    """A table of some of the columns of another."""
-    part = copy(table)
-    part.columns = [replace(table.columns[i], _index=place) for place, i in enumerate(columns)]
-    return part
-
-
-class _Widths(NamedTuple):
-    """What the columns of a table take."""
-
-    least: list[int]
-    """with every word and every number whole"""
-    most: list[int]
-    """with every cell in one line"""
-    gaps: int
-    """between them, all together"""
-
-    @property
-    def least_table(self) -> int:
-        return sum(self.least) + self.gaps
-
-
-def _widths(out: Console, table: Table) -> _Widths:
-    from rich.measure import Measurement
-
-    unlimited = out.options.update(width=10_000)
-    least, most = [], []
-    for column in table.columns:
-        header, *cells = (Measurement.get(out, unlimited, cell) for cell in (column.header, *column.cells))
-        number = column.justify == "right"
-        most.append(max([header.maximum, *(cell.maximum for cell in cells)]))
-        least.append(max([header.minimum, *(cell.maximum if number else cell.minimum for cell in cells)]))
-    return _Widths(least, most, Measurement.get(out, unlimited, table).maximum - sum(most))
-
-
-def _fix_widths(out: Console, table: Table) -> int:
-    """Give columns the width of their cells; less on a terminal that is too narrow, but no less than a word or number.
-
-    Returns:
-        The width of the table.
-    """
-    least, most, gaps = _widths(out, table)
-    widths = list(most)
-    while out.is_terminal and sum(widths) + gaps > out.width:
-        spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
-        if not any(spare):
-            break
-        widths[spare.index(max(spare))] -= 1
-    for column, width in zip(table.columns, widths, strict=True):
-        column.width = width
-    return sum(widths) + gaps

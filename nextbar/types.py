@@ -12,6 +12,7 @@ Array names end in their axes, one letter each:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,6 +114,12 @@ class Forecast(NamedTuple):
         """The forecasts of some windows: row numbers, a mask or a slice."""
         return Forecast(*(None if array is None else array[row_N] for array in self))
 
+    @classmethod
+    def joined(cls, parts: Iterable[Forecast]) -> Forecast:
+        """Forecasts of one kind, one or more, end to end."""
+        fields = zip(*parts, strict=True)
+        return cls(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in fields))
+
 
 class Outcomes(NamedTuple):
     """What happened after each of the N origins of a span; host, float64."""
@@ -125,11 +132,22 @@ class Outcomes(NamedTuple):
     last_close_N: np.ndarray
     close_NH: np.ndarray
 
+    def rows(self, row_N: Any) -> Outcomes:
+        """The outcomes of some windows: row numbers, a mask or a slice."""
+        own = (self.series_N, self.origin_time_N, self.last_close_N, self.close_NH)
+        series_N, origin_time_N, last_close_N, close_NH = (array[row_N] for array in own)
+        return Outcomes(series_N, self.names, origin_time_N, last_close_N, close_NH)
+
     @property
     def rows_of_series(self) -> list[np.ndarray]:
         """int64 (M,) for each of ``names``: its origins, in their order."""
         count_S = np.bincount(self.series_N, minlength=len(self.names))
         return np.split(np.argsort(self.series_N, kind="stable"), np.cumsum(count_S)[:-1])
+
+    @property
+    def rows_by_name(self) -> dict[str, np.ndarray]:
+        """The same by name, of those that have any."""
+        return {name: row_M for name, row_M in zip(self.names, self.rows_of_series, strict=True) if len(row_M)}
 
 
 class Reference(NamedTuple):

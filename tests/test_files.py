@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nextbar.checksums import read_json, write_json
-from nextbar.files import LEVELS, read_bytes, sweep_parts, write_parts, write_whole
+from nextbar.files import LEVELS, append_whole, read_bytes, sweep_parts, write_parts, write_whole
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -32,6 +32,22 @@ def test_parts_become_a_file_together_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the disk is gone"):
         write_parts(tmp_path / "x", broken())
     assert (tmp_path / "x").read_text() == "all of it" and len([*tmp_path.iterdir()]) == 1
+
+
+def test_what_is_added_is_there_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "no room")
+
+    (tmp_path / "x").write_bytes(b"one half")
+    append_whole(tmp_path / "x", b" two", end=3)
+    append_whole(tmp_path / "x", b" three")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no room"):
+        append_whole(tmp_path / "x", b" four")
+    assert (tmp_path / "x").read_text() == "one two three"
+    with pytest.raises(FileNotFoundError):
+        append_whole(tmp_path / "y", b"one")
+    assert not (tmp_path / "y").exists()
 
 
 def test_what_is_written_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:

@@ -178,11 +178,8 @@ def _aligned(bars: Bars, name: str, other: Bars) -> tuple[np.ndarray, Bars, Bars
     _, own, its = np.intersect1d(bars.time_N, other.time_N, return_indices=True)
     if len(own) < 2:
         return None
-    parts = [
-        Bars(b.ticker, b.resolution, b.time_N[rows], {n: v[rows] for n, v in b.columns.items()})
-        for b, rows in ((bars, own), (other, its))
-    ]
-    return parts[0].columns[name], parts[0], parts[1]
+    aligned = bars.rows(own)
+    return aligned.columns[name], aligned, other.rows(its)
 
 
 def _own_baselines(config: ExperimentConfig) -> list[str]:

@@ -38,6 +38,8 @@ FORESEEABLE = 0.25
 """instead of the first, for series that are no market"""
 SMALL_SAMPLE = 50.0
 """over the number of rows, is added to the first"""
+WEIGHT = 0.06
+"""of the newest bar in the mean size of moves"""
 BLOCKS = 10
 """of the rows, in turn fitted on and judged by"""
 FEW_VALUES = 6
@@ -91,8 +93,7 @@ def foresight(
     target = later or own
     change_N, width_N, unit_N = _measures(target)
     measures = [_measures(own)] if later is None else [_measures(own), (change_N, width_N, unit_N)]
-    amounts = [np.log1p(own.columns[n]) for n in AMOUNTS if n in own.columns and n != skipped]
-    amounts = [a for a in amounts if np.isfinite(a).mean() > 0.9]
+    amounts = _amounts(own, skipped)
     finite_N = np.isfinite(value_N)
     best: Foresight | None = None
     exact = False
@@ -113,7 +114,7 @@ def foresight(
         moves = [(_ahead(change_N, h) if h <= reach else _ahead(total_N, h) - total_N) / unit_N for h in moves_at]
         near = range(1, min(reach, 12) + 1)
         ranges = [_ahead(width_N, h) / unit_N for h in near] + [np.abs(_ahead(change_N, h)) / unit_N for h in near]
-        ranges += [_ahead(a, h) for a in _later_amounts(target) for h in (1, 2)]
+        ranges += [_ahead(a, h) for a in _amounts(target) for h in (1, 2)]
         ahead = {"moves": np.stack(moves, axis=1), "ranges": np.stack(ranges, axis=1)}
         by_moves = form.limit if market else max(form.limit, FORESEEABLE)
         limits = {"moves": by_moves + SMALL_SAMPLE / rows_N.sum(), "ranges": RANGES if form.own else np.inf}
@@ -148,13 +149,13 @@ def _measures(bars: Bars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return change_N, width_N, _typical(np.abs(change_N))
 
 
-def _typical(size_N: np.ndarray, weight: float = 0.06) -> np.ndarray:
+def _typical(size_N: np.ndarray) -> np.ndarray:
     """Exponential mean of sizes so far, NaN before it is known or where nothing has moved."""
     from scipy.signal import lfilter
 
-    start = float(size_N[: int(1 / weight)].mean()) if len(size_N) else 0.0
-    typical_N, _ = lfilter([weight], [1, weight - 1], size_N, zi=[(1 - weight) * start])
-    typical_N[: int(0.5 / weight)] = np.nan
+    start = float(size_N[: int(1 / WEIGHT)].mean()) if len(size_N) else 0.0
+    typical_N, _ = lfilter([WEIGHT], [1, WEIGHT - 1], size_N, zi=[(1 - WEIGHT) * start])
+    typical_N[: int(0.5 / WEIGHT)] = np.nan
     return np.where(typical_N > 0, typical_N, np.nan)
 
 
@@ -179,10 +180,10 @@ def _news(value_N: np.ndarray, finite_N: np.ndarray) -> np.ndarray:
     return changed_N if stays > 0.2 and len(np.unique(value_N[finite_N])) > FEW_VALUES else np.ones(len(value_N), bool)
 
 
-def _later_amounts(bars: Bars) -> list[np.ndarray]:
-    return [
-        np.log1p(bars.columns[n]) for n in AMOUNTS if n in bars.columns and np.isfinite(bars.columns[n]).mean() > 0.9
-    ]
+def _amounts(bars: Bars, skipped: str = "") -> list[np.ndarray]:
+    """Logarithms of volume and trades, as far as they are there in most bars; but for the one that is skipped."""
+    amounts = [np.log1p(bars.columns[n]) for n in AMOUNTS if n in bars.columns and n != skipped]
+    return [a for a in amounts if np.isfinite(a).mean() > 0.9]
 
 
 def _ahead(value_N: np.ndarray, bars: int) -> np.ndarray:

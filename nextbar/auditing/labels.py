@@ -9,7 +9,7 @@ import numpy as np
 
 from nextbar.auditing.result import Leak
 from nextbar.bars.bars import Bars
-from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.slots import DAY, HOUR, weekday
 from nextbar.bars.weekly_template import learn_template
 from nextbar.bars.zone import UTC, local_time
 
@@ -62,7 +62,7 @@ def _by_the_clock(bars: Bars) -> str:
         return ""
     calendar = learn_template(bars.time_N, bars.step)
     local_N = local_time(bars.time_N, calendar.timezone)
-    hour_N, weekday_N = local_N % DAY / HOUR, (local_N // DAY + 3) % 7  # the epoch was a Thursday
+    hour_N, weekday_N = local_N % DAY / HOUR, weekday(local_N // DAY)
     if bars.step == DAY:
         return _by_the_day(calendar.timezone, hour_N, weekday_N)
     if calendar.kind == "24/7" or bars.step > 4 * HOUR:

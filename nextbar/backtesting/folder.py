@@ -16,13 +16,12 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import Damaged, RunError, TrainingInterrupted
 from nextbar.files import write_whole
 from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away, writing
-from nextbar.runs.records import write_config
+from nextbar.runs.kinds import BACKTEST
+from nextbar.runs.records import SUMMARY, write_config
 
 FORMAT = 2
 """of the folder; a later nextbar that changes what its files mean counts it up"""
 
-KIND = "backtest"
-SUMMARY = "summary.json"
 FORECASTS = "forecasts.parquet"
 POSITIONS = "positions.parquet"
 FOLDS = "folds"
@@ -45,7 +44,7 @@ class BacktestFolder:
     def of(cls, config: ExperimentConfig, question: dict[str, Any], fingerprint: str) -> BacktestFolder:
         """The folder that belongs to an experiment, what decides its fits, and the bars."""
         text = f"{config.digest()} {json.dumps(question, sort_keys=True)} {fingerprint}"
-        name = f"{KIND}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+        name = f"{BACKTEST}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
         return cls(Path(config.log_dir) / config.experiment_name / name)
 
     @property
@@ -81,7 +80,7 @@ class BacktestFolder:
             raise RunError(
                 f"{self.path / SUMMARY} cannot be read ({error}); was the backtest folder copied whole?"
             ) from None
-        if kind != KIND:
+        if kind != BACKTEST:
             raise RunError(f"{self.path} is no backtest: its {SUMMARY} is of another kind")
         refuse_later_format(self.path, written, FORMAT)
         if summary.get("status") == "running" and not is_claimed(self.path):
@@ -98,7 +97,7 @@ class BacktestFolder:
             config: the experiment.
             facts: further values of the summary.
         """
-        state = {"kind": KIND, "format": FORMAT, "status": "running", "message": ""}
+        state = {"kind": BACKTEST, "format": FORMAT, "status": "running", "message": ""}
         with writing(self.path):
             write_config(self.path, config)
             write_json(self.path / SUMMARY, state | {"config": _in_short(config)} | facts)

@@ -14,7 +14,7 @@ from nextbar.backtesting.tried import Tried
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendars import learn_together
 from nextbar.bars.dates import iso
-from nextbar.bars.frames import frame_like
+from nextbar.bars.frames import epoch_seconds, frame_like
 from nextbar.config import ExperimentConfig
 from nextbar.forecasts import bin_columns
 from nextbar.metrics.bins import direction
@@ -107,7 +107,7 @@ class PositionJudge:
             "format": FORMAT,
             "options": self.options.to_dict(),
             "rule": self.options.in_words,
-            "tried": self.tried.plain(),
+            "tried": self.tried._asdict(),
         }
 
     @cached_property
@@ -167,7 +167,7 @@ class PositionJudge:
 
     def _origins(self, rows: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each scored series its rows of a participant's table, and the origins in them, counted within it."""
-        origin_N = rows["origin"].to_numpy("datetime64[s]").astype(np.int64)
+        origin_N = epoch_seconds(rows["origin"])
         origins = []
         for b in self._series:
             own_N = (rows["ticker"] == b.ticker).to_numpy()

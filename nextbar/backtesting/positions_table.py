@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nextbar.positions.rules import BUY_AND_HOLD
@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ONLY_FOR_JUDGING = "Positions, for judging forecasts only"
-HEAD = ("return, %", "Sharpe", "deflated", "drawdown, %", "turnover")
+HEADS = {"return": "return, %", "sharpe": "Sharpe", "deflated": "deflated", "drawdown": "drawdown, %",
+         "turnover": "turnover"}  # fmt: skip
+"""figures of the table on a terminal, and their headings"""
+FORMS = {
+    "return": ("+.2f", 100), "return_free": ("+.2f", 100), "volatility": (".2f", 100), "sharpe": ("+.2f", 1),
+    "probability": (".2f", 1), "deflated": (".2f", 1), "drawdown": (".2f", 100), "turnover": (",.4g", 1),
+    "exposure": (".2f", 1),
+}  # fmt: skip
+"""how figures are written: form and factor"""
 BY = {"stated": "as stated", "search": "those of the search"}
 """who says how many configurations were tried"""
 
@@ -26,20 +34,10 @@ def figures_by_name(positions: Mapping[str, Any], model: str) -> dict[str, dict[
     return own | {BUY_AND_HOLD: market} | others
 
 
-def cells(figures: Mapping[str, float | None]) -> tuple[str, ...]:
-    """Figures as text, in the order of ``HEAD``; empty where one is undefined."""
-
-    def written(name: str, form: str, times: float = 1.0) -> str:
-        value = figures[name]
-        return "" if value is None else format(value * times, form)
-
-    return (
-        written("return", "+.2f", 100),
-        written("sharpe", "+.2f"),
-        written("deflated", ".2f"),
-        written("drawdown", ".2f", 100),
-        written("turnover", ",.4g"),
-    )
+def cells(figures: Mapping[str, float | None], names: Iterable[str]) -> list[str]:
+    """Some figures as text; empty where one is undefined."""
+    written = ((figures[name], *FORMS[name]) for name in names)
+    return ["" if value is None else format(value * times, form) for value, form, times in written]
 
 
 def sentence(positions: Mapping[str, Any], model: str, strongest: str | None) -> str:
@@ -85,9 +83,10 @@ def positions_parts(positions: Mapping[str, Any], model: str, strongest: str | N
     lines: list[RenderableType] = [Text(sentence(positions, model, strongest)), ""]
     if "left_out" in positions:
         return [Text(ONLY_FOR_JUDGING, style="bold"), *lines]
-    table = plain_table(("predictor", *HEAD), right=HEAD, title=ONLY_FOR_JUDGING)
+    heads = tuple(HEADS.values())
+    table = plain_table(("predictor", *heads), right=heads, title=ONLY_FOR_JUDGING)
     for name, figures in figures_by_name(positions, model).items():
-        table.add_row(Text(name, style="bold" if name == model else ""), *cells(figures))
+        table.add_row(Text(name, style="bold" if name == model else ""), *cells(figures, HEADS))
     return [table, *map(Text, (rule_in_words(positions), *notes(positions))), *lines]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,13 +47,10 @@ def pooled(name: str, forecasts: Sequence[Forecast]) -> Forecast:
             raise DataError(
                 f"{name}: there is a column {column} in some folds and none in others; give it in all, or in none"
             )
-    if len({None if f.scales_NHM is None else (f.scales_NHM.shape[-1], *map(_given, f.law)) for f in forecasts}) > 1:
+    kinds = {None if f.scales_NHM is None else (f.scales_NHM.shape[-1], *(a is None for a in f.law)) for f in forecasts}
+    if len(kinds) > 1:
         raise DataError(f"{name}: its laws are mixtures of other kinds in some folds; give the same in all")
-    return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*forecasts, strict=True)))
-
-
-def _given(number: np.ndarray | None) -> bool:
-    return number is not None
+    return Forecast.joined(forecasts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +64,7 @@ class FoldScorer:
     """index of each window's fold, ascending"""
     reference: Reference
     task: Task
+    _scorers_by_task: dict[Task, list[Scorer]] = field(default_factory=dict, init=False)
 
     def scores(
         self,
@@ -151,10 +148,6 @@ class FoldScorer:
         benchmark = strongest or next(iter(rivals), model)
         realised_NH = self.panel.realised_variance(self.row_N)
         return findings(Examined(self._scorers(self.task)[0], taking_part, benchmark, realised_NH))
-
-    @cached_property
-    def _scorers_by_task(self) -> dict[Task, list[Scorer]]:
-        return {}
 
     def _scorers(self, task: Task) -> list[Scorer]:
         """Scorers of all windows, then of those of each fold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from nextbar.errors import ConfigError, NextbarError, first_line
 from nextbar.logger import get_logger
@@ -37,10 +37,6 @@ class Tried(NamedTuple):
                 "that one configuration was tried; say with positions.trials how many were"
             )
         return cls(count, "search") if count else cls(1, "alone")
-
-    def plain(self) -> dict[str, Any]:
-        """Plain values for the summary."""
-        return self._asdict()
 
 
 def _in_study(experiment: Path) -> int:

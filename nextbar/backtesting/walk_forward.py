@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from nextbar.backtesting.fold_work import FoldForecasts, FoldWork, PlannedFold, forecast_folds
-from nextbar.backtesting.folds import Fold, find_folds, fold_dataset, fold_rows
+from nextbar.backtesting.folds import find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
@@ -75,14 +75,9 @@ class WalkForward:
             ``tests``, ``verdict``.
         """
         times = Times(self.work.folder.parent)
-        fits = [list(folds) for _, folds in groupby(self.folds, lambda planned: self._fit_of(planned.fold))]
+        fits = [list(folds) for _, folds in groupby(self.folds, lambda planned: planned.fold.fitted_in)]
         by_fit = self._here(fits, times) if self.cluster is None else self._by_workers(self.cluster, fits, times)
         return self._results([forecasts for of_fit in by_fit for forecasts in of_fit])
-
-    def _fit_of(self, fold: Fold) -> int:
-        """Number of the fold whose fit forecasts this one."""
-        return max(planned.fold.number for planned in self.folds
-                   if planned.fold.number <= fold.number and planned.fold.fits)  # fmt: skip
 
     def _here(self, fits: Sequence[list[PlannedFold]], times: Times) -> list[list[FoldForecasts]]:
         by_fit = []

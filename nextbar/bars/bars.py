@@ -65,13 +65,14 @@ class Bars:
 
     def first(self, n: int) -> Bars:
         """The first n bars."""
-        return self._rows(slice(None, n))
+        return self.rows(slice(None, n))
 
     def last(self, n: int) -> Bars:
         """The last n bars, at least one."""
-        return self._rows(slice(-n, None))
+        return self.rows(slice(-n, None))
 
-    def _rows(self, rows: slice) -> Bars:
+    def rows(self, rows: slice | np.ndarray) -> Bars:
+        """Some of the bars: a slice, a mask or row numbers."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         time_N = self.time_N[rows]
         ahead = self.ahead if len(time_N) and time_N[-1] == self.time_N[-1] else None
@@ -87,7 +88,7 @@ class Bars:
             first = int(np.searchsorted(self.time_N, instant(initial) - self.step, side="right"))
         if final is not None:
             end = int(np.searchsorted(self.time_N, instant(final, end=True) - self.step, side="right"))
-        return self._rows(slice(first, max(first, end)))
+        return self.rows(slice(first, max(first, end)))
 
 
 def load_bars(

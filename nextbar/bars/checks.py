@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -13,12 +12,12 @@ from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
 from nextbar.bars.dates import read_dates
 from nextbar.bars.numbers import empty, floats
 from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
+from nextbar.bars.slots import least_gap
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
 
-HOUR = 3_600
 LARGEST = 1e30
 """of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
@@ -61,8 +60,7 @@ def without_bad(table: Table, resolution: str, step: int, needs: TableNeeds) -> 
         if problems.of_all or problems.bad_N.all():
             problems.raise_if_any()
         lines += problems.lines()
-        good_N = ~problems.bad_N
-        table = replace(table, frame=table.frame[good_N], rows_N=table.rows_N[good_N])
+        table = table.of_rows(~problems.bad_N)
 
 
 def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tuple[Problems, CheckedColumns]:
@@ -211,10 +209,7 @@ def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tup
 def _check_spacing(
     table: Table, time: np.ndarray, order: np.ndarray | slice, resolution: str, step: int, problems: Problems
 ) -> None:
-    """Bars of another resolution, and two bars in one slot.
-
-    Where a market keeps local time a bar of four hours or more may be an hour short when the clock changes.
-    """
+    """Bars of another resolution, and two bars in one slot."""
     if len(time) < 2:
         return
     gaps = np.diff(time)
@@ -228,7 +223,7 @@ def _check_spacing(
             "put the file where it belongs or name its resolution"
         )
         return
-    least = step - HOUR if step >= 4 * HOUR else step
+    least = least_gap(step)
     if sizes[0] >= least:
         return
     order = np.arange(len(table))[order]

@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nextbar.bars.slots import DAY
 from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 from nextbar.errors import ConfigError, short
 
 _FIRST = int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=dt.UTC).timestamp())
 _LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
 
-DAY = 86_400
 _MILLISECONDS = 1e11
 """from here on a number counts milliseconds: 1973; as seconds it were the year 5138"""
 _UNITS = 300

@@ -11,8 +11,6 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from nextbar.bars.bounds import largest_unpacked, too_large
 from nextbar.bars.levels import index_as_columns
 from nextbar.bars.table import Table
@@ -61,8 +59,7 @@ def read_feather(data: bytes, source: str) -> Table:
             f"{source}: the pandas metadata of the Feather file is damaged ({type(error).__name__}: "
             f"{first_line(error)}); write the file again"
         ) from error
-    frame = index_as_columns(frame, "date")
-    return Table(source, frame, np.arange(1, len(frame) + 1))
+    return Table.of(source, index_as_columns(frame, "date"))
 
 
 def _plain(kind: Any) -> bool:

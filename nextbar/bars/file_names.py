@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nextbar.bars.reading import extension_of, further_extension
+from nextbar.bars.reading import any_extension
 from nextbar.resolution import is_resolution, span
 
 IMPORT = "nextbar data import FILE --ticker NAME --resolution 1h --to DIR writes such a file from any layout"
@@ -33,7 +33,7 @@ _UNITS = {"S": "s", "M": "m", "Hour": "h", "D": "d", "Week": "w"}
 
 def called_elsewhere(path: Path) -> tuple[str, str] | None:
     """(resolution, ticker) of a file of bars by what other programs call it; None where no name is of that kind."""
-    extension = extension_of(path.name) or further_extension(path.name)
+    extension = any_extension(path.name)
     if extension is None or path.name.startswith(("_", ".")):
         return None
     stem = path.name[: -len(extension)]

@@ -26,6 +26,11 @@ def series_called(path: Path) -> tuple[str, str] | None:
     return (resolution, ticker) if ticker and is_resolution(resolution) else None
 
 
+def named_series(path: Path) -> tuple[str, str] | None:
+    """(resolution, ticker) of a file of bars by its name, whoever gave it."""
+    return series_called(path) or called_elsewhere(path)
+
+
 def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
     """(resolution, ticker, path) of every file of bars under a folder, also of two for one series.
 

@@ -119,7 +119,7 @@ def readable(frame: Any, id_col: str = "ticker", time_col: str = "date") -> Read
     else:
         data = _to_pandas(frame, time_col)
         levels = isinstance(frame, pd.DataFrame) and frame.columns.nlevels > 1
-        table = Table(FRAME, data, np.arange(1, len(data) + 1), notices=(ABOUT_LEVELS,) if levels else ())
+        table = Table.of(FRAME, data, notices=(ABOUT_LEVELS,) if levels else ())
     if (id_col, time_col) == ("ticker", "date"):
         table = _several(recognised(table))
     return Readable(table.frame, table.notices, table.layout)
@@ -157,6 +157,11 @@ def frame_like(columns: Mapping[str, np.ndarray], frame: Any = None, dates: Sequ
     if dates:
         table = table.with_columns(nw.col(*dates).dt.replace_time_zone("UTC"))
     return table.to_native()
+
+
+def epoch_seconds(dates: pd.Series) -> np.ndarray:
+    """UTC datetimes as seconds since the epoch, int64: the inverse of what ``frame_like`` makes of them."""
+    return dates.astype("datetime64[s, UTC]").astype("int64").to_numpy()
 
 
 def _to_pandas(frame: Any, time_col: str) -> pd.DataFrame:

@@ -14,9 +14,10 @@ from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
 from nextbar.bars.columns import DEFAULT_NEEDS, plain
 from nextbar.bars.date_columns import KEEP, date_columns, further_dates
-from nextbar.bars.dates import DAY, iso, read_dates
+from nextbar.bars.dates import iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.reading import read_table
+from nextbar.bars.slots import DAY
 from nextbar.bars.table import Table
 from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, cut, listed
@@ -159,16 +160,8 @@ def _by_ticker(table: Table, usual: str | None, ticker: str | None) -> list[tupl
     if ticker is not None and ticker not in existing:
         raise DataError(f"{table.source}: no ticker {ticker!r}; there are {listed(existing)}")
     chosen = existing if ticker is None else [ticker]
-    frame = table.frame.drop(columns=table.frame.columns[at])
-    return [
-        (
-            name,
-            replace(
-                table, frame=frame[(tickers == name).to_numpy()], rows_N=table.rows_N[(tickers == name).to_numpy()]
-            ),
-        )
-        for name in chosen
-    ]
+    rest = replace(table, frame=table.frame.drop(columns=table.frame.columns[at]))
+    return [(name, rest.of_rows((tickers == name).to_numpy())) for name in chosen]
 
 
 def _features(table: Table) -> str:

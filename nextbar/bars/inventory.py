@@ -12,8 +12,8 @@ import numpy as np
 from nextbar.bars.calendars import learn
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
-from nextbar.bars.file_names import IMPORT, called_elsewhere
-from nextbar.bars.folder import layout, list_series, series_called
+from nextbar.bars.file_names import IMPORT
+from nextbar.bars.folder import layout, list_series, named_series
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.recognition import single
 from nextbar.bars.suggestion import suggestion
@@ -112,7 +112,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int, kind: str) ->
 
 def _called(path: Path) -> tuple[str, str]:
     """Resolution and ticker of a file, by its name."""
-    called = series_called(path) or called_elsewhere(path)
+    called = named_series(path)
     if called is None:
         raise DataError(
             f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "

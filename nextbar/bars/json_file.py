@@ -6,7 +6,6 @@ import json
 import sys
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nextbar.bars.bounds import MOST_COLUMNS
@@ -58,8 +57,7 @@ def records_table(content: object, source: str) -> Table:
     if not records:
         raise DataError(f"{source}: the file is empty: an array without a record")
     if isinstance(records[0], (list, tuple)):
-        frame = _of_lists(records, source)
-        return Table(source, frame, np.arange(1, len(frame) + 1), notices=notices)
+        return Table.of(source, _of_lists(records, source), notices=notices)
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             raise DataError(
@@ -69,8 +67,7 @@ def records_table(content: object, source: str) -> Table:
     names = len(set().union(*records))
     if names > MOST_COLUMNS:
         raise DataError(f"{source}: {names:,} names of columns, should be at most {MOST_COLUMNS:,}")
-    frame = pd.DataFrame.from_records(records)
-    return Table(source, frame, np.arange(1, len(frame) + 1), notices=notices)
+    return Table.of(source, pd.DataFrame.from_records(records), notices=notices)
 
 
 def _of_lists(records: list[Any], source: str) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from nextbar.bars.bounds import largest
 from nextbar.bars.checks import CheckedColumns
 from nextbar.bars.columns import TableNeeds
 from nextbar.bars.layouts import LAYOUTS, UNNAMED
-from nextbar.bars.reading import FURTHER, READERS, extension_of, further_extension
+from nextbar.bars.reading import any_extension, reader_of
 from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.files import json_object, sweep_parts, write_parts
 from nextbar.folders import lock_of
@@ -114,10 +114,10 @@ def sought(folder: Path, path: Path, name: str, needs: TableNeeds, keeps: bool =
 
 def _is_own(path: Path) -> bool:
     """Whether a file is read by code here alone; a zip file may hold what a reader from elsewhere reads."""
-    extension = extension_of(path.name) or further_extension(path.name)
+    extension = any_extension(path.name)
     if extension is None or extension == ".zip":
         return False
-    return (READERS.get(extension) or FURTHER[extension]).__module__.startswith("nextbar.bars.")
+    return reader_of(extension).__module__.startswith("nextbar.bars.")
 
 
 def _written(place: Path, key: dict[str, str], series: CheckedColumns) -> CheckedColumns:

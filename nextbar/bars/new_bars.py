@@ -10,8 +10,7 @@ from typing import Any, Unpack
 
 from nextbar.bars.bars import Bars, is_bars, list_series, load_bars, table_bars
 from nextbar.bars.columns import FrameNames, TableNeeds, plain, refuse_names
-from nextbar.bars.file_names import called_elsewhere
-from nextbar.bars.folder import existing_folder, series_called
+from nextbar.bars.folder import existing_folder, named_series
 from nextbar.bars.frames import Readable, frame_tables, has_column, readable
 from nextbar.bars.reading import read_table
 from nextbar.bars.recognition import single
@@ -162,7 +161,7 @@ def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
 
 def _called(path: Path, config: DatasetConfig) -> tuple[str, str]:
     """Resolution and ticker of a file without a column that says so."""
-    called = series_called(path) or called_elsewhere(path)
+    called = named_series(path)
     if called is not None:
         if called[0] not in config.resolutions:
             trained = " and ".join(config.resolutions)

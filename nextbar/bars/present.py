@@ -12,8 +12,9 @@ import numpy as np
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn
-from nextbar.bars.dates import DAY, instant, iso
+from nextbar.bars.dates import instant, iso
 from nextbar.bars.rows_ahead import RowsAhead
+from nextbar.bars.slots import DAY, HOUR
 from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.logger import get_logger
@@ -89,10 +90,9 @@ class Present:
             return bars
         if not closed_N.any():
             raise self.nothing_closed(bars.name)
-        columns = {name: values[closed_N] for name, values in bars.columns.items()}
-        others = {name: values[~closed_N] for name, values in bars.columns.items()}
-        ahead = RowsAhead.of(bars.time_N[~closed_N], others, bars.ahead)
-        return replace(bars, time_N=bars.time_N[closed_N], columns=columns, ahead=ahead)
+        unfinished = bars.rows(~closed_N)
+        ahead = RowsAhead.of(unfinished.time_N, unfinished.columns, bars.ahead)
+        return replace(bars.rows(closed_N), ahead=ahead)
 
     def nothing_closed(self, name: str) -> DataError:
         """The error about a series of which no bar has closed."""
@@ -160,7 +160,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _ago(seconds: int) -> str:
-    for unit, size in (("days", DAY), ("hours", 3_600)):
+    for unit, size in (("days", DAY), ("hours", HOUR)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{seconds / 60:,.0f} minutes"

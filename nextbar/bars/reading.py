@@ -6,8 +6,6 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from nextbar.bars.bounds import largest, largest_unpacked, too_large
 from nextbar.bars.csv_file import read_csv, read_gzip
 from nextbar.bars.feather import read_feather
@@ -35,7 +33,7 @@ def read_table(
         DataError: the file is unreadable, empty, cut off or not of its format.
         ConfigError: no such layout, or no form of dates.
     """
-    extension = extension_of(path.name) or further_extension(path.name)
+    extension = any_extension(path.name)
     if extension is None:
         raise DataError(f"{path}: cannot be read as bars; the formats are {', '.join((*READERS, *FURTHER))}")
     try:
@@ -46,7 +44,7 @@ def read_table(
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data or data.isspace():
         raise DataError(f"{path}: the file is empty")
-    read = READERS.get(extension) or FURTHER[extension]
+    read = reader_of(extension)
     table = read(data, str(path)) if decimal is None else TEXTS.get(extension, _no_decimals)(data, str(path), decimal)
     return recognised(table, layout, date_format)
 
@@ -60,9 +58,14 @@ def extension_of(name: str) -> str | None:
     return next((extension for extension in READERS if name.lower().endswith(extension)), None)
 
 
-def further_extension(name: str) -> str | None:
-    """The extension of a further format that a file name ends in, ``None`` for others."""
-    return next((extension for extension in FURTHER if name.lower().endswith(extension)), None)
+def any_extension(name: str) -> str | None:
+    """The known extension a file name ends in, also one of the further formats, ``None`` for others."""
+    return extension_of(name) or next((extension for extension in FURTHER if name.lower().endswith(extension)), None)
+
+
+def reader_of(extension: str) -> Callable[[bytes, str], Table]:
+    """What reads the files of a known extension."""
+    return READERS.get(extension) or FURTHER[extension]
 
 
 def _read_parquet(data: bytes, source: str) -> Table:
@@ -89,9 +92,8 @@ def _read_parquet(data: bytes, source: str) -> Table:
         ) from error
     if frame.columns.nlevels > 1:
         frame = index_as_columns(one_level(frame, source), "date")
-        return Table(source, frame, np.arange(1, len(frame) + 1), layout=LEVELS, notices=(ABOUT_LEVELS,))
-    frame = index_as_columns(frame, "date")
-    return Table(source, frame, np.arange(1, len(frame) + 1))
+        return Table.of(source, frame, layout=LEVELS, notices=(ABOUT_LEVELS,))
+    return Table.of(source, index_as_columns(frame, "date"))
 
 
 READERS: dict[str, Callable[[bytes, str], Table]] = {
@@ -105,10 +107,10 @@ READERS: dict[str, Callable[[bytes, str], Table]] = {
 
 def _read_zip(data: bytes, source: str) -> Table:
     name, content = only_member(data, source)
-    extension = extension_of(name) or further_extension(name)
+    extension = any_extension(name)
     if extension in (None, ".zip", ".csv.gz"):
         raise DataError(f"{source}: {name!r} in the zip file cannot be read as bars; it should be a .csv or .json file")
-    return (READERS.get(extension) or FURTHER[extension])(content, f"{source}/{name}")
+    return reader_of(extension)(content, f"{source}/{name}")
 
 
 FURTHER: dict[str, Callable[[bytes, str], Table]] = {

@@ -188,7 +188,8 @@ def single(table: Table, ticker: str | None = None) -> Table:
             f"{table.source}: it has {listed(existing)}, none of them {ticker!r}; nextbar data import makes a file "
             "of each"
         )
-    return replace(table, frame=table.frame[own_N].drop(columns="ticker"), rows_N=table.rows_N[own_N])
+    own = table.of_rows(own_N)
+    return replace(own, frame=own.frame.drop(columns="ticker"))
 
 
 def _hint(names: Sequence[str]) -> str:

@@ -139,13 +139,8 @@ def changes(records: Sequence[SeriesRecord], used: Sequence[Bars]) -> list[str]:
 
 def _rows(bars: Bars, begin: int, end: int) -> Bars:
     """The bars that open from ``begin`` on and before ``end``."""
-    return _part(bars, slice(*np.searchsorted(bars.time_N, [begin, end])))
-
-
-def _part(bars: Bars, rows: slice) -> Bars:
-    columns = {name: values[rows] for name, values in bars.columns.items()}
-    return Bars(bars.ticker, bars.resolution, bars.time_N[rows], columns)
+    return bars.rows(slice(*np.searchsorted(bars.time_N, [begin, end])))
 
 
 def _digest(bars: Bars, rows: slice = slice(None)) -> str:
-    return fingerprint([_part(bars, rows)])[:_DIGITS]
+    return fingerprint([bars.rows(rows)])[:_DIGITS]

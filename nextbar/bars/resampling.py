@@ -17,7 +17,7 @@ from nextbar.bars.folder import list_series
 from nextbar.bars.importing import ImportOptions, read_files, zone_called
 from nextbar.bars.longer_bars import AGGREGATES, OF_BARS, LongerBars
 from nextbar.bars.present import Present
-from nextbar.bars.slots import HOUR
+from nextbar.bars.slots import least_gap
 from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, listed
 from nextbar.resolution import ALLOWED, is_resolution, seconds, span
@@ -211,8 +211,7 @@ def _require_fit(bars: Bars, longer: LongerBars, options: ResampleOptions) -> No
 
 def _require_length(bars: Bars, calendar: Calendar) -> None:
     """Refuse bars that a change of the clock makes too short to be read again."""
-    least = bars.step - HOUR if bars.step >= 4 * HOUR else bars.step
-    short_N = np.diff(bars.time_N) < least
+    short_N = np.diff(bars.time_N) < least_gap(bars.step)
     if short_N.any():
         raise DataError(
             f"{bars.name}: where the clock of {calendar.timezone} is changed bars are too short, first that of "

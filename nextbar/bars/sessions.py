@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from nextbar.bars.slots import DAY
+from nextbar.bars.slots import DAY, weekday
 from nextbar.bars.zone import EPOCH
 from nextbar.config.exchanges import exchange_package
 from nextbar.config.values import LAST_YEAR
@@ -70,7 +70,7 @@ class Sessions:
     def day_D(self) -> np.ndarray:
         """int64 (D,): the day of each session."""
         day_N = np.arange(self.first, self.last + 1)
-        usual_N = np.isin((day_N + 3) % 7, self.weekdays)  # the epoch was a Thursday
+        usual_N = np.isin(weekday(day_N), self.weekdays)
         usual_N[np.array(self.closed, np.int64) - self.first] = False
         usual_N[np.array(self.added, np.int64) - self.first] = True
         return day_N[usual_N]
@@ -185,12 +185,12 @@ def _made_up(sessions: Mapping[int, Hours], zone: str, until: int, last: int) ->
     local: dict[int, Counter[Hours]] = {}
     for day in year:
         ahead = _offset(day, rules)
-        local.setdefault((day + 3) % 7, Counter())[tuple(t + ahead for t in sessions[day])] += 1
-    usual = {weekday: hours for weekday, hours in local.items() if hours.total() * 2 > WEEKS}
+        local.setdefault(weekday(day), Counter())[tuple(t + ahead for t in sessions[day])] += 1
+    usual = {of_week: hours for of_week, hours in local.items() if hours.total() * 2 > WEEKS}
     return {
-        day: tuple(t - _offset(day, rules) for t in usual[(day + 3) % 7].most_common(1)[0][0])
+        day: tuple(t - _offset(day, rules) for t in usual[weekday(day)].most_common(1)[0][0])
         for day in range(until + 1, last + 1)
-        if (day + 3) % 7 in usual
+        if weekday(day) in usual
     }
 
 
@@ -202,7 +202,7 @@ def _offset(day: int, rules: ZoneInfo) -> int:
 
 def _compact(exchange: str, zone: str, days: tuple[int, int, int], sessions: Mapping[int, Hours]) -> Sessions:
     first, last, until = days
-    counts = np.bincount([(day + 3) % 7 for day in sessions], minlength=7)
+    counts = np.bincount([weekday(day) for day in sessions], minlength=7)
     weekdays = tuple(np.flatnonzero(counts * 2 > (last - first) // 7).tolist())
     hours = tuple(dict.fromkeys(sessions.values()))
     number = {own: i for i, own in enumerate(hours)}
@@ -214,8 +214,8 @@ def _compact(exchange: str, zone: str, days: tuple[int, int, int], sessions: Map
         last=last,
         until=until,
         weekdays=weekdays,
-        closed=tuple(d for d in range(first, last + 1) if (d + 3) % 7 in weekdays and d not in sessions),
-        added=tuple(d for d in sessions if (d + 3) % 7 not in weekdays),
+        closed=tuple(d for d in range(first, last + 1) if weekday(d) in weekdays and d not in sessions),
+        added=tuple(d for d in sessions if weekday(d) not in weekdays),
         hours=hours,
         changes=tuple((d, i) for d, i in enumerate(index) if d == 0 or index[d - 1] != i),
     )

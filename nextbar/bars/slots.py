@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,18 @@ from nextbar.bars.zone import UTC, Offsets, offsets
 WEEK, DAY, HOUR = 604_800, 86_400, 3_600
 YEAR = 365.2425 * DAY
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
+
+Days = TypeVar("Days", int, np.ndarray)
+
+
+def weekday(day: Days) -> Days:
+    """0 for Monday to 6 for Sunday, of days since the epoch, which was a Thursday."""
+    return (day + 3) % 7
+
+
+def least_gap(step: int) -> int:
+    """The least seconds from one bar to the next: of four hours and more an hour less, since clocks are changed."""
+    return step - HOUR if step >= 4 * HOUR else step
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from nextbar.bars.columns import PRICES
-from nextbar.bars.dates import DAY, iso
+from nextbar.bars.dates import iso
+from nextbar.bars.slots import DAY
 
 JUMP = np.log(1.8)
 """least log return that may be a split or another unit"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,17 @@ class Table:
     hint: str = ""
     """which layout it is nearest to, for the message that a column is missing"""
 
+    @classmethod
+    def of(cls, source: str, frame: pd.DataFrame, layout: str = "", notices: tuple[str, ...] = ()) -> Table:
+        """A table of records, which the user counts from 1."""
+        return cls(source, frame, np.arange(1, len(frame) + 1), layout=layout, notices=notices)
+
     def __len__(self) -> int:
         return len(self.frame)
+
+    def of_rows(self, rows: np.ndarray) -> Table:
+        """Some of the rows, by their positions or whether each is one of them."""
+        return replace(self, frame=self.frame.iloc[rows], rows_N=self.rows_N[rows])
 
     def row(self, position: int) -> str:
         """A row as the user counts it, such as ``line 7``."""

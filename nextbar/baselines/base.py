@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_beside, learn_together, shared_zone
 from nextbar.baselines.history import History, histories
 from nextbar.baselines.moves import Moves, in_target
-from nextbar.baselines.reference import plain_record, reference_from, reference_of
+from nextbar.baselines.reference import reference_of
 from nextbar.config.exchanges import is_exchange
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys, columns
 from nextbar.machine.blas import one_thread
-from nextbar.metrics.reference import enough_moves
+from nextbar.metrics.reference import enough_moves, plain_record, reference_from
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
@@ -241,3 +241,16 @@ class Baseline(ABC, Generic[Learnt]):
     def _from_plain(self, plain: Any) -> Any:
         arrays = {name: np.array(v, float) if isinstance(v, list) else float(v) for name, v in plain.items()}
         return self.parameters(**arrays)
+
+
+class Nothing(NamedTuple):
+    """Parameters of a baseline that learns nothing."""
+
+
+class Untaught(Baseline[Nothing]):
+    """A baseline that learns nothing of a series."""
+
+    parameters = Nothing
+
+    def _learn(self, moves: Moves) -> Nothing:
+        return Nothing()

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline
+from nextbar.baselines.base import Nothing, Untaught
 from nextbar.baselines.moves import Moves
-from nextbar.baselines.point import Nothing
 from nextbar.types import Forecast
 
 
-class Frequencies(Baseline[Nothing]):
+class Frequencies(Untaught):
     """The add-one frequencies of the bins over all training windows of all series, for each step."""
 
     name = "frequencies"
     words = "the training frequencies"
-    parameters = Nothing
-
-    def _learn(self, moves: Moves) -> Nothing:
-        return Nothing()
 
     def _forecast(self, learnt: Nothing, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         frequencies_HK = self._reference.frequencies_HK

@@ -6,9 +6,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline
+from nextbar.baselines.base import Nothing, Untaught
 from nextbar.baselines.moves import Moves
-from nextbar.baselines.point import Nothing
 from nextbar.metrics.bins import side
 from nextbar.types import Forecast
 
@@ -16,18 +15,14 @@ PART = 1e-9
 """size of the step: far below any error that is scored, far above rounding"""
 
 
-class Direction(Baseline[Nothing]):
+class Direction(Untaught):
     """A step of one part in 1e9 of the price the way a rule says; bins: all but as much on the side it says."""
 
     direction_only = True
-    parameters = Nothing
 
     @abstractmethod
     def _sign(self, moves: Moves, row_N: np.ndarray) -> np.ndarray:
         """-1, 0 or 1 for each origin, (N,)."""
-
-    def _learn(self, moves: Moves) -> Nothing:
-        return Nothing()
 
     def _forecast(self, learnt: Nothing, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         sign_N = self._sign(moves, row_N)

@@ -93,6 +93,8 @@ def histories(frame: Any) -> list[History]:
     import narwhals as nw
     import pandas as pd
 
+    from nextbar.bars.frames import epoch_seconds
+
     try:
         table = nw.from_native(frame, eager_only=True).to_pandas()
     except TypeError:
@@ -103,9 +105,9 @@ def histories(frame: Any) -> list[History]:
         raise DataError(f"{what} in the frame of bars; it needs ticker, date and close, and a row for each bar")
     by = ["ticker", "resolution"] if "resolution" in table.columns else ["ticker"]
     try:
-        time = pd.to_datetime(table["date"], utc=True).astype("datetime64[s, UTC]").astype("int64")
+        time_N = epoch_seconds(pd.to_datetime(table["date"], utc=True))
         columns = [name for name in (*PRICES, "close") if name in table.columns]
-        table = table[by].assign(date=time, **{name: table[name].astype("float64") for name in columns})
+        table = table[by].assign(date=time_N, **{name: table[name].astype("float64") for name in columns})
     except (TypeError, ValueError) as error:
         raise DataError(f"the bars: date must hold dates and prices numbers ({error})") from None
     series_list = []

@@ -8,15 +8,11 @@ import numpy as np
 
 from nextbar.bars.slots import HOUR, MONDAY, WEEK
 from nextbar.bars.zone import local_time
-from nextbar.baselines.base import Baseline
+from nextbar.baselines.base import Baseline, Nothing, Untaught
 from nextbar.baselines.moves import Moves
 from nextbar.types import Forecast
 
 HOURS = WEEK // HOUR
-
-
-class Nothing(NamedTuple):
-    """Parameters of a baseline that learns nothing."""
 
 
 class Mean(NamedTuple):
@@ -31,15 +27,11 @@ class Season(NamedTuple):
     move_W: np.ndarray
 
 
-class Persistence(Baseline[Nothing]):
+class Persistence(Untaught):
     """The next close equals the last."""
 
     name = "persistence"
     words = "persistence"
-    parameters = Nothing
-
-    def _learn(self, moves: Moves) -> Nothing:
-        return Nothing()
 
     def _forecast(self, learnt: Nothing, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         return Forecast(location_NH=np.zeros(date_NH.shape))

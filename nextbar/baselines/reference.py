@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,9 +10,6 @@ from nextbar.baselines.history import History
 from nextbar.metrics.reference import enough_moves, fit_reference
 from nextbar.metrics.task import Task
 from nextbar.types import Outcomes, Reference
-
-FLAGS = ("positive_S", "trained_S")
-"""fields of a reference that hold truth values"""
 
 
 def reference_of(series: Sequence[History], task: Task) -> Reference:
@@ -45,24 +41,3 @@ def reference_of(series: Sequence[History], task: Task) -> Reference:
         if others_S.any():
             reference.move_std_SH[s] = reference.move_std_SH[others_S].mean(axis=0)
     return reference
-
-
-def reference_from(plain: Mapping[str, Any]) -> Reference:
-    """The reference whose ``plain_record`` it is."""
-    arrays: dict[str, Any] = {
-        name: None if value is None else np.array(value, bool if name in FLAGS else float)
-        for name, value in plain.items()
-    }
-    return Reference(**arrays)
-
-
-def plain_record(record: tuple[Any, ...]) -> dict[str, Any]:
-    """A NamedTuple of floats and arrays in values that JSON knows: None for NaN."""
-
-    def plain(value: Any) -> Any:
-        if value is None:
-            return None
-        array = np.asarray(value, object)
-        return np.where(np.asarray(value, float) == value, array, np.array(None)).tolist()  # NaN equals nothing
-
-    return {name: plain(value) for name, value in record._asdict().items()}  # type: ignore[attr-defined]

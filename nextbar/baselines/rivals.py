@@ -201,19 +201,10 @@ def _fit(baseline: Baseline[Any], dataset: Dataset, until: int) -> Baseline[Any]
 def _validated(candidates: Candidates, dataset: Dataset, validation: Scorer) -> dict[str, dict[str, float | None]]:
     """Leading error and ranking score of each candidate on validation."""
     origin_N = dataset.origins["validation"]
-    task, outcomes = validation.task, validation.outcomes
+    task = validation.task
     every = -(-len(origin_N) * task.horizon * max(1, len(task.edges) - 1) // MOST_VALUES)
     row_N = slice(None, None, every)
-    part = Scorer(
-        outcomes._replace(
-            series_N=outcomes.series_N[row_N],
-            origin_time_N=outcomes.origin_time_N[row_N],
-            last_close_N=outcomes.last_close_N[row_N],
-            close_NH=outcomes.close_NH[row_N],
-        ),
-        validation.reference,
-        task,
-    )
+    part = Scorer(validation.outcomes.rows(row_N), validation.reference, task)
     panel = dataset.preparation.panel(dataset.used)
     scores = {}
     for name, baseline in candidates.fitted.items():
@@ -242,7 +233,4 @@ def _forecast(
         own_N = origin_N[row_N] - panel.starts[s]
         rows.append(row_N)
         forecasts.append(baseline.forecast(history, calendars[s], own_N, reference.of_series(s)))
-    order_N = np.argsort(np.concatenate(rows))
-    return Forecast(
-        *(None if parts[0] is None else np.concatenate(parts)[order_N] for parts in zip(*forecasts, strict=True))
-    )
+    return Forecast.joined(forecasts).rows(np.argsort(np.concatenate(rows)))

@@ -10,7 +10,7 @@ import typer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import Config, Debug, watch_nans
 from nextbar.errors import DataError
-from nextbar.tables import plain_table, print_whole, stdout
+from nextbar.tables import plain_table, print_line, print_whole, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,11 +61,11 @@ def _show(result: Audit) -> None:
     console = stdout()
     print_whole(console, _table(result))
     for leak in result.leaks:
-        console.print(f"{leak.stage}: {leak.text}.", style="red", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"{leak.stage}: {leak.text}.", "red")
     replaced = f"replaced: the bars of {', '.join(result.series)} after {', '.join(map(iso, result.cuts))}"
     columns = f"searched: {', '.join(result.columns) or 'no own column'}"
     for line in (replaced, columns, *result.left_out):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _table(result: Audit) -> Table:

@@ -11,7 +11,7 @@ from nextbar.cli.answer import answer
 from nextbar.cli.exits import clean_exit
 from nextbar.cli.options import listed
 from nextbar.errors import ConfigError, NextbarError
-from nextbar.tables import plain_table, print_whole, stdout
+from nextbar.tables import plain_table, print_line, print_whole, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -156,9 +156,9 @@ def _show(holdings: list[Holding]) -> None:
     print_whole(console, _table(holdings), keys=2)
     for holding in holdings:
         for problem in holding.problems:
-            console.print(f"{holding.path}: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"{holding.path}: {problem}", "red")
         for notice in holding.notices:
-            console.print(f"{holding.path}: {notice}", markup=False, highlight=False, soft_wrap=True)
+            print_line(console, f"{holding.path}: {notice}")
 
 
 def _table(holdings: list[Holding]) -> Table:

@@ -10,7 +10,7 @@ import typer
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.cli.options import called
 from nextbar.errors import RunError
-from nextbar.tables import byte_size, plain_table, print_whole, stdout
+from nextbar.tables import byte_size, plain_table, print_line, print_whole, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def runs(
         print_whole(console, _table(infos, cards.folder, marks), keys=2)
         for info in infos:
             if info.problem:
-                console.print(info.problem, style="red", markup=False, highlight=False, soft_wrap=True)
+                print_line(console, info.problem, "red")
 
 
 def _marks(experiment: Path, runs: list[RunInfo]) -> dict[Path, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -92,13 +93,10 @@ def _plain(watched: Watched) -> dict[str, Any]:
 def _show(watched: Watched, last: int) -> None:
     """Print what the log says, in at most 80 columns where names allow it."""
     from nextbar.metrics.betting import ALPHA
-    from nextbar.tables import print_whole, stdout
+    from nextbar.tables import print_line, print_whole, stdout
 
     out = stdout()
-
-    def say(text: str) -> None:
-        out.print(text, markup=False, highlight=False, soft_wrap=True)
-
+    say = partial(print_line, out)
     say(
         f"{watched.run.name}: forecasts: {watched.made:,}, late: {watched.late:,}, waiting: {watched.waiting:,}"
         + (f", without an outcome: {watched.missed:,}" if watched.missed else "")

@@ -10,7 +10,7 @@ import typer
 
 from nextbar.cli.exits import clean_exit, immediate_interrupt
 from nextbar.errors import NextbarError
-from nextbar.tables import stdout
+from nextbar.tables import print_line, stdout
 
 
 def verify(
@@ -33,7 +33,7 @@ def verify(
             place = named(fault.path)
             text = fault.text if place in fault.text else f"{place}: {fault.text}"
             style = "red" if fault.harmful else None
-            console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+            print_line(console, text, style)
         damaged = [result for result in results if not result.whole]
         if damaged:
             raise NextbarError(f"{len(damaged)} of {_counted([result.kind for result in results])} damaged")

@@ -150,7 +150,7 @@ def _golden(runs: Sequence[LoadedRun], conformal: Conformal | None) -> tuple[Tab
     precise = [_precise(loaded).forwards() for loaded in runs]
     forwards = [forward for each in precise for forward in each]
     golden = golden_forecasts(bars, data, preparation, forwards, task)
-    names = [f"{b.ticker}_{b.resolution}" for b in bars]
+    names = [b.name for b in bars]
     tables: Tables = {f"bars/{name}": {"time": b.time_N} | b.columns for name, b in zip(names, bars, strict=True)}
     cases = {f"forecasts/{name}": table for name, table in zip(names, golden, strict=True)}
     if conformal is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from nextbar.errors import ConfigError, DataError, short
 from nextbar.forecasts.paths import path_changes
 from nextbar.forecasts.table import Interval, Keys, check_shares, price, quantile_column
 from nextbar.logger import get_logger
+from nextbar.metrics.conformal import exact
 from nextbar.metrics.density import mass_below, quantile
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
@@ -136,8 +136,7 @@ def _end(share: float, interval: Interval, forecast: Forecast) -> np.ndarray:
     """An end of an adjusted interval; the middle of all of them is the location."""
     if share == 0.5:
         return np.asarray(forecast.location_NH)
-    # of the decimal that is printed: in floats 1 - 2 x 0.35 is above 0.3
-    level = abs(1 - 2 * Fraction(str(float(share))))
+    level = abs(1 - 2 * exact(share))  # in floats 1 - 2 x 0.35 is above 0.3
     return interval(float(level))[0 if share < 0.5 else 1]
 
 

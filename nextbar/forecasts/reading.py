@@ -129,12 +129,14 @@ def _places(table: Any, names: list[str], keys: Keys, task: Task, source: str) -
     """Row of the table for each of the N x H forecasts."""
     import pandas as pd
 
+    from nextbar.bars.frames import epoch_seconds
+
     rows = table[names].copy()
     try:
         if pd.api.types.is_numeric_dtype(rows["origin"]):  # of which unit?
             raise ValueError(f"not numbers like {rows['origin'].iloc[0]}")
         origin = pd.to_datetime(rows["origin"], utc=True, format="ISO8601")
-        rows["origin"] = origin.astype("datetime64[s, UTC]").astype("int64")
+        rows["origin"] = epoch_seconds(origin)
         rows["step"] = rows["step"].astype("int64")
     except (TypeError, ValueError) as error:
         why = first_line(error)

@@ -16,8 +16,11 @@ MODEL = "nextbar"
 
 NEEDED = ("ticker", "origin", "step", "date")
 
+SOURCE = "the forecasts"
+"""what messages call a table"""
 
-def checked_table(frame: Any, source: str = "the forecasts") -> pd.DataFrame:
+
+def checked_table(frame: Any) -> pd.DataFrame:
     """A forecast table of any library of at least one row as pandas, ``origin`` and ``date`` as UTC datetimes.
 
     Raises:
@@ -25,19 +28,19 @@ def checked_table(frame: Any, source: str = "the forecasts") -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = as_pandas(frame, source)
+    table = as_pandas(frame, SOURCE)
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
         raise DataError(
-            f"{source}: no column {', '.join(missing)}; there are {listed(table.columns)}. A table of forecasts, such "
+            f"{SOURCE}: no column {', '.join(missing)}; there are {listed(table.columns)}. A table of forecasts, such "
             f"as Forecaster.predict answers with, has {', '.join(NEEDED)}"
         )
     if not len(table):
-        raise DataError(f"{source}: no rows; at least one forecast is needed")
+        raise DataError(f"{SOURCE}: no rows; at least one forecast is needed")
     try:
         dates = {name: pd.to_datetime(table[name], utc=True, format="ISO8601") for name in ("origin", "date")}
     except (TypeError, ValueError) as error:
-        raise DataError(f"{source}: origin and date must hold dates ({first_line(error)})") from None
+        raise DataError(f"{SOURCE}: origin and date must hold dates ({first_line(error)})") from None
     return table.assign(**dates)
 
 
@@ -62,7 +65,7 @@ def by_forecast(table: pd.DataFrame) -> pd.DataFrame:
         if part.index.has_duplicates:
             twice = part.index[part.index.duplicated()][0]
             row = ", ".join(f"{name} {value}" for name, value in zip(keys, twice, strict=True))
-            raise DataError(f"the forecasts: {row} is there more than once for {model}; keep one of them")
+            raise DataError(f"{SOURCE}: {row} is there more than once for {model}; keep one of them")
         parts[model] = part.dropna(axis=1, how="all") if several else part
     return pd.concat(parts, axis=1, names=["model", "quantity"])
 

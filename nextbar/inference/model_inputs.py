@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Unpack
 
@@ -165,7 +164,7 @@ def _closed_rows(
     """
     ahead_N = rows_ahead_of(table, needs)
     if ahead_N.any():
-        table = dataclasses.replace(table, frame=table.frame[~ahead_N], rows_N=table.rows_N[~ahead_N])
+        table = table.of_rows(~ahead_N)
     at = needs.match(list(table.frame.columns))[0].get("date")
     if at is None or not len(table):
         return table
@@ -182,4 +181,4 @@ def _closed_rows(
         kept = kept[-n:]
     if not len(kept):
         raise present.nothing_closed(table.source)
-    return dataclasses.replace(table, frame=table.frame.iloc[kept], rows_N=table.rows_N[kept])
+    return table.of_rows(kept)

@@ -55,8 +55,7 @@ def forecast_on_cluster(
             for group in groups
         ]  # fmt: skip
         by_group = dict(answers_of(cluster, units, job))
-    parts = zip(*(by_group[g] for g in range(len(groups))), strict=True)
-    return Forecast(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in parts))
+    return Forecast.joined(by_group[g] for g in range(len(groups)))
 
 
 def forecast_group(

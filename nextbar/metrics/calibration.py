@@ -20,6 +20,8 @@ from nextbar.move_bins import bin_index
 from nextbar.types import Forecast, Outcomes
 
 PIT_BINS = 20
+GROUPS = 10
+"""of probabilities, as many in each"""
 Z_95 = 1.959963984540054
 """97.5 % quantile of the normal law"""
 
@@ -53,7 +55,7 @@ def effective_windows(outcomes: Outcomes, horizon: int, weight_N: np.ndarray | N
 
 def _label_ends(outcomes: Outcomes, horizon: int) -> np.ndarray:
     """When the label of each window ends, (N,) float64."""
-    rows_S = [row_M for row_M in outcomes.rows_of_series if len(row_M)]
+    rows_S = list(outcomes.rows_by_name.values())
     time_S = [np.unique(outcomes.origin_time_N[row_M]).astype(np.float64) for row_M in rows_S]
     step_S = np.array([np.diff(time_M).min(initial=np.inf) for time_M in time_S])
     least = step_S.min() if np.isfinite(step_S.min()) else 1.0
@@ -115,7 +117,7 @@ def coverage(covered_NH: np.ndarray, outcomes: Outcomes, level: float) -> dict[s
         ``coverage``, the unweighted mean over series; ``half_width`` around ``level`` that luck explains; the coverage
         ``by_ticker`` {name: percent}; and with H > 1 ``by_step``, H values.
     """
-    rows = {outcomes.names[s]: outcomes.series_N == s for s in np.unique(outcomes.series_N)}
+    rows = outcomes.rows_by_name
     count_S = np.bincount(outcomes.series_N)
     weight_N = len(outcomes.series_N) / (len(rows) * count_S[outcomes.series_N])
     by_step_SH = 100 * np.stack([covered_NH[row].mean(axis=0) for row in rows.values()])
@@ -134,11 +136,11 @@ def half_width(percent: float, n: float) -> float:
     return float(Z_95 * np.sqrt(percent * (100 - percent) / n))
 
 
-def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+def reliability(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Bin probabilities beside how often the bins came, in percent, by deciles of the probability (Murphy 1977).
 
     Each of the N x H x K probabilities is one statement: "this bin will come". They are put in order and cut into
-    ``groups`` of about equal size; equal probabilities stay together, so there may be fewer.
+    ``GROUPS`` of about equal size; equal probabilities stay together, so there may be fewer.
 
     Returns:
         For each group ``forecast`` (mean probability), ``frequency`` (of the bins that came), ``half_width`` around
@@ -148,10 +150,10 @@ def reliability(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int 
     prob_NHK = np.exp(np.asarray(forecast.log_probs_NHK, np.float64))
     came_NHK = _bins_that_came(outcomes, task)[..., None] == np.arange(prob_NHK.shape[-1])
     share = independent(outcomes, task.horizon) / prob_NHK[..., 0].size
-    return _by_probability(prob_NHK.reshape(-1), came_NHK.reshape(-1), share, groups)
+    return _by_probability(prob_NHK.reshape(-1), came_NHK.reshape(-1), share)
 
 
-def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 10) -> list[dict[str, float]]:
+def direction(outcomes: Outcomes, forecast: Forecast, task: Task) -> list[dict[str, float]]:
     """Probabilities of a rise beside how often closes rose, in percent, by tenths of the probability.
 
     All N x H moves but those of zero, which are neither a rise nor a fall. See :func:`reliability` for what is
@@ -164,15 +166,15 @@ def direction(outcomes: Outcomes, forecast: Forecast, task: Task, groups: int = 
         return []
     probability_E = probability_NH[moved_NH]
     share = independent(outcomes, task.horizon) / change_NH.size
-    return _by_probability(probability_E, change_NH[moved_NH] > 0, share, groups)
+    return _by_probability(probability_E, change_NH[moved_NH] > 0, share)
 
 
-def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float, groups: int) -> list[dict[str, float]]:
+def _by_probability(prob_E: np.ndarray, came_E: np.ndarray, share: float) -> list[dict[str, float]]:
     """E statements in groups of about equal size by their probability; of them ``share`` count as independent."""
-    edges = np.quantile(prob_E, np.linspace(0, 1, groups + 1)[1:-1])
+    edges = np.quantile(prob_E, np.linspace(0, 1, GROUPS + 1)[1:-1])
     group_E = np.searchsorted(edges, prob_E)
-    count = np.bincount(group_E, minlength=groups)
-    forecast_sum, came_sum = (np.bincount(group_E, values, groups) for values in (prob_E, came_E))
+    count = np.bincount(group_E, minlength=GROUPS)
+    forecast_sum, came_sum = (np.bincount(group_E, values, GROUPS) for values in (prob_E, came_E))
     return [
         {
             "forecast": (percent := min(100 * forecast_sum[g] / count[g], 100.0)),
@@ -265,7 +267,7 @@ def _effect(
     lo_NH, hi_NH = conformal.interval(level / 100, outcomes.series_N, outcomes.names, forecast)
     after = coverage(covered(outcomes, lo_NH, hi_NH, task), outcomes, level)
     law_NH = quantile(forecast, 0.5 + level / 200) - quantile(forecast, 0.5 - level / 200)
-    rows = [outcomes.series_N == s for s in np.unique(outcomes.series_N)]  # widths of two series have no common unit
+    rows = outcomes.rows_by_name.values()  # widths of two series have no common unit
     return {
         "before": law["coverage"],
         "after": after["coverage"],

@@ -88,12 +88,10 @@ class Conformal:
             raise DataError("there is no validation window to learn the width of intervals from")
         if not np.isfinite(score_NH).all():
             raise DataError("forecasts of the validation span are not finite, so intervals cannot be corrected by them")
-        present = np.unique(outcomes.series_N)
-        kept = max(FEWEST_KEPT, min(KEPT, TOTAL // ((len(present) + 1) * score_NH.shape[1])))
-        return cls(
-            {outcomes.names[s]: Residuals.of(score_NH[outcomes.series_N == s], kept) for s in present},
-            Residuals.of(score_NH, kept),
-        )
+        rows = outcomes.rows_by_name
+        kept = max(FEWEST_KEPT, min(KEPT, TOTAL // ((len(rows) + 1) * score_NH.shape[1])))
+        own = {name: Residuals.of(score_NH[row_M], kept) for name, row_M in rows.items()}
+        return cls(own, Residuals.of(score_NH, kept))
 
     def factor(self, level: float, names: Sequence[str]) -> np.ndarray:
         """How many standard deviations the interval reaches to either side, (S, H), one row for each of ``names``.
@@ -164,8 +162,8 @@ def covered(outcomes: Outcomes, lo_NH: np.ndarray, hi_NH: np.ndarray, task: Task
 
 def windows_needed(level: float) -> int:
     """The smallest n with an order statistic for the level: ceil((n + 1) level) <= n."""
-    exact = _exact(level)
-    return math.ceil(exact / (1 - exact))
+    share = exact(level)
+    return math.ceil(share / (1 - share))
 
 
 def require_distribution(task: Task) -> None:
@@ -181,9 +179,9 @@ def require_distribution(task: Task) -> None:
 
 
 def _rank(n: int, level: float) -> int:
-    return math.ceil((n + 1) * _exact(level))
+    return math.ceil((n + 1) * exact(level))
 
 
-def _exact(level: float) -> Fraction:
+def exact(level: float) -> Fraction:
     """The decimal that is printed: in floats (9 + 1) x 0.7 is above 7."""
     return Fraction(str(float(level)))

@@ -139,8 +139,8 @@ def superior_ability(t_K: np.ndarray, t_RK: np.ndarray, n: int, gain: float | No
     return drawn_p(recentred(t_K, t_RK, n).max(axis=1), float(t_K.max()) if gain is None else gain)
 
 
-def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> np.ndarray:
-    """Which of K are better than the benchmark, bool (K,), with a chance of ``level`` that one of them is not.
+def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int) -> np.ndarray:
+    """Which of K are better than the benchmark, bool (K,), with a chance of ``LEVEL`` that one of them is not.
 
     Those above the quantile of the greatest statistic of the draws are out, and the rest is judged anew among itself,
     until nobody is. Arguments as for :func:`superior_ability`.
@@ -148,7 +148,7 @@ def step_m(t_K: np.ndarray, t_RK: np.ndarray, n: int, level: float = LEVEL) -> n
     t_RK = recentred(t_K, t_RK, n)
     superior_K = np.zeros(len(t_K), bool)
     while not superior_K.all():
-        critical = np.quantile(t_RK[:, ~superior_K].max(axis=1), 1 - level)
+        critical = np.quantile(t_RK[:, ~superior_K].max(axis=1), 1 - LEVEL)
         better_K = ~superior_K & (t_K > critical)
         if not better_K.any():
             break

@@ -59,7 +59,7 @@ def decompositions(outcomes: Outcomes, forecast: Forecast, task: Task) -> dict[s
     """
     unit_N1 = percent(outcomes, task)
     actual_NH = target_change(outcomes, task) * unit_N1
-    rows = [outcomes.series_N == s for s in np.unique(outcomes.series_N)]
+    rows = list(outcomes.rows_by_name.values())
     by_level = {}
     for level in LEVELS:
         quantile_NH = quantile(forecast, level) * unit_N1
@@ -74,8 +74,7 @@ def percent(outcomes: Outcomes, task: Task) -> np.ndarray:
     if task.target == "log_return":
         return np.full((len(outcomes.series_N), 1), 100.0)
     unit_N1 = np.ones((len(outcomes.series_N), 1))
-    for s in np.unique(outcomes.series_N):
-        row_M = outcomes.series_N == s
+    for row_M in outcomes.rows_by_name.values():
         last_M = np.asarray(outcomes.last_close_N, np.float64)[row_M]
         if (last_M > 0).all() and (outcomes.close_NH[row_M] > 0).all():
             unit_N1[row_M, 0] = 100 / last_M

@@ -37,8 +37,8 @@ class PointErrors:
         is_relative = bool((last_N1 > 0).all() and (close_NH > 0).all())
         error_NH = np.abs(close_NH - predicted_NH) / (last_N1 if is_relative else 1.0)
         error_NH = np.where(np.isfinite(error_NH), error_NH, np.inf)
-        rows = {outcomes.names[s]: outcomes.series_N == s for s in np.unique(outcomes.series_N)}
-        return cls(span, is_relative, {n: Residuals.of(error_NH[row], int(row.sum())) for n, row in rows.items()})
+        rows = outcomes.rows_by_name
+        return cls(span, is_relative, {name: Residuals.of(error_NH[row], len(row)) for name, row in rows.items()})
 
     def count(self, name: str) -> int:
         """Windows of a series; 0 of one that has none."""

@@ -39,8 +39,7 @@ def realised_variance(outcomes: Outcomes, task: Task, range_NH: np.ndarray | Non
         return square_NH, False
     realised_NH = np.empty_like(square_NH)
     ranged = True
-    for s in np.unique(outcomes.series_N):
-        row_M = outcomes.series_N == s
+    for row_M in outcomes.rows_by_name.values():
         mean_H = range_NH[row_M].mean(axis=0)
         if np.isfinite(mean_H).all() and (mean_H > 0).all():
             realised_NH[row_M] = range_NH[row_M] * (square_NH[row_M].mean(axis=0) / mean_H)

@@ -11,7 +11,8 @@ its first origin in the span that is scored; with too few of them it has none, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,9 @@ LEAST_MOVES = 100
 skills that are claimed"""
 LEAST_APART = 20
 """of them that share no bar: those over H bars overlap"""
+
+FLAGS = ("positive_S", "trained_S")
+"""fields of a reference that hold truth values"""
 
 
 def least_moves(horizon: int) -> int:
@@ -189,3 +193,24 @@ def not_positive(name: str, task: Task) -> str:
         f"{name}: {what} needs every price above zero, but some are not. "
         "Use target 'close' with output_mode 'mean' or 'distribution', or another series."
     )
+
+
+def reference_from(plain: Mapping[str, Any]) -> Reference:
+    """The reference whose ``plain_record`` it is."""
+    arrays: dict[str, Any] = {
+        name: None if value is None else np.array(value, bool if name in FLAGS else float)
+        for name, value in plain.items()
+    }
+    return Reference(**arrays)
+
+
+def plain_record(record: tuple[Any, ...]) -> dict[str, Any]:
+    """A NamedTuple of floats and arrays in values that JSON knows: None for NaN."""
+
+    def plain(value: Any) -> Any:
+        if value is None:
+            return None
+        array = np.asarray(value, object)
+        return np.where(np.asarray(value, float) == value, array, np.array(None)).tolist()  # NaN equals nothing
+
+    return {name: plain(value) for name, value in record._asdict().items()}  # type: ignore[attr-defined]

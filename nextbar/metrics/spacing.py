@@ -26,8 +26,7 @@ class SpacedWindows(NamedTuple):
 def sequences(outcomes: Outcomes, horizon: int) -> list[SpacedWindows]:
     """One for each series and step h, holding every h-th of the series' windows, the first included."""
     every: list[SpacedWindows] = []
-    for s in np.unique(outcomes.series_N):
-        row_M = np.flatnonzero(outcomes.series_N == s)
-        row_M = row_M[np.argsort(outcomes.origin_time_N[row_M], kind="stable")]
-        every += [SpacedWindows(outcomes.names[s], step, row_M[::step]) for step in range(1, horizon + 1)]
+    for name, row_M in outcomes.rows_by_name.items():
+        by_time_M = row_M[np.argsort(outcomes.origin_time_N[row_M], kind="stable")]
+        every += [SpacedWindows(name, step, by_time_M[::step]) for step in range(1, horizon + 1)]
     return every

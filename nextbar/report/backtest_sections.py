@@ -151,7 +151,7 @@ def positions(shown: BacktestFacts) -> Section:
 
 def reading(shown: BacktestFacts) -> Section:
     """Advice on reading the page, the same in every one."""
-    return Section("reading", "How to read this page", [how_to_read()], folded=True)
+    return how_to_read()
 
 
 SECTIONS: list[Callable[[BacktestFacts], Section]] = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import PRICES
+from nextbar.bars.frames import epoch_seconds
 from nextbar.config import ExperimentConfig
 from nextbar.forecasts import bin_columns, interval_column
 from nextbar.metrics.task import Task
@@ -39,13 +40,8 @@ def backtest_explorer(frame: Any, bars: Sequence[Bars], config: ExperimentConfig
     return Explorer.of(tracks, LEVEL, bin_labels(task.edges), captions(task.output_mode, LEVEL, conformal))
 
 
-def times(column: Any) -> np.ndarray:
-    """A column of dates as seconds since the epoch, int64."""
-    return column.astype("datetime64[s, UTC]").astype("int64").to_numpy()
-
-
 def _track(name: str, rows: Any, bars: Bars | None, width: int, task: Task) -> Track:
-    date_R = times(rows["date"])
+    date_R = epoch_seconds(rows["date"])
     columns: dict[str, np.ndarray] = {}
     if bars is not None:
         inside = (bars.time_N >= date_R.min()) & (bars.time_N <= date_R.max())
@@ -57,7 +53,7 @@ def _track(name: str, rows: Any, bars: Bars | None, width: int, task: Task) -> T
     steps = []
     for h in sorted({1, task.horizon}):
         part = rows[rows["step"] == h]
-        steps.append(_step(part, np.searchsorted(time_N, times(part["date"])), h, len(time_N), task))
+        steps.append(_step(part, np.searchsorted(time_N, epoch_seconds(part["date"])), h, len(time_N), task))
     return Track(name, width, time_N, columns, tuple(steps))
 
 

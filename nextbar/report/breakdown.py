@@ -53,14 +53,7 @@ def parts(grouping: Grouping, scorer: Scorer, forecast: Forecast, metric: str) -
         row = np.flatnonzero(grouping.group_N == group)
         if len(row) == 0:
             continue
-        outcomes = scorer.outcomes
-        own = outcomes._replace(
-            series_N=outcomes.series_N[row],
-            origin_time_N=outcomes.origin_time_N[row],
-            last_close_N=outcomes.last_close_N[row],
-            close_NH=outcomes.close_NH[row],
-        )
-        part = Scorer(own, scorer.reference, scorer.task)
+        part = Scorer(scorer.outcomes.rows(row), scorer.reference, scorer.task)
         rival = scorer.strongest
         theirs = part.score(rival.forecast.rows(row)) if rival else part.baseline
         values = [scores.mean.pooled[metric] for scores in (part.score(forecast.rows(row)), theirs)]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nextbar.display.markup import Html, element, join, table
-from nextbar.report.scores import number
-from nextbar.tables import is_p_value
+from nextbar.report.scores import minus
+from nextbar.tables import figure
 
 
 def finding_parts(findings: Mapping[str, Mapping[str, Any]]) -> list[Html]:
@@ -26,7 +26,5 @@ def _finding(finding: Mapping[str, Any]) -> Html:
     return join(parts)
 
 
-def _cell(name: str, value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return f"{value:.2g}" if is_p_value(name) else number(value)
+def _cell(name: str, value: str | float | None) -> str:
+    return value if isinstance(value, str) else minus(figure(name, value))

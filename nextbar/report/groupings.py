@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.slots import DAY, HOUR, weekday
 from nextbar.bars.zone import local_time
 from nextbar.metrics.scorer import Scorer
 
@@ -15,8 +16,6 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 QUINTILES = ("calmest", "calm", "middle", "lively", "wildest")
 VOLATILITY_BARS = 20
 """bars before the origin whose moves are its recent volatility"""
-
-_DAY = 86_400
 
 
 class Grouping(NamedTuple):
@@ -47,12 +46,12 @@ def groupings(bars: Sequence[Bars], timezones: Sequence[str], origin_N: np.ndarr
     clock = timezones[0] if len(set(timezones)) == 1 else "time of each market"
     which = "first predicted bar" if scorer.task.horizon > 1 else "predicted bar"
     ways = [Grouping("by-ticker", "By series", "series", outcomes.names, outcomes.series_N)]
-    if min(b.step for b in bars) < _DAY:
+    if min(b.step for b in bars) < DAY:
         hours = tuple(f"{hour:02d}" for hour in range(24))
-        ways.append(Grouping("by-hour", "By hour of the day", f"hour ({clock})", hours, opened_N % _DAY // 3600,
+        ways.append(Grouping("by-hour", "By hour of the day", f"hour ({clock})", hours, opened_N % DAY // HOUR,
                               f"The hour in which the {which} opens."))  # fmt: skip
-    if min(b.step for b in bars) <= _DAY:
-        weekday_N = (opened_N // _DAY + 3) % 7
+    if min(b.step for b in bars) <= DAY:
+        weekday_N = weekday(opened_N // DAY)
         ways.append(Grouping("by-weekday", "By weekday", f"weekday ({clock})", WEEKDAYS, weekday_N,
                               f"The day on which the {which} opens."))  # fmt: skip
     ways.append(

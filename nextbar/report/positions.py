@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nextbar.backtesting import Backtest
-from nextbar.backtesting.positions_table import figures_by_name, notes, rule_in_words, sentence
+from nextbar.backtesting.positions_table import cells, figures_by_name, notes, rule_in_words, sentence
+from nextbar.bars.frames import epoch_seconds
 from nextbar.display.figure import MODEL, TRUTH, Drawing, Figure, Trace, milliseconds, packed, text
 from nextbar.display.folds import DASHES, RIVALS
 from nextbar.display.markup import Child, Html, element, table
@@ -23,13 +24,12 @@ LEAST_POINTS, MOST_POINTS = 100, 2_000
 """of one"""
 ALL = "all, equal shares"
 """the choice that shows all series together"""
-COLUMNS = {
-    "return": ("return, %", "+.2f", 100), "return_free": ("without costs, %", "+.2f", 100),
-    "volatility": ("volatility, %", ".2f", 100), "sharpe": ("Sharpe ratio", "+.2f", 1),
-    "probability": ("above 0", ".2f", 1), "deflated": ("deflated", ".2f", 1), "drawdown": ("drawdown, %", ".2f", 100),
-    "turnover": ("turnover", ",.4g", 1), "exposure": ("exposure", ".2f", 1),
+HEADS = {
+    "return": "return, %", "return_free": "without costs, %", "volatility": "volatility, %", "sharpe": "Sharpe ratio",
+    "probability": "above 0", "deflated": "deflated", "drawdown": "drawdown, %", "turnover": "turnover",
+    "exposure": "exposure",
 }  # fmt: skip
-"""figures of the table: heading, form and factor"""
+"""figures of the table, and their headings"""
 MEANINGS = (
     "Volatility, Sharpe ratio and turnover (value traded, in multiples of the equity) are those of a year. Above 0: "
     "the probability that the true Sharpe ratio is. Deflated: that it is above what the best of as many "
@@ -52,7 +52,7 @@ def position_parts(backtest: Backtest) -> list[Child | Figure]:
         (element("strong", name) if name == model else name, *_cells(node))
         for name, node in figures_by_name(positions, model).items()
     ]
-    names = ("predictor", *(head for head, _, _ in COLUMNS.values()))
+    names = ("predictor", *HEADS.values())
     parts += [
         table(names, rows, caption="All series together, each begun with the same share"),
         *(element("p", note, class_="quiet") for note in notes(positions)),
@@ -63,10 +63,7 @@ def position_parts(backtest: Backtest) -> list[Child | Figure]:
 
 
 def _cells(node: Mapping[str, float | None]) -> list[str]:
-    return [
-        "" if (value := node[name]) is None else minus(format(value * times, form))
-        for name, (_, form, times) in COLUMNS.items()
-    ]
+    return list(map(minus, cells(node, HEADS)))
 
 
 def _by_series(positions: Mapping[str, Any], model: str) -> Html | None:
@@ -79,8 +76,7 @@ def _by_series(positions: Mapping[str, Any], model: str) -> Html | None:
         (name, f"{positions['bars_per_year'][name]:,.5g}", *_cells(own[name])[:4], *_cells(market[name])[:4:3])
         for name in market
     ]
-    heads = [head for head, _, _ in COLUMNS.values()][:4]
-    names = ("series", "bars a year", *heads, "buy and hold, %", "its Sharpe ratio")
+    names = ("series", "bars a year", *list(HEADS.values())[:4], "buy and hold, %", "its Sharpe ratio")
     return table(names, rows, caption=f"{model} by series")
 
 
@@ -116,7 +112,7 @@ def _figure(backtest: Backtest, model: str) -> Figure:
 
 
 def _account(rows: Any) -> Account:
-    times = (rows[name].to_numpy("datetime64[s]").astype(np.int64) for name in ("entry", "exit"))
+    times = (epoch_seconds(rows[name]) for name in ("entry", "exit"))
     return Account(*times, *(rows[name].to_numpy(np.float64) for name in ("position", "traded", "return", "equity")))
 
 

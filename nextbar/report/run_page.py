@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nextbar.bars.dates import iso
 from nextbar.display.figure import Figure
 from nextbar.display.markup import Child, Html, element, join
 from nextbar.errors import DataError, RunError, listed
@@ -107,8 +106,7 @@ def _evaluate(
 
 def _handed_in(evaluation: Evaluation) -> str:
     periods = (
-        f"{name} {np.datetime64(int(b.time_N[0]), 's').astype('datetime64[D]')} to "
-        f"{np.datetime64(int(b.time_N[-1]), 's').astype('datetime64[D]')}"
+        f"{name} {iso(b.time_N[0])[:10]} to {iso(b.time_N[-1])[:10]}"
         for name, b in zip(evaluation.names, evaluation.bars, strict=True)
     )
     return f"Scored on the bars that were handed in: {', '.join(periods)}."

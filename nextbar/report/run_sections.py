@@ -129,7 +129,7 @@ def tests(run: RunFacts) -> Section:
 
 def reading(run: RunFacts) -> Section:
     """Advice on reading the page, the same in every one."""
-    return Section("reading", "How to read this page", [how_to_read()], folded=True)
+    return how_to_read()
 
 
 SECTIONS: list[Callable[[RunFacts], Section]] = [forecasts, scores, calibration, where, data, learning, tests, reading]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nextbar import tables
 from nextbar.baselines.rivals import by_validation
 from nextbar.display.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
 from nextbar.display.markup import Child, Html, element, join, table
 from nextbar.metrics.comparison import held_against
 from nextbar.report.texts import METRICS
-from nextbar.tables import rival_note
 
 
 def number(value: float | None) -> str:
     """A number to five digits; empty where it is undefined."""
-    return "" if value is None else minus(f"{value:.5g}")
+    return minus(tables.rounded(value))
 
 
 def minus(written: str) -> str:
@@ -28,7 +28,7 @@ def signed(value: float | None) -> Html | None:
     if value is None:
         return None
     tone = None if abs(value) < 5e-5 else "good" if value > 0 else "bad"
-    return element("span", minus(f"{value:+.4f}"), class_=tone)
+    return element("span", minus(tables.signed(value)), class_=tone)
 
 
 def p_value(test: Mapping[str, float] | None) -> str | None:
@@ -49,7 +49,7 @@ def score_table(span: str, report: Mapping[str, Any]) -> Html:
     ]  # fmt: skip
     head = ("metric", "model", *([rival] if rival else []), "baseline", "skill", *(["over baseline"] if rival else []))
     caption = f"{span}: {report['windows']:,} windows"
-    note = rival_note(report)
+    note = tables.rival_note(report)
     return element(
         "div",
         table(head, rows, caption=caption),

@@ -85,7 +85,7 @@ def mattered(shown: StudyFacts) -> Section:
 
 def reading(shown: StudyFacts) -> Section:
     """Advice on reading the page, the same in every one."""
-    return Section("reading", "How to read this page", [how_to_read(_ADVICE)], folded=True)
+    return how_to_read(_ADVICE)
 
 
 SECTIONS: list[Callable[[StudyFacts], Section]] = [winner, luck, trials, drawn, mattered, reading]

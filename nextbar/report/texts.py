@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nextbar.display.markup import Html, element
+from nextbar.display.markup import element
+from nextbar.report.page import Section
 
 METRICS = {
     "mae": "mean absolute error, price",
@@ -53,6 +54,7 @@ _ADVICE = {
 }
 
 
-def how_to_read(advice: Mapping[str, str] = _ADVICE) -> Html:
-    """A list of advice, each a short rule and its reason; by default on reading the scores of a model."""
-    return element("ul", *(element("li", element("strong", rule), " ", reason) for rule, reason in advice.items()))
+def how_to_read(advice: Mapping[str, str] = _ADVICE) -> Section:
+    """The section with advice, each a short rule and its reason; by default on reading the scores of a model."""
+    rules = (element("li", element("strong", rule), " ", reason) for rule, reason in advice.items())
+    return Section("reading", "How to read this page", [element("ul", *rules)], folded=True)

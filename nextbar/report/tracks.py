@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nextbar.bars.slots import DAY, weekday
 from nextbar.display.figure import packed, text
 
-_DAY = 86_400
 _SATURDAY, _SUNDAY = 5, 6
 
 
@@ -100,7 +100,7 @@ def placed(n: int, at_M: np.ndarray, values_M: np.ndarray) -> np.ndarray:
 
 def _breaks(time_N: np.ndarray, width: int) -> list[dict[str, Any]]:
     """Breaks of the time axis: weekends, unless a bar falls into one."""
-    days = set(np.unique((time_N // _DAY + 3) % 7).tolist())
-    if width > _DAY or len(time_N) < 2 or days & {_SATURDAY, _SUNDAY}:
+    days = set(np.unique(weekday(time_N // DAY)).tolist())
+    if width > DAY or len(time_N) < 2 or days & {_SATURDAY, _SUNDAY}:
         return []
     return [{"bounds": ["sat", "mon"]}]

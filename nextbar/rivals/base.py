@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib.util import find_spec
@@ -61,6 +61,15 @@ class LibraryRival(ABC):
         self.name = name or f"{self.extra}:{model_name}"
         self.task: Task | None = None
         self._series: dict[tuple[str, str | None], ScaledSeries] = {}
+
+    @classmethod
+    def called(cls, model: str, parameters: Mapping[str, Any]) -> Self:
+        """The rival that a model's name, or the folder it lies in, and its parameters stand for.
+
+        Raises:
+            ConfigError: no such model, folder or parameter, or the library is not installed.
+        """
+        return cls(model, **parameters)
 
     def for_task(self, task: Task) -> Self:
         """Take the question, and look whether the library can answer it.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,11 +46,6 @@ class ChronosRival(ContextRival):
         self._pipeline_name = _pipeline_of(self.folder)
         super().__init__(name, self.folder.name)
         self.context, self.device = context, device
-
-    @classmethod
-    def called(cls, folder: str, parameters: Mapping[str, Any]) -> ChronosRival:
-        """The rival that a folder and its parameters stand for."""
-        return cls(folder, **parameters)
 
     def _prepare(self, task: Task) -> None:
         with offline():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nextbar.arguments import strict_arguments
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_together
+from nextbar.bars.columns import PRICES
 from nextbar.baselines.history import History
 from nextbar.errors import ConfigError, DataError
 from nextbar.metrics.task import Task
@@ -20,7 +20,6 @@ from nextbar.rivals.contexts import BATCH
 from nextbar.rivals.local_folder import model_config, model_folder, offline
 from nextbar.rivals.scaled_series import ScaledSeries
 
-PRICES = ("open", "high", "low", "close")
 WHERE = "put its authors' code on PYTHONPATH"
 """no extra installs it: what is published under its name is not known to be theirs"""
 
@@ -62,11 +61,6 @@ class KronosRival(LibraryRival):
         self.tokenizer = _checked(tokenizer, "n_enc_layers")
         super().__init__(name, self.folder.name)
         self.context, self.device = context, device
-
-    @classmethod
-    def called(cls, folder: str, parameters: Mapping[str, Any]) -> KronosRival:
-        """The rival that a folder and its parameters stand for."""
-        return cls(folder, **parameters)
 
     @classmethod
     def require_library(cls) -> None:

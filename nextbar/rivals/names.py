@@ -18,12 +18,8 @@ from nextbar.rivals.statsforecast import StatsForecastRival
 from nextbar.rivals.timesfm import TimesFMRival
 
 LIBRARIES: dict[str, Callable[[str, Mapping[str, Any]], LibraryRival]] = {
-    "statsforecast": StatsForecastRival.called,
-    "neuralforecast": NeuralForecastRival.called,
-    "darts": DartsRival.called,
-    "chronos": ChronosRival.called,
-    "timesfm": TimesFMRival.called,
-    "kronos": KronosRival.called,
+    rival.extra: rival.called
+    for rival in (StatsForecastRival, NeuralForecastRival, DartsRival, ChronosRival, TimesFMRival, KronosRival)
 }
 """by what stands before the colon"""
 

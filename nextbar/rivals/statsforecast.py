@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ SIMULATED_MODELS = frozenset(
     {"AutoCES", "AutoTheta", "DynamicOptimizedTheta", "DynamicTheta", "OptimizedTheta", "Theta"}
 )
 """models whose intervals are quantiles of paths drawn with a fixed seed"""
-REFUSED = {name: "its forecasts are drawn anew each time; garch is among nextbar's own baselines" for name in
-           ("ARCH", "GARCH")}  # fmt: skip
+REFUSED = ("ARCH", "GARCH")
+"""models whose forecasts cannot be repeated"""
 LEVEL = 90
 """the interval, in percent, that a normal law's scale is read from"""
 
@@ -60,7 +61,10 @@ class StatsForecastRival(LibraryRival):
         if isinstance(model, type) or not callable(getattr(model, "forecast", None)):
             raise ConfigError(f"StatsForecastRival: found {kind}, should be a model such as AutoETS(season_length=24)")
         if kind in REFUSED:
-            raise ConfigError(f"statsforecast's {kind}: {REFUSED[kind]}")
+            raise ConfigError(
+                f"statsforecast's {kind}: its forecasts are drawn anew each time; garch is among nextbar's own "
+                "baselines"
+            )
         super().__init__(name, str(getattr(model, "alias", kind)))
         self.model, self.context = model, context
         conformal = getattr(model, "prediction_intervals", None) is not None
@@ -94,7 +98,7 @@ class StatsForecastRival(LibraryRival):
         for series in all_series if self._goes_forward else ():
             # a value of 0 in it keeps ETS from multiplicative errors, whose law is not normal
             model, level = self.model.new(), float(series.value_N[-1])
-            with self._named(series, "fit"):
+            with _named(self.name, series.history.name, "fit"):
                 model.fit(series.value_N - level)
             self._fitted[series.history.key] = model, level
 
@@ -103,7 +107,7 @@ class StatsForecastRival(LibraryRival):
         # a fitted model goes on at the level that it was fitted at; any other is given changes from the origin
         model, level = self._fitted.get(series.history.key, (None, None))
         last_M1 = np.zeros((len(row_M), 1)) if level is None else series.value_N[row_M, None] - level
-        with self._named(series, "forecast"):
+        with _named(self.name, series.history.name, "forecast"):
             for row, last in zip(row_M, last_M1[:, 0], strict=True):
                 ask = self.model.new().forecast if model is None else model.forward
                 answers.append(ask(y=series.context(int(row), self.context) + last, h=horizon, level=levels or None))
@@ -130,22 +134,14 @@ class StatsForecastRival(LibraryRival):
             return [] if self.task is not None and self.task.output_mode == "mean" else [LEVEL]
         return [round(200 * share - 100, 6) for share in self.shares if share > 0.5]
 
-    def _named(self, series: ScaledSeries, what: str) -> Any:
-        return _Named(self.name, series.history.name, what)
 
-
-class _Named:
+@contextmanager
+def _named(rival: str, series: str, what: str) -> Iterator[None]:
     """Errors of the library with the series in them; its warnings of models that fit badly are silenced."""
-
-    def __init__(self, name: str, series: str, what: str) -> None:
-        self.text = f"{name} cannot {what} {series}"
-
-    def __enter__(self) -> None:
-        self._caught = warnings.catch_warnings()
-        self._caught.__enter__()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._caught.__exit__(kind, error, trace)
-        if isinstance(error, Exception):
-            raise DataError(f"{self.text}: {type(error).__name__}, {first_line(error)}") from error
+        try:
+            yield
+        except Exception as error:
+            text = f"{rival} cannot {what} {series}: {type(error).__name__}, {first_line(error)}"
+            raise DataError(text) from error

@@ -8,7 +8,6 @@ appended whole and the next one half: nobody reads half a line, and the next who
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 from nextbar.checksums import KEY, digest
 from nextbar.errors import Damaged, RunError
-from nextbar.files import LARGEST, json_object, read_bytes, write_whole
+from nextbar.files import LARGEST, append_whole, json_object, read_bytes, write_whole
 
 NEEDS_A_DISK = "a forecast log is appended to, which object storage does not do"
 """of a run in object storage, beside which there is none"""
@@ -97,23 +96,11 @@ class LogWriter:
             line, checksum = _sealed(record, checksum)
             data += line
         if self._end and data:
-            self._append(data)
+            append_whole(self.path, data, self._end)  # from the end of the last whole line
         elif data:
             write_whole(self.path, data)
         self._end, self._checksum = self._end + len(data), checksum
         self.records += [dict(record) for record in records]
-
-    def _append(self, data: bytes) -> None:
-        with self.path.open("r+b", buffering=0) as file:  # a file that was deleted is not made anew
-            file.truncate(self._end)  # half a line
-            file.seek(self._end)
-            try:
-                while data:
-                    data = data[file.write(data) :]
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(self._end)
-                raise
 
 
 def _lines(path: Path) -> list[bytes]:

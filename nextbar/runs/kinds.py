@@ -9,6 +9,8 @@ from nextbar.files import LARGEST, json_object, read_bytes
 from nextbar.runs.records import CONFIG, NORMALISATION, SUMMARY
 
 PARTS = frozenset({CONFIG, SUMMARY, NORMALISATION, "checkpoints"})
+BACKTEST = "backtest"
+"""``kind`` in the summary of a backtest"""
 STUDY = "study.yaml"
 """the file that makes a folder that of a search"""
 
@@ -25,7 +27,7 @@ def is_run(path: str | Path) -> bool:
 def is_backtest(path: str | Path) -> bool:
     """True for the folder of a backtest, which may hold the runs of its folds."""
     try:
-        return json_object(read_bytes(Path(path) / SUMMARY, LARGEST)).get("kind") == "backtest"
+        return json_object(read_bytes(Path(path) / SUMMARY, LARGEST)).get("kind") == BACKTEST
     except (OSError, ValueError):
         return False
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextbar.errors import RunError
-from nextbar.files import LARGEST, read_bytes, write_whole
+from nextbar.files import LARGEST, append_whole, read_bytes, write_whole
 from nextbar.runs.records import METRICS
 from nextbar.storage.address import named
 
@@ -55,17 +54,8 @@ class MetricsCsv:
             rows = _read(self.path)[1]
             self._columns += new_columns
             self._rewrite([*rows, row])
-            return
-        text = _csv_text(self._columns, [row]).encode()
-        with self.path.open("r+b", buffering=0) as file:  # a file that was deleted is not made anew
-            end = file.seek(0, os.SEEK_END)
-            try:
-                while text:
-                    text = text[file.write(text) :]
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(end)
-                raise
+        else:
+            append_whole(self.path, _csv_text(self._columns, [row]).encode())
 
     def _rewrite(self, rows: Iterable[Mapping[str, str]]) -> None:
         write_whole(self.path, _csv_text(self._columns, [dict(zip(self._columns, self._columns, strict=True)), *rows]))

@@ -21,6 +21,7 @@ from nextbar.errors import Damaged, RunError
 from nextbar.files import LARGEST, read_bytes, write_whole
 from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
+from nextbar.metrics.reference import plain_record, reference_from
 from nextbar.metrics.timeline import Timeline
 from nextbar.types import Reference
 
@@ -140,8 +141,7 @@ def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
 
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
     """Write what the baselines were fitted on, so that new bars can be scored without the training bars."""
-    arrays = {name: None if a is None else a.tolist() for name, a in reference._asdict().items()}
-    write_json(path / REFERENCE, _jsonable({"names": list(names)} | arrays))
+    write_json(path / REFERENCE, {"names": list(names)} | plain_record(reference))
 
 
 def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
@@ -229,12 +229,7 @@ def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
         RunError: the file is missing or damaged.
     """
     with _whole(path / REFERENCE) as content:
-        names = tuple(content.pop("names"))
-        arrays: dict[str, Any] = {
-            name: None if a is None else np.array(a, bool if name in ("positive_S", "trained_S") else float)
-            for name, a in content.items()
-        }
-        return names, Reference(**arrays)
+        return tuple(content.pop("names")), reference_from(content)
 
 
 def read_conformal(path: Path) -> tuple[int, Conformal] | None:

@@ -136,9 +136,8 @@ class Bucket:
 
     def _remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
-            self._system.rm_file(
-                self._path(name)
-            )  # rm takes names for patterns, and passes over what it could not remove
+            # rm takes names for patterns, and passes over what it could not remove
+            self._system.rm_file(self._path(name))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

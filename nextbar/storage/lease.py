@@ -119,9 +119,8 @@ class Lease:
             self.require()
             self._beats += 1
             self._bucket.write(self._name, self._content())
-            if (
-                _last_in(self._bucket) != self._name
-            ):  # the successor came in between, and has removed this object already
+            if _last_in(self._bucket) != self._name:
+                # the successor came in between, and has removed this object already
                 self._lost = True
                 self._bucket.remove([self._name])
 

@@ -65,12 +65,9 @@ class KnownBars:
         """Take in a revision: its bars replace those of the same time, others are taken away."""
         bars, own = self._bars_of(line), self.later
         gone = np.array([from_iso(text) for text in line["removed"]], np.int64)
-        kept_N = ~np.isin(own.time_N, np.concatenate([bars.time_N, gone]))
-        kept = replace(own, time_N=own.time_N[kept_N], columns={n: v[kept_N] for n, v in own.columns.items()})
+        kept = own.rows(~np.isin(own.time_N, np.concatenate([bars.time_N, gone])))
         joined = _joined([kept, bars])
-        order_N = np.argsort(joined.time_N)
-        columns = {name: values[order_N] for name, values in joined.columns.items()}
-        self._parts = [replace(joined, time_N=joined.time_N[order_N], columns=columns)]
+        self._parts = [joined.rows(np.argsort(joined.time_N))]
         if line["record"]:
             self.record = SeriesRecord.from_dict(line["record"])
 
@@ -147,12 +144,10 @@ def revision_of(known: KnownBars, bars: Bars) -> Revision | None:
             changed.append(row)
     if not sentences:
         return None
-    rows = np.array(changed, np.int64)
-    values = {name: column[rows] for name, column in bars.columns.items()}
     text = tuple(
         sentences if len(sentences) <= NAMED else [*sentences[:NAMED], f"{bars.name}: {len(sentences) - NAMED:,} more"]
     )
-    return Revision(text, record, tuple(removed), replace(bars, time_N=bars.time_N[rows], columns=values))
+    return Revision(text, record, tuple(removed), bars.rows(np.array(changed, np.int64)))
 
 
 def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, sentences: list[str]) -> SeriesRecord | None:
@@ -171,9 +166,7 @@ def _revised_record(record: SeriesRecord | None, bars: Bars, first: int, sentenc
     now_N = (bars.time_N >= record.starts[0]) & (bars.time_N <= record.last_time)
     if not now_N.any():
         raise DataError(f"{bars.name}: none of the bars that the run was trained and scored on is there any more")
-    return SeriesRecord.of(
-        replace(bars, time_N=bars.time_N[now_N], columns={name: v[now_N] for name, v in bars.columns.items()})
-    )
+    return SeriesRecord.of(bars.rows(now_N))
 
 
 def _difference(own: Bars, own_row: int, bars: Bars, row: int) -> str:

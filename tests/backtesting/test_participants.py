@@ -128,9 +128,8 @@ def test_a_predictor_is_shown_the_bars_to_the_end_of_the_fold_and_no_further(tmp
     looks = len(last) // 2
     for fold, closes in zip(folds, (last[:looks], last[looks:]), strict=True):
         assert closes[0] == instant(fold["test_until"]) - 3600
-        assert all(
-            instant(fold["test_from"]) <= close < closes[0] for close in closes[1:]
-        )  # the looks for a look ahead
+        looks_ahead = closes[1:]
+        assert all(instant(fold["test_from"]) <= close < closes[0] for close in looks_ahead)
 
 
 def test_what_a_predictor_does_to_its_frame_is_its_own_affair(tmp_path: Path) -> None:

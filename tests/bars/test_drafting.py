@@ -156,9 +156,8 @@ def test_closes_alone_and_values_below_zero(tmp_path: Path) -> None:
     config = first_try(save(tmp_path / "a_1h.csv", closes), to=tmp_path / "closes").config
     assert (config.dataset_config.features, config.dataset_config.target) == ("close", "log_return")
     assert config.model_config.start == "constant"
-    weekdays = closes[
-        pd.to_datetime(closes["date"]).dt.day_of_week < 5
-    ]  # of a market whose recipe has a loss of ranges
+    # of a market whose recipe has a loss of ranges
+    weekdays = closes[pd.to_datetime(closes["date"]).dt.day_of_week < 5]
     config = first_try(save(tmp_path / "a_1h.csv", weekdays), to=tmp_path / "weekdays").config
     assert (config.range_loss, config.dataset_config.features) == (0, "close")
     closes["close"] -= closes["close"].mean()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextbar.bars.file_names import IMPORT
-from nextbar.bars.folder import existing_folder, find_series, layout, list_series, series_called
+from nextbar.bars.folder import existing_folder, find_series, layout, list_series, named_series, series_called
 from nextbar.errors import ConfigError, DataError
 
 LAYOUT = "<resolution>/<ticker>_<resolution>.<ext>, ext one of json, csv, csv.gz, parquet"
@@ -49,6 +49,12 @@ def test_the_layout_names_every_format() -> None:
 )
 def test_a_name_tells_ticker_and_resolution_or_nothing(name: str, expected: tuple[str, str] | None) -> None:
     assert series_called(Path("bars") / name) == expected
+    assert expected in (None, named_series(Path("bars") / name))
+
+
+def test_other_programs_may_have_given_the_name() -> None:
+    names = ("BTCUSDT-1h.csv", "_abc_1h.csv", "abc.csv")
+    assert [named_series(Path(name)) for name in names] == [("1h", "BTCUSDT"), ("1h", "_abc"), None]
 
 
 def test_series_are_listed_from_fine_to_coarse_then_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

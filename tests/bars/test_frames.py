@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nextbar.bars.bars import Bars, fingerprint, frame_bars, load_bars
 from nextbar.bars.columns import TableNeeds
-from nextbar.bars.frames import frame_like, frame_tables, has_column, is_frame
+from nextbar.bars.frames import epoch_seconds, frame_like, frame_tables, has_column, is_frame
 from nextbar.errors import DataError
 
 START = 1_600_000_000 // 86_400 * 86_400
@@ -268,3 +268,11 @@ def test_columns_go_back_to_the_library_they_came_from(kind):
     np.testing.assert_array_equal(np.asarray(made["forecast"]), columns["forecast"])
     assert list(made["ticker"]) == ["a"] * 8
     assert isinstance(frame_like({"x": np.arange(3)}), pd.DataFrame)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_dates_are_seconds_again(unit: str) -> None:
+    seconds_N = np.array([-5, 0, START])
+    made = frame_like({"date": seconds_N}, dates=["date"])["date"].astype(f"datetime64[{unit}, UTC]")
+    assert epoch_seconds(made).dtype == np.int64
+    np.testing.assert_array_equal(epoch_seconds(made.dt.tz_convert("Asia/Tokyo")), seconds_N)

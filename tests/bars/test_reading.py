@@ -21,7 +21,7 @@ from nextbar.bars.bars import load_bars
 from nextbar.bars.dates import instant
 from nextbar.bars.inventory import take_inventory
 from nextbar.bars.levels import index_as_columns
-from nextbar.bars.reading import READERS, extension_of, read_table
+from nextbar.bars.reading import READERS, any_extension, extension_of, read_table
 from nextbar.bars.table import Table
 from nextbar.errors import ConfigError, DataError
 
@@ -268,6 +268,9 @@ def unreadable(path: Path, data: bytes | str | None = None) -> str:
 def test_the_ending_of_a_name_tells_the_format(tmp_path: Path) -> None:
     names = ("a.json", "a.csv", "A.CSV.GZ", "a.b.Parquet", "a.gz", "a.csv.zip", "csv", "")
     assert [extension_of(name) for name in names] == [".json", ".csv", ".csv.gz", ".parquet", None, None, None, None]
+    names = ("a.json", "A.CSV.GZ", "a.Feather", "a.csv.zip", "a.txt", "a.tsv", "a.gz", "")
+    known = [".json", ".csv.gz", ".feather", ".zip", ".txt", ".tsv", None, None]
+    assert [any_extension(name) for name in names] == known
     formats = "cannot be read as bars; the formats are .json, .csv, .csv.gz, .parquet, .feather, .zip, .txt, .tsv"
     assert unreadable(tmp_path / "a.xls", "date,close") == formats
     assert unreadable(tmp_path / "a.json") == "cannot be read: No such file or directory"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextbar.bars.slots import DAY, HOUR, MONDAY, Slots, Tally
+from nextbar.bars.slots import DAY, HOUR, MONDAY, Slots, Tally, least_gap, weekday
 from nextbar.bars.zone import MARKET_ZONES, local_time, offsets
 
 QUARTER = 900
@@ -22,6 +22,18 @@ def utc_offset(time: int, zone: str) -> int:
     offset = dt.datetime.fromtimestamp(time, ZoneInfo(zone)).utcoffset()
     assert offset is not None
     return int(offset.total_seconds())
+
+
+def test_days_of_the_week_are_those_of_the_calendar() -> None:
+    epoch = dt.date(1970, 1, 1)
+    days = [-8, -1, 0, 3, 4, 20_000]
+    assert [weekday(day) for day in days] == [(epoch + dt.timedelta(day)).weekday() for day in days]
+    assert weekday(np.array(days)).tolist() == [weekday(day) for day in days]
+
+
+def test_only_long_bars_may_lack_an_hour() -> None:
+    assert [least_gap(hours * HOUR) // HOUR for hours in (1, 3, 4, 24)] == [1, 3, 3, 23]
+    assert least_gap(4 * HOUR - 1) == 4 * HOUR - 1
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -18,6 +18,21 @@ def test_rows_are_lines_or_records() -> None:
     assert Table("frame", TABLE.frame, np.array([7, 9])).row(1) == "record 9"
 
 
+def test_records_are_counted_from_1() -> None:
+    table = Table.of("abc.json", TABLE.frame, "some", ("a notice",))
+    assert table.row(0) == "record 1" and table.row(N - 1) == f"record {N}"
+    assert (table.source, table.layout, table.notices) == ("abc.json", "some", ("a notice",))
+
+
+def test_some_rows_stay_what_they_were() -> None:
+    for rows in (np.array([3, 1]), np.arange(N) % 2 == 1):
+        some = TABLE.of_rows(rows)
+        at = np.arange(N)[rows]
+        assert some.frame["close"].tolist() == at.tolist()
+        assert [some.row(i) for i in range(len(some))] == [TABLE.row(i) for i in at]
+        assert (some.source, some.row_word) == (TABLE.source, TABLE.row_word)
+
+
 def test_a_verdict_has_the_value_as_the_source_has_it() -> None:
     many = list(range(30))
     values = [1.5, "n/a", "x" * 99, many, None, np.nan]

@@ -6,6 +6,7 @@ scores on the last 15 % by count, one step ahead, to the digits given.
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from nextbar.metrics.reference import (
     join_references,
     least_moves,
     missing_baseline,
+    plain_record,
+    reference_from,
     target_unit,
 )
 from nextbar.metrics.scorer import Scorer
@@ -342,3 +345,18 @@ def test_a_baseline_has_one_forecast_for_each_window_and_step() -> None:
     task = Task(output_mode="discrete_grid", horizon=3, edges=FIVE)
     bins = baseline_forecast(fit_reference(training, [close_N], task), training, task)
     assert bins.location_NH is None and bins.scale_NH is None and bins.log_probs_NHK.shape == (27, 3, 5)
+
+
+def test_written_down_it_is_the_same() -> None:
+    """Through JSON, with NaN, bins and truth values."""
+    close_N = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 40)))
+    training = windows(close_N, np.arange(38), horizon=2)
+    two = training._replace(names=("a", "b"))
+    task = Task(output_mode="discrete_grid", horizon=2, edges=FIVE)
+    reference = fit_reference(two, [close_N, np.empty(0)], task, np.array([True, False]))
+    assert np.isnan(reference.move_std_SH[1]).all() and reference.frequencies_SHK is not None
+    again = reference_from(json.loads(json.dumps(plain_record(reference), allow_nan=False)))
+    for name, value in reference._asdict().items():
+        np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
+        assert getattr(again, name).dtype == value.dtype
+    assert reference_from(plain_record(reference._replace(trained_S=None))).trained_S is None
