@@ -33,8 +33,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+gc.disable()  # of all that is imported and collected nothing is garbage; ``strict_jax`` enables it again
+
 PLAIN = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 """each operation a kernel of its own, and a program in one piece, not in as many as would occupy 32 threads"""
+
+MARKERS = ("slow", "gpu", "compiled", "optimized")
+"""each is written in the file of the tests that have it, not given to them from elsewhere"""
 
 OPTIMIZED = pytest.StashKey[bool]()
 """whether this session compiles as users do"""
@@ -51,6 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         if version("jaxlib").startswith("0.10."):  # later ones do not know the flag, and end at it
             os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *PLAIN])
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where tests of one marker are asked for, import no file in which it is not written."""
+    marker = config.option.markexpr
+    if marker in MARKERS and collection_path.suffix == ".py" and marker not in collection_path.read_text():
+        return True
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -72,6 +85,7 @@ def strict_jax() -> Iterator[None]:
     jax.config.update("jax_numpy_rank_promotion", "raise")
     gc.collect()
     gc.freeze()  # each training collects garbage: not among all that was imported
+    gc.enable()
     yield
 
 
