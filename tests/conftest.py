@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from sessions import LONGEST, MARKERS
 
 # The first example compiles, hence no deadline. CI draws the same examples each time, so that only a change can fail
 # it; everybody else draws new ones.
@@ -38,9 +39,6 @@ gc.disable()  # of all that is imported and collected nothing is garbage; ``stri
 PLAIN = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 """each operation a kernel of its own, and a program in one piece, not in as many as would occupy 32 threads"""
 
-MARKERS = ("slow", "gpu", "compiled", "optimized")
-"""each is written in the file of the tests that have it, not given to them from elsewhere"""
-
 OPTIMIZED = pytest.StashKey[bool]()
 """whether this session compiles as users do"""
 
@@ -67,11 +65,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what holds with the optimizations alone where they are left out."""
+    """Begin with what takes longest; skip what holds with the optimizations alone where they are left out."""
+    place = {path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
     if not config.stash[OPTIMIZED]:
         for item in items:
             if item.get_closest_marker("optimized"):
                 item.add_marker(pytest.mark.skip(reason="compiled as users do by `pytest -m optimized`, `make slow`"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynchronised() -> Iterator[None]:
+    """No waiting for the disk: what a process has written outlives the process, and nobody pulls the plug."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -54,6 +54,7 @@ def forked_commands(folder: Path) -> Iterator[Path]:
 def _serve(address: str) -> None:
     for name in STARTING:
         importlib.import_module(name)
+    os.fsync = lambda descriptor: None  # nobody pulls the plug
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who answer
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
