@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import runpy
 import signal
@@ -54,6 +55,7 @@ def forked_commands(folder: Path) -> Iterator[Path]:
 def _serve(address: str) -> None:
     for name in STARTING:
         importlib.import_module(name)
+    logging.getLogger().handlers.clear()  # what one of them adds would keep ``nextbar`` from speaking
     os.fsync = lambda descriptor: None  # nobody pulls the plug
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who answer
     with socket.socket(socket.AF_UNIX) as listener:
