@@ -9,7 +9,7 @@ TESTS = Path(__file__).resolve().parents[1]
 MARKERS = ("slow", "gpu", "compiled", "optimized")
 """each is written in the file of the tests that have it, not given to them from elsewhere"""
 
-LONGEST = [TESTS / f"{name}.py" for name in """
+_LONGEST = """
     whole/test_docs_run laws/test_kills laws/test_numbers machine/test_hosts engine/test_devices
     whole/test_synthetic_gates whole/test_plain_script laws/test_s3 laws/test_buckets laws/test_search_killed
     train/test_population train/test_members train/test_final_fit laws/test_causality_training
@@ -20,5 +20,6 @@ LONGEST = [TESTS / f"{name}.py" for name in """
     cli/test_cli_use train/test_loop_continuation train/test_trainer train/test_scored_spans
     laws/test_own_columns whole/test_weekly runs/test_checkpoint runs/test_records model/test_transformer
     searching/test_worker report/test_study_page backtesting/test_folder inference/test_forecaster
-""".split()]  # fmt: skip
+"""
+LONGEST = [TESTS / f"{name}.py" for name in _LONGEST.split()]
 """files of tests that take longest, in fast or slow sessions; they begin first, so that all processes end together"""
