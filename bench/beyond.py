@@ -64,7 +64,7 @@ def measure(shape: str, args: argparse.Namespace) -> dict[str, Any]:
                         seconds[what + clock][name].append(read() - before)
     params = [jax.device_get(states[name].params) for name in engines]
     began = time.perf_counter()
-    tape_of_call, _, _ = next(beyond.tapes.calls(beyond.order([1]), beyond.program.steps_a_call))
+    tape_of_call, *_ = next(beyond.calls(beyond.orders([1])))
     jax.block_until_ready(tape_of_call)
     return {
         "shape": shape,

@@ -252,8 +252,7 @@ def train(data: Path, rounds: int) -> dict[str, Any]:
         """The first call is done."""
 
     def once(self: Any, state: Any, epochs: Any, progress: Any = None) -> Any:
-        call = self.functions.train(state, self.tape, self.hyper, self.order(epochs), self.devices.place(np.int32(0)))
-        jax.block_until_ready(call)
+        jax.block_until_ready(self.functions.train(state, *next(self.calls(self.orders(epochs)))))
         raise Enough
 
     Engine.train_each = once  # type: ignore[method-assign]
@@ -298,7 +297,7 @@ def stages(data: Path, rounds: int) -> dict[str, Any]:
         stage("digests, description", lambda: (dataset.fingerprint, dataset.records, dataset.describe()))()
         engine = stage("tape on the device", Engine)(config, dataset)
         stage("what baselines learn from", ScoredSpans)(config, dataset)
-        stage("order", engine.order)([1])
+        stage("the first call's windows", lambda: next(engine.calls(engine.orders([1]))))()
     bars = sum(map(len, series))
     return {"bars": bars, **{name: 1e9 * seconds / bars for name, seconds in used.items()}}
 

@@ -31,7 +31,7 @@ engine.Engine.train_each = lambda self, state, epochs, progress: call(self, stat
 from nextbar.cli import main
 main()
 """
-_COMMAND = "from nextbar.cli import main; main()"
+COMMAND = "from nextbar.cli import main; main()"
 
 
 class Taken(NamedTuple):
@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         once = ("num_epochs=1", "final_fit=false", "--quiet")
         runs = {
-            tree: run(tree, folder, _COMMAND, "train", args.config, f"log_dir={folder}/{number}", *once).answer
+            tree: run(tree, folder, COMMAND, "train", args.config, f"log_dir={folder}/{number}", *once).answer
             for number, tree in enumerate(args.trees)
         }
         for _ in range(args.rounds):
@@ -76,7 +76,7 @@ def main() -> None:
                         with tempfile.TemporaryDirectory() as logs:
                             training = ("train", args.config, f"log_dir={logs}", "--quiet")
                             taken[tree, f"first step, {state}"].append(run(tree, cache, _TO_FIRST_STEP, *training))
-                        taken[tree, f"predict, {state}"].append(run(tree, cache, _COMMAND, "predict", runs[tree]))
+                        taken[tree, f"predict, {state}"].append(run(tree, cache, COMMAND, "predict", runs[tree]))
     figures = {
         f"{tree}: {what}": {name: spread([getattr(start, name) for start in starts]) for name in Taken._fields[:2]}
         for (tree, what), starts in taken.items()

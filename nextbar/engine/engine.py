@@ -18,8 +18,8 @@ from nextbar.data.dataset import Dataset
 from nextbar.data.windows import Tape
 from nextbar.engine.devices import Devices
 from nextbar.engine.functions import functions_of
-from nextbar.engine.order import Layout, collect, lay_out, shuffled_on_host
-from nextbar.engine.program import Program
+from nextbar.engine.order import Order, Steps, stacked
+from nextbar.engine.program import Program, counts_steps
 from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.state import HyperParameters
 from nextbar.engine.tapes import Tapes, tapes_of
@@ -30,9 +30,6 @@ COMPILING = "nextbar-compile"
 
 EVALUATION_STEPS = 64
 """evaluation steps of one call"""
-
-LONG_ORDER = 2**20
-"""training windows from which on their order is found on the host where that is the device too"""
 
 
 class Cancelled(Exception):
@@ -81,14 +78,9 @@ class Engine:
         self.cancelled = threading.Event()
 
     @cached_property
-    def _host_rows(self) -> np.ndarray:
+    def rows(self) -> np.ndarray:
         """int32 (N,): rows of the last known bars of the training windows."""
         return self.dataset.origins["training"].astype(np.int32)
-
-    @cached_property
-    def _training_rows(self) -> Array:
-        """The same on the device, where the order is found there."""
-        return self.devices.place(self._host_rows)
 
     def start(self, frequencies_HK: np.ndarray | None, member: int = 0, *, then_train: bool = False) -> TrainState:
         """The untrained state of a member: random inside, a baseline at its output (spec of the head).
@@ -100,7 +92,7 @@ class Engine:
         """
         biases = {k: v.astype(np.float32) for k, v in self._biases(frequencies_HK, member).items()}
         place = self.devices.place
-        tape, rows = self.tapes.of_rows(self._host_rows[: self.program.batch_size])
+        tape, rows = self.tapes.of_rows(self.rows[: self.program.batch_size])
         arguments = tape, place(self._hyper_P[member]), rows, place(biases)
         if then_train and self.devices.mesh is None:
             self._compile_ahead(self.functions.initialise.lower(*arguments).out_info)
@@ -116,13 +108,8 @@ class Engine:
         state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*members, *leaf.shape), leaf.dtype), start)
 
         def compile_calls() -> None:
-            if not self._orders_on_host:
-                self.functions.shuffle.lower(*self._shuffle_arguments([1] * len(self.configs))).compile()
-            in_order = lay_out(self._host_rows, np.arange(self.n_windows, dtype=np.int32), self.program.batch_size)
-            order = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (*members, *leaf.shape)), in_order)
-            calls = self.tapes.calls(self.devices.place(order), self.program.steps_a_call)
-            tape, rows, first = next(iter(calls))
-            self.functions.train.lower(state, tape, self.hyper, rows, first).compile()
+            orders = self.orders([1] * len(self.configs))
+            self.functions.train.lower(state, *next(self.calls(orders))).compile()
 
         pool = ThreadPoolExecutor(1, thread_name_prefix=COMPILING)
         self._compiled = pool.submit(compile_calls)
@@ -139,10 +126,8 @@ class Engine:
     def labels(self, member: int = 0) -> np.ndarray:
         """Labels of all training windows as a member sees them, (N, H)."""
         norm_mode = self.devices.place(self._hyper_P[member].norm_mode)
-        layout, parts = self._by_parts(
-            self.dataset.origins["training"], lambda tape, part: self.functions.label(tape, norm_mode, part)
-        )
-        return collect(parts, layout.position_TB, layout.weight_TB)
+        order, parts = self._evaluate(self.rows, lambda tape, *call: self.functions.label(tape, norm_mode, *call))
+        return order.collect(parts)
 
     def join(self, trees: Sequence[Any]) -> Any:
         """One tree on the device for the members' trees (states, parameters), in their order."""
@@ -163,23 +148,30 @@ class Engine:
         """The bars, wherever they are."""
         return self.tapes.tape
 
-    def order(self, epochs: Sequence[int]) -> Layout:
-        """The order of each member's windows in its epoch, joined."""
-        if self._orders_on_host:
-            rows, batch = self._host_rows, self.program.batch_size
-            seeds = [config.seed for config in self.configs]
-            layouts = [shuffled_on_host(rows, seed, epoch, batch) for seed, epoch in zip(seeds, epochs, strict=True)]
-            joined = jax.tree.map(lambda *parts: np.stack(parts), *layouts) if self.population else layouts[0]
-            return self.devices.place(joined, each=self.population)
-        return self.functions.shuffle(*self._shuffle_arguments(epochs))
+    def orders(self, epochs: Sequence[int]) -> list[Order]:
+        """Each member's windows in its epoch."""
+        seeds, batch_size = [config.seed for config in self.configs], self.program.batch_size
+        return [Order.shuffled(self.rows, batch_size, *own) for own in zip(seeds, epochs, strict=True)]
 
-    @property
-    def _orders_on_host(self) -> bool:
-        return self.n_windows >= LONG_ORDER and jax.default_backend() == "cpu"
+    def calls(self, orders: Sequence[Order]) -> Iterator[tuple[Any, ...]]:
+        """What each call of an epoch takes beside the state: bars, hyper-parameters, steps, their count, and how many
+        the epoch has."""
+        for tape, *call in self._calls(orders, self.program.steps_a_call, each=self.population):
+            yield tape, self.hyper, *call, self._an_epoch
 
-    def _shuffle_arguments(self, epochs: Sequence[int]) -> tuple[Array, Array, Array]:
-        numbers = np.array(epochs, np.int32) if self.population else np.int32(epochs[0])
-        return self._training_rows, self.hyper.seed, self.devices.place(numbers, each=self.population)
+    @cached_property
+    def _an_epoch(self) -> Array:
+        return self.devices.place(np.int32(self.steps_per_epoch))
+
+    def _calls(self, orders: Sequence[Order], length: int, each: bool = False) -> Iterator[tuple[Tape, Steps, Array]]:
+        """The bars, the steps and their count of each call of so many steps; ``each``: of members with orders of their
+        own."""
+        for first in range(0, len(orders[0]), length):
+            parts = [order.steps(first, length) for order in orders]
+            row_TB, weight_TB = stacked(parts) if each else parts[0]
+            tape, row_TB = self.tapes.of_rows(row_TB, each)
+            count = np.int32(min(length, len(orders[0]) - first))
+            yield tape, Steps(row_TB, self.devices.place(weight_TB, each)), self.devices.place(count)
 
     def train(
         self, state: TrainState, epoch: int, progress: Callable[[int], None] = lambda step: None
@@ -203,13 +195,13 @@ class Engine:
         """
         if self._compiled is not None:
             self._compiled.result()  # two that compile the same would do it twice
-        order = self.order(epochs)
+        orders = self.orders(epochs)
         parts: list[Any] = []
         pending: Any = None
-        for tape, rows, first in self.tapes.calls(order, self.program.steps_a_call):
+        for call in self.calls(orders):
             if self.cancelled.is_set():
                 raise Cancelled
-            state, results = self.functions.train(state, tape, self.hyper, rows, first)
+            state, results = self.functions.train(state, *call)
             done, pending = pending, results
             if done is not None:  # one call ahead, so that the device never waits for the host
                 parts.append(jax.device_get(done))
@@ -218,11 +210,8 @@ class Engine:
                     break
         parts.append(jax.device_get(pending))
         progress(min(len(parts) * self.program.steps_a_call, self.steps_per_epoch))
-        laid_out = jax.device_get(order)
-        if not self.population:
-            return state, [TrainedEpoch.of(parts, laid_out)]
-        each = zip(_members(parts, len(self.configs)), _members(laid_out, len(self.configs)), strict=True)
-        return state, [TrainedEpoch.of(*member) for member in each]
+        each = _members(parts, len(self.configs)) if self.population else [parts]
+        return state, [TrainedEpoch.of(*own) for own in zip(each, orders, strict=True)]
 
     def evaluate(self, params: Any, origin_N: np.ndarray) -> SpanOutput:
         """``evaluate_each`` for a single experiment."""
@@ -231,32 +220,28 @@ class Engine:
 
     def evaluate_each(self, params: Any, origin_N: np.ndarray) -> list[SpanOutput]:
         """Every member's losses and forecasts at the given rows, with its joined parameters."""
-        layout, parts = self._by_parts(
-            origin_N, lambda tape, part: self.functions.evaluate(params, tape, self.hyper.norm_mode, part)
+        order, parts = self._evaluate(
+            origin_N, lambda tape, *call: self.functions.evaluate(params, tape, self.hyper.norm_mode, *call)
         )
         members = _members(parts, len(self.configs)) if self.population else [parts]
-        return [SpanOutput.of(own_parts, layout) for own_parts in members]
+        return [SpanOutput.of(own_parts, order) for own_parts in members]
 
-    def _by_parts(self, origin_N: np.ndarray, call: Callable[[Tape, Layout], Any]) -> tuple[Layout, list[Any]]:
-        """Lay rows out in steps and call the device for equal parts of them; returns the layout and the results."""
-        n = len(origin_N)
-        batch = min(self.program.evaluation_batch, n)
-        layout = lay_out(origin_N.astype(np.int32), np.arange(n, dtype=np.int32), batch)
-        steps = len(layout.row_TB)
-        part = -(-steps // -(-steps // min(EVALUATION_STEPS, self.tapes.most_steps(batch))))
+    def _evaluate(self, origin_N: np.ndarray, function: Callable[..., Any]) -> tuple[Order, list[Any]]:
+        """Call the device for parts of some rows; returns their order and the results."""
+        order = Order.straight(origin_N.astype(np.int32), min(self.program.evaluation_batch, len(origin_N)))
+        length = min(EVALUATION_STEPS, self.tapes.most_steps(order.batch_size))
+        if not counts_steps():
+            length = -(-len(order) // -(-len(order) // length))  # all alike, as far as that goes
         parts: list[Any] = []
         pending: Any = None
-        for first in range(0, steps, part):
+        for call in self._calls([order], length):
             if self.cancelled.is_set():
                 raise Cancelled
-            of_part = np.minimum(first + np.arange(part), steps - 1)  # the last part repeats its last step
-            tape, row_TB = self.tapes.of_rows(layout.row_TB[of_part])
-            rest = self.devices.place((layout.position_TB[of_part], layout.weight_TB[of_part]))
-            done, pending = pending, call(tape, Layout(rest[0], row_TB, rest[1]))
+            done, pending = pending, function(*call)
             if done is not None:
                 parts.append(jax.device_get(done))
         parts.append(jax.device_get(pending))
-        return layout, parts
+        return order, parts
 
 
 def _members(tree: Any, count: int) -> Iterator[Any]:

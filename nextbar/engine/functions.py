@@ -8,7 +8,6 @@ from typing import Any
 import jax
 
 from nextbar.engine import epoch as compiled
-from nextbar.engine.order import shuffled
 from nextbar.engine.program import Program
 
 STARTING = {"cpu": {"xla_backend_optimization_level": 1}}
@@ -22,8 +21,8 @@ without end"""
 class Functions:
     """The functions of one program; they and their executables die together.
 
-    With members, ``shuffle``, ``train`` and ``evaluate`` work on states, parameters and hyper-parameters that have a
-    leading axis P; bars and rows stay shared.
+    With members, ``train`` and ``evaluate`` work on states, parameters and hyper-parameters that have a
+    leading axis P; bars stay shared, and the rows of an evaluation.
     """
 
     def __init__(self, program: Program, members: int | None, alone: Functions | None, with_outputs: bool) -> None:
@@ -36,9 +35,9 @@ class Functions:
         )
         self.label: Any = alone.label if alone else jit(partial(compiled.label_call, program))
         each = partial(_jitted, program, members)
-        self.train = each(partial(compiled.train_call, program), (0, None, 0, 0, None), donate_argnums=0)
-        self.evaluate = each(partial(compiled.evaluate_call, program, with_outputs=with_outputs), (0, None, 0, None))
-        self.shuffle = each(partial(shuffled, batch_size=program.batch_size), (None, 0, 0))
+        self.train = each(partial(compiled.train_call, program), (0, None, 0, 0, None, None), donate_argnums=0)
+        evaluate = partial(compiled.evaluate_call, program, with_outputs=with_outputs)
+        self.evaluate = each(evaluate, (0, None, 0, None, None))
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,80 +1,79 @@
-"""The order of the windows: every window once an epoch, as a function of seed and epoch."""
+"""The order of the windows: every window once an epoch, in steps of one batch."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nextbar.engine.state import stream
-from nextbar.machine.long_arrays import in_threads
+from nextbar.engine.permutation import permutation
 from nextbar.types import Array
 
 
-class Layout(NamedTuple):
-    """Windows laid out in steps of one batch; the last one is filled up with windows of weight 0."""
+class Steps(NamedTuple):
+    """Windows of consecutive steps, as compiled code takes them."""
 
-    position_TB: Array
-    """which window of the span"""
     row_TB: Array
-    """row of its last known bar"""
+    """row of the last known bar"""
     weight_TB: Array
+    """1, or 0 for what fills up the last step"""
 
 
-def lay_out(origin_N: Array, position_N: Array, batch_size: int) -> Layout:
-    """Steps over the windows in the order of ``position_N``; arrays of the device or of the host alike."""
-    n = len(position_N)
-    steps = -(-n // batch_size)
-    xp: Any = np if isinstance(position_N, np.ndarray) else jnp
-    filled = xp.resize(position_N, (steps, batch_size))
-    weight = (xp.arange(steps * batch_size) < n).astype(np.float32).reshape(steps, batch_size)
-    return Layout(filled, origin_N[filled], weight)
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Windows one after the other, and the steps that they are computed in; on the host.
 
-
-def shuffled(origin_N: Array, seed: Array, epoch: Array, batch_size: int) -> Layout:
-    """The order of one epoch."""
-    position_N = jax.random.permutation(stream(seed, "order", epoch), len(origin_N))
-    return lay_out(origin_N, position_N, batch_size)
-
-
-def shuffled_on_host(origin_N: np.ndarray, seed: int, epoch: int, batch_size: int) -> Layout:
-    """``shuffled`` to the last window, in arrays of the host: it sorts several times as fast as XLA does on a CPU."""
-    key, n = stream(np.uint32(seed), "order", epoch), len(origin_N)
-    position_N = np.arange(n, dtype=np.int32)
-    # as jax.random.permutation: rounds of a stable sort by 32 random bits, until hardly two windows share all of theirs
-    for _ in range(math.ceil(3 * np.log(n) / np.log(np.iinfo(np.uint32).max))):
-        key, own = jax.random.split(key)
-        position_N = position_N[_stable_order(np.asarray(jax.random.bits(own, (n,), np.uint32)))]
-    return lay_out(origin_N, position_N, batch_size)
-
-
-def _stable_order(bits_N: np.ndarray) -> np.ndarray:
-    """int64 (N,): places of the numbers in their order, equal ones as they stand; two halves at a time."""
-    place_N = bits_N.astype(np.uint64)
-    place_N <<= np.uint64(32)
-    place_N |= np.arange(len(bits_N), dtype=np.uint32)
-    halves = [place_N[bits_N < 2**31], place_N[bits_N >= 2**31]]
-    in_threads(np.ndarray.sort, halves)
-    np.concatenate(halves, out=place_N)
-    place_N &= np.uint64(2**32 - 1)
-    return place_N.view(np.int64)
-
-
-def collect(parts: list[Any], position_TB: np.ndarray, weight_TB: np.ndarray) -> Any:
-    """Put what was computed step by step, (T, B, ...) in consecutive parts, back in the order of the span, (N, ...).
-
-    Steps past the layout's end are left out.
+    Args:
+        origin_N: int32, row of the last known bar of each window.
+        batch_size: windows of a step.
+        window: which of them has each place, see ``permutation``.
     """
-    real = weight_TB.reshape(-1) > 0
-    position_N = position_TB.reshape(-1)[real]
 
-    def join(*arrays: np.ndarray) -> np.ndarray:
-        flat = np.concatenate(arrays)[: len(position_TB)].reshape(real.size, *arrays[0].shape[2:])
-        ordered = np.empty((len(position_N), *flat.shape[1:]), flat.dtype)
-        ordered[position_N] = flat[real]
-        return ordered
+    origin_N: np.ndarray
+    batch_size: int
+    window: Callable[[np.ndarray], np.ndarray]
 
-    return jax.tree.map(join, *parts)
+    @classmethod
+    def shuffled(cls, origin_N: np.ndarray, batch_size: int, seed: int, epoch: int) -> Order:
+        """That of one epoch of training."""
+        return cls(origin_N, batch_size, permutation(len(origin_N), seed, epoch))
+
+    @classmethod
+    def straight(cls, origin_N: np.ndarray, batch_size: int) -> Order:
+        """As the windows stand."""
+        return cls(origin_N, batch_size, lambda place: place)
+
+    def __len__(self) -> int:
+        """Steps."""
+        return -(-len(self.origin_N) // self.batch_size)
+
+    def steps(self, first: int, count: int) -> Steps:
+        """So many steps from one on; what goes beyond the last window begins again at the first."""
+        place_TB = (first * self.batch_size + np.arange(count * self.batch_size)).reshape(count, self.batch_size)
+        n = len(self.origin_N)
+        return Steps(self.origin_N[self.window(place_TB % n)], (place_TB < n).astype(np.float32))
+
+    def collect(self, parts: list[Any]) -> Any:
+        """Put what was computed step by step, (T, B, ...) in consecutive parts, back in the order of the windows.
+
+        Returns:
+            The tree of a part, of arrays (N, ...); what was computed beyond the last window is left out.
+        """
+        n = len(self.origin_N)
+        position_N = self.window(np.arange(n))
+
+        def join(*arrays: np.ndarray) -> np.ndarray:
+            flat = np.concatenate([array.reshape(-1, *array.shape[2:]) for array in arrays])[:n]
+            ordered = np.empty_like(flat)
+            ordered[position_N] = flat
+            return ordered
+
+        return jax.tree.map(join, *parts)
+
+
+def stacked(steps: Sequence[Steps]) -> Steps:
+    """Those of several members, with an axis P in front."""
+    return jax.tree.map(lambda *members: np.stack(members), *steps)

@@ -17,6 +17,13 @@ from nextbar.model.transformer import Transformer, model_of
 CHUNK_FLOPS = {"cpu": 5e10, "gpu": 5e12}
 """arithmetic of one call of the compiled code: long enough to hide the call, short enough to show progress"""
 
+COUNTED = {"cpu"}
+"""devices whose loops are told when they run how many steps there are, so that no program depends on the number of
+windows; others would wait for the host before each step of such a loop"""
+
+MOST_STEPS = 256
+"""steps of a counted call, at most: beside so many, calling costs nothing"""
+
 SCORE_FLOPS = 500
 """what one attention score costs beside the matrix products, in softmax, dropout and their gradients"""
 
@@ -45,7 +52,9 @@ class Program:
     batch_size: int
     clip: bool
     steps_a_call: int
-    """steps of one call of the training code"""
+    """steps that one call of the training code has room for"""
+    counted: bool
+    """whether some calls make fewer; else the compiler knows how many there are"""
     slices: int = 1
     """parts of a batch whose gradients are computed one after the other and added up"""
     devices: Devices = SINGLE_DEVICE
@@ -60,21 +69,23 @@ class Program:
         """The program that trains an experiment whose epoch has so many windows; no batch holds more than there are."""
         model = model_of(config, spec)
         batch_size = min(config.batch_size, n_windows)
-        steps_a_call = _steps_a_call(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
+        calls = _calls(-(-n_windows // batch_size), _step_flops(config, spec, batch_size))
         slices = _slices(batch_size, _positions(model.config, spec))
-        return cls(model, spec, batch_size, config.gradient_clip is not None, steps_a_call, slices, devices)
+        return cls(model, spec, batch_size, config.gradient_clip is not None, *calls, slices, devices)
 
     def in_shorter_calls(self, most: int, steps: int) -> Program:
         """The same in calls of at most ``most`` steps, where its own are longer.
 
         Args:
             most: steps of a call, at least 1.
-            steps: of an epoch; a divisor of them is taken if there is one within a factor of two.
+            steps: of an epoch; unless they are counted, a divisor of them is taken if there is one within a factor of
+                two.
         """
         if self.steps_a_call <= most:
             return self
-        exact = [n for n in range(most // 2 + 1, most + 1) if steps % n == 0]
-        return replace(self, steps_a_call=max(exact, default=most))
+        exact = [n for n in range(most // 2 + 1, most + 1) if steps % n == 0 and not counts_steps()]
+        steps_a_call = max(exact, default=most)
+        return replace(self, steps_a_call=steps_a_call, counted=_is_counted(steps_a_call, steps))
 
     @property
     def evaluation_batch(self) -> int:
@@ -111,11 +122,28 @@ def _slices(batch_size: int, tokens: int) -> int:
     return fitting[0] if batch_size // fitting[0] * SMALLEST_SLICE >= most else 1
 
 
-def _steps_a_call(steps: int, step_flops: float) -> int:
-    """Steps of one call, about ``CHUNK_FLOPS`` of them: a divisor of the epoch's steps if there is one within a factor
-    of two, for then every call has as many and the compiler knows the count."""
-    budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"])
-    fitting = min(steps, max(1.0, budget / step_flops))
+def _calls(steps: int, step_flops: float) -> tuple[int, bool]:
+    """Steps of one call, about ``CHUNK_FLOPS`` of them, and whether they are counted.
+
+    Unless all are, a divisor of the epoch's steps is taken if there is one within a factor of two, for then every call
+    has as many.
+    """
+    budget = CHUNK_FLOPS.get(jax.default_backend(), CHUNK_FLOPS["gpu"]) / step_flops
+    if counts_steps():
+        return round(min(MOST_STEPS, max(1.0, budget))), True
+    fitting = min(steps, max(1.0, budget))
     near = range(math.ceil(fitting / 2), min(steps, int(2 * fitting)) + 1)
     exact = [n for n in near if steps % n == 0]
-    return min(exact, key=lambda n: abs(math.log(n / fitting)), default=round(fitting))
+    steps_a_call = min(exact, key=lambda n: abs(math.log(n / fitting)), default=round(fitting))
+    return steps_a_call, _is_counted(steps_a_call, steps)
+
+
+def _is_counted(steps_a_call: int, steps: int) -> bool:
+    """Whether a call has to be told how many steps it makes, of an epoch of so many."""
+    # XLA unrolls a loop over one step, which rounds otherwise than a loop; a count from outside it does not know
+    return counts_steps() or steps % steps_a_call > 0 or steps_a_call == 1
+
+
+def counts_steps() -> bool:
+    """Whether loops here are told how many steps there are."""
+    return jax.default_backend() in COUNTED

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nextbar.engine.order import Layout, collect
+from nextbar.engine.order import Order
 from nextbar.types import Forecast
 
 
@@ -20,9 +20,9 @@ class SpanOutput(NamedTuple):
     label_NH: np.ndarray | None = None
 
     @classmethod
-    def of(cls, parts: list[Any], layout: Layout) -> SpanOutput:
+    def of(cls, parts: list[Any], order: Order) -> SpanOutput:
         """Join the results of its calls."""
-        span = collect(parts, layout.position_TB, layout.weight_TB)
+        span = order.collect(parts)
         return cls(span["loss"], Forecast(**span["forecast"]), span.get("outputs"), span.get("label"))
 
 
@@ -34,14 +34,12 @@ class TrainedEpoch(NamedTuple):
     forecast: Forecast
 
     @classmethod
-    def of(cls, parts: list[Any], order: Layout) -> TrainedEpoch:
+    def of(cls, parts: list[Any], order: Order) -> TrainedEpoch:
         """Join the results of its calls; no forecast where a loss is not finite."""
-        steps = len(order.position_TB)
-        loss_T, rate_T = (np.concatenate([part[k] for part in parts])[:steps] for k in ("loss", "learning_rate"))
+        loss_T, rate_T = (np.concatenate([part[k] for part in parts])[: len(order)] for k in ("loss", "learning_rate"))
         if not np.isfinite(loss_T).all():
             return cls(loss_T, rate_T, Forecast())
-        forecast = collect([part["forecast"] for part in parts], order.position_TB, order.weight_TB)
-        return cls(loss_T, rate_T, Forecast(**forecast))
+        return cls(loss_T, rate_T, Forecast(**order.collect([part["forecast"] for part in parts])))
 
     def mean_loss(self, n_windows: int, batch_size: int) -> float:
         """Mean over all windows; the last step may have had fewer."""

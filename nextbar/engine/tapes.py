@@ -7,7 +7,6 @@ and copied while the call before computes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +14,10 @@ import jax
 import numpy as np
 
 from nextbar.data.excerpt import excerpt, origins_in
+from nextbar.data.room import with_room
 from nextbar.data.window_spec import WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.engine.devices import Devices, free_memory
-from nextbar.engine.order import Layout
 from nextbar.engine.program import Program
 from nextbar.errors import ConfigError
 from nextbar.machine.hosts import from_first
@@ -54,15 +53,14 @@ class WholeTape:
         """Steps that a call may have; no bound."""
         return sys.maxsize
 
-    def of_rows(self, row: np.ndarray) -> tuple[Tape, Array]:
-        """The tape that windows are cut from, and the rows of their last known bars on it; row numbers may have any
-        axes."""
-        return self.tape, self.devices.place(row)
+    def of_rows(self, row: np.ndarray, each: bool = False) -> tuple[Tape, Array]:
+        """The tape that windows are cut from, and the rows of their last known bars on it.
 
-    def calls(self, order: Layout, steps_a_call: int) -> Iterator[tuple[Tape, Layout, Array]]:
-        """For each call of an epoch the tape, the epoch's order in rows of that tape, and the call's first step."""
-        for first in range(0, order.row_TB.shape[-2], steps_a_call):
-            yield self.tape, order, self.devices.place(np.int32(first))
+        Args:
+            row: those on the whole tape, with any axes.
+            each: the first of them is that of members.
+        """
+        return self.tape, self.devices.place(row, each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,25 +114,13 @@ class Excerpts:
         bytes_of_one, bytes_of_two = (tape_bytes(self._cut(np.full(n, first))) for n in (1, 2))
         return 2 * bytes_of_one - bytes_of_two, bytes_of_two - bytes_of_one
 
-    def of_rows(self, row: np.ndarray) -> tuple[Tape, Array]:
-        """The tape that windows are cut from, and the rows of their last known bars on it."""
-        return self.devices.place(self._cut(row.reshape(-1))), self.devices.place(self._origins(row.shape))
-
-    def calls(self, order: Layout, steps_a_call: int) -> Iterator[tuple[Tape, Layout, Array]]:
-        """For each call of an epoch its excerpt, the epoch's order in rows of excerpts, and the call's first step.
+    def of_rows(self, row: np.ndarray, each: bool = False) -> tuple[Tape, Array]:
+        """As of ``WholeTape``.
 
         An excerpt is cut and copied when it is asked for. So ask while the call before computes, and only once the one
         before that has ended, whose excerpt is gone then.
         """
-        row_TB: np.ndarray = jax.device_get(order.row_TB)  # of a population (P, T, B)
-        steps = row_TB.shape[-2]
-        own = self._origins((*row_TB.shape[:-2], steps_a_call, row_TB.shape[-1]))
-        own_TB = self.devices.place(np.take(own, np.arange(steps) % steps_a_call, axis=-2), each=row_TB.ndim > 2)
-        order = order._replace(row_TB=own_TB)
-        for first in range(0, steps, steps_a_call):
-            step = np.minimum(first + np.arange(steps_a_call), steps - 1)  # the last call repeats its last step
-            tape = self._cut(np.take(row_TB, step, axis=-2).reshape(-1))
-            yield self.devices.place(tape), order, self.devices.place(np.int32(first))
+        return self.devices.place(self._cut(row.reshape(-1))), self.devices.place(self._origins(row.shape), each)
 
     def _cut(self, origin_N: np.ndarray) -> Tape:
         return excerpt(self.tape, origin_N, self.spec, self.spec.horizon)
@@ -157,9 +143,9 @@ def tapes_of(tape: Tape, devices: Devices, spec: WindowSpec, max_device_bytes: i
         max_device_bytes: that bars may take; 0: a share of the device's free memory, where that is known.
     """
     most = max_device_bytes or from_first(_room)
-    if most is None or tape_bytes(tape) <= most:
-        return WholeTape(devices.place(tape), devices)
-    return Excerpts(tape, devices, spec, most)
+    fitting = (whole for whole in (with_room(tape), tape) if most is None or tape_bytes(whole) <= most)
+    whole = next(fitting, None)
+    return Excerpts(tape, devices, spec, most or 0) if whole is None else WholeTape(devices.place(whole), devices)
 
 
 def tape_bytes(tape: Tape) -> int:

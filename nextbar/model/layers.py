@@ -43,10 +43,10 @@ def random_words(key: Array, shape: tuple[int, ...]) -> Array:
         number = jax.lax.iota(jnp.uint32, shape[axis]) * np.uint32(stride)
         words = words + jnp.expand_dims(number, [i for i in range(len(shape)) if i != axis])
         stride *= shape[axis]
-    return _mix(words, _mix(second, np.uint32(0)))
+    return mix(words, mix(second, np.uint32(0)))
 
 
-def _mix(words: Array, key: Array) -> Array:
+def mix(words: Array, key: Array) -> Array:
     """The hash ``triple32`` (C. Wellons, Hash Prospector), a key joined half-way."""
     words = (words ^ words >> 17) * np.uint32(0xED5AD4BB) ^ key
     words = (words ^ words >> 11) * np.uint32(0xAC4C1B51)

@@ -70,16 +70,15 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
 
 def _seconds(engine: Engine, state: Any) -> float | None:
     """Time of one call of the training code; None where it would take more memory than it may."""
-    order = engine.order([1] * len(engine.configs))
-    tape, rows, first = next(engine.tapes.calls(order, engine.program.steps_a_call))
-    call = engine.functions.train.lower(state, tape, engine.hyper, rows, first).compile()
+    arguments = next(engine.calls(engine.orders([1] * len(engine.configs))))
+    call = engine.functions.train.lower(state, *arguments).compile()
     need, free = _need(call), room()
     if need is not None and free is not None and need > ROOM * free:
         return None
     taken = []
     for _ in range(1 + CALLS):
         began = time.perf_counter()
-        state, _ = jax.block_until_ready(call(state, tape, engine.hyper, rows, first))
+        state, _ = jax.block_until_ready(call(state, *arguments))
         taken.append(time.perf_counter() - began)
     return min(taken[1:])  # the first call of a program sets up what the others find
 

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ from backtests import (
     whole,
 )
 from builders import make_bars, make_frame
-from experiments import GRID
+from experiments import GRID, compilations
 from page_text import Text
 from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, mean_squared_error
@@ -250,6 +251,18 @@ def test_every_kind_of_experiment(tmp_path: Path, name: str, window: str) -> Non
     told = [name for name in said if name == "close" or name.startswith("p_")]
     for name in told:
         np.testing.assert_allclose(both[name], both[f"{name} said"], rtol=1e-6)
+
+
+@pytest.mark.compiled
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the compiler knows how many steps there are")
+def test_what_is_compiled_for_the_first_fold_serves_the_others(tmp_path: Path) -> None:
+    """Whose training spans are longer, and on more bars; and the final fits, which have more windows."""
+    shape = {"d_model": 12, "n_heads": 3, "num_epochs": 1, "final_fit": True}
+    with compilations() as names:
+        result = run(tmp_path, make_market(400), shape, folds=3, baselines=False)
+    assert len(run_dirs(result)) == 3
+    for name in ("train_call", "evaluate_call", "initial_state"):
+        assert sum(name in compiled for compiled in names) == 1, (name, names)
 
 
 def test_those_that_forecast_a_law_are_put_to_a_contest(whole: Backtest) -> None:

@@ -19,7 +19,7 @@ from nextbar.engine.devices import Devices
 
 LOOK = """
 import json, sys
-import jax, numpy as np
+import jax
 from dataclasses import replace
 from experiments import make_dataset
 from nextbar.engine.engine import Engine
@@ -29,11 +29,8 @@ def look(members, batch_size):
     configs = [replace(config, seed=i) for i in range(members)]
     engine = Engine(configs, dataset)
     state = engine.join([engine.start(None, i) for i in range(members)])
-    each, numbers = members > 1, np.ones(members, np.int32)
-    epochs = engine.devices.place(numbers if each else numbers[0], each=each)
-    order = engine.functions.shuffle(engine._training_rows, engine.hyper.seed, epochs)
-    step = engine.devices.place(np.int32(0))
-    compiled = engine.functions.train.lower(state, engine.tape, engine.hyper, order, step).compile()
+    call = next(engine.calls(engine.orders([1] * members)))
+    compiled = engine.functions.train.lower(state, *call).compile()
     leaf = jax.tree.leaves(state.params)[0]
     return {
         "flops": compiled.cost_analysis()["flops"],

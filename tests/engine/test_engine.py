@@ -13,15 +13,14 @@ import numpy as np
 import optax
 import pytest
 from builders import make_config
-from experiments import GRID, assert_bit_equal, compilations, leaves, make_dataset, make_engine
+from experiments import GRID, assert_bit_equal, compilations, leaves, make_engine
 from flax.training.train_state import TrainState
 
 from nextbar.data.windows import gather
-from nextbar.engine import engine as engine_module
 from nextbar.engine import epoch as compiled
 from nextbar.engine import program as sizes
 from nextbar.engine.engine import Cancelled, Engine
-from nextbar.engine.order import Layout, shuffled
+from nextbar.engine.order import Order, Steps
 from nextbar.engine.program import Program
 
 pytestmark = pytest.mark.compiled
@@ -44,8 +43,9 @@ def calm() -> Engine:
     return make_engine(dropout=0.0)
 
 
-def epoch_order(engine: Engine, epoch: int = 1) -> Layout:
-    return shuffled(engine._training_rows, engine.hyper.seed, jnp.int32(epoch), engine.program.batch_size)
+def epoch_steps(engine: Engine, epoch: int = 1) -> Steps:
+    """All six steps of an epoch."""
+    return Order.shuffled(engine.rows, engine.program.batch_size, engine.configs[0].seed, epoch).steps(0, 6)
 
 
 @cache
@@ -54,21 +54,23 @@ def call_of(program: Program) -> Callable[..., tuple[TrainState, dict[str, jax.A
     return jax.jit(partial(compiled.train_call, program))
 
 
-def run_steps(engine: Engine, order: Layout, steps_a_call: int, calls: int) -> tuple[TrainState, dict[str, np.ndarray]]:
-    """An epoch from the untrained state in so many calls."""
-    program = replace(engine.program, steps_a_call=steps_a_call)
-    call = call_of(program)
-    state, made = engine.start(None), []
-    for i in range(calls):
-        state, part = call(state, engine.tape, engine.hyper, order, jnp.int32(i * steps_a_call))
-        made.append(part)
+def run_steps(engine: Engine, steps: Steps, steps_a_call: int, **fields: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """An epoch of the steps from the untrained state, in calls of so many; ``fields`` of the program."""
+    call = call_of(replace(engine.program, steps_a_call=steps_a_call, **fields))
+    state, made, of_epoch = engine.start(None), [], len(steps.row_TB)
+    for first in range(0, of_epoch, steps_a_call):
+        count = min(steps_a_call, of_epoch - first)
+        filled = np.minimum(first + np.arange(steps_a_call), of_epoch - 1)
+        part = Steps(steps.row_TB[filled], steps.weight_TB[filled])
+        state, told = call(state, engine.tape, engine.hyper, part, jnp.int32(count), jnp.int32(of_epoch))
+        made.append(jax.tree.map(lambda each_T, count=count: each_T[:count], told))
     return state, jax.tree.map(lambda *parts: np.concatenate(parts), *made)
 
 
 def test_the_masked_last_batch_trains_like_the_short_one(calm: Engine) -> None:
     """An epoch equals plain optax on batches of 16, 16, 16, 16, 16 and 10 windows, without any padding."""
     trained, told = calm.train(calm.start(None), 1)
-    order = jax.tree.map(np.asarray, epoch_order(calm))
+    steps = epoch_steps(calm)
     model, head = calm.program.model, calm.program.model.head
     params, tx = calm.start(None).params, optax.inject_hyperparams(optax.adamw)(1e-3, weight_decay=1e-4)
     opt_state = tx.init(params)
@@ -79,13 +81,13 @@ def test_the_masked_last_batch_trains_like_the_short_one(calm: Engine) -> None:
         return jax.value_and_grad(lambda p: jnp.mean(head.loss(model.apply({"params": p}, batch), batch.y_BH)))(params)
 
     for step in range(6):
-        row_B = order.row_TB[step][order.weight_TB[step] > 0]
+        row_B = steps.row_TB[step][steps.weight_TB[step] > 0]
         loss, grads = gradients(params, row_B)
         assert told.loss_T[step] == pytest.approx(float(loss), rel=1e-5)
         opt_state.hyperparams["learning_rate"] = jnp.float32(told.learning_rate_T[step])
         updates, opt_state = tx.update(grads, opt_state, params)
         params = optax.apply_updates(params, updates)
-    assert int(order.weight_TB[-1].sum()) == 10
+    assert int(steps.weight_TB[-1].sum()) == 10
     for ours, plain in zip(leaves(trained.params), leaves(params), strict=True):
         np.testing.assert_allclose(ours, plain, **CLOSE)
 
@@ -105,40 +107,29 @@ def test_mean_loss_of_an_epoch_weighs_windows_not_batches(calm: Engine) -> None:
 @pytest.mark.optimized
 def test_a_call_ends_with_the_epoch(engine: Engine) -> None:
     """Calls of 4 steps: the second has 2 left to do; the whole state is that of the plain epoch, bit by bit."""
-    order = epoch_order(engine)
-    filled, told = run_steps(engine, order, 4, 2)
-    plain, wanted = run_steps(engine, order, 1, 6)
+    steps = epoch_steps(engine)
+    filled, told = run_steps(engine, steps, 4, counted=True)
+    plain, wanted = run_steps(engine, steps, 1, counted=True)
     assert int(filled.step) == int(plain.step) == 6
     assert_bit_equal(filled, plain)
-    np.testing.assert_array_equal(told["loss"][:6], wanted["loss"])
+    np.testing.assert_array_equal(told["loss"], wanted["loss"])
 
-    program = replace(engine.program, steps_a_call=4)
+    program = replace(engine.program, steps_a_call=6, counted=True)
     begun = engine.start(None)
-    idle, _ = call_of(program)(begun, engine.tape, engine.hyper, order, jnp.int32(6))
+    idle, nothing = call_of(program)(begun, engine.tape, engine.hyper, steps, jnp.int32(0), jnp.int32(6))
     assert_bit_equal(idle, begun)
-
-
-@pytest.mark.parametrize("seeds", [[5], [5, 2**31 - 1]])
-def test_the_host_orders_windows_as_the_device_does(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    configs, (_, dataset) = [make_dataset(seed=seed)[0] for seed in seeds], make_dataset()
-    engine = Engine(configs if len(seeds) > 1 else configs[0], dataset)
-    epochs = [3, 8][: len(seeds)]
-    on_device = engine.order(epochs)
-    monkeypatch.setattr(engine_module, "LONG_ORDER", 1)
-    monkeypatch.setattr(engine.functions, "shuffle", lambda *_: pytest.fail("the device is asked"))
-    on_host = engine.order(epochs)
-    assert_bit_equal(on_device, on_host)
-    for device, host in zip(on_device, on_host, strict=True):
-        assert device.dtype == host.dtype and device.sharding == host.sharding
+    assert not any(leaf.any() for leaf in leaves(nothing))
 
 
 @pytest.mark.optimized
+@pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("steps_a_call", [2, 6])
-def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int) -> None:
-    """Bit-equal: the loop's body is compiled alike whatever its count (on the CPU; elsewhere to rounding)."""
-    order = epoch_order(engine)
-    one, told_one = run_steps(engine, order, 1, 6)
-    many, told_many = run_steps(engine, order, steps_a_call, 6 // steps_a_call)
+def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int, counted: bool) -> None:
+    """Bit-equal: the loop's body is compiled alike whatever its count, known to the compiler or not (on the CPU;
+    elsewhere to rounding)."""
+    steps = epoch_steps(engine)
+    one, told_one = run_steps(engine, steps, 1, counted=True)
+    many, told_many = run_steps(engine, steps, steps_a_call, counted=counted)
     if jax.default_backend() == "cpu":
         assert_bit_equal((one, told_one), (many, told_many))
     else:
@@ -146,19 +137,38 @@ def test_the_length_of_a_call_changes_nothing(engine: Engine, steps_a_call: int)
             np.testing.assert_allclose(a, b, **CLOSE)
 
 
+@pytest.mark.optimized
+def test_an_evaluation_is_the_same_whether_its_steps_are_counted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit-equal on the CPU, elsewhere to rounding; 17 windows in steps of 4, of which a call has room for 3 or 64."""
+    params, rows = engine.start(None).params, engine.rows[:17]
+    program = replace(engine.program, batch_size=4, slices=1)
+    answers = []
+    for counted, room in ((True, 5), (False, 5), (True, 64)):
+        monkeypatch.setattr(compiled, "counts_steps", lambda counted=counted: counted)
+        steps = Order.straight(rows, 4).steps(0, room)
+        call = jax.jit(partial(compiled.evaluate_call, program))
+        told = call(params, engine.tape, engine.hyper.norm_mode, steps, jnp.int32(5))
+        answers.append(jax.tree.map(lambda each_T: each_T[:5], told))
+    for other in answers[1:]:
+        if jax.default_backend() == "cpu":
+            assert_bit_equal(answers[0], other)
+        else:
+            np.testing.assert_allclose(answers[0]["loss"], other["loss"], **CLOSE)
+
+
 def test_the_order_inside_a_batch_changes_nothing_but_rounding(calm: Engine) -> None:
-    order = jax.tree.map(np.asarray, epoch_order(calm))
+    steps = epoch_steps(calm)
     rng = np.random.default_rng(0)
     mixed = np.stack([rng.permutation(16) for _ in range(6)])
-    other = Layout(*(jnp.asarray(np.take_along_axis(a, mixed, axis=1)) for a in order))
-    straight, told = run_steps(calm, Layout(*map(jnp.asarray, order)), 6, 1)
-    permuted, told_permuted = run_steps(calm, other, 6, 1)
+    straight, told = run_steps(calm, steps, 6)
+    permuted, told_permuted = run_steps(calm, Steps(*(np.take_along_axis(a, mixed, axis=1) for a in steps)), 6)
     np.testing.assert_allclose(told_permuted["loss"], told["loss"], rtol=1e-5)
     for a, b in zip(leaves(straight.params), leaves(permuted.params), strict=True):
         np.testing.assert_allclose(a, b, **CLOSE)
     # another composition of the batches is another training
-    shifted = Layout(*(jnp.asarray(np.roll(a.reshape(-1), 5).reshape(6, 16)) for a in order))
-    _, told_shifted = run_steps(calm, shifted, 6, 1)
+    _, told_shifted = run_steps(calm, Steps(*(np.roll(a.reshape(-1), 5).reshape(6, 16) for a in steps)), 6)
     assert np.abs(told_shifted["loss"] - told["loss"]).max() > 1e-4
 
 
@@ -174,27 +184,26 @@ def test_training_is_a_function_of_the_seed(engine: Engine) -> None:
 def test_dropout_draws_anew_at_every_step(engine: Engine) -> None:
     """At learning rate 0 and with the same windows, two steps differ by their masks alone."""
     hyper = engine.hyper._replace(learning_rate=np.float32(0))
-    order = jax.tree.map(lambda a: jnp.broadcast_to(a[:1], a.shape), epoch_order(engine))
+    steps = jax.tree.map(lambda a: jnp.broadcast_to(a[:1], a.shape), epoch_steps(engine))
     state = engine.start(None)
     # a head that says something, so that masks show
     params = jax.tree.map(lambda a: a + 0.1, state.params)
-    program = replace(engine.program, steps_a_call=6)
-    _, told = call_of(program)(state.replace(params=params), engine.tape, hyper, order, jnp.int32(0))
+    call = call_of(replace(engine.program, steps_a_call=6))
+    counts = jnp.int32(6), jnp.int32(6)
+    _, told = call(state.replace(params=params), engine.tape, hyper, steps, *counts)
     assert len(np.unique(told["loss"])) == 6
     calm_hyper = hyper._replace(dropout=np.float32(0))
-    _, calm = call_of(program)(state.replace(params=params), engine.tape, calm_hyper, order, jnp.int32(0))
+    _, calm = call(state.replace(params=params), engine.tape, calm_hyper, steps, *counts)
     np.testing.assert_allclose(calm["loss"], calm["loss"][0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("slices", [2, 8])
 def test_a_batch_in_slices_trains_like_the_whole(calm: Engine, slices: int) -> None:
     """Also the last batch, whose slices hold other numbers of real windows, one of them none."""
-    order = epoch_order(calm)
-    whole, told = run_steps(calm, order, 6, 1)
-    state, made = call_of(replace(calm.program, steps_a_call=6, slices=slices))(
-        calm.start(None), calm.tape, calm.hyper, order, jnp.int32(0)
-    )
-    for a, b in zip(leaves((whole, told)), leaves((state, made)), strict=True):
+    steps = epoch_steps(calm)
+    whole = run_steps(calm, steps, 6)
+    sliced = run_steps(calm, steps, 6, slices=slices)
+    for a, b in zip(leaves(whole), leaves(sliced), strict=True):
         np.testing.assert_allclose(a, b, **CLOSE)
 
 
@@ -202,7 +211,7 @@ def test_slices_draw_masks_of_their_own(engine: Engine) -> None:
     """A batch of one window over and over: nothing but the masks tells its elements apart."""
     state = engine.start(None)
     state = state.replace(params=jax.tree.map(lambda a: a + 0.1, state.params))
-    row = jnp.broadcast_to(engine._training_rows[:1], (16,))
+    row = jnp.broadcast_to(engine.rows[:1], (16,))
     batch = gather(engine.tape, row, jnp.ones(16), engine.hyper.norm_mode, engine.program.spec)
     program = replace(engine.program, slices=4)
     _, _, forecast = compiled.train_step(program, state, batch, engine.hyper, jnp.float32(0))
@@ -241,6 +250,19 @@ def test_another_gradient_clip_compiles_nothing() -> None:
     train_one_epoch(dropout=0.1, gradient_clip=0.1)
     with compilations() as later:
         train_one_epoch(dropout=0.1, gradient_clip=7.0)
+    assert later == []
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the compiler knows how many steps there are")
+def test_another_number_of_windows_compiles_nothing() -> None:
+    """As in a final fit, which has those of validation too: the same bars, other cuts."""
+    bars = {"n": 300, "dropout": 0.1, "batch_size": 9}
+    train_one_epoch(**bars)
+    with compilations() as later:
+        for split in (0.05, 0.3):
+            engine = make_engine(**bars, validation_split=split)
+            assert engine.n_windows != make_engine(**bars).n_windows
+            train_one_epoch(**bars, validation_split=split)
     assert later == []
 
 
@@ -355,18 +377,29 @@ def test_no_batch_is_larger_than_there_are_windows() -> None:
 @pytest.mark.parametrize(
     ("steps", "step_flops", "wanted"),
     [
-        (100, 1e10, 5),  # exactly the budget of 5e10
-        (20, 0.7e10, 10),  # 7.1 would do: 5 and 10 divide, and 10 is nearer by a hair
-        (1723, 0.7e10, 7),  # a prime: the last call is shorter
-        (13, 0.5e10, 13),  # 10 would do; all in one is within a factor of two
-        (3, 1e9, 3),
-        (1000, 1e12, 1),
+        (100, 1e10, (5, False)),  # exactly the budget of 5e10
+        (20, 0.7e10, (10, False)),  # 7.1 would do: 5 and 10 divide, and 10 is nearer by a hair
+        (1723, 0.7e10, (7, True)),  # a prime: the last call is shorter
+        (13, 0.5e10, (13, False)),  # 10 would do; all in one is within a factor of two
+        (3, 1e9, (3, False)),
+        (1000, 1e12, (1, True)),
     ],
 )
-def test_calls_have_equally_many_steps_where_that_goes(steps: int, step_flops: float, wanted: int) -> None:
-    if jax.default_backend() != "cpu":
-        pytest.skip("the budget is another on an accelerator")
-    assert sizes._steps_a_call(steps, step_flops) == wanted
+def test_calls_have_equally_many_steps_where_that_goes(
+    steps: int, step_flops: float, wanted: tuple[int, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "COUNTED", set())
+    monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 5e10)
+    assert sizes._calls(steps, step_flops) == wanted
+
+
+@pytest.mark.parametrize(("step_flops", "wanted"), [(1e10, 5), (0.7e10, 7), (1e12, 1), (1e7, 256)])
+def test_where_steps_are_counted_calls_do_not_follow_from_the_windows(
+    step_flops: float, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "COUNTED", {jax.default_backend()})
+    monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 5e10)
+    assert {sizes._calls(steps, step_flops) for steps in (1, 7, 100, 10**6)} == {(wanted, True)}
 
 
 @pytest.mark.parametrize(
@@ -377,5 +410,5 @@ def test_a_call_is_short_also_where_attention_costs_most(fields: dict[str, Any],
     """By the model of costs; a long context makes attention scores, not weights, the work of a step."""
     config = make_config(batch_size=fields.pop("batch_size", 128), num_layers=2, n_heads=4, **fields)
     spec = replace(make_engine().program.spec, seq_len=config.dataset_config.seq_len)
-    steps = Program.of(config, spec, 100_000).steps_a_call
-    assert steps <= 2 if few else 1_000 < steps < 20_000
+    steps = sizes.CHUNK_FLOPS[jax.default_backend()] / sizes._step_flops(config, spec, config.batch_size)
+    assert steps < 3 if few else 1_000 < steps < 20_000

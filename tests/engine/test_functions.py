@@ -36,7 +36,7 @@ def test_training_that_was_compiled_ahead_compiles_nothing_more(seeds: list[int]
 def test_the_untrained_state_has_the_same_bits_however_it_is_compiled(fields: dict[str, Any]) -> None:
     engine = make_engine(d_model=24, n_heads=3, **fields)
     biases = {name: value.astype(np.float32) for name, value in engine._biases(None, 0).items()}
-    rows = engine._training_rows[: engine.program.batch_size]
+    rows = engine.rows[: engine.program.batch_size]
     lowered = jax.jit(partial(compiled.initial_state, engine.program)).lower(engine.tape, engine.hyper, rows, biases)
     usual, quick = (lowered.compile(options) for options in ({}, STARTING["cpu"]))
     made = [executable(engine.tape, engine.hyper, rows, biases) for executable in (usual, quick)]

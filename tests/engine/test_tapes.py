@@ -20,6 +20,7 @@ from trainings import assert_same_run, interrupt, parameters
 from nextbar.data.dataset import Dataset, build_dataset
 from nextbar.data.windows import Tape
 from nextbar.engine import devices, tapes
+from nextbar.engine import program as sizes
 from nextbar.engine.devices import SINGLE_DEVICE, Devices
 from nextbar.engine.engine import Engine
 from nextbar.engine.tapes import Excerpts, WholeTape, tape_bytes, tapes_of
@@ -148,11 +149,19 @@ def test_fewer_members_have_longer_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "steps", "wanted"), [(100, 84, 50), (50, 84, 50), (49, 84, 42), (30, 84, 28), (8, 84, 7), (40, 83, 40)]
+    ("most", "steps", "wanted", "counted"),
+    [(100, 84, 50, 50), (50, 84, 50, 50), (49, 84, 42, 49), (30, 84, 28, 30), (8, 84, 7, 8), (40, 83, 40, 40)],
 )
-def test_shorter_calls_divide_the_epoch_where_that_goes(most: int, steps: int, wanted: int) -> None:
+def test_shorter_calls_divide_the_epoch_where_that_goes(
+    most: int, steps: int, wanted: int, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where steps are not counted."""
     program = replace(engine().program, steps_a_call=50)
-    assert program.in_shorter_calls(most, steps).steps_a_call == wanted
+    for devices_of, calls in ((set(), wanted), ({jax.default_backend()}, counted)):
+        monkeypatch.setattr(sizes, "COUNTED", devices_of)
+        shorter = program.in_shorter_calls(most, steps)
+        assert shorter.steps_a_call == calls
+        assert most >= 50 or shorter.counted == (bool(devices_of) or steps % calls > 0)
 
 
 @pytest.mark.parametrize("members", [1, 2, 10])

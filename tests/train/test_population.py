@@ -133,7 +133,7 @@ def test_one_program_serves_a_population_and_the_next_of_its_size(tmp_path: Path
     shape = {"num_epochs": 3, "batch_size": 14}
     with compilations() as first:
         together(configs_of(tmp_path / "first", DIFFERENT, **shape))
-    for name in ("train_call", "evaluate_call", "initial_state", "shuffled"):
+    for name in ("train_call", "evaluate_call", "initial_state"):
         assert sum(name in one for one in first) == 1, (name, first)
     others = [{**member, "learning_rate": 2e-3 / i, "seed": 40 + i} for i, member in enumerate(DIFFERENT, 1)]
     with compilations() as second:

@@ -65,7 +65,7 @@ def test_the_products_counted_are_those_of_the_model(overrides: dict[str, Any]) 
     engine = Engine(config, dataset)
     program, state = engine.program, engine.start(None)
     n, width = 16, SIZES["d_model"]
-    batch = gather(engine.tape, engine._training_rows[:n], jnp.ones(n), engine.hyper.norm_mode, program.spec)
+    batch = gather(engine.tape, engine.rows[:n], jnp.ones(n), engine.hyper.norm_mode, program.spec)
     output = 2.0 * n * width * program.spec.horizon
     c = config.model_config
     last_only = not (c.flatten_encoder_output or c.average_encoder_output)
@@ -97,7 +97,7 @@ def test_the_peer_learns() -> None:
 
     config, dataset = make_dataset(**{**SIZES, "learning_rate": 0.01})
     engine = Engine(config, dataset)
-    rows = engine._training_rows
+    rows = engine.rows
     windows = jax.device_get(
         gather(engine.tape, rows, jnp.ones(len(rows)), engine.hyper.norm_mode, engine.program.spec)
     )

@@ -9,7 +9,14 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = yaml.safe_load((ROOT / "tests" / "mutants.yaml").read_text())
-MORE = {"engine/epoch", "engine/optimizer", "engine/order", "searching/ledger", "searching/trials"}
+MORE = {
+    "engine/epoch",
+    "engine/optimizer",
+    "engine/order",
+    "engine/permutation",
+    "searching/ledger",
+    "searching/trials",
+}
 
 
 def test_every_module_that_computes_figures_has_its_tests() -> None:
