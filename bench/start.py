@@ -47,7 +47,8 @@ def run(tree: Path, cache: str, code: str, *arguments: str) -> Taken:
     environment = os.environ | {"XDG_CACHE_HOME": cache, "PYTHONPATH": str(tree.resolve())}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
+    command = [sys.executable, "-P", "-c", code, *arguments]  # -P: not the sources where this is called from
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(done.stderr)

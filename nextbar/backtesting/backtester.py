@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
-from nextbar.backtesting.fold_work import FoldWork
+from nextbar.backtesting.fold_work import FoldWork, PlannedFold
 from nextbar.backtesting.folder import BacktestFolder
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
@@ -70,6 +70,7 @@ def backtest(
     The same call once more goes on where it stood; a finished backtest is reported from its folder. With other
     ``baselines``, ``levels`` or ``conformal`` the trained models are taken over and the results written anew; with
     ``predictors`` too, because their code may have changed. With other ``positions`` only those are computed again.
+    What an earlier version cut into other folds, or counted by other rules, is done anew.
 
     Args:
         config: the experiment, as for ``Trainer``; ``test_split`` says how long the out-of-sample period is.
@@ -141,8 +142,12 @@ def backtest(
     }
     with folder.claimed(overwrite):
         former = folder.read()
+        finished = former.get("status") == "finished"
         options_before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
-        if former.get("status") == "finished" and options_before == plain_options and not may_differ:
+        same_folds = not finished or _same_folds(former.get("folds", []), planned)
+        if finished and not same_folds:
+            get_logger().info("%s was cut into other folds by an earlier version: done anew", folder.path)
+        if finished and same_folds and options_before == plain_options and not may_differ:
             get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
         else:
             facts = {
@@ -153,7 +158,7 @@ def backtest(
             }
             with writing(folder.path):
                 write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
-            if former.get("status") != "finished":
+            if not finished:
                 folder.begin(config, facts)
             with folder.failures_noted(), joined(on) as cluster:
                 work = FoldWork(config, options, panel, others, folder.folds, show)
@@ -167,6 +172,17 @@ def backtest(
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _same_folds(former: Sequence[dict[str, Any]], planned: Sequence[PlannedFold]) -> bool:
+    """Whether the folds of a summary are those of the plan; where none was written down, training ended where
+    validation begins."""
+    earlier = [{"training_until": fold["validation_from"]} | fold for fold in former]
+    return len(former) == len(planned) and all(
+        before.get(name) == value
+        for before, fold in zip(earlier, planned, strict=True)
+        for name, value in fold.describe().items()
+    )
 
 
 def _judge_positions(folder: BacktestFolder, judge: PositionJudge) -> None:

@@ -57,6 +57,7 @@ class Fold:
             "fold": self.number,
             "fitted_in": self.fitted_in,
             "history_from": iso(self.begin),
+            "training_until": iso(self.cuts.training_end),
             "validation_from": iso(self.cuts.validation),
             "cutoff": iso(self.cutoff),
             "test_from": iso(self.start),

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
 
-from nextbar.config.check import Checked, checked
+from nextbar.config.base import Checked
+from nextbar.config.check import checked
 from nextbar.config.values import Count, Flag, Natural
 from nextbar.forecasts import LEVELS, check_levels
 from nextbar.positions.options import PositionOptions

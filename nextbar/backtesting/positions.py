@@ -26,6 +26,10 @@ from nextbar.positions.performance import figures
 from nextbar.positions.rules import BUY_AND_HOLD, Expectation, positions
 from nextbar.positions.year import bars_per_year
 
+FORMAT = 2
+"""of the figures; a nextbar whose rules give other figures of the same forecasts counts it up, and they are taken anew.
+Earlier backtests have none: years of series with several clocks were counted otherwise"""
+
 
 class Decided(NamedTuple):
     """Positions of one participant in one series."""
@@ -97,8 +101,14 @@ class PositionJudge:
 
     @property
     def terms(self) -> dict[str, Any]:
-        """Options, rule and number of tries, which decide the accounts beside forecasts and bars; plain values."""
-        return {"options": self.options.to_dict(), "rule": self.options.in_words, "tried": self.tried.plain()}
+        """What decides the accounts beside forecasts and bars: options, rule, number of tries and the format of the
+        figures; plain values."""
+        return {
+            "format": FORMAT,
+            "options": self.options.to_dict(),
+            "rule": self.options.in_words,
+            "tried": self.tried.plain(),
+        }
 
     @cached_property
     def _scored(self) -> list[int]:

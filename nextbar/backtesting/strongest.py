@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.backtesting.participants import Participant
-from nextbar.baselines.rivals import ORDER
+from nextbar.baselines.rivals import ORDER, by_validation
 from nextbar.runs.records import read_rival
 
 
@@ -28,7 +27,6 @@ def strongest_of(others: Sequence[Participant], first_run: Path) -> str | None:
     names = [other.name for other in others if other.kind == "baseline" and not other.direction_only]
     if record is None or not names:
         return None
-    ranked = {name: scores["ranking_score"] for name, scores in record["validation"].items() if name in names}
-    if ranked:
-        return min(ranked, key=lambda name: math.inf if ranked[name] is None else ranked[name])
+    if ranked := by_validation({name: scores for name, scores in record["validation"].items() if name in names}):
+        return ranked[0]
     return next((name for name in ORDER if name in names and name not in record["left_out"]), None)

@@ -106,7 +106,7 @@ class Rival:
 
 
 def strongest_rival(dataset: Dataset, task: Task, validation: Scorer | None) -> Rival:
-    """The baseline with the lowest ranking score on validation; without validation, the first that can be fitted.
+    """The first of :func:`by_validation`; without validation, the first that can be fitted.
 
     All candidates are fitted on the bars that close before the validation span (Cuts.training_end), so the choice
     depends on no bar of the test span, and a forecast on none after its origin. Fitted candidates stay in memory for
@@ -124,11 +124,28 @@ def strongest_rival(dataset: Dataset, task: Task, validation: Scorer | None) -> 
         _candidates[key] = fit_candidates(dataset, task, dataset.cuts.training_end)
     candidates = _candidates[key]
     scores = {} if validation is None else _validated(candidates, dataset, validation)
-    ranked = {name: math.inf if (r := score["ranking_score"]) is None else r for name, score in scores.items()}
-    name = min(ranked, key=lambda name: ranked[name]) if ranked else next(iter(candidates.fitted), None)
+    name = next(iter(by_validation(scores) or candidates.fitted), None)
     if name is None:
         return Rival(None, {}, candidates.left_out)
     return Rival(candidates.fitted[name], scores, candidates.left_out)
+
+
+def by_validation(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Names of candidates, the best on validation first, of two equals the first that is given.
+
+    By the ranking score; those without one by the leading error: where no series has a plain baseline, which a ranking
+    score is relative to, nobody has one.
+
+    Args:
+        scores: as :attr:`Rival.scores`.
+    """
+
+    def place(name: str) -> tuple[bool, float]:
+        ranking = scores[name]["ranking_score"]
+        errors = (value for key, value in scores[name].items() if key != "ranking_score" and value is not None)
+        return ranking is None, next(errors, math.inf) if ranking is None else ranking
+
+    return sorted(scores, key=place)
 
 
 _candidates: dict[Any, Candidates] = {}

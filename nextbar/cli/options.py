@@ -124,7 +124,7 @@ def split_settings(settings: Sequence[str], options: Any, what: str) -> tuple[di
         ConfigError: no ``=``, a value that is not YAML, or a name that neither of the two has; names the nearest.
     """
     from nextbar.config import ExperimentConfig
-    from nextbar.config.check import field_names
+    from nextbar.config.base import field_names
     from nextbar.config.yaml_file import override
     from nextbar.errors import nearest
 

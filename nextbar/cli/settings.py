@@ -37,7 +37,7 @@ def _as_setting(option: str, args: Sequence[str], command: str | None) -> str:
 def _fields(command: str | None) -> Iterator[str]:
     """Names that a command takes as ``name=value``."""
     from nextbar.config import ExperimentConfig
-    from nextbar.config.check import field_names
+    from nextbar.config.base import field_names
 
     if command == "search":
         from nextbar.searching.options import SearchOptions

@@ -9,13 +9,13 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 
-import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, PydanticUndefined
+from pydantic_core import PydanticUndefined
 
 from nextbar.arguments import strict_arguments
+from nextbar.config.base import field_names, is_config, parts, plain, type_at, written
 from nextbar.config.choices import OneOf
 from nextbar.errors import MOST, ConfigError, cut, nearest, short
 
@@ -34,34 +34,6 @@ T = TypeVar("T")
 
 class Unrepeated(ValueError):
     """A problem whose value holds a secret, so that the message must not repeat it."""
-
-
-class Checked:
-    """Base of the configurations: plain Python values in, plain values out, pairs of fields checked last."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain(cls, value: Any) -> Any:
-        return plain(value)
-
-    @model_validator(mode="after")
-    def _consistent(self: T) -> T:
-        self._complete()  # type: ignore[attr-defined]
-        if conflicts := list(self._conflicts()):  # type: ignore[attr-defined]
-            raise PydanticCustomError("conflicts", "fields at odds", {"conflicts": conflicts})
-        return self
-
-    def _complete(self) -> None:
-        """Put what follows from other fields where nothing was given."""
-
-    def _conflicts(self) -> Iterator[str]:
-        """Problems between fields that are each right on their own."""
-        yield from ()
-
-    @strict_arguments
-    def to_dict(self) -> dict[str, Any]:
-        """Mappings, lists and scalars only, ready for YAML and JSON."""
-        return _open({name: getattr(self, name) for name in self.__dataclass_fields__})  # type: ignore[attr-defined]
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -88,32 +60,6 @@ def checked(cls: type[T]) -> type[T]:
     return built
 
 
-def plain(value: Any) -> Any:
-    """NumPy scalars and 0-d arrays as Python's, also inside lists; lists, tuples and arrays as tuples."""
-    if isinstance(value, np.ndarray):
-        return plain(value[()]) if value.ndim == 0 else tuple(plain(item) for item in value)
-    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
-        return value.item()
-    if isinstance(value, list | tuple):
-        return tuple(plain(item) for item in value)
-    return value
-
-
-def field_names(cls: Any, prefix: str = "") -> tuple[str, ...]:
-    """Dotted names of all fields of a configuration and of those inside it."""
-    names: list[str] = []
-    for name, field in cls.__pydantic_fields__.items():
-        names.append(prefix + name)
-        if is_config(field.annotation):
-            names.extend(field_names(field.annotation, f"{prefix}{name}."))
-    return tuple(names)
-
-
-def is_whole(cls: Any, name: str) -> bool:
-    """Whether a field, named with dots, takes whole numbers only."""
-    return _bare(_type_at(cls, name.split("."))[0]) is int
-
-
 def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
     """Lines for one pydantic error: where, what was found, what is allowed."""
     path, kind = error["loc"], error["type"]
@@ -126,15 +72,15 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         where = cut(".".join(map(str, path)))
         yield f"{where}: no such field{nearest(where, field_names(cls))}"
     elif kind == "missing":
-        yield f"{where}: must be given, should be {_allowed(*_type_at(cls, path))}"
+        yield f"{where}: must be given, should be {allowed_in_words(*type_at(cls, path))}"
     elif kind == "value_error" and isinstance(error["ctx"]["error"], Unrepeated):
         yield f"{where}: {error['ctx']['error']}"
     elif kind == "value_error":
         yield f"{where}: found {_short(error['input'])}, {error['ctx']['error']}"
     else:
-        annotation, metadata = _type_at(cls, path)
+        annotation, metadata = type_at(cls, path)
         hint = _hint(kind, annotation, metadata, error["input"])
-        yield f"{where}: found {_short(error['input'])}, should be {_allowed(annotation, metadata)}{hint}"
+        yield f"{where}: found {_short(error['input'])}, should be {allowed_in_words(annotation, metadata)}{hint}"
 
 
 def _hidden_conflicts(cls: Any, given: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
@@ -187,28 +133,15 @@ def _inside(given: Any, name: str) -> Any:
     return given.get(name, PydanticUndefined) if isinstance(given, Mapping) else getattr(given, name, PydanticUndefined)
 
 
-def _type_at(cls: Any, path: Sequence[str | int]) -> tuple[Any, Sequence[Any]]:
-    """Annotation and constraints of the value at ``path`` inside configuration ``cls``."""
-    annotation, metadata = cls, ()
-    for step in path:
-        if isinstance(step, int):
-            kinds = map(_bare, (annotation, *get_args(annotation)))  # a tuple, or one among None and others
-            annotation = next(get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple)
-            metadata = ()
-        else:
-            field = annotation.__pydantic_fields__[step]
-            annotation, metadata = field.annotation, tuple(field.metadata)
-    return annotation, metadata
-
-
-def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+def allowed_in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """What a field of this type and these constraints may hold, in words."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _allowed(args[0], args[1:])
+        return allowed_in_words(args[0], args[1:])
     if origin in (Union, types.UnionType):
-        return " or ".join(_allowed(kind) for kind in args)
+        return " or ".join(allowed_in_words(kind) for kind in args)
     if origin is tuple:
-        return f"a list, each item {_allowed(args[0])}"
+        return f"a list, each item {allowed_in_words(args[0])}"
     if origin is Literal:
         return "one of " + ", ".join(map(repr, args))
     if is_config(annotation):
@@ -225,7 +158,7 @@ def _allowed(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 def _hint(kind: str, annotation: Any, metadata: Sequence[Any], value: Any) -> str:
     if get_origin(annotation) in (Union, types.UnionType):
-        return next(filter(None, (_hint(kind, *_parts(member), value) for member in get_args(annotation))), "")
+        return next(filter(None, (_hint(kind, *parts(member), value) for member in get_args(annotation))), "")
     if choices := _choices(metadata):
         return choices.hint(value)
     if kind == "literal_error" and isinstance(value, str):
@@ -240,32 +173,9 @@ def _choices(metadata: Sequence[Any]) -> OneOf | None:
     return next((item for item in metadata if isinstance(item, OneOf)), None)
 
 
-def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type, and the metadata of its annotation."""
-    return (
-        (get_args(annotation)[0], get_args(annotation)[1:]) if get_origin(annotation) is Annotated else (annotation, ())
-    )
-
-
-def _bare(annotation: Any) -> Any:
-    return _parts(annotation)[0]
-
-
-def is_config(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Checked)
-
-
 def _dotted(path: Sequence[str | int]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _short(value: Any) -> str:
-    return short(_open(value))  # lists as they were written
-
-
-def _open(value: Any) -> Any:
-    if isinstance(value, Checked):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [_open(item) for item in value]
-    return {key: _open(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return short(written(value))  # lists as they were written

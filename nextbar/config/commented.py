@@ -11,7 +11,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from nextbar.config.check import is_config
+from nextbar.config.base import is_config
 from nextbar.config.experiment import ExperimentConfig
 from nextbar.config.yaml_file import yaml_text
 

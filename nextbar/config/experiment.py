@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextbar.config.check import Checked, checked, field_names
+from nextbar.config.base import Checked, field_names
+from nextbar.config.check import checked
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.config.dataset import DatasetConfig
 from nextbar.config.model import ModelConfig
@@ -60,7 +61,8 @@ class ExperimentConfig(Checked):
     learning_rate: Annotated[Float, Field(gt=0)] = 5e-4
     """Highest learning rate of AdamW."""
     weight_decay: Annotated[Float, Field(ge=0)] = 1e-4
-    """Weight decay of AdamW."""
+    """Weight decay of AdamW: each step takes this share, times the learning rate, off every parameter; biases, layer
+    norms and embeddings too."""
     lr_mode: Literal["linear", "cosine", "constant"] = "cosine"
     """Schedule of the learning rate: linear to 0, a linear warm-up and then cosine to 0, or constant."""
     warmup_epochs: Annotated[Float, Field(ge=0)] = 5.0

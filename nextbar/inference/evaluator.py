@@ -56,7 +56,8 @@ def evaluate(
     """Score a run on its own bars, or on new ones.
 
     Its own bars are those it was trained and scored on: of a file that has grown since, later bars are left out, which
-    is logged, and a file whose bars were revised is refused. A window is scored in the span that the run's own cuts put
+    is logged, and a file whose bars were revised is refused. A last bar that has not closed by the clock is no outcome
+    yet and is left out, whosever bars they are. A window is scored in the span that the run's own cuts put
     it in, so bars after those of the training are test. Statistics, calendars and baselines are those of the run. A
     series it did not train has a baseline, and the unit of scaled errors, from its own bars up to its first origin in a
     span; where these are too few it has none, and there is no verdict. So is the strongest simple rival, which the run
@@ -67,8 +68,7 @@ def evaluate(
             :func:`nextbar.runs.choice.chosen_run` (where that is a refit, the run that it repeats; with
             ``new`` the refit itself). Or several, whose forecasts are averaged (a deep ensemble); spans, statistics
             and baselines are then those of the first.
-        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count, but for a last bar that has
-            not closed by the clock, which is no outcome yet.
+        bars: a frame of bars, or a list of ``Bars``; all dates and tickers in it count.
         run: name of another run of the experiment.
         data: a file of bars, or a folder as ``datapath``, instead. Neither: what the run was trained and scored on.
         tickers: those to score; None: all of a frame or a file, the run's scored ones of a folder.
@@ -101,8 +101,8 @@ def evaluate(
         raise ConfigError("revised is about the run's own bars; leave it out, or the other bars")
     else:
         read = read_new_bars(config, bars, data, tickers=tickers, scored_only=True, **names)
-        held = HeldBars(_closed(read, preparation), [])
-    series = tuple(with_features(b, dataset, spec) for b in held.bars)
+        held = HeldBars(read, [])
+    series = tuple(with_features(b, dataset, spec) for b in _closed(held.bars, preparation))
     n_fit = [int(np.searchsorted(b.close_time_N, cuts.training_end)) if fit_scaler else 0 for b in series]
     fits = [fit_of(b, dataset, preparation, n, FIT_SCALER) for b, n in zip(series, n_fit, strict=True)]
     panel = preparation.panel(series)

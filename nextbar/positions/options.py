@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextbar.config.check import Checked, checked
+from nextbar.config.base import Checked
+from nextbar.config.check import checked
 from nextbar.config.values import Count, Flag, Float
 from nextbar.errors import ConfigError
 from nextbar.metrics.task import Task

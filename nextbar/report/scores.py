@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from nextbar.baselines.rivals import by_validation
 from nextbar.display.figure import BASELINE, MODEL, RIVAL, Drawing, Figure, packed, text
 from nextbar.display.markup import Child, Html, element, join, table
 from nextbar.metrics.comparison import held_against
@@ -107,14 +107,13 @@ def rivals_table(record: Mapping[str, Any], leading: str) -> Html:
         leading: name of the leading metric.
     """
     validation = record["validation"]
-    rank = {name: math.inf if (r := scores["ranking_score"]) is None else r for name, scores in validation.items()}
     rows: list[tuple[Child, ...]] = [
         (
             element("strong", name) if name == record["name"] else name,
             number(validation[name][leading]),
             number(validation[name]["ranking_score"]),
         )
-        for name in sorted(rank, key=lambda name: rank[name])
+        for name in by_validation(validation)
     ]
     rows += [(f"{name}: {reason}", "", "") for name, reason in record["left_out"].items()]
     caption = "Fitted on the training span. Validation chose by the ranking score: relative to the plain baseline"

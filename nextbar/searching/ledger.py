@@ -21,6 +21,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nextbar.logger import get_logger
 from nextbar.searching.claim import Claim, LeaseLost
 from nextbar.searching.proposals import Proposal
 from nextbar.searching.space.space import Space
@@ -62,6 +63,8 @@ class Ledger:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._seen: dict[int, tuple[Any, float]] = {}
         """lease of a trial, by its id, and when it was first seen, by the clock of this process"""
+        self._told: set[int] = set()
+        """ids of trials whose worker was said to stand still"""
 
     def trials(self) -> list[FrozenTrial]:
         """The trials that count; see ``counted``."""
@@ -164,19 +167,27 @@ class Ledger:
         """Whether no worker works on an unfinished trial.
 
         A lease has run out once this process has seen it stay as it is for ``LEASE`` seconds by its own clock, since
-        those of machines need not agree.
+        those of machines need not agree. That of a worker that was stopped on this machine takes nothing from it, since
+        it may go on at any moment and holds the lock of its run's folder; the user is told.
         """
         lease = trial.user_attrs[LEASED]
         if lease["until"] == RELEASED:
             return True
         gone = self.lock.gone(trial.user_attrs[OWNER])
-        if gone is not None:
-            return gone
+        if gone:
+            return True
         seen, since = self._seen.get(trial._trial_id, (None, 0.0))
         if seen != lease:
             self._seen[trial._trial_id] = lease, time.monotonic()
             return False
-        return time.monotonic() - since >= LEASE
+        if time.monotonic() - since < LEASE:
+            return False
+        if gone is None:
+            return True
+        if trial._trial_id not in self._told:
+            self._told.add(trial._trial_id)
+            _tell_of_stopped(trial.user_attrs[OWNER])
+        return False
 
     def _template(self, proposal: Proposal, former: FrozenTrial | None) -> FrozenTrial:
         """The trial of a proposal for the storage, with scores, verdict and seconds of the former one."""
@@ -216,6 +227,19 @@ class Ledger:
                 write()
         except UpdateFinishedTrialError:
             raise LeaseLost from None
+
+
+def _tell_of_stopped(owner: Mapping[str, Any]) -> None:
+    """Warn of a worker of this machine that lives and does not renew its leases."""
+    process = owner.get("pid", "ID")  # which earlier versions did not write down
+    get_logger().warning(
+        "process %s, a worker of the search on this machine, has not renewed its lease for %.0f seconds and has not "
+        "ended: where it was stopped, its trials wait until it goes on (kill -CONT %s) or is ended (kill -KILL %s)",
+        process,
+        LEASE,
+        process,
+        process,
+    )
 
 
 def _lease(seconds: float) -> dict[str, float]:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextbar.config.check import Checked, checked
+from nextbar.config.base import Checked
+from nextbar.config.check import checked
 from nextbar.config.choices import Choices, OneOf
 from nextbar.config.values import Count, FolderName, Seed, Text
 

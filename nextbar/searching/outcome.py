@@ -15,6 +15,7 @@ from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_summary
 from nextbar.searching.storage import storage_failures
+from nextbar.searching.yardstick import no_yardstick_in
 from nextbar.train.trainer import Result
 
 GROUP = "nextbar scored bars"
@@ -72,14 +73,16 @@ def outcome_of(
     facts = _facts_of(result, config) | {"seconds": round(seconds, 3)}
     if result.status == "pruned":
         best = best_so_far(values)
-        if best is None:
-            return Outcome(TrialState.PRUNED, None, facts)
+        if best is None:  # there is nothing to rank it by
+            return Outcome(TrialState.FAIL, None, facts | {"status": "failed"})
         return Outcome(TrialState.PRUNED, best.score, facts | {"ranking": best.score, "best_epoch": best.epoch})
     if result.status == "diverged":
         return Outcome(TrialState.FAIL, None, facts)
     problem = _not_comparable(result, study)
     if not problem and facts["ranking"] is None:
-        problem = "the ranking score cannot be computed: nothing is validated, or the baseline's error is zero"
+        problem = no_yardstick_in(result.metrics.get("validation", {"by_ticker": {}})) or (
+            "the ranking score cannot be computed: nothing is validated, or an error is zero or no finite number"
+        )
     if problem:
         return Outcome(TrialState.FAIL, None, facts | {"reason": problem, "ranking": None})
     return Outcome(TrialState.COMPLETE, facts["ranking"], facts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from nextbar.config import ExperimentConfig
@@ -19,6 +21,7 @@ from nextbar.searching.progress import hushed
 from nextbar.searching.pruning import Pruning
 from nextbar.searching.sizes import side_by_side
 from nextbar.searching.worker_lock import RENEWAL
+from nextbar.searching.yardstick import no_yardstick
 from nextbar.train.population import train_population
 from nextbar.train.trainer import Watch
 
@@ -101,7 +104,10 @@ class TrialRunner:
             with hushed(self._warnings):
                 results = patiently(
                     lambda: train_population(
-                        configs, self._bars(configs[0]), watches=[self._watch(claim) for claim in group], show=False
+                        configs,
+                        self._bars(configs[0]),
+                        watches=[self._watch(claim, config) for claim, config in zip(group, configs, strict=True)],
+                        show=False,
                     )
                 )
         except Exception as error:
@@ -121,11 +127,15 @@ class TrialRunner:
                 values = self._ledger.values(claim)
                 self._write(claim, outcome_of(result, config, self._ledger.study, values, self._seconds(claim)))
 
-    def _watch(self, claim: Claim) -> Watch:
+    def _watch(self, claim: Claim, config: ExperimentConfig) -> Watch:
+        no_yardstick_ever = cache(lambda: no_yardstick(config, self._bars(config)))
+
         def watch(epoch: int, ranking: float | None) -> str:
             if claim.trial_id in self._lost:
                 return LOST
             self._progress(claim, epoch)
+            if ranking == math.inf and (reason := no_yardstick_ever()):  # no later epoch has one either
+                return reason
             try:
                 return self._pruning.reason(claim, epoch, ranking)
             except LeaseLost:

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from nextbar.folders import writing
 from nextbar.machine.interruptible import pause
+from nextbar.searching.attempts import Attempts
 from nextbar.searching.bars_cache import BarsCache
 from nextbar.searching.claim import Claim
 from nextbar.searching.folder import StudyFolder
@@ -66,7 +67,7 @@ class Worker:
     def __init__(self, parts: SearchParts) -> None:
         self._folder, self._ledger, self._space, self._options, bars, self._progress = parts
         self._sampler: Sampler = SAMPLERS.load(self._options.sampler)()
-        self._sizes = Sizes(self._options.population, self._space, bars)
+        self._sizes = Sizes(self._options.population, self._space, bars, Attempts(self._ledger.lock))
         pruning = Pruning(self._ledger, self._options.pruner)
         self._runner = TrialRunner(self._ledger, pruning, bars, self._progress.epoch, self._ended)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import uuid
 from collections.abc import Mapping
@@ -40,15 +41,20 @@ class WorkerLock:
     def __init__(self, study: Path, post: str = "") -> None:
         self.token, self._post = uuid.uuid4().hex, post
         self._folder = study / WORKERS
-        self._lock = FileLock(self._folder / f"{self.token}.lock")
+        self._lock = FileLock(self.beside("lock"))
         with writing(study):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
 
     @property
     def name(self) -> dict[str, str]:
-        """Token and host, as in the ``owner`` attribute of a trial, and the post, where there is one."""
-        return {"token": self.token, "host": platform.node()} | ({"post": self._post} if self._post else {})
+        """Token, host and process, as in the ``owner`` attribute of a trial, and the post, where there is one."""
+        own = {"token": self.token, "host": platform.node(), "pid": str(os.getpid())}
+        return own | ({"post": self._post} if self._post else {})
+
+    def beside(self, extension: str) -> Path:
+        """A file of this worker's; ``clear`` deletes it with the lock file."""
+        return self._folder / f"{self.token}.{extension}"
 
     def gone(self, other: Mapping[str, Any]) -> bool | None:
         """Whether another worker has ended; None where only its leases can tell, as of another machine.
@@ -76,12 +82,13 @@ class WorkerLock:
         self._lock.release()
 
     def clear(self) -> None:
-        """Delete the lock files of ended workers, and if there are no others what was left half written; for a study
-        without unfinished trials."""
+        """Delete the files of ended workers, and if there are no others what was left half written; for a study without
+        unfinished trials."""
         for path in self._folder.glob("*.lock"):
             try:
                 with FileLock(path, timeout=0):
-                    path.unlink(missing_ok=True)
+                    for own in self._folder.glob(f"{path.stem}.*"):
+                        own.unlink(missing_ok=True)
             except (Timeout, OSError):
                 continue
         if not any(self._folder.glob("*.lock")):

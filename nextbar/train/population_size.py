@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,7 +28,9 @@ CALLS = 3
 """timed calls of the compiled code; the fastest counts, since whatever else the machine does only slows one down"""
 
 
-def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
+def helpful_size(
+    config: ExperimentConfig, dataset: Dataset, most: int, trying: Callable[[int], object] = lambda members: None
+) -> int:
     """How many members a population of this shape should have: 1, 2, 4, ..., at most ``most``.
 
     Doubles the number while that makes the steps of a member at least a tenth cheaper and there is memory. Takes a
@@ -38,6 +41,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
         config: one of the experiments; only what all members share matters.
         dataset: its windows.
         most: how many there are to train.
+        trying: called with each number before it is tried, which may end the process where memory is short.
 
     Raises:
         ValueError: ``most`` below 1.
@@ -49,6 +53,7 @@ def helpful_size(config: ExperimentConfig, dataset: Dataset, most: int) -> int:
     best, pace, size, tapes = 1, np.inf, 1, None
     frequencies = ScoredSpans(config, dataset).reference.frequencies_HK
     while size <= most and most > 1:
+        trying(size)
         try:
             engine = Engine([config] * size, dataset, tapes)
             seconds = _seconds(engine, engine.join([engine.start(frequencies)] * size))

@@ -21,13 +21,15 @@ from backtests import (
     run_dirs,
     run_whole,
     seconds,
+    untrained,
     whole,
 )
 from builders import make_frame
 from filelock import FileLock
 
 from nextbar.backtesting import Backtest
-from nextbar.checksums import read_json
+from nextbar.backtesting.walk_forward import WalkForward
+from nextbar.checksums import read_json, write_json
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.logger import console
@@ -35,7 +37,7 @@ from nextbar.runs.listing import list_runs
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Trainer
 
-__all__ = ["whole"]  # a fixture
+__all__ = ["untrained", "whole"]  # fixtures
 
 
 def test_a_backtest_is_opened_from_its_folder(whole: Backtest) -> None:
@@ -138,6 +140,31 @@ def test_other_results_are_wanted_of_the_same_models(whole: Backtest, tmp_path: 
             run_whole(
                 tmp_path / "copy", predictors=[], conformal=False, levels=[0.9], baselines=["drift"], overwrite=True
             )
+
+
+@pytest.mark.parametrize("earlier", [{}, {"cutoff": "2020-01-01T00:00:00Z"}, {"windows": 1}], ids=str)
+def test_what_was_made_of_other_folds_is_made_anew(
+    untrained: None, tmp_path: Path, earlier: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once; earlier versions have not written down where training ends, which without an embargo follows."""
+    caplog.set_level("INFO", "nextbar")
+    embargo = 0 if earlier else 1
+    whole = run(tmp_path, embargo=embargo)
+    summary = read_json(whole.path / "summary.json")
+    for fold in summary["folds"]:
+        assert (fold.pop("training_until") == fold["validation_from"]) == (embargo == 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WalkForward, "run", lambda *_: pytest.fail("done again"))
+        if embargo == 0:
+            write_json(whole.path / "summary.json", summary)
+            run(tmp_path, embargo=embargo)
+        summary["folds"][0] |= earlier
+        write_json(whole.path / "summary.json", summary)
+        with pytest.raises(pytest.fail.Exception, match="done again"):
+            run(tmp_path, embargo=embargo)
+        assert "was cut into other folds by an earlier version: done anew" in caplog.text
+    again = run(tmp_path, embargo=embargo)
+    assert again.summary == whole.summary
 
 
 def test_a_model_that_is_kept_forecasts_later_folds(whole: Backtest, tmp_path: Path) -> None:

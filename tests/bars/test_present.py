@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bar_files import write
 from builders import make_bars, make_config, make_frame, with_columns
 from exchange_bars import at as exchange_at
 from exchange_bars import series_at, sessions_between
@@ -276,6 +277,28 @@ def test_an_unfinished_bar_is_no_outcome(
     assert evaluate(run.run_dir, bars).metrics == whole.metrics
 
 
+def test_an_unfinished_bar_of_the_runs_own_files_is_no_outcome(
+    tmp_path: Path, at: Callable[[int], None], log: pytest.LogCaptureFixture
+) -> None:
+    """Files that have grown by ten bars since, the last of which is still traded."""
+    grown = make_bars(n=160)
+    made = make_run(tmp_path, [grown.between(final=int(grown.time_N[-10]))], datapath=str(tmp_path))
+    write(tmp_path, text(make_frame(grown)).drop(columns=["ticker", "resolution"]), name=grown.ticker)
+    opened, scored = int(grown.time_N[-1]), len(made.dataset.origins["test"])
+    for new, windows in ((True, 10), (False, scored + 10)):
+        if not new:
+            (made.run_dir / "bars.json").unlink()  # a run of an earlier version is scored on all that the files hold
+        at(opened + HOUR)
+        log.clear()
+        whole = evaluate(made.run_dir, new=new).spans["test"]
+        assert len(whole.origin_N) == windows and "not closed" not in log.text
+        at(opened + HOUR - 1)
+        found = evaluate(made.run_dir, new=new)
+        np.testing.assert_array_equal(found.bars[0].time_N, grown.time_N[:-1])
+        np.testing.assert_array_equal(found.spans["test"].origin_N, whole.origin_N[:-1])
+        assert "left out, since not closed by 2020-01-12T15:59:59Z: 1 bar of made_up_1h" in log.text
+
+
 def test_a_training_takes_the_bars_as_they_are_and_warns(
     at: Callable[[int], None], log: pytest.LogCaptureFixture
 ) -> None:
@@ -296,8 +319,6 @@ def test_a_training_takes_the_bars_as_they_are_and_warns(
 def test_files_are_looked_at_as_frames_are(
     tmp_path: Path, at: Callable[[int], None], log: pytest.LogCaptureFixture
 ) -> None:
-    from bar_files import write
-
     bars = make_bars("made_up")
     write(tmp_path, text(make_frame(bars)).drop(columns=["ticker", "resolution"]), name="made_up")
     at(int(bars.time_N[-1]))

@@ -18,7 +18,7 @@ from nextbar.baselines.garch import Garch, GjrGarch
 from nextbar.baselines.history import History
 from nextbar.baselines.point import Persistence
 from nextbar.baselines.range_har import RangeHarBaseline
-from nextbar.baselines.rivals import ORDER, Rival, fit_candidates, strongest_rival
+from nextbar.baselines.rivals import ORDER, Rival, by_validation, fit_candidates, strongest_rival
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
@@ -194,6 +194,17 @@ def test_of_two_equally_good_ones_it_is_the_first_of_the_order(monkeypatch: pyte
                                                          "constant_t": {"ranking_score": None}})  # fmt: skip
     _, spans = spans_of(experiment(), market())
     assert spans.rival.baseline is not None and spans.rival.baseline.name == "garch_t"
+
+
+def test_where_no_series_has_a_baseline_the_leading_error_chooses() -> None:
+    scores = {"garch_t": (1.4, None), "ewma_t": (1.2, None), "drift": (None, None), "constant_t": (1.2, None)}
+
+    def names(**ranking: float) -> list[str]:
+        return by_validation({n: {"nll": e, "ranking_score": ranking.get(n, r)} for n, (e, r) in scores.items()})
+
+    assert names() == ["ewma_t", "constant_t", "garch_t", "drift"]
+    assert names(drift=0.3, garch_t=-0.1) == ["garch_t", "drift", "ewma_t", "constant_t"], "errors are no scores"
+    assert by_validation({}) == []
 
 
 def test_no_ranges_no_range_har() -> None:

@@ -19,7 +19,7 @@ from nextbar.backtesting import BacktestOptions
 from nextbar.cli.app import app
 from nextbar.cli.options import split_settings
 from nextbar.config import ExperimentConfig
-from nextbar.config.check import field_names
+from nextbar.config.base import field_names
 from nextbar.errors import ConfigError, DataError
 from nextbar.forecasts.formats import forecasts_as
 

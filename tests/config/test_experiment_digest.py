@@ -12,7 +12,7 @@ from typing import Any
 from sample_configs import experiment
 
 from nextbar.config import ExperimentConfig
-from nextbar.config.check import field_names
+from nextbar.config.base import field_names
 
 # for each field that is no number or flag, another value
 OTHER: dict[str, Any] = {

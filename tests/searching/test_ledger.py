@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,14 +184,25 @@ def pass_time(patch: pytest.MonkeyPatch, seconds: float, *clocks: str) -> None:
 
 
 def test_on_one_machine_no_time_that_passes_takes_a_trial_from_a_worker_that_lives(
-    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+    join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was stopped by Ctrl-Z, or the machine slept."""
+    """It was stopped by Ctrl-Z, or the machine slept. Whoever waits for it is told once which process that is."""
     one, other = join(), join()
-    claimed(one)
+    claim = claimed(one)
     assert other.stale() == []
+    pass_time(monkeypatch, LEASE - 1, "time", "monotonic")
+    assert other.stale() == []
+    one.renew(claim, 7.0)
+    assert other.stale() == []
+    pass_time(monkeypatch, LEASE - 1, "time", "monotonic")
+    assert other.stale() == [] and not caplog.text
     pass_time(monkeypatch, 9 * LEASE, "time", "monotonic")
-    assert other.stale() == one.stale() == []
+    assert other.stale() == other.stale() == one.stale() == []
+    (message,) = caplog.messages
+    assert message.startswith(f"process {os.getpid()}, a worker of the search on this machine, has not renewed")
+    assert message.endswith(f"goes on (kill -CONT {os.getpid()}) or is ended (kill -KILL {os.getpid()})")
+    kill(one)
+    assert len(other.stale()) == 1
 
 
 def test_on_another_machine_the_lease_decides(join: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch) -> None:

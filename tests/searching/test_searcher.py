@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import logging
 import pickle
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import make_bars, make_config
+from builders import MONDAY, make_bars, make_config, make_frame
 from optuna.trial import TrialState
 from page_text import Text
 from searches import BARS, Pretender, searched
@@ -316,6 +317,22 @@ def test_a_score_that_is_no_number_is_no_result(pretender: Pretender, tmp_path: 
     failed = [one for one in study.trials if one.params["seed"] % 2]
     assert failed and all("cannot be computed" in one.user_attrs[FACTS]["reason"] for one in failed)
     assert study.best_trial.params["seed"] % 2 == 0
+
+
+def test_what_has_no_baseline_to_be_ranked_by_ends_after_an_epoch(pretender: Pretender, tmp_path: Path) -> None:
+    pretender.score = lambda config, epoch: float("inf")
+    bars = make_frame(make_bars("aaa", n=400), make_bars("young", n=100, start=MONDAY + dt.timedelta(hours=300)))
+    base = {"tickers": ["aaa"], "test_tickers": ["young"], "output_mode": "distribution"}
+    study = searched(tmp_path, SEEDS, 2, bars=bars, base=base | {"num_epochs": 5})
+    assert [epoch for _, epoch in pretender.trained] == [1, 1] and states(study) == [TrialState.FAIL] * 2
+    for row in rows(study):
+        assert row["status"] == "failed" and row["epochs"] == "1"
+        assert row["reason"] == (
+            "it cannot be ranked: young has no baseline of its own: 63 moves before its first forecast, and it takes "
+            "100 that are not all zero. Score a series with more bars before validation"
+        )
+    with pytest.raises(RunError, match=r"no trial of .* has finished:\n  it cannot be ranked: young has no baseline"):
+        _ = study.best
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])

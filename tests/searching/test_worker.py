@@ -48,7 +48,7 @@ def test_auto_measures_where_many_trials_share_a_program(
     pretender = Pretender(monkeypatch)
     asked: list[int] = []
 
-    def helpful_size(config: Any, dataset: Any, most: int) -> int:
+    def helpful_size(config: Any, dataset: Any, most: int, trying: Any) -> int:
         asked.append(most)
         return 4
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_measured_is_trained_alone(
 ) -> None:
     """The bars have no window of 400, which is for the training to say of its own trial."""
     pretender = Pretender(monkeypatch)
-    monkeypatch.setattr(sizes, "helpful_size", lambda config, dataset, most: WORTH)
+    monkeypatch.setattr(sizes, "helpful_size", lambda config, dataset, most, trying: WORTH)
     space = TRACED | {"dataset_config.seq_len": [6, 400]}
     searched(tmp_path, space, WORTH, sampler="random", population="auto", seed=seed, base={"max_seq_len": 500})
     lengths = [config.dataset_config.seq_len for config in pretender.configs]
@@ -83,7 +83,7 @@ def test_what_cannot_be_measured_is_trained_alone(
 def test_what_lies_not_in_a_trial_ends_measuring_and_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def helpful_size(config: Any, dataset: Any, most: int) -> int:
+    def helpful_size(config: Any, dataset: Any, most: int, trying: Any) -> int:
         raise RunError("the disk is full")
 
     monkeypatch.setattr(sizes, "helpful_size", helpful_size)
@@ -102,7 +102,7 @@ def test_nothing_is_claimed_while_it_is_measured(tmp_path: Path, monkeypatch: py
         begin(self, *given)
         ledgers.append(self)
 
-    def helpful_size(config: Any, dataset: Any, most: int) -> int:
+    def helpful_size(config: Any, dataset: Any, most: int, trying: Any) -> int:
         trials.append(len(ledgers[0].trials()))
         return 4
 

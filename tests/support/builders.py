@@ -11,7 +11,7 @@ import pandas as pd
 
 from nextbar.bars.bars import Bars
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config.check import field_names
+from nextbar.config.base import field_names
 from nextbar.resolution import seconds
 
 MONDAY = dt.datetime(2020, 1, 6, tzinfo=dt.UTC)

@@ -8,7 +8,8 @@ from typing import Any
 from doc_pages import ROOT
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config.check import _allowed, _type_at
+from nextbar.config.base import type_at
+from nextbar.config.check import allowed_in_words
 from nextbar.config.commented import meanings
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"
@@ -28,7 +29,7 @@ def tables() -> str:
         fields: dict[str, Any] = config.__pydantic_fields__  # type: ignore[attr-defined]
         for name, field in fields.items():
             meaning = meanings(config)[name].replace("``", "`").replace("\n", " ").rstrip(".")
-            allowed = _allowed(*_type_at(config, [name]))
+            allowed = allowed_in_words(*type_at(config, [name]))
             allowed = re.sub(r"'([^']*)'", r"`\1`", allowed.removeprefix("one of "))
             value = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "–" if field.is_required() else f"`{str(value).strip()}`"

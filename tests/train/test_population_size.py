@@ -98,3 +98,15 @@ def test_a_measurement_on_this_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert population_size._seconds(engine, engine.join([engine.start(None)] * 2)) is None
     monkeypatch.undo()
     assert (devices.room() or 2**20) >= 2**20
+
+
+def test_each_number_is_told_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def seconds(members: int) -> float:
+        assert told[-1] == members
+        return 1.0 if members < 4 else members / 2
+
+    measured(monkeypatch, seconds)
+    assert helpful_size(*make_dataset(), 64, told.append) == 2
+    assert told == [1, 2, 4]

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from nextbar.config import DatasetConfig, ExperimentConfig, ModelConfig
-from nextbar.config.check import field_names
+from nextbar.config.base import field_names
 from nextbar.config.experiment import FOLLOWS, PLACES
 from nextbar.errors import ConfigError, nearest, short
 

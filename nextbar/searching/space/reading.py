@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.config.check import field_names, is_whole, plain
+from nextbar.config.base import field_names, is_whole, plain
 from nextbar.config.yaml_file import override
 from nextbar.errors import ConfigError, listed, short
 from nextbar.searching.space.dimensions import Categorical, Dimension, Range

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nextbar.config import ExperimentConfig
-from nextbar.config.check import plain
+from nextbar.config.base import plain
 from nextbar.config.yaml_file import read_yaml, write_yaml
 from nextbar.errors import ConfigError
 from nextbar.searching.space.dimensions import Dimension
