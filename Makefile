@@ -21,7 +21,8 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 CONSTRAINTS := $(firstword $(wildcard constraints-$(VERSION).txt) constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/pytest -n auto --dist loadfile --durations 20 --durations-min 5
+# files in the order of tests/conftest.py, which begins with those that take longest
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 5
 # slow tests wait for processes, leases and servers, so that one more than there are cores keeps these busy
 WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 DEMO_RECIPE ?= index_1d

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from sessions import LONGEST, MARKERS
 
 # The first example compiles, hence no deadline. CI draws the same examples each time, so that only a change can fail
 # it; everybody else draws new ones.
@@ -33,6 +34,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
+gc.disable()  # of all that is imported and collected nothing is garbage; ``strict_jax`` enables it again
+
 PLAIN = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 """each operation a kernel of its own, and a program in one piece, not in as many as would occupy 32 threads"""
 
@@ -53,12 +56,30 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *PLAIN])
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where tests of one marker are asked for, import no file in which it is not written."""
+    marker = config.option.markexpr
+    if marker in MARKERS and collection_path.suffix == ".py" and marker not in collection_path.read_text():
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what holds with the optimizations alone where they are left out."""
+    """Begin with what takes longest; skip what holds with the optimizations alone where they are left out."""
+    place = {path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
     if not config.stash[OPTIMIZED]:
         for item in items:
             if item.get_closest_marker("optimized"):
                 item.add_marker(pytest.mark.skip(reason="compiled as users do by `pytest -m optimized`, `make slow`"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynchronised() -> Iterator[None]:
+    """No waiting for the disk: what a process has written outlives the process, and nobody pulls the plug."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -72,6 +93,7 @@ def strict_jax() -> Iterator[None]:
     jax.config.update("jax_numpy_rank_promotion", "raise")
     gc.collect()
     gc.freeze()  # each training collects garbage: not among all that was imported
+    gc.enable()
     yield
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from bar_files import bars_table
 from builders import make_config
+from forked_commands import forked_commands
 from ports import free_port
 from refusals import save
 from trainings import assert_same_run, parameters
@@ -30,7 +31,13 @@ pytestmark = pytest.mark.slow
 
 ADDRESS = "s3://bucket/runs"
 PATIENCE = 240.0
-"""seconds; a process elsewhere waits a minute for signs of life of one that was killed"""
+"""seconds"""
+KILLED = """
+from nextbar.storage import lease
+lease.LASTS, lease.LOOK = 5.0, 0.5  # seconds, not a minute, of waiting elsewhere for signs of life
+from nextbar.cli import main
+main()
+"""
 FIELDS = {"num_epochs": 24, "early_stopper": 0, "dropout": 0.1, "learning_rate": 1e-2}
 
 
@@ -59,21 +66,24 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bars, whose closes are a wave so that training goes on to improve, and an experiment."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Bars, whose closes are a wave so that training goes on to improve, an experiment, and a ``nextbar``."""
     path = tmp_path_factory.mktemp("s3")
     bars = bars_table(200)
     bars["close"] = 100 + np.sin(np.arange(200) / 4)
     bars["low"], bars["high"], bars["open"] = bars["close"] - 5, bars["close"] + 5, bars["close"]
     save(path, bars)
     make_config(datapath="bars", tickers="abc", **FIELDS).save(path / "config.yaml")
-    return path
+    (path / "bin").mkdir()
+    with forked_commands(path / "bin"):
+        yield path
 
 
-def begun(folder: Path, machine: str, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """A command in a process of its own, on a machine of that name."""
+def begun(folder: Path, machine: str, *words: str, killed: bool = False, **environment: str) -> subprocess.Popen[str]:
+    """A command on a machine of that name; where it is to be ``killed``, the process is its own."""
+    command = [sys.executable, "-c", KILLED] if killed else [str(folder / "bin" / "nextbar")]
     return subprocess.Popen(
-        [sys.executable, "-m", "nextbar", *words],
+        [*command, *words],
         cwd=folder,
         env=os.environ | {VARIABLE: str(folder / machine)} | environment,
         stdout=subprocess.PIPE,
@@ -125,10 +135,10 @@ def trained(server: str, folder: Path, undisturbed: Path) -> str:
     """The run that was killed three times, on two machines, and ended."""
     there = (*TRAIN, f"log_dir={ADDRESS}")
     for epoch in (1, 4):
-        process = begun(folder, "first", *there)
+        process = begun(folder, "first", *there, killed=True)
         wait_until(epoch, process)
         kill(process)
-    process = begun(folder, "second", *there)
+    process = begun(folder, "second", *there, killed=True)
     wait_until(9, process)
     kill(process)
     run = done(folder, *there, machine="second")

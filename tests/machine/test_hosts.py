@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import pytest
 from builders import make_bars, make_config, make_frame
+from forked_commands import forked_commands
 from on_devices import environment
 from ports import free_port
 from trainings import assert_another_training, assert_same_training
@@ -28,6 +29,8 @@ EPOCHS = 12
 MINUTES = 5
 
 TRAIN = """
+import jax
+jax.config.update("jax_platforms", "cpu")
 from nextbar.machine import hosts
 hosts.SILENCE = 10  # a killed process is missed in seconds
 from nextbar.cli import main
@@ -39,6 +42,8 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+import jax
+jax.config.update("jax_platforms", "cpu")
 from nextbar.config import ExperimentConfig
 from nextbar.machine.hosts import join_hosts, leads
 from nextbar.train.population import train_population
@@ -62,15 +67,19 @@ Path("told.json").write_text(json.dumps(told))  # Gloo writes on the standard ou
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a configuration, and bars it knows by an absolute path."""
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a configuration, bars it knows by an absolute path, and the programs with what runs them."""
     folder = tmp_path_factory.mktemp("hosts")
+    for name, text in {"train.py": TRAIN, "population.py": POPULATION}.items():
+        (folder / name).write_text(text)
+    (folder / "bin").mkdir()
     (folder / "bars" / "1h").mkdir(parents=True)
     frame = make_frame(make_bars(n=300)).drop(columns=["ticker", "resolution"])
     frame.to_parquet(folder / "bars" / "1h" / "made_up_1h.parquet")
     config = make_config(dropout=0.1, output_mode="distribution", datapath=str(folder / "bars"), num_epochs=EPOCHS)
     config.save(folder / "config.yaml")
-    return folder
+    with forked_commands(folder / "bin"):
+        yield folder
 
 
 def copies(host: Path, folder: Path) -> list[Path]:
@@ -82,9 +91,12 @@ def copies(host: Path, folder: Path) -> list[Path]:
     return made
 
 
-def begin(folder: Path, *arguments: str, devices: int = 4) -> subprocess.Popen[str]:
+def begin(
+    host: Path, folder: Path, program: str, *arguments: str, devices: int = 4, killed: bool = False
+) -> subprocess.Popen[str]:
+    """A program in a folder; where it is to be ``killed``, the process is its own."""
     return subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable if killed else str(host / "bin" / "program"), str(host / program), *arguments],
         cwd=folder,
         env=environment(devices),
         stdout=subprocess.PIPE,
@@ -93,11 +105,15 @@ def begin(folder: Path, *arguments: str, devices: int = 4) -> subprocess.Popen[s
     )
 
 
-def begin_two(folders: Sequence[Path], *changes: Sequence[str]) -> list[subprocess.Popen[str]]:
+def begin_two(
+    host: Path, folders: Sequence[Path], *changes: Sequence[str], killed: bool = False
+) -> list[subprocess.Popen[str]]:
     """``nextbar train`` in both folders, each with its changes."""
     joined = ["--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2", "--process-id"]
-    command = ["-c", TRAIN, "train", "config.yaml"]
-    return [begin(folder, *command, *changes[i], *joined, str(i)) for i, folder in enumerate(folders)]
+    command = ["train.py", "train", "config.yaml"]
+    return [
+        begin(host, folder, *command, *changes[i], *joined, str(i), killed=killed) for i, folder in enumerate(folders)
+    ]
 
 
 def end(processes: Sequence[subprocess.Popen[str]], codes: Sequence[int] = (0, 0)) -> list[tuple[str, str]]:
@@ -119,7 +135,7 @@ def run_of(folder: Path, experiment: str = "test") -> Path:
 @pytest.fixture(scope="module")
 def alone(host: Path) -> Path:
     """The run of one process with one device."""
-    end([begin(host, "-m", "nextbar", "train", "config.yaml", "--quiet", devices=1)], [0])
+    end([begin(host, host, "train.py", "train", "config.yaml", "--quiet", devices=1)], [0])
     return run_of(host)
 
 
@@ -127,7 +143,7 @@ def alone(host: Path) -> Path:
 def test_two_processes_train_as_one_does(host: Path, alone: Path, tmp_path: Path) -> None:
     """The first alone writes and speaks; the second hears that the training has ended, without a folder of its own."""
     folders = copies(host, tmp_path)
-    (out, errors), (other_out, other_errors) = end(begin_two(folders, [], []))
+    (out, errors), (other_out, other_errors) = end(begin_two(host, folders, [], []))
     run = run_of(folders[0])
     assert_same_training(run, alone)
     assert len(read_metrics(run)) == EPOCHS and len(list(run.glob("events*"))) == 1
@@ -136,7 +152,7 @@ def test_two_processes_train_as_one_does(host: Path, alone: Path, tmp_path: Path
     assert [path.name for path in folders[1].iterdir()] == ["config.yaml"]
 
     before = (run / "summary.json").read_bytes()
-    (_, errors), _ = end(begin_two(folders, [], []))
+    (_, errors), _ = end(begin_two(host, folders, [], []))
     assert "has ended before" in errors and (run / "summary.json").read_bytes() == before
 
 
@@ -144,7 +160,7 @@ def test_two_processes_train_as_one_does(host: Path, alone: Path, tmp_path: Path
 def test_a_killed_process_ends_the_other_and_both_go_on(host: Path, alone: Path, tmp_path: Path) -> None:
     """The second process has no disk to read the state from: it gets it from the first."""
     folders = copies(host, tmp_path)
-    processes = begin_two(folders, [], [])
+    processes = begin_two(host, folders, [], [], killed=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not rows_of(folders[0]) >= 3:
         time.sleep(0.05)
@@ -153,7 +169,7 @@ def test_a_killed_process_ends_the_other_and_both_go_on(host: Path, alone: Path,
     assert processes[0].returncode != 0 and 3 <= rows_of(folders[0]) < EPOCHS, said
     end(processes[1:], [-9])
 
-    (_, errors), (_, other_errors) = end(begin_two(folders, [], []))
+    (_, errors), (_, other_errors) = end(begin_two(host, folders, [], []))
     assert "going on after epoch" in errors and other_errors == ""
     run = run_of(folders[0])
     assert_same_training(run, alone)
@@ -169,7 +185,7 @@ def rows_of(folder: Path) -> int:
 @pytest.mark.slow
 def test_processes_with_different_experiments_are_refused(host: Path, tmp_path: Path) -> None:
     folders = copies(host, tmp_path)
-    said = end(begin_two(folders, ["seed=1"], ["seed=2"]), [1, 1])
+    said = end(begin_two(host, folders, ["seed=1"], ["seed=2"]), [1, 1])
     assert all("of 2 processes, [1] found another configuration" in errors for _, errors in said)
     assert not (folders[0] / "runs").exists()
 
@@ -178,7 +194,7 @@ def test_processes_with_different_experiments_are_refused(host: Path, tmp_path: 
 def test_what_stops_the_first_stops_all(host: Path, tmp_path: Path) -> None:
     folders = copies(host, tmp_path)
     (folders[0] / "runs").write_text("a file")
-    said = end(begin_two(folders, [], []), [1, 1])
+    said = end(begin_two(host, folders, [], []), [1, 1])
     assert all("cannot write to the log folder" in errors for _, errors in said)
 
 
@@ -187,11 +203,11 @@ def test_a_population_of_two_processes_is_as_its_members_alone(host: Path, tmp_p
     """Also where a watch, which the first process asks, ends one of them."""
     folders = copies(host, tmp_path)
     address = f"localhost:{free_port()}"
-    end([begin(folder, "-c", POPULATION, address, str(i)) for i, folder in enumerate(folders)])
+    end([begin(host, folder, "population.py", address, str(i)) for i, folder in enumerate(folders)])
     single = tmp_path / "single"
     single.mkdir()
     (single / "config.yaml").write_bytes((host / "config.yaml").read_bytes())
-    end([begin(single, "-c", POPULATION, devices=1)], [0])
+    end([begin(host, single, "population.py", devices=1)], [0])
     first, second, wanted = (json.loads((folder / "told.json").read_text()) for folder in (*folders, single))
     assert first == second and first["ends"] == wanted["ends"]
     assert [status for status, _ in wanted["ends"]] == ["finished", "pruned"]
@@ -245,5 +261,5 @@ def test_a_process_alone_leads_and_asks_nobody() -> None:
 
 
 def test_options_of_several_processes_want_to_be_asked_for(host: Path) -> None:
-    (said,) = end([begin(host, "-m", "nextbar", "train", "config.yaml", "--processes", "2")], [1])
+    (said,) = end([begin(host, host, "train.py", "train", "config.yaml", "--processes", "2")], [1])
     assert "go with --distributed" in said[1]

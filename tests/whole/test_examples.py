@@ -5,11 +5,13 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from doc_pages import ROOT
+from forked_commands import forked_commands
 
 EXAMPLES = {
     "train_on_a_frame.py": ["run folder", "nll", "close-lo-95"],
@@ -20,8 +22,15 @@ EXAMPLES = {
 ARGUMENTS = {"forecast_every_day.py": ["demo/data", "forecasts.csv"]}
 
 
-def run(name: str, folder: Path) -> str:
-    command = [sys.executable, str(ROOT / "examples" / name), *ARGUMENTS.get(name, [])]
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What runs a program with all modules loaded."""
+    with forked_commands(tmp_path_factory.mktemp("bin")) as commands:
+        yield commands / "program"
+
+
+def run(program: Path, name: str, folder: Path) -> str:
+    command = [program, str(ROOT / "examples" / name), *ARGUMENTS.get(name, [])]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -50,11 +59,11 @@ def test_the_job_refuses_what_it_cannot_use_in_a_sentence_and_writes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs(name: str, tmp_path: Path) -> None:
-    output = run(name, tmp_path)
+def test_an_example_runs(name: str, program: Path, tmp_path: Path) -> None:
+    output = run(program, name, tmp_path)
     for text in EXAMPLES[name]:
         assert text in output
-    again = run(name, tmp_path)
+    again = run(program, name, tmp_path)
     if name == "forecast_every_day.py":
         assert "0 new forecasts" in again and len(pd.read_csv(tmp_path / "forecasts.csv")) == 1
     else:

@@ -20,6 +20,8 @@ from nextbar import ExperimentConfig, Trainer
 pytestmark = pytest.mark.optimized  # what takes its time here is arithmetic
 
 N = 34_000  # 20,400 training, 3,400 validation, 10,200 test bars
+FEW = 4
+"""epochs in which what there is to learn is learnt; where there is nothing, more of them find nothing either"""
 
 
 Train = Callable[..., tuple[dict[str, Any], synthetic.Synthetic]]
@@ -99,7 +101,8 @@ def test_n_of_the_test_span() -> None:
 
 def test_s1_linear_memory_mean(train: Train) -> None:
     """AR(2): the optimum is 1.000, persistence 1.724, the best single lag 1.5625."""
-    report, _ = train(synthetic.s1, {}, {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd"})
+    data = {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd"}
+    report, _ = train(synthetic.s1, {}, data, num_epochs=FEW)
     assert report["baseline"]["mse"] == pytest.approx(1.724, rel=0.05)
     assert report["model"]["mse"] <= 1.05
     assert report["model"]["acc_dir"] >= 71
@@ -113,6 +116,7 @@ def test_s1_linear_memory_distribution(train: Train) -> None:
         synthetic.s1,
         mode,
         {"features": "ohlcv", "target": "close", "norm_mode": "global_meanstd", **mode},
+        num_epochs=FEW,
     )
     assert report["model"]["nll"] <= 1.445
 
@@ -122,7 +126,7 @@ def test_s3_weak_direction(train: Train) -> None:
     """The sign stays with probability 0.6: direction 60 %, log loss 0.6730; without it 0.6931."""
     mode = {"output_mode": "discrete_grid"}
     grid = {"discrete_grid_levels": [-np.inf, 0.0, np.inf], "seq_len": 12}
-    report, _ = train(synthetic.s3, mode, {**mode, **grid})
+    report, _ = train(synthetic.s3, mode, {**mode, **grid}, num_epochs=FEW)
     assert report["model"]["acc_dir"] == pytest.approx(60, abs=1.5)
     assert report["model"]["log_loss"] <= 0.677
     assert report["baseline"]["log_loss"] == pytest.approx(np.log(2), abs=0.001)
@@ -131,7 +135,7 @@ def test_s3_weak_direction(train: Train) -> None:
 def test_s5_memory_of_scale(train: Train) -> None:
     """GARCH: at least 80 % of the gap between a constant spread and the true law, on the same path."""
     mode = {"output_mode": "distribution"}
-    report, series = train(synthetic.s5, mode, {"seq_len": 48, **mode})
+    report, series = train(synthetic.s5, mode, {"seq_len": 48, **mode}, num_epochs=FEW)
     true_nll = nll_of(series, series.std_N, report["windows"])
     assert report["model"]["nll"] - true_nll <= 0.028
     assert report["baseline"]["nll"] - true_nll > 0.1
