@@ -65,7 +65,7 @@ def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
         frame = make_frame(make_bars(ticker, n=600, seed=seed)).drop(columns=["ticker", "resolution"])
         frame.to_csv(bars / f"{ticker}_1h.csv", index=False)
     config = make_config(
-        datapath=str(bars.parent), log_dir="runs", tickers=["aaa", "bbb"], d_model=32, n_heads=4, num_layers=1,
+        datapath=str(bars.parent), log_dir="runs", tickers=["aaa", "bbb"], d_model=32, n_heads=4, num_layers=2,
         dim_feedforward=64, seq_len=24, batch_size=64, dropout=0.1, learning_rate=3e-3, num_epochs=2,
         output_mode="distribution", tail="student_t", target="log_return",
     )  # fmt: skip
