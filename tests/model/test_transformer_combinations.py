@@ -117,7 +117,7 @@ def test_every_combination_of_shapes_can_be_built() -> None:
         batch = make_batch(config)
         model = Transformer(architecture(config.model_config), head_for(config), BINS)
         params = jax.eval_shape(model.init, jax.random.key(0), batch)["params"]
-        program = Program(model, None, B, False, 1)  # type: ignore[arg-type]  # one step looks at no spec
+        program = Program(model, None, B, False, 1, True)  # type: ignore[arg-type]  # one step looks at no spec
         hyper = jax.eval_shape(lambda c=config: HyperParameters.of(c))
         state = jax.eval_shape(partial(create_state, model.apply, clip=False), params)
         after, loss, _ = jax.eval_shape(partial(train_step, program), state, batch, hyper, jnp.float32(1))
