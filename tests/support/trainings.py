@@ -82,7 +82,7 @@ def interrupt(patch: pytest.MonkeyPatch, epoch: int, after: str = "training", *,
         passed += number == epoch
         if number == epoch and passed == time:
             _thread.interrupt_main()
-            assert engine.cancelled.wait(60)
+            assert engine.cancelled.wait(10)
 
     train, evaluate = Engine.train_each, Cohort.evaluate
 
