@@ -29,7 +29,7 @@ class Order:
     Args:
         origin_N: int32, row of the last known bar of each window.
         batch_size: windows of a step.
-        window: which of them has each place, see ``permutation``.
+        window: which of them comes at some places, see ``permutation``.
     """
 
     origin_N: np.ndarray

@@ -16,17 +16,17 @@ from nextbar.machine.long_arrays import blocks, in_threads
 from nextbar.model.layers import mix
 
 MANY = 2**20
-"""windows from which on none of them is moved: each place of an epoch says by itself which window it has"""
+"""windows from which on no list of them is shuffled: each place of an epoch says by itself which window it has"""
 
 LEAST_DRAWN = 2**14
-"""random numbers, though there may be fewer windows"""
+"""random numbers that are drawn at least, so that small orders share what is compiled"""
 
 ROUNDS = 8
 """of a keyed permutation, each of which changes one half of a number's bits"""
 
 
 def permutation(n: int, seed: int, epoch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Which of ``n`` windows has each place of an epoch.
+    """Which of ``n`` windows comes at each place of an epoch.
 
     Returns:
         A function of places, integers from 0 to n - 1 of any shape; it gives windows, int32 of that shape.

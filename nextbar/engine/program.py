@@ -21,8 +21,11 @@ COUNTED = {"cpu"}
 """devices whose loops are told when they run how many steps there are, so that no program depends on the number of
 windows; others would wait for the host before each step of such a loop"""
 
-MOST_STEPS, FEW_STEPS = 256, 64
-"""steps that a counted call has room for at most, beside which calling costs nothing, and where an epoch has fewer"""
+MOST_STEPS = 256
+"""steps that a counted call has room for, at most: beside so many, calling costs nothing"""
+
+FEW_STEPS = 64
+"""steps that it has room for even where an epoch has fewer, so that short epochs share a program"""
 
 MOST_WINDOWS = 2**18
 """windows of a call, at most: those of the next are found meanwhile"""
@@ -144,7 +147,7 @@ def _calls(steps: int, step_flops: float, batch_size: int) -> tuple[int, bool]:
 
 def _is_counted(steps_a_call: int, steps: int) -> bool:
     """Whether a call has to be told how many steps it makes, of an epoch of so many."""
-    # XLA unrolls a loop over one step, which rounds otherwise than a loop; a count from outside it does not know
+    # XLA would unroll a loop of which it knows that it has one step, and that rounds otherwise
     return counts_steps() or steps % steps_a_call > 0 or steps_a_call == 1
 
 

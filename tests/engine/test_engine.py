@@ -419,8 +419,7 @@ def test_where_steps_are_not_counted_an_epoch_is_the_same(
     monkeypatch.setattr(sizes, "COUNTED", set())
     monkeypatch.setitem(sizes.CHUNK_FLOPS, jax.default_backend(), 1e30)
     monkeypatch.setattr(engine_module, "EVALUATION_STEPS", 2)
-    monkeypatch.setattr(sizes, "MOST_WINDOWS", 4 * 16 if clipped else 2**18)
-    other = make_engine(dropout=0.1, max_device_bytes=0)
+    other = make_engine(dropout=0.1)
     if clipped:
         other.program = replace(other.program, steps_a_call=4, counted=True)
         other.functions = functions_of(other.program)
