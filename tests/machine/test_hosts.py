@@ -6,14 +6,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import pytest
 from builders import make_bars, make_config, make_frame
-from forked_commands import forked_commands
 from on_devices import environment
 from ports import free_port
 from trainings import assert_another_training, assert_same_training
@@ -67,19 +66,17 @@ Path("told.json").write_text(json.dumps(told))  # Gloo writes on the standard ou
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a configuration, bars it knows by an absolute path, and the programs with what runs them."""
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a configuration, bars it knows by an absolute path, and the programs."""
     folder = tmp_path_factory.mktemp("hosts")
     for name, text in {"train.py": TRAIN, "population.py": POPULATION}.items():
         (folder / name).write_text(text)
-    (folder / "bin").mkdir()
     (folder / "bars" / "1h").mkdir(parents=True)
     frame = make_frame(make_bars(n=300)).drop(columns=["ticker", "resolution"])
     frame.to_parquet(folder / "bars" / "1h" / "made_up_1h.parquet")
     config = make_config(dropout=0.1, output_mode="distribution", datapath=str(folder / "bars"), num_epochs=EPOCHS)
     config.save(folder / "config.yaml")
-    with forked_commands(folder / "bin"):
-        yield folder
+    return folder
 
 
 def copies(host: Path, folder: Path) -> list[Path]:
@@ -91,12 +88,10 @@ def copies(host: Path, folder: Path) -> list[Path]:
     return made
 
 
-def begin(
-    host: Path, folder: Path, program: str, *arguments: str, devices: int = 4, killed: bool = False
-) -> subprocess.Popen[str]:
-    """A program in a folder; where it is to be ``killed``, the process is its own."""
+def begin(host: Path, folder: Path, program: str, *arguments: str, devices: int = 4) -> subprocess.Popen[str]:
+    """A program in a folder."""
     return subprocess.Popen(
-        [sys.executable if killed else str(host / "bin" / "program"), str(host / program), *arguments],
+        [sys.executable, str(host / program), *arguments],
         cwd=folder,
         env=environment(devices),
         stdout=subprocess.PIPE,
@@ -105,15 +100,11 @@ def begin(
     )
 
 
-def begin_two(
-    host: Path, folders: Sequence[Path], *changes: Sequence[str], killed: bool = False
-) -> list[subprocess.Popen[str]]:
+def begin_two(host: Path, folders: Sequence[Path], *changes: Sequence[str]) -> list[subprocess.Popen[str]]:
     """``nextbar train`` in both folders, each with its changes."""
     joined = ["--distributed", "--coordinator", f"localhost:{free_port()}", "--processes", "2", "--process-id"]
     command = ["train.py", "train", "config.yaml"]
-    return [
-        begin(host, folder, *command, *changes[i], *joined, str(i), killed=killed) for i, folder in enumerate(folders)
-    ]
+    return [begin(host, folder, *command, *changes[i], *joined, str(i)) for i, folder in enumerate(folders)]
 
 
 def end(processes: Sequence[subprocess.Popen[str]], codes: Sequence[int] = (0, 0)) -> list[tuple[str, str]]:
@@ -123,7 +114,9 @@ def end(processes: Sequence[subprocess.Popen[str]], codes: Sequence[int] = (0, 0
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == list(codes), said
+    for process, streams in zip(processes, said, strict=True):
+        print(f"ended with {process.returncode}:", *streams, sep="\n")  # whole, where pytest shortens what it compares
+    assert [process.returncode for process in processes] == list(codes)
     return said
 
 
@@ -160,7 +153,7 @@ def test_two_processes_train_as_one_does(host: Path, alone: Path, tmp_path: Path
 def test_a_killed_process_ends_the_other_and_both_go_on(host: Path, alone: Path, tmp_path: Path) -> None:
     """The second process has no disk to read the state from: it gets it from the first."""
     folders = copies(host, tmp_path)
-    processes = begin_two(host, folders, [], [], killed=True)
+    processes = begin_two(host, folders, [], [])
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not rows_of(folders[0]) >= 3:
         time.sleep(0.05)
