@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from nextbar import baselines
@@ -75,23 +75,32 @@ class Participant:
             DataError: its table lacks rows or columns, or holds impossible values.
         """
         with self._answering("predict", where):
-            # other libraries are slow: they are asked for the origins that are scored, and no others
-            origins = (keys,) if isinstance(self.predictor, LibraryRival) else ()
-            table = self.predictor.predict(self._own_copy(frame), *origins)
-        if self.direction_only and "close" in getattr(table, "columns", ()):
-            task = replace(task, output_mode="mean", edges=())
-        elif task.output_mode == "distribution" and getattr(self.predictor, "closes_only", False):
-            task = replace(task, output_mode="mean")
-        elif task.output_mode == "distribution" and self.shares:
-            task = replace(task, output_mode="quantiles", shares=self.shares)
-        return read(table, keys, task, source=f"{self.name}, {where}")
+            table = self._predicted(frame, keys)
+        return read(table, keys, self._answered(table, task), source=f"{self.name}, {where}")
 
     def question(self, forecast: Forecast, task: Task) -> Task:
         """The task that its forecast is scored by: that of the experiment, or of quantiles or closes alone."""
         if forecast.quantiles_NHQ is not None:
-            return replace(task, output_mode="quantiles", shares=self.shares)
-        bare = forecast.scale_NH is None and forecast.log_probs_NHK is None
-        return replace(task, output_mode="mean", edges=()) if bare else task
+            return task.of_quantiles(self.shares)
+        if forecast.scale_NH is None and forecast.log_probs_NHK is None:
+            return task.of_closes
+        return task
+
+    def _predicted(self, frame: Any, keys: Keys) -> Any:
+        """Its table; other libraries are slow, and so are asked for the origins that are scored and no others."""
+        if isinstance(self.predictor, LibraryRival):
+            return self.predictor.predict(self._own_copy(frame), keys)
+        return self.predictor.predict(self._own_copy(frame))
+
+    def _answered(self, table: Any, task: Task) -> Task:
+        """The task that its table is read by."""
+        if self.direction_only and "close" in getattr(table, "columns", ()):
+            return task.of_closes
+        if task.output_mode != "distribution":
+            return task
+        if getattr(self.predictor, "closes_only", False):
+            return task.of_closes
+        return task.of_quantiles(self.shares) if self.shares else task
 
     def _own_copy(self, frame: Any) -> Any:
         return frame.copy() if self.kind == "own" else frame  # a user's code may change it
