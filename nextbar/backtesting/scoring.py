@@ -20,7 +20,8 @@ from nextbar.metrics.findings import findings
 from nextbar.metrics.multiplicity import listed
 from nextbar.metrics.quantile_score import with_quantiles
 from nextbar.metrics.reference import fit_reference
-from nextbar.metrics.scorer import Scorer, Scores
+from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.scores import Scores
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
@@ -164,7 +165,7 @@ class FoldScorer:
                 return {"verdict": "No verdict: no bar moved."}
             text = f"Right about {ours:.1f} % of the moves, {participant.words} about {theirs:.1f} %."
             return {"skill": {DIRECTION: ours - theirs}, "verdict": text}
-        report = self._scorers(question)[0].report(model, scores, participant.words)
+        report = self._scorers(question)[0].report_against(model, scores, participant.words)
         beaten = None if too_few(report["origins"], self.task.horizon) else beats(report, question)
         return {key: report[key] for key in ("diebold_mariano", "skill", "verdict")} | {"beaten": beaten}
 
