@@ -142,14 +142,7 @@ def participants(
     if not isinstance(predictors, (list, tuple)):
         raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
     for place, predictor in enumerate(predictors, start=1):
-        lacking = [name for name in ("fit", "predict") if not callable(getattr(predictor, name, None))]
-        if lacking or isinstance(predictor, type):
-            is_class = isinstance(predictor, type)
-            fault = "is a class, make an object of it" if is_class else f"has no {' and no '.join(lacking)}"
-            name = getattr(predictor, "__name__", type(predictor).__name__)
-            raise ConfigError(
-                f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
-            )
+        _require_predictor(predictor, place)
         for_task = getattr(predictor, "for_task", None)
         members.append(Participant(for_task(task) if callable(for_task) else predictor, "own"))
     taken = [model, BUY_AND_HOLD]
@@ -162,6 +155,19 @@ def participants(
             )
         taken.append(participant.name)
     return members
+
+
+def _require_predictor(predictor: Any, place: int) -> None:
+    """Raises ConfigError: the user's predictor with this number is a class, or has no ``fit`` or ``predict``."""
+    lacking = [name for name in ("fit", "predict") if not callable(getattr(predictor, name, None))]
+    if isinstance(predictor, type):
+        fault = "is a class, make an object of it"
+    elif lacking:
+        fault = f"has no {' and no '.join(lacking)}"
+    else:
+        return
+    name = getattr(predictor, "__name__", type(predictor).__name__)
+    raise ConfigError(f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)")
 
 
 def taking_part(config: ExperimentConfig, options: BacktestOptions, own: Sequence[Predictor]) -> list[Participant]:
