@@ -9,7 +9,8 @@
 - ``positions``: what a simple rule would have made of their forecasts; ``positions_table``: the same in words and as a
   table; ``tried``: of how many configurations the model is the chosen one
 - ``times``: the seconds that each took
-- ``folder``: the backtest's folder; ``result``: ``Backtest``, what a user gets back
+- ``folder``: the backtest's folder; ``result``: ``Backtest``, what a user gets back;
+  ``scores_table``: its scores on a terminal
 - ``walk_forward``: fits, asks and scores fold by fold; ``backtester``: ``backtest``
 """
 
