@@ -11,7 +11,7 @@ import numpy as np
 
 from nextbar.errors import DataError
 from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
-from nextbar.metrics.elements import compared, elements, read_out, require_arrays
+from nextbar.metrics.elements import compared_loss, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.scores import Contenders, Scores
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
@@ -142,7 +142,7 @@ class Scorer:
         rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
         for start in range(0, len(series.row_M), rows):
             by_window = self._elements(forecast, series.row_M[start : start + rows], series)
-            losses.append(compared(by_window, self.task, series.positive, series.spread).mean(axis=1))
+            losses.append(compared_loss(by_window, self.task, series.positive, series.spread).mean(axis=1))
             for name, value_NH in by_window.items():
                 total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
         return total, np.concatenate(losses)
