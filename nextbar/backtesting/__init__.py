@@ -4,11 +4,13 @@
 - ``panel``: all series end to end, cut at an instant
 - ``model``: the model as a predictor like any other
 - ``participants``: the predictors of a backtest; ``causality``: whether one of them looks ahead
-- ``scoring``: scores of all participants on the same windows; ``table``: their forecasts as one frame
+- ``scoring``: scores of all participants on the same windows; ``pooling``: forecasts of several folds as one;
+  ``standing``: whom the model beats, in words; ``table``: all forecasts as one frame
 - ``positions``: what a simple rule would have made of their forecasts; ``positions_table``: the same in words and as a
   table; ``tried``: of how many configurations the model is the chosen one
 - ``times``: the seconds that each took
-- ``folder``: the backtest's folder; ``result``: ``Backtest``, what a user gets back
+- ``folder``: the backtest's folder; ``result``: ``Backtest``, what a user gets back;
+  ``scores_table``: its scores on a terminal
 - ``walk_forward``: fits, asks and scores fold by fold; ``backtester``: ``backtest``
 """
 

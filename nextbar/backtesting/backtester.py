@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from nextbar.arguments import strict_arguments
@@ -13,7 +14,7 @@ from nextbar.backtesting.folder import BacktestFolder
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.participants import taking_part, with_ranges
+from nextbar.backtesting.participants import Participant, taking_part, with_ranges
 from nextbar.backtesting.positions import PositionJudge
 from nextbar.backtesting.result import Backtest
 from nextbar.backtesting.tried import Tried
@@ -108,22 +109,12 @@ def backtest(
     require_alone("a backtest")
     require_place(on)
     config = ExperimentConfig.of(config)
-    task = Task.of(config)
     rule: Any = {} if positions is None else positions  # a mapping is checked as the options are
     options = BacktestOptions(
         folds=folds, window=window, refit_every=refit_every, embargo=embargo, baselines=baselines, conformal=conformal,
-        levels=levels_of(task, levels), rivals=rivals, positions=rule,
+        levels=levels_of(Task.of(config), levels), rivals=rivals, positions=rule,
     )  # fmt: skip
-    require_local(
-        config.log_dir,
-        "log_dir: a backtest keeps the runs of its folds there, and a lock",
-        "its folder can be copied into a bucket afterwards",
-    )
-    if options.conformal:
-        require_distribution(task)
-    options.positions.require(task)
-    if not config.save_weights:
-        raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
+    _require_usable(config, options)
     others = taking_part(config, options, predictors)
     # own code may have changed since, and so may the weights in a folder
     may_differ = bool(predictors) or any(hasattr(other.predictor, "folder") for other in others)
@@ -131,47 +122,83 @@ def backtest(
     # a feature that some series lack may be used in a fold that does not know those yet
     used = list(map(FeatureSet.of(config.dataset_config).of_source, panel.bars))
     planned = plan_folds(panel, config, options)
+    first = planned[0].fold
     if options.baselines is True:
-        first = planned[0].fold
         others = with_ranges(others, panel.frame(first.begin, first.cutoff), first)
     folder = BacktestFolder.of(config, options.question, fingerprint(used))
     tried = Tried.of(options.positions, folder.path.parent)
-    plain_options = options.of_forecasts | {
-        "baselines": [other.name for other in others if other.kind == "baseline"],
-        "predictors": [other.name for other in others if other.kind == "own"],
+    facts: dict[str, Any] = {
+        "model": ModelPredictor.name,
+        "options": _plain_options(options, others),
+        "folds": [fold.describe() for fold in planned],
+        "datapath": os.path.abspath(config.dataset_config.datapath),
     }
     with folder.claimed(overwrite):
         former = folder.read()
-        finished = former.get("status") == "finished"
-        options_before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
-        same_folds = not finished or _same_folds(former.get("folds", []), planned)
-        if finished and not same_folds:
-            get_logger().info("%s was cut into other folds by an earlier version: done anew", folder.path)
-        if finished and same_folds and options_before == plain_options and not may_differ:
-            get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", folder.path)
-        else:
-            facts = {
-                "model": ModelPredictor.name,
-                "options": plain_options,
-                "folds": [fold.describe() for fold in planned],
-                "datapath": os.path.abspath(config.dataset_config.datapath),
-            }
+        if not _is_answered(former, facts["options"], planned, may_differ, folder.path):
             with writing(folder.path):
                 write_bars_record(folder.path, [SeriesRecord.of(b) for b in used])
-            if not finished:
+            if former.get("status") != "finished":
                 folder.begin(config, facts)
             with folder.failures_noted(), joined(on) as cluster:
                 work = FoldWork(config, options, panel, others, folder.folds, show)
                 forecasts, results = WalkForward(work, planned, predictors, cluster).run()
                 folder.begin(config, facts)  # finished results stay until there are others
                 folder.finish(forecasts, **results)
-        judge = PositionJudge(panel, config, options.positions, tried, planned[0].fold.cutoff)
+        judge = PositionJudge(panel, config, options.positions, tried, first.cutoff)
         with folder.failures_noted():
             _judge_positions(folder, judge)
     result = Backtest.load(folder.path)
     if get_logger().isEnabledFor(logging.INFO) if show is None else show:
         result.show()
     return result
+
+
+def _require_usable(config: ExperimentConfig, options: BacktestOptions) -> None:
+    """Raises ConfigError or DataError: the experiment cannot be backtested with these options."""
+    require_local(
+        config.log_dir,
+        "log_dir: a backtest keeps the runs of its folds there, and a lock",
+        "its folder can be copied into a bucket afterwards",
+    )
+    task = Task.of(config)
+    if options.conformal:
+        require_distribution(task)
+    options.positions.require(task)
+    if not config.save_weights:
+        raise ConfigError("save_weights is False, but a backtest forecasts with the weights of each fold; set it True")
+
+
+def _plain_options(options: BacktestOptions, others: Sequence[Participant]) -> dict[str, Any]:
+    """The options that forecasts depend on, with the names of those that take part."""
+    return options.of_forecasts | {
+        "baselines": [other.name for other in others if other.kind == "baseline"],
+        "predictors": [other.name for other in others if other.kind == "own"],
+    }
+
+
+def _is_answered(
+    former: Mapping[str, Any], options: Mapping[str, Any], planned: Sequence[PlannedFold], may_differ: bool, path: Path
+) -> bool:
+    """Whether a summary is of a finished backtest with these options and folds; the log says so.
+
+    Args:
+        former: the summary; empty where there is none.
+        options: plain values, as in the summary.
+        planned: the folds.
+        may_differ: whether its participants may have changed since.
+        path: its folder.
+    """
+    if former.get("status") != "finished":
+        return False
+    if not _same_folds(former.get("folds", []), planned):
+        get_logger().info("%s was cut into other folds by an earlier version: done anew", path)
+        return False
+    before = {"rivals": []} | former.get("options", {})  # earlier versions had no rivals
+    if may_differ or before != options:
+        return False
+    get_logger().info("%s has been finished before: reported, not done anew (overwrite=True does)", path)
+    return True
 
 
 def _same_folds(former: Sequence[dict[str, Any]], planned: Sequence[PlannedFold]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import zip_longest
 from typing import Any
 
@@ -74,29 +75,28 @@ def _gap(first: Forecast, second: Forecast, keys: Keys, task: Task, direction_on
     """Largest relative difference between two forecasts of a window and step, (N, H)."""
     if first.log_probs_NHK is not None and second.log_probs_NHK is not None:
         return np.abs(np.exp(first.log_probs_NHK) - np.exp(second.log_probs_NHK)).max(axis=-1)
-    closes = [_close(forecast, keys, task) for forecast in (first, second)]
-    pairs: list[Any] = [closes, *zip(_sizes(first.own), _sizes(second.own), strict=True)]
-    gap_NH = np.zeros(closes[0].shape)
+    assert first.location_NH is not None and second.location_NH is not None
+    gaps = [_relative(_close(first, keys, task), _close(second, keys, task))]
+    gaps += map(_relative, _sizes(first.own), _sizes(second.own))
     for ours, others in zip_longest(laws(first), laws(second), fillvalue=Law()):
-        pairs += zip(_sizes(ours), _sizes(others), strict=True)
+        gaps += map(_relative, _sizes(ours), _sizes(others))
         if ours.location is not None and others.location is not None:  # a mean near zero has no size to compare with
-            gap_NH = np.maximum(gap_NH, np.abs(ours.location - others.location) / ours.scale)
-    for a_NH, b_NH in pairs:
-        if a_NH is not None and b_NH is not None:
-            size_NH = np.maximum(np.maximum(np.abs(a_NH), np.abs(b_NH)), np.finfo(float).tiny)
-            gap_NH = np.maximum(gap_NH, np.abs(a_NH - b_NH) / size_NH)
-        elif a_NH is not b_NH:
-            return np.full(gap_NH.shape, np.inf)
+            gaps.append(np.abs(ours.location - others.location) / ours.scale)
     if first.quantiles_NHQ is not None and second.quantiles_NHQ is not None:
-        last_NH = np.broadcast_to(keys.last_close_N[:, None], gap_NH.shape)
-        parts = [np.moveaxis(quantiles, -1, 0) for quantiles in (first.quantiles_NHQ, second.quantiles_NHQ)]
-        for q_NH, r_NH in zip(*parts, strict=True):
-            size_NH = 1.0 if task.target == "log_return" else np.abs(last_NH)  # as closes are, relative to the price
-            gap_NH = np.maximum(gap_NH, np.abs(q_NH - r_NH) / size_NH)
+        gap_NH = np.abs(first.quantiles_NHQ - second.quantiles_NHQ).max(axis=-1)
+        # as closes are, relative to the price
+        gaps.append(gap_NH if task.target == "log_return" else gap_NH / np.abs(keys.last_close_N[:, None]))
     if direction_only:
-        assert first.location_NH is not None and second.location_NH is not None
-        gap_NH[np.sign(first.location_NH) != np.sign(second.location_NH)] = np.inf
-    return gap_NH
+        gaps.append(np.where(np.sign(first.location_NH) == np.sign(second.location_NH), 0.0, np.inf))
+    return reduce(np.maximum, gaps)
+
+
+def _relative(first: np.ndarray | None, second: np.ndarray | None) -> Any:
+    """Difference by the larger size of the two; 0 where neither is there, infinite where one is."""
+    if first is None or second is None:
+        return 0.0 if first is second else np.inf
+    size = np.maximum(np.maximum(np.abs(first), np.abs(second)), np.finfo(float).tiny)
+    return np.abs(first - second) / size
 
 
 def _sizes(law: Law) -> tuple[np.ndarray | None, ...]:

@@ -7,7 +7,8 @@ belongs to the fold that holds all its labels; one whose labels straddle two fol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,33 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
     scored = [b.close_time_N for b in panel.bars if b.ticker in config.scored_tickers]
     pooled = np.sort(np.concatenate(scored))
     first = min(int(b.close_time_N[0]) for b in panel.bars)
+    starts = _starts(pooled, config, options)
+    ends = [*starts[1:], int(pooled[-1]) + min(b.step for b in panel.bars)]
+    folds: list[Fold] = []
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1):
+        if (number - 1) % options.refit_every:
+            folds.append(replace(folds[-1], number=number, start=start, end=end))
+            continue
+        begin = first + (start - starts[0] if options.window == "sliding" else 0)
+        known_until = _embargoed(start, scored, options.embargo)
+        history = pooled[(pooled >= begin) & (pooled < known_until)]
+        if not len(history):
+            raise DataError(
+                f"embargo: {options.embargo} bars before {iso(start)}, where fold {number} starts, leave none of the "
+                f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
+            )
+        validation = start_of_last(history, config.validation_split)
+        left_out_from = (_embargoed(validation, scored, options.embargo), known_until) if options.embargo else None
+        folds.append(Fold(number, begin, start, end, number, Cuts(validation, start, left_out_from)))
+    return folds
+
+
+def _starts(pooled: np.ndarray, config: ExperimentConfig, options: BacktestOptions) -> list[int]:
+    """Where the folds start, by the closes of all scored bars.
+
+    Raises:
+        DataError: two would start together.
+    """
     inside = pooled[pooled >= find_cuts([pooled], config.test_split, config.validation_split).test]
     starts = [int(inside[k * len(inside) // options.folds]) for k in range(options.folds)]
     if len(set(starts)) < options.folds:
@@ -89,31 +117,13 @@ def find_folds(panel: BacktestPanel, config: ExperimentConfig, options: Backtest
             f"{config.test_split:g} of the scored bars, holds bars of {len(np.unique(inside))} instants: use fewer "
             "folds, more bars or a larger test_split"
         )
-    ends = [*starts[1:], int(inside[-1]) + min(b.step for b in panel.bars)]
+    return starts
 
-    def embargoed(time: int) -> int:
-        """The close of the first bar that the embargo before an instant leaves out; the instant without one."""
-        trading = [(time_N, int(np.searchsorted(time_N, time))) for time_N in scored if time_N[-1] >= time]
-        return min([time, *(int(time_N[max(row - options.embargo, 0)]) for time_N, row in trading)])
 
-    folds: list[Fold] = []
-    for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if k % options.refit_every:
-            former = folds[-1]
-            folds.append(Fold(k + 1, former.begin, start, end, former.fitted_in, former.cuts))
-            continue
-        begin = first + (start - starts[0] if options.window == "sliding" else 0)
-        history = pooled[(pooled >= begin) & (pooled < embargoed(start))]
-        if not len(history):
-            raise DataError(
-                f"embargo: {options.embargo} bars before {iso(start)}, where fold {k + 1} starts, leave none of the "
-                f"{np.count_nonzero((pooled >= begin) & (pooled < start))} scored bars before it; use a smaller one"
-            )
-        validation = start_of_last(history, config.validation_split)
-        left_out_from = (embargoed(validation), embargoed(start)) if options.embargo else None
-        cuts = Cuts(validation, start, left_out_from)
-        folds.append(Fold(k + 1, begin, start, end, k + 1, cuts))
-    return folds
+def _embargoed(time: int, scored: Sequence[np.ndarray], embargo: int) -> int:
+    """The close of the first bar that the embargo before an instant leaves out; the instant without one."""
+    trading = [(time_N, int(np.searchsorted(time_N, time))) for time_N in scored if time_N[-1] >= time]
+    return min([time, *(int(time_N[max(row - embargo, 0)]) for time_N, row in trading)])
 
 
 def fold_dataset(panel: BacktestPanel, config: ExperimentConfig, fold: Fold, options: BacktestOptions) -> Dataset:

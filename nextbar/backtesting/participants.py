@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from nextbar import baselines
@@ -75,23 +75,32 @@ class Participant:
             DataError: its table lacks rows or columns, or holds impossible values.
         """
         with self._answering("predict", where):
-            # other libraries are slow: they are asked for the origins that are scored, and no others
-            origins = (keys,) if isinstance(self.predictor, LibraryRival) else ()
-            table = self.predictor.predict(self._own_copy(frame), *origins)
-        if self.direction_only and "close" in getattr(table, "columns", ()):
-            task = replace(task, output_mode="mean", edges=())
-        elif task.output_mode == "distribution" and getattr(self.predictor, "closes_only", False):
-            task = replace(task, output_mode="mean")
-        elif task.output_mode == "distribution" and self.shares:
-            task = replace(task, output_mode="quantiles", shares=self.shares)
-        return read(table, keys, task, source=f"{self.name}, {where}")
+            table = self._predicted(frame, keys)
+        return read(table, keys, self._answered(table, task), source=f"{self.name}, {where}")
 
     def question(self, forecast: Forecast, task: Task) -> Task:
         """The task that its forecast is scored by: that of the experiment, or of quantiles or closes alone."""
         if forecast.quantiles_NHQ is not None:
-            return replace(task, output_mode="quantiles", shares=self.shares)
-        bare = forecast.scale_NH is None and forecast.log_probs_NHK is None
-        return replace(task, output_mode="mean", edges=()) if bare else task
+            return task.of_quantiles(self.shares)
+        if forecast.scale_NH is None and forecast.log_probs_NHK is None:
+            return task.of_closes
+        return task
+
+    def _predicted(self, frame: Any, keys: Keys) -> Any:
+        """Its table; other libraries are slow, and so are asked for the origins that are scored and no others."""
+        if isinstance(self.predictor, LibraryRival):
+            return self.predictor.predict(self._own_copy(frame), keys)
+        return self.predictor.predict(self._own_copy(frame))
+
+    def _answered(self, table: Any, task: Task) -> Task:
+        """The task that its table is read by."""
+        if self.direction_only and "close" in getattr(table, "columns", ()):
+            return task.of_closes
+        if task.output_mode != "distribution":
+            return task
+        if getattr(self.predictor, "closes_only", False):
+            return task.of_closes
+        return task.of_quantiles(self.shares) if self.shares else task
 
     def _own_copy(self, frame: Any) -> Any:
         return frame.copy() if self.kind == "own" else frame  # a user's code may change it
@@ -133,14 +142,7 @@ def participants(
     if not isinstance(predictors, (list, tuple)):
         raise ConfigError(f"predictors: found {short(predictors)}, should be a list of objects with fit and predict")
     for place, predictor in enumerate(predictors, start=1):
-        lacking = [name for name in ("fit", "predict") if not callable(getattr(predictor, name, None))]
-        if lacking or isinstance(predictor, type):
-            is_class = isinstance(predictor, type)
-            fault = "is a class, make an object of it" if is_class else f"has no {' and no '.join(lacking)}"
-            name = getattr(predictor, "__name__", type(predictor).__name__)
-            raise ConfigError(
-                f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)"
-            )
+        _require_predictor(predictor, place)
         for_task = getattr(predictor, "for_task", None)
         members.append(Participant(for_task(task) if callable(for_task) else predictor, "own"))
     taken = [model, BUY_AND_HOLD]
@@ -153,6 +155,19 @@ def participants(
             )
         taken.append(participant.name)
     return members
+
+
+def _require_predictor(predictor: Any, place: int) -> None:
+    """Raises ConfigError: the user's predictor with this number is a class, or has no ``fit`` or ``predict``."""
+    lacking = [name for name in ("fit", "predict") if not callable(getattr(predictor, name, None))]
+    if isinstance(predictor, type):
+        fault = "is a class, make an object of it"
+    elif lacking:
+        fault = f"has no {' and no '.join(lacking)}"
+    else:
+        return
+    name = getattr(predictor, "__name__", type(predictor).__name__)
+    raise ConfigError(f"predictors: number {place} ({name}) {fault}; a predictor has fit(frame) and predict(frame)")
 
 
 def taking_part(config: ExperimentConfig, options: BacktestOptions, own: Sequence[Predictor]) -> list[Participant]:

@@ -74,26 +74,23 @@ class PositionJudge:
         if reason := self._reason():
             return terms | {"left_out": reason}, None
         first = forecasts[forecasts["step"] == 1]
-        held = {BUY_AND_HOLD: self._always(first[first["model"] == model])}
-        without_law = []
-        for name in map(str, forecasts["model"].unique()):
-            rows = first[first["model"] == name]
-            expected = self._expectation(rows)
-            if self.options.rule != "sign" and not expected.is_law:
-                without_law.append(name)
-            else:
-                held[name] = self._decided(rows, expected)
+        rows = {str(name): first[first["model"] == name] for name in forecasts["model"].unique()}
+        expected = {name: self._expectation(rows_of_name) for name, rows_of_name in rows.items()}
+        without_law = [name for name in rows if self.options.rule != "sign" and not expected[name].is_law]
+        held = {BUY_AND_HOLD: self._always(rows[model])}
+        held |= {name: self._decided(rows[name], expected[name]) for name in rows if name not in without_law}
         accounts = {name: self._accounts(of_series, self.options.cost) for name, of_series in held.items()}
-        if not accounts[BUY_AND_HOLD]:
+        market = accounts[BUY_AND_HOLD]
+        if not market:
             return terms | {"left_out": "the bars end before a position could be held to the next open"}, None
         free = {name: self._accounts(of_series, 0.0) for name, of_series in held.items()}
         nodes = {name: self._node(accounts[name], free[name], name == model) for name in accounts}
-        whole = combined(list(accounts[BUY_AND_HOLD].values()))
+        whole = combined(list(market.values()))
         return terms | {
             "from": iso(int(whole.entry_T[0])),
             "until": iso(int(whole.exit_T[-1])),
-            "bars_per_year": {self.panel.names[s]: self._per_year[s] for s in accounts[BUY_AND_HOLD]},
-            "periods_per_year": self._periods_per_year(accounts[BUY_AND_HOLD]),
+            "bars_per_year": {self.panel.names[s]: self._per_year[s] for s in market},
+            "periods_per_year": self._periods_per_year(market),
             "buy_and_hold": nodes.pop(BUY_AND_HOLD),
             "predictors": nodes,
             "without_law": without_law,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextbar.arguments import strict_arguments
 from nextbar.backtesting.folder import BacktestFolder
-from nextbar.backtesting.positions_table import positions_parts
+from nextbar.backtesting.scores_table import scores_table
 from nextbar.backtesting.times import KINDS, known_times, total
 from nextbar.config.choices import OUTPUT_MODES
 from nextbar.display.figure import Figure
@@ -19,9 +19,8 @@ from nextbar.display.markup import Child
 from nextbar.display.shown import Shown
 from nextbar.errors import RunError
 from nextbar.logger import console
-from nextbar.metrics.calibration import conformal_in_words
 from nextbar.storage.address import require_local
-from nextbar.tables import plain_table, print_whole, rounded, signed
+from nextbar.tables import print_whole, rounded, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +32,6 @@ SHOWN = {
     "discrete_grid": ("log_loss", "brier", "acc", "acc_dir"),
 }
 """metrics of the printed table, the leading metric first; ``summary.json`` has them all"""
-QUANTILES = "~ crps by the quantile score; skill and p are against the model's own quantiles at the same shares."
-"""said where a participant has quantiles and no law"""
-HIGHER = frozenset({"acc", "acc_dir"})
-"""metrics of which more is better"""
 
 
 @strict_arguments
@@ -201,45 +196,4 @@ class Backtest(Shown):
         return SHOWN[OUTPUT_MODES[self.summary["config"]["output_mode"]].kind]
 
     def _table(self) -> Group:
-        from rich.console import Group
-        from rich.text import Text
-
-        windows, model = sum(fold["windows"] for fold in self.folds), self.summary["model"]
-        metrics = self._metrics
-        numbers = (*metrics, "skill", "p", *(("seconds",) if self.seconds else ()))
-        title = f"{len(self.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
-        table = plain_table(("predictor", *numbers), right=numbers, title=title)
-        by_quantiles = {name for name, node in self.scores.items() if node.get("shares")}
-        laws = [node["pooled"] for name, node in self.scores.items() if name not in by_quantiles]
-        everybody = [node["pooled"] for node in self.scores.values()]
-        best = {m: _best(m, [p.get(m) for p in (laws if m == "crps" else everybody)]) for m in metrics}
-        for name, node in self.scores.items():
-            cells = [Text(name, style="bold" if name == model else "")]
-            for metric in metrics:
-                value = node["pooled"].get(metric)
-                other_rule = metric == "crps" and name in by_quantiles
-                marked = value is not None and value == best[metric] and not other_rule
-                sign = "~" if other_rule else "*" if marked else ""
-                cells.append(Text(rounded(value) + sign, style="bold" if marked else ""))
-            gain, test = node["skill"].get(node.get("leading", metrics[0])), node["diebold_mariano"]
-            style = "" if not gain else "green" if gain > 0 else "red"
-            cells.append(Text(signed(gain), style=style))
-            took = (rounded(self.seconds_of(name)),) if self.seconds else ()
-            table.add_row(*cells, Text(f"{test['p_value']:.2g}" if test else ""), *took)
-        lines = [QUANTILES] if by_quantiles else []
-        lines += [node["verdict"] for name, node in self.scores.items() if name != model]
-        lines += [f"Conformal intervals, {line}" for line in conformal_in_words(self.calibration)]
-        lines += [finding["sentence"] for finding in self.tests.values()]
-        strongest, own = self.strongest, self.scores[model]
-        if strongest:
-            lines += [
-                own["overall"],
-                f"Strongest simple rival, chosen on validation before the first fold: {strongest}",
-            ]
-        verdict = Text(self.summary["verdict"], style="bold")
-        return Group(table, *map(Text, lines), verdict, "", *positions_parts(self.positions, model, strongest))
-
-
-def _best(metric: str, values: list[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return (max if metric in HIGHER else min)(defined, default=None)
+        return scores_table(self, self._metrics)

@@ -15,7 +15,8 @@ from nextbar.backtesting.folds import find_folds, fold_dataset, fold_rows
 from nextbar.backtesting.model import ModelPredictor
 from nextbar.backtesting.options import BacktestOptions
 from nextbar.backtesting.panel import BacktestPanel
-from nextbar.backtesting.scoring import FoldScorer, pooled, reference
+from nextbar.backtesting.pooling import pooled
+from nextbar.backtesting.scoring import FoldScorer, reference
 from nextbar.backtesting.strongest import strongest_of
 from nextbar.backtesting.table import fold_table, joined
 from nextbar.backtesting.times import Times

@@ -2,6 +2,7 @@
 
 - ``Predictor``: what baselines, models and a user's own forecasters have in common
 - ``history``, ``base``: from a long frame to moves, from moves to the forecast table
+- ``series_baseline``: those that learn from each series by itself, all but range HAR
 - ``point``, ``direction``, ``spread``, ``bins``: the baselines, by what they forecast
 - ``variance``, ``garch``, ``student_t``: the parts of ``spread``
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextbar.baselines.base import Nothing, Untaught
 from nextbar.baselines.moves import Moves
+from nextbar.baselines.series_baseline import Nothing, Untaught
 from nextbar.types import Forecast
 
 

@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from nextbar.baselines.base import Nothing, Untaught
 from nextbar.baselines.moves import Moves
+from nextbar.baselines.series_baseline import Nothing, Untaught
 from nextbar.metrics.bins import side
 from nextbar.types import Forecast
 

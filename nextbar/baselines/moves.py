@@ -27,21 +27,24 @@ class Moves(NamedTuple):
     """standard deviation of the h-step moves in training; NaN where there is none"""
     price_N: np.ndarray
     """a move as large as the price, above zero"""
-    history: History | None = None
-    """the bars themselves"""
     calendar: Calendar | None = None
     """of the bars"""
     unit: float = 1.0
     """what the moves are in units of"""
 
     @classmethod
-    def of(cls, history: History, calendar: Calendar, timezone: str, row: Reference) -> Moves:
+    def of(cls, history: History, calendar: Calendar, row: Reference) -> Moves:
         """The moves of a series in units of its reference; unscaled where that has no spread."""
         unit, positive = unit_of(row), bool(row.positive_S[0])
         move_N = history.moves(positive, float(row.center_S[0])) / unit
         price_N = np.ones(len(move_N)) if positive else np.abs(history.close_N)
         spread_H, price_N = row.move_std_SH[0] / unit, np.maximum(price_N, unit) / unit
-        return cls(history.time_N, timezone, move_N, spread_H, price_N, history, calendar, unit)
+        return cls(history.time_N, calendar.timezone, move_N, spread_H, price_N, calendar, unit)
+
+    @property
+    def has_unit(self) -> bool:
+        """False where the series has no spread, so that its moves are unscaled."""
+        return bool(np.isfinite(self.spread_H[0]))
 
 
 def unit_of(row: Reference) -> float:

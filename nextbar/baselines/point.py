@@ -8,8 +8,8 @@ import numpy as np
 
 from nextbar.bars.slots import HOUR, MONDAY, WEEK
 from nextbar.bars.zone import local_time
-from nextbar.baselines.base import Baseline, Nothing, Untaught
 from nextbar.baselines.moves import Moves
+from nextbar.baselines.series_baseline import Nothing, SeriesBaseline, Untaught
 from nextbar.types import Forecast
 
 HOURS = WEEK // HOUR
@@ -37,7 +37,7 @@ class Persistence(Untaught):
         return Forecast(location_NH=np.zeros(date_NH.shape))
 
 
-class Drift(Baseline[Mean]):
+class Drift(SeriesBaseline[Mean]):
     """h times the mean move of a bar in training."""
 
     name = "drift"
@@ -53,7 +53,7 @@ class Drift(Baseline[Mean]):
         return Forecast(location_NH=np.broadcast_to(learnt.move * steps, date_NH.shape))
 
 
-class Seasonal(Baseline[Season]):
+class Seasonal(SeriesBaseline[Season]):
     """The sum of the mean moves, in training, of the hours of the week that lie ahead; of the weekdays for daily bars.
 
     Hours are those of the market's time zone, which the dates of training tell, so that a session opens at one hour all

@@ -24,7 +24,7 @@ MOST_BARS = 4_000_000
 """training bars of all series, times steps ahead, that it is fitted on as a rival"""
 
 
-class RangeHarBaseline(Baseline[Any]):
+class RangeHarBaseline(Baseline):
     """A range HAR for each series and step (:mod:`nextbar.data.range_har`), with a normal, a Student-t or a skewed
     Student-t tail.
 
@@ -58,22 +58,20 @@ class RangeHarBaseline(Baseline[Any]):
             )
         return [*(fit if enough else None for fit, enough in zip(fits, self._enough(series), strict=True)), pooled]
 
-    def _learn(self, moves: Moves) -> Any:
-        raise NotImplementedError  # all series are learnt from together
+    def _ahead(self, history: History, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+        assert moves.calendar is not None
+        law = self._fit_of(history).law(self._bars(history), moves.calendar).forecast.rows(row_N)
+        assert law.location_NH is not None and law.scale_NH is not None
+        return law._replace(location_NH=law.location_NH / moves.unit, scale_NH=law.scale_NH / moves.unit)
 
-    def _learnt_of(self, history: History, has_unit: bool) -> Any:
+    def _fit_of(self, history: History) -> RangeHar:
+        """Its own where it was learnt from, else that of its resolution."""
         *fits, pooled = self._learnt
         own = fits[self._index[history.key]] if history.key in self._index else None
         fit = own or pooled.get(history.resolution or "")
         if fit is None:
             raise DataError(f"baseline {self.name}: it was fitted on no series of the resolution of {history.name}")
         return fit
-
-    def _forecast(self, learnt: RangeHar, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
-        assert moves.history is not None and moves.calendar is not None
-        law = learnt.law(self._bars(moves.history), moves.calendar).forecast.rows(row_N)
-        assert law.location_NH is not None and law.scale_NH is not None
-        return law._replace(location_NH=law.location_NH / moves.unit, scale_NH=law.scale_NH / moves.unit)
 
     def _bars(self, history: History) -> Bars:
         bars = history.bars

@@ -39,7 +39,7 @@ KEPT = 4
 class Candidates(NamedTuple):
     """The baselines of a question that were fitted, by name in ``ORDER``, and why others were not."""
 
-    fitted: dict[str, Baseline[Any]]
+    fitted: dict[str, Baseline]
     left_out: dict[str, str]
 
 
@@ -47,7 +47,7 @@ class Candidates(NamedTuple):
 class Rival:
     """The strongest simple rival, fitted, and how it was chosen."""
 
-    baseline: Baseline[Any] | None
+    baseline: Baseline | None
     """None where no baseline could be fitted"""
     scores: dict[str, dict[str, float | None]]
     """by candidate: the leading error on validation, mean over tickers, and the ``ranking_score`` it was chosen by;
@@ -157,7 +157,7 @@ def fit_candidates(dataset: Dataset, task: Task, until: int) -> Candidates:
     Those of the direction alone are no candidates, and neither are those that take too long: the limits count training
     bars, not seconds, so that the same bars have the same rivals everywhere.
     """
-    fitted: dict[str, Baseline[Any]] = {}
+    fitted: dict[str, Baseline] = {}
     left_out: dict[str, str] = {}
     size = sum(int(np.searchsorted(b.close_time_N, until)) for b in dataset.used) * task.horizon
     for baseline in _baselines(task):
@@ -173,17 +173,17 @@ def fit_candidates(dataset: Dataset, task: Task, until: int) -> Candidates:
     return Candidates(fitted, left_out)
 
 
-def _baselines(task: Task) -> list[Baseline[Any]]:
+def _baselines(task: Task) -> list[Baseline]:
     """Those that may be a rival, in ``ORDER``, those that are not in it last."""
     candidates = [b for b in for_task(task) if isinstance(b, Baseline) and not b.direction_only]
     return sorted(candidates, key=lambda b: ORDER.index(b.name) if b.name in ORDER else len(ORDER))
 
 
-def _named(name: str, task: Task) -> Baseline[Any]:
+def _named(name: str, task: Task) -> Baseline:
     return next(baseline for baseline in _baselines(task) if baseline.name == name)
 
 
-def _fit(baseline: Baseline[Any], dataset: Dataset, until: int) -> Baseline[Any]:
+def _fit(baseline: Baseline, dataset: Dataset, until: int) -> Baseline:
     """Of series with too few bars nothing is learnt, so that their forecasts are in units of their own reference.
 
     Raises:
@@ -218,7 +218,7 @@ def _validated(candidates: Candidates, dataset: Dataset, validation: Scorer) -> 
 
 
 def _forecast(
-    baseline: Baseline[Any],
+    baseline: Baseline,
     panel: Panel,
     calendars: Sequence[Calendar],
     origin_N: np.ndarray,

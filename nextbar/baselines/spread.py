@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nextbar.baselines.base import Baseline, Learnt
 from nextbar.baselines.moves import Moves
+from nextbar.baselines.series_baseline import Learnt, SeriesBaseline
 from nextbar.baselines.student_t import fit_student_t
 from nextbar.baselines.variance import Filter
 from nextbar.metrics.task import Task
@@ -37,7 +37,7 @@ class Laws(NamedTuple):
     df_H: np.ndarray
 
 
-class Spread(Baseline[Learnt]):
+class Spread(SeriesBaseline[Learnt]):
     """A baseline for a whole law, with a ``normal`` or a ``student_t`` tail."""
 
     family: str

@@ -8,7 +8,7 @@
 - ``bins``: of probabilities: acc, log_loss, brier, acc_dir
 - ``significance``: the Diebold-Mariano test
 - ``comparison``: model beside baseline: skill, verdict, ranking score
-- ``scorer``: ``Scorer``, all of it for one span
+- ``scores``: of one forecast on a span, or of several; ``scorer``: ``Scorer``, all of it for one span
 - ``timeline``, ``null_draws``, ``contests``: losses per timestamp; the law of luck of many; who may be the best
 - ``luck``: how likely the winner of many configurations is one by luck
 - ``qlike``, ``isotonic``, ``decomposition``: forecast against realised variance; what a score is made of

@@ -8,7 +8,7 @@ import numpy as np
 
 from nextbar.metrics.comparison import ERRORS
 from nextbar.metrics.scorer import Scorer
-from nextbar.types import Forecast
+from nextbar.types import Forecast, Outcomes
 
 RESAMPLES = 2_000
 LEAST_ORIGINS = 30
@@ -57,46 +57,78 @@ def skill_interval(
         resamples: how many are drawn.
         seed: of the random draws.
     """
-    from arch.bootstrap import StationaryBootstrap, optimal_block_length
+    from arch.bootstrap import StationaryBootstrap
 
-    metric = scorer.task.leading
+    metric, horizon = scorer.task.leading, scorer.task.horizon
     model_N, baseline_N = scorer.leading_errors(forecast), scorer.leading_errors(scorer.rival_forecast)
     if not (np.isfinite(model_N).all() and np.isfinite(baseline_N).all()):
         return None
-    _, moment_N = np.unique(scorer.outcomes.origin_time_N, return_inverse=True)
-    series, series_N = np.unique(scorer.outcomes.series_N, return_inverse=True)
-    moments = int(moment_N.max()) + 1
-    if moments < max(LEAST_ORIGINS, LEAST_APART * scorer.task.horizon):
+    errors = SummedErrors.of(scorer.outcomes, model_N, baseline_N)
+    origins = len(errors.count_TS)
+    if origins < max(LEAST_ORIGINS, LEAST_APART * horizon):
         return None
-
-    def laid_out(values_N: np.ndarray) -> np.ndarray:
-        table_TS = np.zeros((moments, len(series)))
-        np.add.at(table_TS, (moment_N, series_N), values_N)
-        return table_TS
-
-    tables = laid_out(model_N), laid_out(baseline_N), laid_out(np.ones(len(model_N)))
-
-    def skill(model_TS: np.ndarray, baseline_TS: np.ndarray, count_TS: np.ndarray) -> np.ndarray:
-        model_S, baseline_S, count_S = (table.sum(axis=0) for table in (model_TS, baseline_TS, count_TS))
-        present_S = count_S > 0
-        if metric in ERRORS:
-            return np.atleast_1d(np.mean(1 - model_S[present_S] / baseline_S[present_S]))
-        return np.atleast_1d(np.mean((baseline_S[present_S] - model_S[present_S]) / count_S[present_S]))
-
-    model_TS, baseline_TS, count_TS = tables
-    share = metric in ERRORS  # of the baseline's error, so that the units of a ticker do not matter
-    if share and not (baseline_TS.sum(axis=0) > 0).all():
+    is_share = metric in ERRORS  # of the baseline's error, so that the units of a ticker do not matter
+    if is_share and not (errors.baseline_TS.sum(axis=0) > 0).all():
         return None
-    unit_S = baseline_TS.sum(axis=0) / count_TS.sum(axis=0) if share else 1.0
-    difference_T = ((baseline_TS - model_TS) / unit_S).sum(axis=1) / np.maximum(count_TS.sum(axis=1), 1)
-    estimate = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
-    longest = max(scorer.task.horizon, moments // 3)
-    block = int(np.clip(np.ceil(estimate) if np.isfinite(estimate) else 1, scorer.task.horizon, longest))
+    skill = _skill_as_share if is_share else _skill_as_difference
+    block = _block_length(errors.differences(is_share), horizon)
     with np.errstate(divide="ignore", invalid="ignore"):
-        resampled = StationaryBootstrap(block, *tables, seed=seed).apply(skill, resamples)[:, 0]
+        resampled = StationaryBootstrap(block, *errors, seed=seed).apply(skill, resamples)[:, 0]
     if not np.isfinite(resampled).all():
         return None
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return SkillInterval(
-        metric, float(skill(*tables)[0]), float(low), float(high), level, block, moments, scorer.rival_name
+        metric, float(skill(*errors)[0]), float(low), float(high), level, block, origins, scorer.rival_name
     )
+
+
+class SummedErrors(NamedTuple):
+    """Errors of a span, a row for each of T origins and a column for each of S tickers; 0 where there is no window."""
+
+    model_TS: np.ndarray
+    baseline_TS: np.ndarray
+    count_TS: np.ndarray
+    """windows"""
+
+    @classmethod
+    def of(cls, outcomes: Outcomes, model_N: np.ndarray, baseline_N: np.ndarray) -> SummedErrors:
+        """From the errors of N windows."""
+        origins, origin_N = np.unique(outcomes.origin_time_N, return_inverse=True)
+        series, series_N = np.unique(outcomes.series_N, return_inverse=True)
+
+        def laid_out(values_N: np.ndarray) -> np.ndarray:
+            table_TS = np.zeros((len(origins), len(series)))
+            np.add.at(table_TS, (origin_N, series_N), values_N)
+            return table_TS
+
+        return cls(laid_out(model_N), laid_out(baseline_N), laid_out(np.ones(len(model_N))))
+
+    def differences(self, by_mean: bool) -> np.ndarray:
+        """How much the model is better at each origin, mean over tickers, (T,); ``by_mean``: in units of the mean error
+        of a ticker's baseline."""
+        unit_S = self.baseline_TS.sum(axis=0) / self.count_TS.sum(axis=0) if by_mean else 1.0
+        better_TS = (self.baseline_TS - self.model_TS) / unit_S
+        return better_TS.sum(axis=1) / np.maximum(self.count_TS.sum(axis=1), 1)
+
+
+def _skill_as_share(model_TS: np.ndarray, baseline_TS: np.ndarray, count_TS: np.ndarray) -> np.ndarray:
+    """1 - model / baseline of each ticker, averaged over those that have a window, (1,)."""
+    present_S = count_TS.sum(axis=0) > 0
+    model_S, baseline_S = (table_TS.sum(axis=0)[present_S] for table_TS in (model_TS, baseline_TS))
+    return np.atleast_1d(np.mean(1 - model_S / baseline_S))
+
+
+def _skill_as_difference(model_TS: np.ndarray, baseline_TS: np.ndarray, count_TS: np.ndarray) -> np.ndarray:
+    """Mean error of the baseline less the model's of each ticker, averaged over those that have a window, (1,)."""
+    present_S = count_TS.sum(axis=0) > 0
+    model_S, baseline_S, count_S = (table.sum(axis=0)[present_S] for table in (model_TS, baseline_TS, count_TS))
+    return np.atleast_1d(np.mean((baseline_S - model_S) / count_S))
+
+
+def _block_length(difference_T: np.ndarray, horizon: int) -> int:
+    """Mean length of the blocks: as the differences ask for, at least the horizon, else at most a third of them."""
+    from arch.bootstrap import optimal_block_length
+
+    estimate = float(optimal_block_length(difference_T)["stationary"].iloc[0]) if np.ptp(difference_T) > 0 else 1.0
+    longest = max(horizon, len(difference_T) // 3)
+    return int(np.clip(np.ceil(estimate) if np.isfinite(estimate) else 1, horizon, longest))

@@ -46,7 +46,7 @@ def elements(forecast: Forecast, truth: Truth, task: Task) -> dict[str, np.ndarr
     return values
 
 
-def compared(errors: Mapping[str, np.ndarray], task: Task, positive: bool, spread: float) -> np.ndarray:
+def compared_loss(errors: Mapping[str, np.ndarray], task: Task, positive: bool, spread: float) -> np.ndarray:
     """The loss (N, H) by which forecasts of the mode are compared.
 
     Args:

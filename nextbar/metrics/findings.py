@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nextbar.metrics import contests, coverage_tests, decomposition, pit_tests, qlike
@@ -63,19 +63,20 @@ def variance(examined: Examined) -> Finding | None:
                         "Diebold-Mariano": test and test["statistic"], "p": test and test["p_value"]})  # fmt: skip
     means = f"realised variance is that of {'ranges and opening gaps' if ranged else 'squared changes'}"
     rival = next((row for row in figures if row["forecast"] == examined.benchmark), None)
-    if rival is None:
-        sentence = f"QLIKE of the forecast variance {figures[0]['QLIKE']:.4g} ({means})."
-    else:
-        luck, how = "", "nearer" if figures[0]["QLIKE"] < rival["QLIKE"] else "no nearer"
-        if rival["p"] is not None:
-            luck = (
-                f", {'by more than luck' if rival['p'] < SIGNIFICANT else 'which may be luck'} (p = {rival['p']:.2g})"
-            )
-        sentence = (
-            f"The forecast variance is {how} to what came than that of {examined.benchmark}: QLIKE "
-            f"{figures[0]['QLIKE']:.4g} against {rival['QLIKE']:.4g}{luck}; {means}."
-        )
+    sentence = _variance_in_words(figures[0]["QLIKE"], rival, means)
     return {"title": "Forecast variance against realised variance", "sentence": sentence, "figures": figures}
+
+
+def _variance_in_words(own: float, rival: Mapping[str, Any] | None, means: str) -> str:
+    if rival is None:
+        return f"QLIKE of the forecast variance {own:.4g} ({means})."
+    how, luck = "nearer" if own < rival["QLIKE"] else "no nearer", ""
+    if rival["p"] is not None:
+        luck = f", {'by more than luck' if rival['p'] < SIGNIFICANT else 'which may be luck'} (p = {rival['p']:.2g})"
+    return (
+        f"The forecast variance is {how} to what came than that of {rival['forecast']}: QLIKE "
+        f"{own:.4g} against {rival['QLIKE']:.4g}{luck}; {means}."
+    )
 
 
 def coverage(examined: Examined) -> Finding | None:

@@ -39,30 +39,28 @@ def judged(
         fewest: of each sequence that was too short its windows, and how many it takes.
         words: what is said where no test says otherwise, and where one does.
     """
-    lacking = ""
+    sentences = [_tested(figures, columns, *words) if figures else "Not tested:"]
     if fewest:
-        n, least = min(fewest)
+        windows, needed = min(fewest)
         many = "1 sequence is" if len(fewest) == 1 else f"{len(fewest)} sequences are"
-        lacking = f" {many} too short to be tested: {n} windows that share no bar, and it takes {least}."
-    if not figures:
-        return {"title": title, "sentence": f"Not tested:{lacking}", "figures": []}
-    corrected = holm([row[column] for row in figures for column in columns])
-    least_p = np.reshape(corrected, (len(figures), len(columns))).min(axis=1)
-    failed = int((np.array(corrected) < SIGNIFICANT).sum())
+        sentences.append(f"{many} too short to be tested: {windows} windows that share no bar, and it takes {needed}.")
+    return {"title": title, "sentence": " ".join(sentences), "figures": figures}
+
+
+def _tested(figures: list[dict[str, Any]], columns: Sequence[str], fine: str, faulty: str) -> str:
+    """What the tests say together, and which of them most clearly."""
+    p_values = holm([row[column] for row in figures for column in columns])
+    failed = sum(p < SIGNIFICANT for p in p_values)
     if not failed:
-        sentence = (
-            f"{words[0]}, as far as {len(corrected)} tests can tell (smallest p {min(corrected):.2g}, corrected)."
-        )
-    else:
-        worst = figures[int(np.argmin(least_p))]
-        where = ", ".join(str(worst[key]) for key in ("series", "hits") if key in worst)
-        if max(row["step"] for row in figures) > 1:
-            where += f", {worst['step']} bar{'' if worst['step'] == 1 else 's'} ahead"
-        sentence = (
-            f"{words[1]}, by {failed} of {len(corrected)} tests (p below {SIGNIFICANT:g}, corrected), "
-            f"most clearly {where} (p = {least_p.min():.2g})."
-        )
-    return {"title": title, "sentence": sentence + lacking, "figures": figures}
+        return f"{fine}, as far as {len(p_values)} tests can tell (smallest p {min(p_values):.2g}, corrected)."
+    worst = figures[int(np.argmin(p_values)) // len(columns)]
+    where = ", ".join(str(worst[key]) for key in ("series", "hits") if key in worst)
+    if max(row["step"] for row in figures) > 1:
+        where += f", {worst['step']} bar{'' if worst['step'] == 1 else 's'} ahead"
+    return (
+        f"{faulty}, by {failed} of {len(p_values)} tests (p below {SIGNIFICANT:g}, corrected), "
+        f"most clearly {where} (p = {min(p_values):.2g})."
+    )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -78,30 +78,36 @@ def fit_reference(
     rows = training.rows_of_series
     moves_S = np.array([len(row) for row in rows], float)
     enough_S = moves_S >= np.where(trained_S, 2, least_moves(task.horizon))
-    move_std_SH = np.full((n_series, task.horizon), np.nan)
-    for s in np.flatnonzero(enough_S):
-        last_N1, close_NH = training.last_close_N[rows[s], None], training.close_NH[rows[s]]
-        move_std_SH[s] = (np.log(close_NH / last_N1) if positive_S[s] else close_NH - last_N1).std(axis=0)
-    move_std_SH[~(move_std_SH > 0)] = np.nan
-    scaled_S = [c if len(c) and (trained or enough) else [np.nan] for c, trained, enough in zip(
-        closes, trained_S, enough_S, strict=True)]  # fmt: skip
-    bins = task.output_mode == "discrete_grid"
-    pooled_HK = _frequencies(training, task, trained_S[training.series_N]) if bins else None
-    frequencies_SHK = None
-    if pooled_HK is not None and not trained_S.all():
-        frequencies_SHK = np.where(trained_S[:, None, None], pooled_HK, np.nan)
-        for s in np.flatnonzero(~trained_S & enough_S):
-            frequencies_SHK[s] = _frequencies(training, task, rows[s])
+    known_S = trained_S | enough_S
+    known_closes = [c if len(c) and known else [np.nan] for c, known in zip(closes, known_S, strict=True)]
+    pooled_HK = frequencies_SHK = None
+    if task.output_mode == "discrete_grid":
+        pooled_HK = _frequencies(training, task, trained_S[training.series_N])
+        if not trained_S.all():
+            frequencies_SHK = np.where(trained_S[:, None, None], pooled_HK, np.nan)
+            for s in np.flatnonzero(~trained_S & enough_S):
+                frequencies_SHK[s] = _frequencies(training, task, rows[s])
     return Reference(
-        center_S=np.array([np.mean(c) for c in scaled_S], np.float64),
-        spread_S=np.array([np.std(c) for c in scaled_S], np.float64),
-        move_std_SH=move_std_SH,
+        center_S=np.array([np.mean(c) for c in known_closes], np.float64),
+        spread_S=np.array([np.std(c) for c in known_closes], np.float64),
+        move_std_SH=_move_deviations(training, task.horizon, positive_S, enough_S),
         positive_S=positive_S,
         frequencies_HK=pooled_HK,
         frequencies_SHK=frequencies_SHK,
         moves_S=moves_S,
         trained_S=trained_S,
     )
+
+
+def _move_deviations(training: Outcomes, horizon: int, positive_S: np.ndarray, enough_S: np.ndarray) -> np.ndarray:
+    """Standard deviation of the moves over 1 ... H bars, (S, H); NaN where there are too few or none that vary."""
+    rows = training.rows_of_series
+    move_std_SH = np.full((len(rows), horizon), np.nan)
+    for s in np.flatnonzero(enough_S):
+        last_N1, close_NH = training.last_close_N[rows[s], None], training.close_NH[rows[s]]
+        move_std_SH[s] = (np.log(close_NH / last_N1) if positive_S[s] else close_NH - last_N1).std(axis=0)
+    move_std_SH[~(move_std_SH > 0)] = np.nan
+    return move_std_SH
 
 
 def _frequencies(training: Outcomes, task: Task, row: np.ndarray) -> np.ndarray:

@@ -1,18 +1,19 @@
-"""Scores of forecasts for one span: sums over its windows, means over tickers, comparison with rivals."""
+"""Scores of forecasts for one span, and reports of them beside its rivals."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nextbar.errors import DataError
-from nextbar.metrics.comparison import Compared, Score, beside, ranking_score, verdict
-from nextbar.metrics.elements import compared, elements, read_out, require_arrays
+from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
+from nextbar.metrics.elements import compared_loss, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
+from nextbar.metrics.scores import Contenders, Scores
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.task import Task
 from nextbar.metrics.timeline import per_timestamp
@@ -21,16 +22,6 @@ from nextbar.types import Forecast, Outcomes, Reference
 
 CHUNK = 1 << 16
 """elements worked on at once: bounds memory, and stays in the cache"""
-
-
-class Scores(NamedTuple):
-    """Scores of one forecast on a span."""
-
-    mean: Score
-    """unweighted mean over the tickers that have the metric"""
-    by_ticker: dict[str, Score]
-    loss_N: np.ndarray
-    """the loss that is compared with the baseline's, averaged over the horizon, for each window"""
 
 
 class Strongest(NamedTuple):
@@ -45,6 +36,7 @@ class Strongest(NamedTuple):
 class _Series(NamedTuple):
     """A series of the span."""
 
+    number: int
     name: str
     row_M: np.ndarray
     """its windows"""
@@ -61,13 +53,13 @@ class Scorer:
     is no window, or when returns are asked of a price that is not above zero.
     """
 
-    strongest: Strongest | None = None
-    """what models are held against beside the baseline; see ``beside``"""
-
     def __init__(self, outcomes: Outcomes, reference: Reference, task: Task) -> None:
         if len(outcomes.series_N) == 0:
             raise DataError("there is no window to score: the span is empty. Use more bars or a larger split.")
         self.outcomes, self.reference, self.task = outcomes, reference, task
+        self.strongest: Strongest | None = None
+        """what models are held against beside the baseline; see ``beside``"""
+        self._strongest_scores: Scores | None = None  # once they are asked for
         rows = outcomes.rows_of_series
         self._series = [self._describe(s, row_M) for s, row_M in enumerate(rows) if len(row_M)]
 
@@ -77,19 +69,22 @@ class Scorer:
         positive = positive and bool((close > 0).all())
         if self.task.needs_positive_prices and not positive:
             raise DataError(not_positive(name, self.task))
-        return _Series(name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
+        return _Series(s, name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
 
     def beside(self, strongest: Strongest | None) -> Scorer:
         """A scorer of the same span whose reports hold models against that rival too."""
         other = copy.copy(self)  # keeps the baseline's scores
-        other.strongest = strongest
-        other.__dict__.pop("rival", None)
+        other.strongest, other._strongest_scores = strongest, None
         return other
 
-    @cached_property
+    @property
     def rival(self) -> Scores:
         """The scores that models are held against, computed once: the strongest rival's, or else the baseline's."""
-        return self.score(self.strongest.forecast) if self.strongest else self.baseline
+        if self.strongest is None:
+            return self.baseline
+        if self._strongest_scores is None:
+            self._strongest_scores = self.score(self.strongest.forecast)
+        return self._strongest_scores
 
     @property
     def rival_forecast(self) -> Forecast:
@@ -112,7 +107,7 @@ class Scorer:
             pooled = 100 * ratio(np.sum(total["hit"], keepdims=True), np.sum(total["move"], keepdims=True))
             first, *steps = (None if v != v else float(v) for v in np.concatenate([pooled, by_step_H]))
             by_ticker[series.name] = Score({"acc_dir": first}, {"acc_dir": steps})
-        return Scores(_mean(list(by_ticker.values())), by_ticker, np.empty(0))
+        return Scores.of(by_ticker, np.empty(0))
 
     @cached_property
     def baseline_forecast(self) -> Forecast:
@@ -133,20 +128,24 @@ class Scorer:
         require_arrays(forecast, self.outcomes.close_NH.shape, self.task)
         loss_N = np.empty(len(self.outcomes.series_N))
         by_ticker = {}
-        rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
         for series in self._series:
-            total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
-            for start in range(0, len(series.row_M), rows):
-                row = series.row_M[start : start + rows]
-                by_window = self._elements(forecast, row, series)
-                loss_N[row] = compared(by_window, self.task, series.positive, series.spread).mean(axis=1)
-                for name, value_NH in by_window.items():
-                    total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
+            total, loss_N[series.row_M] = self._summed(forecast, series)
             pooled = {name: np.sum(value_H, keepdims=True) for name, value_H in total.items()}
-            by_step = read_out(total, self.task, series.spread)
             first = {name: values[0] for name, values in read_out(pooled, self.task, series.spread).items()}
-            by_ticker[series.name] = Score(first, by_step)
-        return Scores(_mean(list(by_ticker.values())), by_ticker, loss_N)
+            by_ticker[series.name] = Score(first, read_out(total, self.task, series.spread))
+        return Scores.of(by_ticker, loss_N)
+
+    def _summed(self, forecast: Forecast, series: _Series) -> tuple[dict[str, Any], np.ndarray]:
+        """Sums of the elements over a series' windows, (H,) each, and the loss of each window that is compared."""
+        total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
+        losses = []
+        rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
+        for start in range(0, len(series.row_M), rows):
+            by_window = self._elements(forecast, series.row_M[start : start + rows], series)
+            losses.append(compared_loss(by_window, self.task, series.positive, series.spread).mean(axis=1))
+            for name, value_NH in by_window.items():
+                total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
+        return total, np.concatenate(losses)
 
     def leading_errors(self, forecast: Forecast) -> np.ndarray:
         """The leading error (mae, nll, log_loss) of each window, averaged over the horizon, float64 (N,)."""
@@ -169,18 +168,11 @@ class Scorer:
 
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
-        by_ticker = {
-            series.name: self._beside(
-                series, Compared(scores.by_ticker[series.name], self.baseline.by_ticker[series.name]), own=True
-            )
-            for series in self._series
-        }
+        by_ticker = self._by_ticker(Contenders(scores, self.baseline), self._no_baseline)
         return ranking_score({"by_ticker": by_ticker}, self.task.output_mode)
 
-    def report(self, forecast: Forecast | Scores, against: Scores | None = None, name: str = "") -> dict[str, Any]:
+    def report(self, forecast: Forecast | Scores) -> dict[str, Any]:
         """Model and rivals side by side, JSON-able: None for what is undefined or not finite.
-
-        ``against``, called ``name``, takes the place of baseline and strongest rival.
 
         - ``model``, ``baseline``: {metric: mean over tickers}
         - ``strongest``: the same of the strongest rival, which ``strongest_name`` names; its ``acc_dir`` is that of a
@@ -194,58 +186,60 @@ class Scorer:
           ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
-        strongest = None if against else self._strongest_scores
-        compared = (scores, against or self.baseline, *([strongest] if strongest else []))
-        rows = {series.name: Compared(*(s.by_ticker[series.name] for s in compared)) for series in self._series}
-        report = beside(Compared(*(s.mean for s in compared)), list(rows.values()))
-        if strongest and self.strongest:
-            report["strongest_name"] = self.strongest.name
-        report["windows"] = len(self.outcomes.series_N)
-        report["origins"] = len(np.unique(self.outcomes.origin_time_N))
-        report["by_ticker"] = {
-            series.name: self._beside(series, rows[series.name], own=against is None) | {"windows": len(series.row_M)}
-            for series in self._series
+        contenders = Contenders(scores, self.baseline, self._strongest_by_metric)
+        means = self._means(contenders)
+        if self.strongest:
+            means["strongest_name"] = self.strongest.name
+        by_ticker = self._by_ticker(contenders, self._no_baseline)
+        return self._whole(means, by_ticker, self.significance(scores), self.rival_name)
+
+    def report_against(self, scores: Scores, other: Scores, name: str) -> dict[str, Any]:
+        """A report in which another forecast, called ``name``, has the place of baseline and strongest rival."""
+        contenders = Contenders(scores, other)
+        by_ticker = self._by_ticker(contenders, {})
+        return self._whole(self._means(contenders), by_ticker, self.significance(scores, other), name)
+
+    def _means(self, contenders: Contenders) -> dict[str, Any]:
+        """Means over tickers, side by side, and the means of the tickers' skills."""
+        return beside(contenders.mean, list(contenders.by_ticker.values()))
+
+    def _by_ticker(self, contenders: Contenders, no_baseline: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """The tickers' parts of a report; ``no_baseline``: by ticker, why it has none."""
+        nodes, compared_by_ticker = {}, contenders.by_ticker
+        for series in self._series:
+            node = beside(compared_by_ticker[series.name])
+            if series.name in no_baseline:
+                node["no_baseline"] = no_baseline[series.name]
+            nodes[series.name] = node | {"windows": len(series.row_M)}
+        return nodes
+
+    def _whole(
+        self, means: dict[str, Any], by_ticker: dict[str, Any], test: DieboldMariano | None, rival_name: str
+    ) -> dict[str, Any]:
+        """A report with its counts, and the verdict on all of it."""
+        report = means | {
+            "windows": len(self.outcomes.series_N),
+            "origins": len(np.unique(self.outcomes.origin_time_N)),
+            "by_ticker": by_ticker,
+            "diebold_mariano": test,
         }
-        report["diebold_mariano"] = self.significance(scores, against)
-        report["verdict"] = verdict(report, self.task, name if against else self.rival_name)
-        return report
+        return report | {"verdict": verdict(report, self.task, rival_name)}
 
     @property
-    def _strongest_scores(self) -> Scores:
+    def _strongest_by_metric(self) -> Scores:
         """Of the strongest rival as far as there is one, but for the direction, which is that of always up."""
-        up = self.always_up
-        if not self.strongest:
-            return up
+        return self.rival.replaced(self.always_up) if self.strongest else self.always_up
 
-        def directed(score: Score, up: Score) -> Score:
-            return Score(score.pooled | up.pooled, score.by_step | up.by_step)
-
-        rival = self.rival
-        by_ticker = {name: directed(score, up.by_ticker[name]) for name, score in rival.by_ticker.items()}
-        return Scores(directed(rival.mean, up.mean), by_ticker, rival.loss_N)
-
-    def _beside(self, series: _Series, rows: Compared, own: bool) -> dict[str, Any]:
-        """A ticker's part of a report; ``own``: the baseline is the reference's."""
-        node = beside(rows)
-        s = int(self.outcomes.series_N[series.row_M[0]])
-        reason = missing_baseline(self.reference, s, series.name, self.task) if own else None
-        return node | ({"no_baseline": reason} if reason else {})
+    @property
+    def _no_baseline(self) -> dict[str, str]:
+        """By ticker, why it has no baseline; nothing where all have one."""
+        reasons = {
+            series.name: missing_baseline(self.reference, series.number, series.name, self.task)
+            for series in self._series
+        }
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def _elements(self, forecast: Forecast, row: np.ndarray, series: _Series) -> dict[str, np.ndarray]:
         last_close_N, close_NH = self.outcomes.last_close_N[row], self.outcomes.close_NH[row]
         truth = Truth.of(last_close_N, close_NH, series.positive, series.mean_close)
         return elements(forecast.rows(row), truth, self.task)
-
-
-def _mean(scores: Sequence[Score]) -> Score:
-    """Unweighted mean over tickers of each value; None where no ticker has it."""
-
-    def mean(values: Sequence[float | None]) -> float | None:
-        defined = [value for value in values if value is not None]
-        return float(np.mean(defined)) if defined else None
-
-    names = list(scores[0].pooled)
-    return Score(
-        {name: mean([score.pooled[name] for score in scores]) for name in names},
-        {name: [mean(step) for step in zip(*(s.by_step[name] for s in scores), strict=True)] for name in names},
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nextbar.config import ExperimentConfig
 
@@ -39,6 +39,15 @@ class Task:
             target=dataset.target,
             edges=dataset.discrete_grid_levels or (),
         )
+
+    @property
+    def of_closes(self) -> Task:
+        """The same question, answered by closes alone."""
+        return replace(self, output_mode="mean", edges=())
+
+    def of_quantiles(self, shares: tuple[float, ...]) -> Task:
+        """The same question, answered by the quantiles of these shares."""
+        return replace(self, output_mode="quantiles", shares=shares)
 
     @property
     def leading(self) -> str:

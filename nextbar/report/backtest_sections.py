@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nextbar.backtesting import Backtest
 from nextbar.backtesting.positions_table import ONLY_FOR_JUDGING
-from nextbar.backtesting.result import QUANTILES
+from nextbar.backtesting.scores_table import QUANTILES
 from nextbar.bars.bars import Bars
 from nextbar.bars.naming import Naming
 from nextbar.config import ExperimentConfig

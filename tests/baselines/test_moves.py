@@ -21,7 +21,7 @@ def row(std: float = 0.02, positive: bool = True) -> Reference:
 
 
 def moves(reference: Reference) -> Moves:
-    return Moves.of(HISTORY, Calendar.always(3600, 0), "UTC", reference)
+    return Moves.of(HISTORY, Calendar.always(3600, 0), reference)
 
 
 def test_moves_are_in_units_of_their_deviation() -> None:

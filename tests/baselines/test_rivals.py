@@ -310,7 +310,7 @@ def test_candidates_are_fitted_once_for_a_data_set(monkeypatch: pytest.MonkeyPat
     fits: list[str] = []
     learn = Baseline.learn
 
-    def counted(self: Baseline[Any], *args: Any) -> Baseline[Any]:
+    def counted(self: Baseline, *args: Any) -> Baseline:
         fits.append(self.name)
         return learn(self, *args)
 

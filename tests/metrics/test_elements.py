@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up_spans import EDGES, make_scorer, random_forecast
 
-from nextbar.metrics.elements import compared, read_out
+from nextbar.metrics.elements import compared_loss, read_out
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast
 
@@ -32,11 +32,11 @@ def test_a_forecast_of_the_wrong_shape_is_refused() -> None:
 def test_forecasts_are_compared_by_the_leading_loss_or_by_squared_errors_in_a_unit_without_price() -> None:
     errors = {"squared_error": np.full((2, 1), 18.0), "squared_log_error": np.ones((2, 1)), "nll": np.zeros((2, 1))}
     mean = Task(output_mode="mean")
-    assert compared(errors, mean, True, 3.0).tolist() == [[1], [1]]
-    assert compared(errors, mean, False, 3.0).tolist() == [[2], [2]]
-    assert compared(errors, mean, False, 0.0).tolist() == [[18], [18]]
+    assert compared_loss(errors, mean, True, 3.0).tolist() == [[1], [1]]
+    assert compared_loss(errors, mean, False, 3.0).tolist() == [[2], [2]]
+    assert compared_loss(errors, mean, False, 0.0).tolist() == [[18], [18]]
     for positive in (True, False):
-        assert compared(errors, Task(output_mode="distribution"), positive, 3.0).tolist() == [[0], [0]]
+        assert compared_loss(errors, Task(output_mode="distribution"), positive, 3.0).tolist() == [[0], [0]]
 
 
 def test_one_broken_element_leaves_no_metric_of_the_mode() -> None:

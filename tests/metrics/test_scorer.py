@@ -159,7 +159,7 @@ def test_a_ranking_leaves_out_a_ticker_without_a_baseline() -> None:
     assert np.isnan(gains[1]) and law.ranking(scores) == pytest.approx(-(gains[0] + gains[2]) / 2)
     report = law.report(scores)
     assert [name for name, node in report["by_ticker"].items() if "no_baseline" in node] == ["cheap"]
-    other = law.report(scores, against=scores, name="itself")
+    other = law.report_against(scores, scores, "itself")
     assert not any("no_baseline" in node for node in other["by_ticker"].values()), "it is not asked for"
 
 
@@ -167,7 +167,7 @@ def test_a_report_against_another_says_its_name() -> None:
     scorer = make_scorer(1, output_mode="mean")
     truth_NH = scorer.outcomes.close_NH - scorer.outcomes.last_close_N[:, None]
     good, poor = (scorer.score(Forecast(location_NH=share * truth_NH)) for share in (0.5, 0.25))
-    found = scorer.report(good, poor, "the other")
+    found = scorer.report_against(good, poor, "the other")
     assert found["verdict"].startswith("Beats the other: mae ")
     assert found["baseline"] == poor.mean.pooled and found["model"] == good.mean.pooled
     assert found["skill"]["mae"] == pytest.approx(1 - 0.5 / 0.75)

@@ -33,3 +33,10 @@ def test_a_configuration_asks_for_mode_horizon_target_and_bins() -> None:
 def test_what_is_ranked_by_and_which_prices_there_must_be(mode: str, target: str, leading: str, positive: bool) -> None:
     task = Task(output_mode=mode, target=target)
     assert task.leading == leading and task.needs_positive_prices is positive
+
+
+def test_the_same_question_is_answered_by_closes_or_quantiles() -> None:
+    bins = Task(output_mode="discrete_grid", horizon=2, target="log_return", edges=tuple(LEVELS))
+    assert bins.of_closes == Task(output_mode="mean", horizon=2, target="log_return")
+    law = Task(output_mode="distribution", horizon=2)
+    assert law.of_quantiles((0.1, 0.9)) == Task(output_mode="quantiles", horizon=2, shares=(0.1, 0.9))

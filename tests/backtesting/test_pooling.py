@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nextbar.backtesting.scoring import pooled
+from nextbar.backtesting.pooling import pooled
 from nextbar.errors import DataError
 from nextbar.forecasts.mixture import mixture
 from nextbar.types import Forecast
