@@ -19,7 +19,8 @@ from nextbar.logger import get_logger
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, target_unit
 from nextbar.metrics.scorer import Strongest
 from nextbar.metrics.task import Task
-from nextbar.runs.records import fit_folder, read_reference, read_summary
+from nextbar.runs.records import read_reference
+from nextbar.runs.summary import fit_folder, read_summary
 from nextbar.types import Forecast, Outcomes, Reference
 from nextbar.updating.law_values import is_finite, plain_law
 
