@@ -66,14 +66,16 @@ def frame_tables(
     passed over; without one, all rows are of the one resolution given. Index levels count as columns.
 
     Raises:
-        DataError: no frame, no such ticker or resolution (the message lists what is there), or rows without a
-        ticker.
+        DataError: no frame, no such ticker or resolution (the message lists what is there), rows without a ticker, or
+        another ``id_col`` than the usual one that is no column.
     """
     data, notices, layout = readable(frame, id_col, time_col)
     where = {plain(name): at for at, name in reversed(list(enumerate(data.columns)))}
     rows = np.arange(1, len(data) + 1)
     if not len(data):
         raise DataError("frame: no rows; at least one bar is needed")
+    if id_col != "ticker" and plain(id_col) not in where:
+        raise DataError(f"frame: no column {id_col!r}, which id_col names; the columns are {listed(data.columns)}")
     keys = {plain(id_col): "ticker", "resolution": "resolution"}
     key_columns = {name: _keys(data, where[key], key, rows) for key, name in keys.items() if key in where}
 

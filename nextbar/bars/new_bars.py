@@ -36,12 +36,13 @@ def own_bars(
         later: also read the bars after its ``final_date``.
 
     Raises:
+        ConfigError: no ticker is asked for.
         DataError: they are not there any more, or cannot be used.
     """
     dataset = config.dataset_config
     try:
         folder = existing_folder(dataset.datapath, recorded)
-        series = _load(folder, tickers or config.scored_tickers, dataset.resolutions, config)
+        series = _load(folder, _asked(tickers) or config.scored_tickers, dataset.resolutions, config)
     except DataError as error:
         raise DataError(f"the run's own bars: {error}\n  give the bars themselves, or name their folder") from None
     kept = [b.between(dataset.initial_date, None if later else dataset.final_date) for b in series]
@@ -72,14 +73,14 @@ def read_new_bars(
         names: what a frame calls its columns.
 
     Raises:
-        ConfigError: bars and data are given, or neither; names of columns, but no frame.
+        ConfigError: bars and data are given, or neither; names of columns, but no frame; no ticker is asked for.
         DataError: bars that are not there or cannot be used.
     """
     if (bars is None) == (data is None):
         raise ConfigError("give bars or data: one of the two")
     if data is not None or is_bars(bars):
         refuse_names(names)
-    dataset = config.dataset_config
+    dataset, tickers = config.dataset_config, _asked(tickers)
     if data is not None and Path(data).is_dir():
         usual = config.scored_tickers if scored_only else series_tickers(config)
         return _folder(Path(data), config, tickers, usual)
@@ -94,6 +95,13 @@ def read_new_bars(
     if absent:
         raise DataError(f"no ticker {', '.join(absent)}; there are {listed(b.ticker for b in series)}")
     return [b for b in series if tickers is None or b.ticker in tickers]
+
+
+def _asked(tickers: Sequence[str] | None) -> Sequence[str] | None:
+    """The tickers that are asked for; a single one may be given as it is."""
+    if tickers is not None and not len(tickers):
+        raise ConfigError("tickers is empty; name at least one, or leave it out for all")
+    return [tickers] if isinstance(tickers, str) else tickers
 
 
 def tables_of(frame: Any, config: DatasetConfig, **names: Unpack[FrameNames]) -> list[tuple[str, str, Table]]:

@@ -47,9 +47,9 @@ def checked(cls: type[T]) -> type[T]:
         try:
             build(self, *args, **kwargs)
         except ValidationError as error:
-            items = error.errors()
+            items = _one_each(built, error)
             problems = [problem for item in items[:MOST] for problem in _problems(built, item)]
-            problems += [text for text in _hidden_conflicts(built, kwargs, error) if text not in problems]
+            problems += [text for text in _hidden_conflicts(built, kwargs, items) if text not in problems]
             more = len(items[MOST:])
             title = ":" if len(problems) == 1 else f" has {len(problems) + more:,} problems:\n "
             listing = [*problems, f"and {more:,} more"] if more else problems
@@ -58,6 +58,19 @@ def checked(cls: type[T]) -> type[T]:
     strict_arguments(built)
     built.__init__ = __init__  # which tells unknown fields among all other problems
     return built
+
+
+def _one_each(cls: Any, error: ValidationError) -> list[dict[str, Any]]:
+    """The errors of pydantic, one for each value; it tells one for each member of a union, under the member's name."""
+    found: dict[tuple[str | int, ...], dict[str, Any]] = {}
+    for item in error.errors():
+        path: tuple[str | int, ...] = ()
+        for step in item["loc"]:
+            if isinstance(step, str) and not is_config(type_at(cls, path)[0]):
+                break
+            path = *path, step
+        found.setdefault(path, {**item, "loc": path})
+    return list(found.values())
 
 
 def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
@@ -83,9 +96,9 @@ def _problems(cls: Any, error: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: found {_short(error['input'])}, should be {allowed_in_words(annotation, metadata)}{hint}"
 
 
-def _hidden_conflicts(cls: Any, given: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
+def _hidden_conflicts(cls: Any, given: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Conflicts that pydantic does not come to look for, because some other field is wrong; none about such a field."""
-    wrong = [_dotted(item["loc"][:2]) for item in error.errors() if item["type"] != "conflicts"]
+    wrong = [_dotted(item["loc"][:2]) for item in errors if item["type"] != "conflicts"]
     return _conflicts_of(cls, given, wrong)
 
 

@@ -54,7 +54,15 @@ class Devices:
             # device_put would ask all hosts whether they have the same, each time
             return jax.make_array_from_callback(np.shape(leaf), sharding, lambda index: leaf[index])
 
-        return jax.tree.map(placed, jax.device_get(tree))
+        return jax.tree.map(placed, self.fetch(tree))
+
+    def fetch(self, tree: Tree) -> Tree:
+        """Arrays on the host, once every device has done its part.
+
+        Of what all have ``device_get`` reads one device's copy, while others may still be at it: a process that ends
+        meanwhile lets those of other hosts wait for minutes, or abort.
+        """
+        return jax.device_get(tree if self.mesh is None else jax.block_until_ready(tree))
 
     def jit(self, function: Callable[..., Any], each: bool = False, **options: Any) -> Any:
         """The jitted function; its results lie as ``place`` would put them."""

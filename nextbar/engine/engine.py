@@ -133,7 +133,7 @@ class Engine:
     def join(self, trees: Sequence[Any]) -> Any:
         """One tree on the device for the members' trees (states, parameters), in their order."""
         if self.devices.mesh is not None:
-            trees = jax.device_get(list(trees))  # they may lie anywhere
+            trees = self.devices.fetch(list(trees))  # they may lie anywhere
         joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if self.population else trees[0]
         joined = self.devices.place(joined, each=self.population)
         if isinstance(joined, TrainState):
@@ -142,7 +142,7 @@ class Engine:
 
     def split(self, joined: Any) -> list[Any]:
         """The members' trees; a population's are on the host."""
-        return list(_members(jax.device_get(joined), len(self.configs))) if self.population else [joined]
+        return list(_members(self.devices.fetch(joined), len(self.configs))) if self.population else [joined]
 
     @property
     def tape(self) -> Tape:
@@ -206,11 +206,11 @@ class Engine:
             state, results = self.functions.train(state, *call)
             done, pending = pending, results
             if done is not None:  # one call ahead, so that the device never waits for the host
-                parts.append(jax.device_get(done))
+                parts.append(self.devices.fetch(done))
                 progress(len(parts) * self.program.steps_a_call)
                 if not np.isfinite(parts[-1]["loss"]).all(axis=-1).any():  # of no member
                     break
-        parts.append(jax.device_get(pending))
+        parts.append(self.devices.fetch(pending))
         progress(min(len(parts) * self.program.steps_a_call, self.steps_per_epoch))
         each = _members(parts, len(self.configs)) if self.population else [parts]
         return state, [TrainedEpoch.of(*own) for own in zip(each, orders, strict=True)]
@@ -241,8 +241,8 @@ class Engine:
                 raise Cancelled
             done, pending = pending, function(*call)
             if done is not None:
-                parts.append(jax.device_get(done))
-        parts.append(jax.device_get(pending))
+                parts.append(self.devices.fetch(done))
+        parts.append(self.devices.fetch(pending))
         return order, parts
 
 

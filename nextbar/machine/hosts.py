@@ -7,12 +7,13 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nextbar import errors
 from nextbar.errors import ConfigError, NextbarError, RunError
@@ -129,9 +130,13 @@ def tree_from_first(tree: Tree | None, like: Tree) -> Tree:
     if not several():
         assert tree is not None
         return tree
-    mine = jax.device_get(tree if leads() else like)
-    received: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(mine))
-    return received
+    leaves, structure = jax.tree.flatten(jax.device_get(tree if leads() else like))
+    leaves = [np.asarray(leaf) for leaf in leaves]
+    data = _broadcast(b"".join(leaf.tobytes() for leaf in leaves) if leads() else b"")
+    ends = np.cumsum([leaf.nbytes for leaf in leaves])
+    parts = [data[end - leaf.nbytes : end] for leaf, end in zip(leaves, ends, strict=True)]
+    received = [np.frombuffer(part, leaf.dtype).reshape(leaf.shape) for leaf, part in zip(leaves, parts, strict=True)]
+    return jax.tree.unflatten(structure, received)
 
 
 def by_first(work: Callable[[], T]) -> T | None:
@@ -151,7 +156,9 @@ def require_same(what: str) -> None:
         return
     identity = f"{what} {version('nextbar')} {jax.__version__}"
     mine = np.frombuffer(hashlib.sha256(identity.encode()).digest(), np.uint8)
-    all_PX: Any = _waiting(lambda: multihost_utils.process_allgather(mine))
+    all_PX = np.zeros((jax.process_count(), len(mine)), np.uint8)
+    all_PX[jax.process_index()] = mine
+    all_PX = _sum(all_PX)
     others = np.flatnonzero((all_PX != all_PX[0]).any(axis=1)).tolist()
     if others:
         raise RunError(
@@ -174,12 +181,32 @@ def first_talks() -> Iterator[None]:
 
 
 def _broadcast(data: bytes) -> bytes:
-    """The first process's bytes, in every process."""
-    size = int(_waiting(lambda: multihost_utils.broadcast_one_to_all(np.int32(len(data)))))
+    """The first process's bytes, in every process; the others give none."""
+    length = _sum(np.frombuffer(len(data).to_bytes(8, "little"), np.uint8))
+    size = int.from_bytes(length.tobytes(), "little")
     room = np.zeros(max(_SMALLEST, 1 << (size - 1).bit_length()), np.uint8)
     room[: len(data)] = np.frombuffer(data, np.uint8)
-    received: Any = _waiting(lambda: multihost_utils.broadcast_one_to_all(room))
-    return np.asarray(received).tobytes()[:size]
+    return _sum(room).tobytes()[:size]
+
+
+def _sum(mine: np.ndarray) -> np.ndarray:
+    """Sum over all processes of an array of one shape, in every process.
+
+    One device of each adds: where more do, the answer is read from one of them while others may still be at it, and a
+    process that ends meanwhile lets another wait for minutes, or abort.
+    """
+    firsts = {device.process_index: device for device in reversed(jax.devices())}
+    mesh = Mesh(np.array([firsts[i] for i in range(jax.process_count())]), "processes")
+    each, all_ = (NamedSharding(mesh, PartitionSpec(axis)) for axis in ("processes", None))
+    own = jax.device_put(mine[None], firsts[jax.process_index()])
+    own_PX = jax.make_array_from_single_device_arrays((jax.process_count(), *mine.shape), each, [own])
+    return _waiting(lambda: np.asarray(_added(all_)(own_PX)))
+
+
+@lru_cache
+def _added(everywhere: NamedSharding) -> Callable[[jax.Array], jax.Array]:
+    """The jitted sum over the axis P, which compiles once for each shape."""
+    return jax.jit(lambda own_PX: own_PX.sum(axis=0, dtype=own_PX.dtype), out_shardings=everywhere)
 
 
 def _waiting(call: Callable[[], T]) -> T:

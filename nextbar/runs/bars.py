@@ -60,7 +60,8 @@ def hold(run: Path, series: Sequence[Bars], *, later: bool = False, revised: boo
         )
     notices = [f"scored on revised bars: {'; '.join(revisions)}"] if revisions else []
     if grown and not later:
-        notices.append(f"left out, since they came after the run: {', '.join(grown)} (new=True, --new scores them)")
+        later_bars = ", ".join(grown)
+        notices.append(f"left out, since they came after the run: {later_bars} (evaluate scores them: new=True, --new)")
     return HeldBars(kept, notices)
 
 

@@ -28,6 +28,7 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         self.path, self.turn = path, JournalFileOpenLock(str(path))
+        self._turn_file = f"{path}.lock"  # as Optuna calls it
         super().__init__(str(path), self.turn)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -39,14 +40,24 @@ class JournalFile(JournalFileBackend):
         data = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         with writing(self.path.parent):
             self.turn.acquire()
+            mine = _file_of(self._turn_file)
             try:
                 with open(self.path, "a+b", buffering=0, opener=_existing) as file:
                     _append(file, data)
             except FileNotFoundError:
                 raise RunError(f"{self.path} has gone, deleted or moved during the search; put it back") from None
             finally:
-                with suppress(RuntimeError):  # this process stood still for so long that its turn was taken over
-                    self.turn.release()
+                if _file_of(self._turn_file) == mine:  # else this one stood still, and its turn was taken over
+                    with suppress(RuntimeError):  # just now
+                        self.turn.release()
+
+
+def _file_of(path: str) -> tuple[int, int] | None:
+    """Which file is there; None where there is none."""
+    with suppress(OSError):
+        status = os.stat(path)
+        return status.st_ino, status.st_mtime_ns
+    return None
 
 
 def _existing(path: str, flags: int) -> int:

@@ -161,7 +161,8 @@ def _series(
     if bars is not None or data is not None:
         return read_new_bars(config, bars, data, tickers=tickers, **names)
     refuse_names(names)
-    return own_bars(config, tickers or series_tickers(config), read_summary(run_dir).get("datapath"), later=True)
+    all_ = series_tickers(config) if tickers is None else tickers
+    return own_bars(config, all_, read_summary(run_dir).get("datapath"), later=True)
 
 
 def _length(text: str) -> int:

@@ -208,7 +208,7 @@ def test_a_frame_that_lacks_something_is_refused_in_a_sentence() -> None:
         "frame: resolutions 1h, 4h are asked for, but there is no column 'resolution' that says which row is of which"
     )
     assert refusal(table[["date", "close"]].assign(**{"5": 1}).rename(columns={"5": 5}), ["1h"], ["a", "b"], "uid") == (
-        "frame: tickers a, b are asked for, but there is no column 'uid'; the columns are date, close, 5"
+        "frame: no column 'uid', which id_col names; the columns are date, close, 5"
     )
     assert refusal(table[["date"]], ["1h"], ["a", "b"]) == (
         "frame: tickers a, b are asked for, but there is no column 'ticker'; the columns are date"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,11 @@ def test_bars_are_taken_as_they_are() -> None:
     aaa, bbb = make_bars("aaa", "4h", n=5), make_bars("bbb", n=5)
     assert read_new_bars(TWO, (bbb, aaa)) == [bbb, aaa]
     assert read_new_bars(TWO, [bbb, aaa], tickers=["aaa"]) == [aaa]
+    assert read_new_bars(TWO, [bbb, aaa], tickers="aaa") == [aaa]
     assert refusal(TWO, [bbb, aaa], tickers=["aaa", "x", "y"]) == "no ticker x, y; there are bbb, aaa"
+    for read in (partial(read_new_bars, TWO, [aaa]), partial(own_bars, TWO)):
+        with pytest.raises(ConfigError, match="tickers is empty; name at least one"):
+            read(tickers=[])
     for source in ({"bars": [aaa]}, {"data": "nowhere"}):
         with pytest.raises(ConfigError) as caught:
             read_new_bars(TWO, **source, id_col="uid")  # type: ignore[arg-type]

@@ -42,6 +42,24 @@ def look(members, batch_size):
 print(json.dumps([look(*program) for program in json.loads(sys.argv[1])]))
 """
 
+LATE = """
+import jax, numpy as np
+from jax.sharding import PartitionSpec
+from nextbar.engine.devices import MEMBERS, WINDOWS, Devices
+
+def work(x):
+    steps = jax.lax.axis_index((MEMBERS, WINDOWS)) * 3 * 10**7
+    return jax.lax.fori_loop(0, steps, lambda i, y: y * 0.5 + 0.5, x)
+
+devices = Devices.of()
+everywhere = PartitionSpec()
+work = jax.jit(jax.shard_map(work, mesh=devices.mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False))
+
+result = work(devices.place(np.float32(1)))
+assert devices.fetch({"result": result})["result"] == 1
+assert all(shard.data.is_ready() for shard in result.addressable_shards)
+"""
+
 PROGRAMS = {1: [(1, 16), (1, 30), (4, 16)], 4: [(1, 16), (1, 30), (4, 16)], 8: [(4, 16)]}
 """members and batch sizes whose compiled training is looked at, by devices"""
 
@@ -76,6 +94,13 @@ def test_members_come_out_in_their_order_however_many_are_computed_at_once(at_on
     wanted = shared * own["a"][:, None] + own["b"].sum(axis=1)[:, None]
     np.testing.assert_allclose(found["sum"], wanted)
     np.testing.assert_array_equal(found["other"], np.arange(6))
+
+
+@pytest.mark.slow
+def test_what_is_fetched_every_device_has_done() -> None:
+    """The second of two has thirty million steps more to do than the first, whose copy is read."""
+    done = subprocess.run([sys.executable, "-c", LATE], env=environment(2), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-4000:]
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from nextbar.machine.hosts import by_first, from_first, join_hosts, leads, requi
 from nextbar.runs.metrics_csv import read_metrics
 from nextbar.runs.summary import read_summary
 
-EPOCHS = 12
+EPOCHS = 8
 MINUTES = 5
 
 TRAIN = """
@@ -74,7 +74,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bars" / "1h").mkdir(parents=True)
     frame = make_frame(make_bars(n=300)).drop(columns=["ticker", "resolution"])
     frame.to_parquet(folder / "bars" / "1h" / "made_up_1h.parquet")
-    config = make_config(dropout=0.1, output_mode="distribution", datapath=str(folder / "bars"), num_epochs=EPOCHS)
+    config = make_config(
+        dropout=0.1, output_mode="distribution", datapath=str(folder / "bars"), num_epochs=EPOCHS, batch_size=48
+    )
     config.save(folder / "config.yaml")
     return folder
 

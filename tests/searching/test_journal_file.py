@@ -77,6 +77,20 @@ def test_what_others_wrote_while_a_write_stood_still_stays(tmp_path: Path, monke
     assert lines(file.path)[-1] == {"b": 1}
 
 
+def test_a_turn_that_another_took_over_is_not_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = JournalFile(tmp_path / "journal.log")
+    lock = tmp_path / "journal.log.lock"
+
+    def take_over(number: int) -> None:  # this one stands still for half a minute
+        assert lock.exists()
+        lock.rename(tmp_path / "gone")
+        JournalFile(file.path).turn.acquire()
+
+    monkeypatch.setattr(os, "fsync", take_over)
+    file.append_logs([{"a": 1}])
+    assert lock.exists()
+
+
 def test_a_journal_that_was_deleted_is_not_begun_in_the_middle(tmp_path: Path) -> None:
     file = JournalFile(tmp_path / "journal.log")
     file.path.unlink()

@@ -458,6 +458,8 @@ def test_bars_are_looked_at_before_anything_is_written(tmp_path: Path) -> None:
     [
         ({"n_trials": 0}, "n_trials: found 0, should be a whole number >= 1"),
         ({"n_trials": 2.5}, "n_trials: found 2.5"),
+        ({"population": 0}, "population: found 0, should be a whole number >= 1 or one of 'auto'"),
+        ({"population": "x"}, "SearchOptions: population: found 'x', should be a whole number >= 1 or one of 'auto'"),
         ({"sampler": "cmaes"}, "sampler: found 'cmaes', should be one of 'tpe', 'random', 'grid'"),
         ({"pruner": "asha"}, "pruner: found 'asha'"),
         ({"workers": 0}, "workers: found 0"),

@@ -17,8 +17,8 @@ import synthetic
 from nextbar import DatasetConfig, ExperimentConfig, ModelConfig, Trainer
 
 BARS = 400
-RUNS = 9
-EARLY = 4
+RUNS = 7
+EARLY = 3
 
 
 def write_json_layout(folder: Path) -> None:
