@@ -25,7 +25,7 @@ from nextbar.logger import get_logger
 from nextbar.machine.interruptible import hear
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.task import Task
-from nextbar.runs.records import ENDED, SUMMARY, read_summary
+from nextbar.runs.summary import ENDED, SUMMARY, read_summary
 from nextbar.types import Forecast
 
 

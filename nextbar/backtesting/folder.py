@@ -17,7 +17,8 @@ from nextbar.errors import Damaged, RunError, TrainingInterrupted
 from nextbar.files import write_whole
 from nextbar.folders import claim, is_claimed, refuse_later_format, throw_away, writing
 from nextbar.runs.kinds import BACKTEST
-from nextbar.runs.records import SUMMARY, write_config
+from nextbar.runs.records import write_config
+from nextbar.runs.summary import SUMMARY
 
 FORMAT = 2
 """of the folder; a later nextbar that changes what its files mean counts it up"""

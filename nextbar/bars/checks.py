@@ -8,18 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from nextbar.bars.adjusted import by_adjusted, told_apart
-from nextbar.bars.columns import ADJUSTED, AMOUNTS, PRICES, TableNeeds, plain
+from nextbar.bars.columns import PRICES, TableNeeds
 from nextbar.bars.dates import read_dates
-from nextbar.bars.numbers import empty, floats
-from nextbar.bars.rows_ahead import RowsAhead, find_rows_ahead
+from nextbar.bars.number_columns import read_numbers
+from nextbar.bars.rows_ahead import RowsAhead
 from nextbar.bars.slots import least_gap
 from nextbar.bars.suspicions import suspicions
 from nextbar.bars.table import Problems, Table
 from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
-
-LARGEST = 1e30
-"""of any number, and the inverse of the least price: the device computes in float32, which ends at 1e±38"""
 
 
 class CheckedColumns(NamedTuple):
@@ -81,7 +78,7 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
             positions |= dict([adjusted])
     elif adjusted is not None:
         notices += told_apart(table, positions, *adjusted)
-    columns, ahead_N = _numbers(table, positions, needs, problems, notices)
+    columns, ahead_N = read_numbers(table, positions, needs, problems, notices)
     if "high" in columns and "low" in columns:
         _check_order(columns, problems)
     if needs.price == "adjusted" and adjusted is not None and not problems:
@@ -96,74 +93,6 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     )
     ahead = RowsAhead.of(time[n:], rest)
     return problems, CheckedColumns(time[:n], bars, tuple(notices), ahead if len(ahead) else None)
-
-
-def _numbers(
-    table: Table, positions: dict[str, int], needs: TableNeeds, problems: Problems, notices: list[str]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Numeric columns of a table, float64 (N,), and which rows are rows ahead; adds to its problems and notices."""
-    columns: dict[str, np.ndarray] = {}
-    indicators = {plain(name) for name in needs.indicators}
-    numbers = {name: floats(table.frame.iloc[:, at]) for name, at in positions.items() if name != "date"}
-    ahead_N = np.zeros(len(table), bool)
-    if "date" in positions:
-        ahead_N = find_rows_ahead(numbers, needs, table.frame.iloc[:, positions["date"]])
-    if ahead_N.any():
-        first = table.row(int(np.argmax(ahead_N)))
-        notices.append(
-            f"{ahead_N.sum()} rows after the last bar (first: {first}) have no price: rows ahead, of which only "
-            "columns named in known_ahead are used"
-        )
-    for name, values in numbers.items():
-        at = positions[name]
-        if _within(values, name, needs):
-            columns[name] = values
-            continue
-        raw = table.frame.iloc[:, at]
-        empty_N = empty(raw, values)
-        wrong = ~np.isfinite(values)
-        huge = ~wrong & (np.abs(values) > LARGEST)
-        faults: list[tuple[np.ndarray, str]] = []
-        if _is_price(name, needs):
-            faults.append((wrong & ~ahead_N, "is not a finite number"))
-            if needs.positive:
-                faults.append((~wrong & (values <= 0), f"is not above 0{needs.why_positive}"))
-                faults.append(((values > 0) & (values < 1 / LARGEST), f"is below {1 / LARGEST:g}: use another unit"))
-        elif empty_N.all() and name not in indicators:
-            if name in AMOUNTS:
-                notices.append(f"{name} is empty and left out")
-            continue
-        elif name in needs.amounts or name in indicators:
-            faults.append((wrong & ~empty_N, "is not a finite number"))
-        elif ((wrong & ~empty_N) | huge).any():
-            continue  # text, or a column nobody asked for with infinities: no indicator
-        faults.append((huge, f"is beyond {LARGEST:g}: use another unit"))
-        if name in needs.amounts:
-            faults.append((values < 0, "is negative"))
-        empty_N &= ~ahead_N
-        if (name in needs.amounts or name in indicators) and empty_N.any():
-            first = table.row(int(np.argmax(empty_N)))
-            cost = f": no window that uses {name} covers them" if name in needs.amounts else ""
-            notices.append(
-                f"{name} is empty in {empty_N.sum()} of {len(raw) - ahead_N.sum()} rows (first: {first}){cost}"
-            )
-        for bad, reason in faults:
-            for p in problems.at(bad):
-                problems.tell(p, table.verdict(name, at, p, reason))
-        columns[name] = values
-    return columns, ahead_N
-
-
-def _is_price(name: str, needs: TableNeeds) -> bool:
-    return name in needs.prices or (name in ADJUSTED and needs.price == "adjusted")
-
-
-def _within(values: np.ndarray, name: str, needs: TableNeeds) -> bool:
-    """Whether every value of a column may stand, as nearly always: two passes tell, and NaN fails both."""
-    least = 0.0 if name in needs.amounts else -LARGEST
-    if _is_price(name, needs) and needs.positive:
-        least = 1 / LARGEST
-    return bool(least <= values.min() and values.max() <= LARGEST)
 
 
 def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
@@ -182,9 +111,8 @@ def _check_order(columns: dict[str, np.ndarray], problems: Problems) -> None:
 def _times(table: Table, at: int, problems: Problems, notices: list[str]) -> tuple[np.ndarray | slice, np.ndarray]:
     """Order that sorts the rows with a good date, a slice where all stay as they are, and their times."""
     dates = read_dates(table.frame.iloc[:, at])
-    for bad, reason in dates.mistakes:
-        for p in problems.at(bad):
-            problems.tell(p, table.verdict("date", at, p, reason))
+    for bad_N, reason in dates.mistakes:
+        problems.values(bad_N, "date", at, reason)
     if not dates.mistakes and (dates.seconds_N[1:] > dates.seconds_N[:-1]).all():
         return slice(None), dates.seconds_N
     good = np.flatnonzero(dates.good_N)

@@ -82,6 +82,15 @@ class TableNeeds:
         return () if self.features == "close" else AMOUNTS
 
     @property
+    def asked(self) -> frozenset[str]:
+        """Further columns that are asked for, by their names as they are compared."""
+        return frozenset(map(plain, self.indicators))
+
+    def is_price(self, name: str) -> bool:
+        """Whether a column of this standard name is read as a price."""
+        return name in self.prices or (self.price == "adjusted" and name in ADJUSTED)
+
+    @property
     def positive(self) -> bool:
         """Whether a price must be above 0: not when the table is just some numeric series."""
         return self.features != "close" or bool(self.why_positive)
@@ -121,12 +130,11 @@ class TableNeeds:
             existing = listed([cut(str(name)) for name in names]) or "none"
             problems.insert(0, f"no column {', '.join(absent)}; the columns are {existing}")
 
-        indicators = {plain(name) for name in self.indicators}
-        unread = {*ALIASES["date"], *PRICES, *AMOUNTS, *ONLY_WHEN_ASKED} - indicators
+        unread = {*ALIASES["date"], *PRICES, *AMOUNTS, *ONLY_WHEN_ASKED} - self.asked
         for name, places in positions.items():
             if name and name not in taken and name not in unread and name not in columns:
                 columns[name] = places[0]
-                if len(places) > 1 and name in indicators:
+                if len(places) > 1 and name in self.asked:
                     problems.append(doubled(name))
         return columns, problems
 

@@ -21,6 +21,10 @@ _LAST = int(dt.datetime(LAST_YEAR + 1, 1, 1, tzinfo=dt.UTC).timestamp()) - 1
 
 _MILLISECONDS = 1e11
 """from here on a number counts milliseconds: 1973; as seconds it were the year 5138"""
+_MICROSECONDS, _NANOSECONDS = 1e14, 1e17
+"""and from here on these"""
+_MOST = 9e18
+"""size of a number that an int64 holds"""
 _UNITS = 300
 """ratio of two dates that are numbers of different units; units differ by 1,000"""
 _FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
@@ -145,29 +149,43 @@ def _like(text: pd.Series, pattern: str) -> np.ndarray:
 
 
 def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
+    """Microseconds of numbers: of days such as 20240131, or of what they count since the epoch."""
     values = numbers.to_numpy()
     with np.errstate(invalid="ignore"):
-        dates.refuse(~np.isfinite(values) | (np.abs(values) > 9e18), _FORMS)
+        dates.refuse(~np.isfinite(values) | (np.abs(values) > _MOST), _FORMS)
     if not dates.good_N.any():
         return np.zeros(len(values), np.int64)
     amounts = np.where(dates.good_N, values, 0).astype(np.float64)
-    middle = np.median(np.abs(amounts[dates.good_N]))
-    if 1e7 <= middle < 1e8:
-        digits = pd.Series(np.where(amounts % 1 == 0, amounts, 0).astype(np.int64)).astype("str")
-        days = pd.to_datetime(digits, format="%Y%m%d", errors="coerce")
-        if days[dates.good_N].notna().mean() > 0.9:
-            dates.refuse(days.isna().to_numpy(), _FORMS)
-            dates.local = True
-            return _micros(days)
+    middle = float(np.median(np.abs(amounts[dates.good_N])))
+    days = _days_from_numbers(amounts, middle, dates.good_N)
+    if days is not None:
+        dates.refuse(days.isna().to_numpy(), _FORMS)
+        dates.local = True
+        return _micros(days)
     dates.refuse(_other_unit(np.abs(amounts), middle), "counts in another unit than the other rows")
-    unit = int(np.searchsorted([_MILLISECONDS, 1e14, 1e17], middle, side="right"))
+    return _since_epoch_from_numbers(values, middle, dates)
+
+
+def _days_from_numbers(amounts: np.ndarray, middle: float, good_N: np.ndarray) -> pd.Series | None:
+    """Calendar days that numbers such as 20240131 write down, NaT for others; None where they are no such numbers."""
+    if not 1e7 <= middle < 1e8:
+        return None
+    digits = pd.Series(np.where(amounts % 1 == 0, amounts, 0).astype(np.int64)).astype("str")
+    days = pd.to_datetime(digits, format="%Y%m%d", errors="coerce")
+    return days if days[good_N].notna().mean() > 0.9 else None
+
+
+def _since_epoch_from_numbers(values: np.ndarray, middle: float, dates: Dates) -> np.ndarray:
+    """Microseconds of numbers that count since the epoch, in the unit that their median tells."""
     whole = np.where(dates.good_N, values, 0)
-    if unit <= 1:
-        scale = (1_000_000, 1_000)[unit]
-        dates.refuse(np.abs(whole) > 9e18 / scale, f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
-        whole = np.where(dates.good_N, whole, 0)
-        return np.rint(whole * scale).astype(np.int64)
-    return (whole // (1, 1_000)[unit - 2]).astype(np.int64)
+    if middle >= _NANOSECONDS:
+        return (whole // 1_000).astype(np.int64)
+    if middle >= _MICROSECONDS:
+        return (whole // 1).astype(np.int64)
+    scale = 1_000 if middle >= _MILLISECONDS else 1_000_000
+    dates.refuse(np.abs(whole) > _MOST / scale, f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    whole = np.where(dates.good_N, whole, 0)
+    return np.rint(whole * scale).astype(np.int64)
 
 
 def _other_unit(amounts: np.ndarray, middle: float) -> np.ndarray:

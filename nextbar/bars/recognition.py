@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from nextbar.bars.columns import ALIASES, PRICES, doubled, plain
-from nextbar.bars.date_columns import CLOCK, KEEP, clocked, dated, disagreement, further_dates, in_form, joined
-from nextbar.bars.dates import read_dates
-from nextbar.bars.layouts import LAYOUTS, UNNAMED, NamedLayout, UnnamedLayout
+from nextbar.bars.date_columns import KEEP, clocked, dated, disagreement, further_dates, joined
+from nextbar.bars.layouts import LAYOUTS, UNNAMED, NamedLayout
 from nextbar.bars.table import Table
+from nextbar.bars.unnamed import named_by_rows
 from nextbar.errors import ConfigError, DataError, listed, nearest
 
 _STANDARD = frozenset({"date", *PRICES, "volume", "trades", "ticker"})
@@ -37,7 +36,7 @@ def recognised(table: Table, layout: str | None = None, date_format: str | None 
     if not len(table) or not table.frame.shape[1]:
         return table
     if all(isinstance(name, (int, np.integer)) for name in table.frame.columns):
-        table = _named(table, layout, date_format)
+        table = named_by_rows(table, layout, date_format)
     else:
         table = _renamed(table, layout)
     frame = table.frame
@@ -49,86 +48,62 @@ def recognised(table: Table, layout: str | None = None, date_format: str | None 
     return replace(table, frame=frame)
 
 
-def _named(table: Table, layout: str | None, date_format: str | None) -> Table:
-    """A table without names under those of the one layout that its rows fit."""
-    width = table.frame.shape[1]
-    sizes = {
-        name: _share(table.frame, form, date_format) for name, form in UNNAMED.items() if len(form.columns) == width
-    }
-    first = ", ".join(str(table.frame.iloc[0, at]) for at in range(min(width, 13)))[:100]
-    if layout is not None:
-        fitting = [layout] if layout in sizes else []
-    else:
-        best = max(sizes.values(), default=0.0)
-        fitting = [name for name, share in sizes.items() if best > 0.9 and share >= (best if best == 1 else best - 0.3)]
-    if len(fitting) != 1:
-        opening = f"no header, and {width} columns (first row: {first})"
-        layouts = ", ".join(f"{name} ({len(form.columns)})" for name, form in UNNAMED.items())
-        if not fitting:
-            what = f"without names {width} columns that hold a date and sound prices are read as: {layouts}"
-        else:
-            what = f"its rows fit {' and '.join(fitting)} alike; say which: nextbar data import --format {fitting[0]}"
-        raise DataError(f"{table.source}: {opening}; {what}. Or add a first line of names: date,open,high,low,close")
-    (name,) = fitting
-    columns = UNNAMED[name].columns
-    kept = [at for at, column in enumerate(columns) if column]
-    frame = table.frame.iloc[:, kept].set_axis([columns[at] for at in kept], axis=1)
-    note = f"; {UNNAMED[name].note}" if UNNAMED[name].note else ""
-    notice = f"no names of columns: read as {name}: {', '.join(column or '(left out)' for column in columns)}{note}"
-    return replace(table, frame=frame, layout=name, notices=(*table.notices, notice))
-
-
-def _share(frame: pd.DataFrame, form: UnnamedLayout, date_format: str | None) -> float:
-    """Share of the rows that make sense as bars of a layout without names: 0 where dates are none."""
-    at = {name: place for place, name in enumerate(form.columns)}
-    values = {name: pd.to_numeric(frame.iloc[:, at[name]], errors="coerce").to_numpy(float) for name in PRICES}
-    sound_N = (values["high"] >= np.maximum(values["open"], values["close"])) & (values["low"] > 0)
-    sound_N &= values["low"] <= np.minimum(values["open"], values["close"])
-    if "clock" in at:
-        dated_N = frame.iloc[:, at["clock"]].astype("str").str.fullmatch(CLOCK).to_numpy(bool)
-    elif date_format is not None:
-        dated_N = in_form(frame.iloc[:, at["date"]].astype("str"), date_format).notna().to_numpy()
-    else:
-        dates = read_dates(frame.iloc[:, at["date"]].reset_index(drop=True))
-        dated_N = dates.good_N & (dates.seconds_N > 0)
-    if "trades" in at:
-        trades_N = pd.to_numeric(frame.iloc[:, at["trades"]], errors="coerce").to_numpy(float)
-        sound_N &= trades_N % 1 == 0
-    return float((sound_N & dated_N).mean())
-
-
 def _renamed(table: Table, layout: str | None) -> Table:
     """A table with names under those here, where it fits a layout."""
     names = [plain(name) for name in table.frame.columns]
-    ours = {"close"} <= {*names} and bool({*ALIASES["date"]} & {*names})
-    for name, form in LAYOUTS.items():
-        if layout not in (None, name):
-            continue
-        places = _places(names, form)
-        fits = places is not None and (form.preamble in table.preamble.lower() if form.preamble else True)
-        if layout is None:
-            special = bool(form.preamble) or (name == "day_and_clock" and clocked(table.frame, names))
-            fits = fits and (special if ours or form.preamble or name == "day_and_clock" else True)
-            fits = fits and (name != "pandas" or table.frame.iloc[:, 0].dtype.kind not in "iuf")
-        if fits and places is not None:
-            return _under(table, name, form, places)
     if layout is not None:
-        needs = (
-            [pattern for pattern in LAYOUTS[layout].columns if pattern not in LAYOUTS[layout].may_lack]
-            if (layout in LAYOUTS)
-            else ["no names"]
-        )
-        raise DataError(
-            f"{table.source}: not laid out as {layout}, which has {listed(needs)}; the columns are {listed(names)}"
-        )
+        return _as_asked(table, layout, names)
+    ours = "close" in names and not {*ALIASES["date"]}.isdisjoint(names)
+    for name, form in LAYOUTS.items():
+        places = _places(names, form, table.preamble)
+        if places is not None and _shows(table, name, form, names, ours):
+            return _under(table, name, form, places)
     if not ours:
         return replace(table, hint=_hint(names))
     disagreements = [f"{notice}: the first of them is read" for notice in further_dates(table)]
     return replace(table, notices=(*table.notices, *disagreements)) if disagreements else table
 
 
-def _places(names: Sequence[str], form: NamedLayout) -> dict[int, str] | None:
-    """The name here of each column that a layout renames; None where it does not fit."""
+def _as_asked(table: Table, layout: str, names: Sequence[str]) -> Table:
+    """A table with names under those here, by the layout that somebody says it has.
+
+    Raises:
+        DataError: it has not.
+    """
+    form = LAYOUTS.get(layout)
+    if form is None:
+        needed = ["no names"]
+    else:
+        places = _places(names, form, table.preamble)
+        if places is not None:
+            return _under(table, layout, form, places)
+        needed = [pattern for pattern in form.columns if pattern not in form.may_lack]
+    raise DataError(
+        f"{table.source}: not laid out as {layout}, which has {listed(needed)}; the columns are {listed(names)}"
+    )
+
+
+def _shows(table: Table, name: str, form: NamedLayout, names: Sequence[str], ours: bool) -> bool:
+    """Whether a table whose names fit a layout shows that it has it, though nobody says so.
+
+    Args:
+        table: as read.
+        name: of the layout.
+        form: the layout.
+        names: of the table's columns.
+        ours: whether these are names here, so that it can be read as it stands.
+    """
+    if name == "day_and_clock":
+        return clocked(table.frame, names)
+    if name == "pandas" and table.frame.iloc[:, 0].dtype.kind in "iuf":  # it counts the rows
+        return False
+    return bool(form.preamble) or not ours
+
+
+def _places(names: Sequence[str], form: NamedLayout, preamble: str) -> dict[int, str] | None:
+    """The name here of each column that a layout renames; None where it does not fit the names and what is before."""
+    if form.preamble not in preamble.lower():
+        return None
     places: dict[int, str] = {}
     for pattern, standard in form.columns.items():
         at = next((i for i, name in enumerate(names) if i not in places and re.fullmatch(pattern, name)), None)
@@ -146,14 +121,15 @@ def _under(table: Table, name: str, form: NamedLayout, places: Mapping[int, str]
     """The table of a layout under the names here; a column whose name is taken keeps its own."""
     frame, names = table.frame, [plain(column) for column in table.frame.columns]
     taken = [other for at, other in enumerate(names) if at not in places]
-    final = {at: places.get(at, str(frame.columns[at])) for at in range(len(names))}
-    final = {at: str(frame.columns[at]) if standard in taken and at in places else standard
-             for at, standard in final.items()}  # fmt: skip
+    final: list[str] = []
+    for at, column in enumerate(frame.columns):
+        standard = places.get(at)
+        final.append(str(column) if standard is None or standard in taken else standard)
     other = [at for at, standard in places.items() if not standard and names[at] == "date"]
     dates = [at for at, standard in places.items() if standard == "date"]
     if other and dates and (notice := disagreement(table, dates[0], other[0])):
         raise DataError(f"{table.source}: {notice}; {KEEP}")
-    kept = [at for at, standard in final.items() if standard]
+    kept = [at for at, final_name in enumerate(final) if final_name]
     notice = ", ".join(
         f"{frame.columns[at]} as {places[at]}" for at in places if places[at] not in ("", names[at].strip("<>"))
     )

@@ -94,6 +94,11 @@ class Problems:
         """Add the problem of one row, with its value."""
         self._rows.append((position, text))
 
+    def values(self, bad_N: np.ndarray, name: str, column: int, reason: str) -> None:
+        """Add the values of a column where ``bad_N``, refused for one reason; ``name`` is its standard name."""
+        for position in self.at(bad_N):
+            self.tell(position, self._table.verdict(name, column, position, reason))
+
     def lines(self) -> list[str]:
         """The first problems, a line each: those of the whole table, then those of rows in their order."""
         rows = [f"{self._table.row(p)}: {text}" for p, text in sorted(self._rows, key=lambda entry: entry[0])]

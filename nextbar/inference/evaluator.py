@@ -31,7 +31,8 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.scorer import Scorer
 from nextbar.runs.bars import HeldBars, ends, hold
 from nextbar.runs.choice import Purpose, chosen_run
-from nextbar.runs.records import fit_folder, read_cuts, read_reference, read_summary
+from nextbar.runs.records import read_cuts, read_reference
+from nextbar.runs.summary import fit_folder, read_summary
 from nextbar.storage.address import named, told_by_address
 
 FIT_SCALER = "to fit them on its bars before the run's validation span, ask for it with fit_scaler=True (--fit-scaler)"

@@ -34,9 +34,9 @@ from nextbar.machine.clusters import LOCAL, require_place
 from nextbar.machine.compilation import enable_cache
 from nextbar.metrics.conformal import Conformal, require_distribution
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_summary
 from nextbar.runs.residuals import residuals_of
 from nextbar.runs.shown_run import ShownRun
+from nextbar.runs.summary import read_summary
 from nextbar.storage.address import named
 from nextbar.types import Forecast
 

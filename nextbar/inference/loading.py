@@ -19,7 +19,8 @@ from nextbar.machine.hosts import require_alone
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.choice import chosen_run
-from nextbar.runs.records import fit_folder, read_config, read_cuts, read_preparation, read_summary
+from nextbar.runs.records import read_config, read_cuts, read_preparation
+from nextbar.runs.summary import fit_folder, read_summary
 from nextbar.storage.address import told_by_address
 
 

@@ -19,7 +19,8 @@ from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
-from nextbar.runs.records import read_cuts, read_preparation, read_rival, read_summary
+from nextbar.runs.records import read_cuts, read_preparation, read_rival
+from nextbar.runs.summary import read_summary
 
 ALONE = "scored beside the plain baseline alone"
 

@@ -19,7 +19,8 @@ from nextbar.report.tiles import tiles
 from nextbar.report.verdict import tone, verdict_box
 from nextbar.runs.bars import hold
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import FINAL, read_config, read_conformal, read_summary
+from nextbar.runs.records import read_config, read_conformal
+from nextbar.runs.summary import FINAL, read_summary
 
 if TYPE_CHECKING:
     from nextbar.inference.evaluation import Evaluation

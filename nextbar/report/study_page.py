@@ -14,7 +14,7 @@ from nextbar.report.page import page
 from nextbar.report.study_sections import SECTIONS, StudyFacts
 from nextbar.report.tiles import tiles
 from nextbar.report.verdict import tone, verdict_box
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.searching.study import Study
 
 

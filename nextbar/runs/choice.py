@@ -12,7 +12,7 @@ from nextbar.runs.copies import Cards, local_cards, local_run
 from nextbar.runs.info import RunInfo
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.runs.listing import best_among, best_run_in, runs_in
-from nextbar.runs.records import WHOLE
+from nextbar.runs.summary import WHOLE
 from nextbar.storage.address import named, origin_of, told_by_address
 
 Purpose = Literal["use", "scores"]

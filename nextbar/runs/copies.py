@@ -13,8 +13,9 @@ from typing import NamedTuple, TypeVar
 from nextbar.checksums import listed_faults
 from nextbar.errors import RunError, Unreachable
 from nextbar.files import json_object
-from nextbar.runs.records import BARS, CONFIG, FINAL, NORMALISATION, SUMMARY
+from nextbar.runs.records import BARS, CONFIG, NORMALISATION
 from nextbar.runs.stored_files import checkpoints_in, sealed, usable
+from nextbar.runs.summary import FINAL, SUMMARY
 from nextbar.storage.address import origin_of
 from nextbar.storage.bucket import Bucket, Listed
 from nextbar.storage.copies import copied

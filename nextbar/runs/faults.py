@@ -18,15 +18,12 @@ from nextbar.runs.records import (
     BARS,
     CONFIG,
     CONFORMAL,
-    ENDED,
     FILES,
-    FINAL,
     LOSSES,
     METRICS,
     NORMALISATION,
     REFERENCE,
     RIVAL,
-    SUMMARY,
     checksums,
     read_bars_record,
     read_config,
@@ -36,8 +33,8 @@ from nextbar.runs.records import (
     read_preparation,
     read_reference,
     read_rival,
-    read_summary,
 )
+from nextbar.runs.summary import ENDED, FINAL, SUMMARY, read_summary
 
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     SUMMARY: (read_summary,),

@@ -21,17 +21,8 @@ from nextbar.machine.versions import versions
 from nextbar.runs.checkpoint_store import sweep
 from nextbar.runs.copies import local_run, runs_beginning
 from nextbar.runs.mirror import Mirror, mirrored
-from nextbar.runs.records import (
-    FINAL,
-    FORMAT,
-    SUMMARY,
-    UNFINISHED,
-    read_bars_record,
-    read_summary,
-    write_bars_record,
-    write_config,
-    write_preparation,
-)
+from nextbar.runs.records import read_bars_record, write_bars_record, write_config, write_preparation
+from nextbar.runs.summary import FINAL, FORMAT, SUMMARY, UNFINISHED, read_summary
 from nextbar.storage.address import named, working_folder
 from nextbar.storage.lease import Sighting, look
 

@@ -17,7 +17,8 @@ from nextbar.errors import NextbarError, short
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import LEADING
 from nextbar.resolution import seconds
-from nextbar.runs.records import CONFIG, read_summary
+from nextbar.runs.records import CONFIG
+from nextbar.runs.summary import read_summary
 from nextbar.storage.address import by_address, named
 
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from nextbar.files import LARGEST, json_object, read_bytes
-from nextbar.runs.records import CONFIG, NORMALISATION, SUMMARY
+from nextbar.runs.records import CONFIG, NORMALISATION
+from nextbar.runs.summary import SUMMARY
 
 PARTS = frozenset({CONFIG, SUMMARY, NORMALISATION, "checkpoints"})
 BACKTEST = "backtest"

@@ -15,8 +15,8 @@ from pathlib import Path
 from nextbar.errors import RunError, Unreachable
 from nextbar.folders import throw_away
 from nextbar.logger import get_logger
-from nextbar.runs.records import SUMMARY
 from nextbar.runs.stored_files import SUMMARIES, checkpoints_in, is_later, is_plain_file, is_seal, reached, usable
+from nextbar.runs.summary import SUMMARY
 from nextbar.storage.bucket import Bucket
 from nextbar.storage.lease import Lease, Sighting
 

@@ -1,8 +1,8 @@
-"""Files of a run folder, written and read; one that is damaged is refused with a message."""
+"""Files of a run folder beside its summary, written and read; one that is damaged is refused with a message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from io import BytesIO
@@ -12,24 +12,34 @@ from typing import Any
 import numpy as np
 
 from nextbar.bars.record import SeriesRecord
-from nextbar.checksums import digest, is_sealed, read_json, require_whole, write_json, write_text
+from nextbar.checksums import digest, read_json, require_whole, write_json, write_text
 from nextbar.config import ExperimentConfig
 from nextbar.config.yaml_file import read_yaml, yaml_text
 from nextbar.data.preparation import Preparation
 from nextbar.data.splits import Cuts
-from nextbar.errors import Damaged, RunError
+from nextbar.errors import RunError
 from nextbar.files import LARGEST, read_bytes, write_whole
-from nextbar.folders import is_claimed, refuse_later_format
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.reference import plain_record, reference_from
 from nextbar.metrics.timeline import Timeline
+from nextbar.runs.summary import has_checksums
 from nextbar.types import Reference
 
-FORMAT = 3
-"""format of the run folder; a nextbar that changes what its files mean counts it up"""
+CONFIG = "config.yaml"
+NORMALISATION = "normalisation.json"
+BARS = "bars.json"
+REFERENCE = "reference.json"
+RIVAL = "rival.json"
+CONFORMAL = "conformal.json"
+LOSSES = "validation_losses.npz"
+METRICS = "metrics.csv"
 
-SEALED = 3
-"""the first format whose files carry checksums"""
+BESIDE = (CONFIG, NORMALISATION, BARS, REFERENCE, RIVAL, CONFORMAL, LOSSES, METRICS)
+"""files of a run that nothing changes after its end"""
+FILES = "files"
+"""key of the summary of a run that has ended: the checksums of the files beside it"""
+TIME = "time"
+"""array of the timestamps of the losses"""
 
 EARLIER = {
     "dataset_config.time_feature": "span",
@@ -39,75 +49,15 @@ EARLIER = {
 }
 """fields that configurations of earlier runs do not have, and the values that these runs were trained with"""
 
-WHOLE = frozenset({"finished", "stopped_early"})
-"""statuses of a training that came to the end it was meant to have"""
-
-ENDED = WHOLE | {"diverged"}
-"""statuses after which the same command reports instead of training"""
-
-UNFINISHED = frozenset({"running", "interrupted", "failed", "pruned"})
-
-CONFIG = "config.yaml"
-SUMMARY = "summary.json"
-GONE = "the process that trained it has gone; the same command goes on from its last whole epoch"
-"""message of a run whose process was killed before it could write one"""
-NORMALISATION = "normalisation.json"
-REFERENCE = "reference.json"
-CONFORMAL = "conformal.json"
-LOSSES = "validation_losses.npz"
-BARS = "bars.json"
-FINAL = "final"
-"""folder of a run's final fit, laid out like a run"""
-TIME = "time"
-"""array of the timestamps of the losses"""
-RIVAL = "rival.json"
-METRICS = "metrics.csv"
-FILES = "files"
-"""key of the summary of a run that has ended: the checksums of the files beside it"""
-
-
-BESIDE = (CONFIG, NORMALISATION, BARS, REFERENCE, RIVAL, CONFORMAL, LOSSES, METRICS)
-"""files of a run that nothing changes after its end"""
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """``summary.json`` of a run folder; empty where there is none.
-
-    A run that was ``running`` when its process was killed is ``interrupted``: no process holds its lock any more.
-
-    Raises:
-        RunError: the file is damaged, or of a later nextbar whose folders this one does not know.
-    """
-    try:
-        summary = read_json(path / SUMMARY)
-        written = int(summary.get("format", 0))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, OverflowError) as error:
-        raise RunError(f"{path / SUMMARY} cannot be read ({error}); was the run folder copied whole?") from None
-    versions = summary.get("versions")
-    writer = versions.get("nextbar") if isinstance(versions, dict) else None
-    refuse_later_format(path, written, FORMAT, writer or "a later version")
-    if written >= SEALED and not _is_sealed(path):
-        raise Damaged(f"{path / SUMMARY} is damaged: the checksum at its end is missing, so it was cut or changed")
-    if summary.get("status") == "running" and not is_claimed(path):
-        summary |= {"status": "interrupted", "message": GONE}
-    return summary
-
 
 def checksums(path: Path) -> dict[str, str]:
     """Checksums of the files beside the summary, by name, as far as a run has them."""
     return {name: digest((path / name).read_bytes()) for name in BESIDE if (path / name).is_file()}
 
 
-def fit_folder(path: Path, summary: Mapping[str, Any]) -> Path:
-    """Folder of the fit that a run forecasts with: the final one where there is one, else the run itself.
-
-    Args:
-        path: the run folder.
-        summary: its ``summary.json``.
-    """
-    return path / FINAL if summary.get("final_fit") else path
+def write_config(path: Path, config: ExperimentConfig) -> None:
+    """Write ``config.yaml`` of a run folder."""
+    write_text(path / CONFIG, yaml_text(config.to_dict()))
 
 
 def read_config(path: Path) -> ExperimentConfig:
@@ -118,15 +68,17 @@ def read_config(path: Path) -> ExperimentConfig:
         Damaged: it is not as it was written.
     """
     with suppress(OSError):  # of which ``read_yaml`` tells
-        require_whole(path / CONFIG, read_bytes(path / CONFIG, LARGEST), _is_sealed(path))
+        require_whole(path / CONFIG, read_bytes(path / CONFIG, LARGEST), has_checksums(path))
     fields = read_yaml(path / CONFIG)
     absent = {name: value for name, value in EARLIER.items() if _lacks(fields, name)}
     return ExperimentConfig.load(path / CONFIG, [f"{name}={value}" for name, value in absent.items()])
 
 
-def write_config(path: Path, config: ExperimentConfig) -> None:
-    """Write ``config.yaml`` of a run folder."""
-    write_text(path / CONFIG, yaml_text(config.to_dict()))
+def _lacks(data: Any, name: str) -> bool:
+    """Whether a mapping of mappings has the section of a field, named with dots, but not the field."""
+    section, _, leaf = name.rpartition(".")
+    inside = data.get(section)
+    return isinstance(inside, dict) and leaf not in inside
 
 
 def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
@@ -134,9 +86,41 @@ def write_preparation(path: Path, preparation: Preparation, cuts: Cuts) -> None:
     write_json(path / NORMALISATION, preparation.to_dict() | {"cuts": asdict(cuts)})
 
 
+def read_preparation(path: Path) -> Preparation:
+    """What the run learnt from its training span.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / NORMALISATION) as content:
+        return Preparation.from_dict(content)
+
+
+def read_cuts(path: Path) -> Cuts:
+    """Where the run's validation and test began.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / NORMALISATION) as content:
+        return Cuts.from_dict(content["cuts"])
+
+
 def write_bars_record(path: Path, records: Sequence[SeriesRecord]) -> None:
     """Write the record of the bars that the run uses, with which other bars can be compared."""
     write_json(path / BARS, {"series": [record.to_dict() for record in records]})
+
+
+def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
+    """The record of the run's bars; None where it has none, as of earlier versions.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / BARS).is_file():
+        return None
+    with _whole(path / BARS) as content:
+        return tuple(map(SeriesRecord.from_dict, content["series"]))
 
 
 def write_reference(path: Path, names: Sequence[str], reference: Reference) -> None:
@@ -144,9 +128,14 @@ def write_reference(path: Path, names: Sequence[str], reference: Reference) -> N
     write_json(path / REFERENCE, {"names": list(names)} | plain_record(reference))
 
 
-def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
-    """Write the validation residuals of an epoch, by which its intervals can be adjusted."""
-    write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
+def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
+    """Names of the run's series, and what its baselines were fitted on.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    with _whole(path / REFERENCE) as content:
+        return tuple(content.pop("names")), reference_from(content)
 
 
 def write_rival(path: Path, rival: dict[str, Any]) -> None:
@@ -164,6 +153,32 @@ def read_rival(path: Path) -> dict[str, Any] | None:
         return None
     with _whole(path / RIVAL) as content:
         return {name: content[name] for name in ("name", "fitted", "validation", "left_out")}
+
+
+def _jsonable(value: Any) -> Any:
+    """A value with None for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def write_conformal(path: Path, epoch: int, conformal: Conformal) -> None:
+    """Write the validation residuals of an epoch, by which its intervals can be adjusted."""
+    write_json(path / CONFORMAL, {"epoch": epoch} | conformal.to_dict())
+
+
+def read_conformal(path: Path) -> tuple[int, Conformal] | None:
+    """Epoch and validation residuals; None where the run has none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    if not (path / CONFORMAL).is_file():
+        return None
+    with _whole(path / CONFORMAL) as content:
+        return content.pop("epoch"), Conformal.from_dict(content)
 
 
 def write_losses(path: Path, timeline: Timeline) -> None:
@@ -190,88 +205,10 @@ def read_losses(path: Path) -> Timeline | None:
         raise RunError(f"{path / LOSSES} cannot be read ({error}); was the run folder copied whole?") from None
 
 
-def read_preparation(path: Path) -> Preparation:
-    """What the run learnt from its training span.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    with _whole(path / NORMALISATION) as content:
-        return Preparation.from_dict(content)
-
-
-def read_cuts(path: Path) -> Cuts:
-    """Where the run's validation and test began.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    with _whole(path / NORMALISATION) as content:
-        return Cuts.from_dict(content["cuts"])
-
-
-def read_bars_record(path: Path) -> tuple[SeriesRecord, ...] | None:
-    """The record of the run's bars; None where it has none, as of earlier versions.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    if not (path / BARS).is_file():
-        return None
-    with _whole(path / BARS) as content:
-        return tuple(map(SeriesRecord.from_dict, content["series"]))
-
-
-def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
-    """Names of the run's series, and what its baselines were fitted on.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    with _whole(path / REFERENCE) as content:
-        return tuple(content.pop("names")), reference_from(content)
-
-
-def read_conformal(path: Path) -> tuple[int, Conformal] | None:
-    """Epoch and validation residuals; None where the run has none.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    if not (path / CONFORMAL).is_file():
-        return None
-    with _whole(path / CONFORMAL) as content:
-        return content.pop("epoch"), Conformal.from_dict(content)
-
-
 @contextmanager
 def _whole(path: Path) -> Iterator[dict[str, Any]]:
     """The content of a JSON file; errors while it is read, in or before the block, are raised as RunError."""
     try:
-        yield read_json(path, _is_sealed(path.parent))
+        yield read_json(path, has_checksums(path.parent))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise RunError(f"{path} cannot be read ({error}); was the run folder copied whole?") from None
-
-
-def _is_sealed(path: Path) -> bool:
-    """Whether the files of a folder carry checksums, told from its summary."""
-    try:
-        return is_sealed(read_bytes(path / SUMMARY, LARGEST))
-    except OSError:
-        return False
-
-
-def _lacks(data: Any, name: str) -> bool:
-    """Whether a mapping of mappings has the section of a field, named with dots, but not the field."""
-    section, _, leaf = name.rpartition(".")
-    inside = data.get(section)
-    return isinstance(inside, dict) and leaf not in inside
-
-
-def _jsonable(value: Any) -> Any:
-    """A value with None for NaN, which JSON does not know."""
-    if isinstance(value, dict):
-        return {name: _jsonable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(item) for item in value]
-    return None if isinstance(value, float) and value != value else value

@@ -13,7 +13,7 @@ from nextbar.display.markup import Child
 from nextbar.display.shown import Shown
 from nextbar.metrics.comparison import headline, held_against
 from nextbar.runs.metrics_csv import read_history, read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.storage.address import named
 from nextbar.tables import leading_of, rounded, signed
 

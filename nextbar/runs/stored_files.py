@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nextbar.checksums import LIST
 from nextbar.files import json_object
-from nextbar.runs.records import ENDED, FINAL, SUMMARY
+from nextbar.runs.summary import ENDED, FINAL, SUMMARY
 
 SUMMARIES = (f"{FINAL}/{SUMMARY}", SUMMARY)
 """files that are sent last, in this order"""

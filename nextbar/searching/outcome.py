@@ -13,7 +13,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
 from nextbar.metrics.comparison import ranking_score
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.searching.storage import storage_failures
 from nextbar.searching.yardstick import no_yardstick_in
 from nextbar.train.trainer import Result

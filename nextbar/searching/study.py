@@ -25,7 +25,7 @@ from nextbar.metrics.comparison import neutral_score
 from nextbar.metrics.luck import Luck
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.searching.folder import StudyFolder
 from nextbar.searching.importance import field_importance
 from nextbar.searching.leaderboard import Row, best_of, leaderboard, leaderboard_cells, leaderboard_table, row_of

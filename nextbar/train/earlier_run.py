@@ -15,7 +15,8 @@ from nextbar.errors import RunError
 from nextbar.machine.hosts import from_first
 from nextbar.metrics.task import Task
 from nextbar.runs.checkpoint import Checkpoints
-from nextbar.runs.records import fit_folder, read_rival, read_summary
+from nextbar.runs.records import read_rival
+from nextbar.runs.summary import fit_folder, read_summary
 
 
 def rival_in(run_dir: Path, config: ExperimentConfig) -> Rival | None:

@@ -20,7 +20,8 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import require_alone
 from nextbar.runs.bars import ends
 from nextbar.runs.copies import local_run
-from nextbar.runs.records import ENDED, fit_folder, read_config, read_preparation, read_summary
+from nextbar.runs.records import read_config, read_preparation
+from nextbar.runs.summary import ENDED, fit_folder, read_summary
 from nextbar.storage.address import named, told_by_address
 from nextbar.storage.bucket import require_writable
 from nextbar.train.result import Plan, Result

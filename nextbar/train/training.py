@@ -19,16 +19,8 @@ from nextbar.logger import get_logger
 from nextbar.machine.hosts import by_first, from_first, leads, tree_from_first
 from nextbar.runs.checkpoint import BEST, Checkpoints
 from nextbar.runs.folder import RunFolder
-from nextbar.runs.records import (
-    ENDED,
-    FILES,
-    WHOLE,
-    checksums,
-    write_conformal,
-    write_losses,
-    write_reference,
-    write_rival,
-)
+from nextbar.runs.records import FILES, checksums, write_conformal, write_losses, write_reference, write_rival
+from nextbar.runs.summary import ENDED, WHOLE
 from nextbar.train.earlier_run import begun_with, rival_in
 from nextbar.train.early_stopper import EarlyStopper
 from nextbar.train.figures import Figures

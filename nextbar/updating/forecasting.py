@@ -11,7 +11,6 @@ import numpy as np
 
 from nextbar.bars.bars import Bars
 from nextbar.bars.dates import iso
-from nextbar.baselines.rivals import Rival
 from nextbar.data.origins import usable_origins
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import SeriesFit
@@ -19,16 +18,11 @@ from nextbar.errors import DataError, RunError
 from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.model_input import last_input
-from nextbar.inference.rival import ALONE, rival_of
-from nextbar.inference.series_reference import series_reference
-from nextbar.logger import get_logger
 from nextbar.machine.interruptible import run_interruptible
-from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, target_unit
 from nextbar.runs.bars import ends
-from nextbar.runs.records import fit_folder, read_reference, read_summary
-from nextbar.types import Forecast, Outcomes, Reference
 from nextbar.updating.contents import ForecastKey
 from nextbar.updating.law_values import is_finite, plain_law
+from nextbar.updating.opponent import Opponent
 
 ADVICE = "to fit them on its bars up to the end of the run's, ask for it with fit_scaler=True (--fit-scaler)"
 
@@ -54,10 +48,10 @@ class Model:
         dataset = self.forecaster.config.dataset_config
         self._ends_S = ends([run_dir], series)
         bars = [with_features(b, dataset, self.preparation.spec) for b in series]
-        n_fit = [int((b.time_N <= e).sum()) if fit_scaler else 0 for b, e in zip(bars, self._ends_S, strict=True)]
-        self.fits: list[SeriesFit] = [
-            fit_of(b, dataset, self.preparation, n, ADVICE) for b, n in zip(bars, n_fit, strict=True)
-        ]
+        self.fits: list[SeriesFit] = []
+        for b, end in zip(bars, self._ends_S, strict=True):
+            n_fit = int((b.time_N <= end).sum()) if fit_scaler else 0
+            self.fits.append(fit_of(b, dataset, self.preparation, n_fit, ADVICE))
         self.panel: Panel = self.preparation.panel(bars)
 
     @property
@@ -101,19 +95,19 @@ class Model:
         forecast = run_interruptible(lambda: self.forecaster.forecast(panel.bars, self.fits, rows), lambda: None)
         if not is_finite(forecast).all():
             raise RunError(f"{self.run_dir}: a forecast is not a finite number; look at the bars, or train anew")
-        pairs = enumerate(zip(rows, place_N, strict=True))
-        lines = [self._line(int(row), int(at), plain_law(forecast, n)) for n, (row, at) in pairs]
+        lines = [self._line(int(place), plain_law(forecast, n)) for n, place in enumerate(place_N)]
         return sorted(lines, key=lambda line: (line["known"], line["series"]))
 
     def _key(self, row: int) -> ForecastKey:
         bars = self.panel.bars[self.panel.series_R[row]]
         return ForecastKey(bars.name, int(self.panel.time_R[row]))
 
-    def _line(self, row: int, at: int, law: dict[str, Any]) -> dict[str, Any]:
-        """The line of the forecast from a row, which is the origin number ``at``."""
-        panel, s = self.panel, int(self.panel.series_R[row])
+    def _line(self, place: int, law: dict[str, Any]) -> dict[str, Any]:
+        """The line of the forecast from the origin at a place among all of them."""
+        panel, row = self.panel, int(self.origin_N[place])
+        s = int(panel.series_R[row])
         dates_H = self.fits[s].calendar.next_times_after(panel.time_R[row : row + 1], self.task.horizon)[0]
-        unit_H = self._unit_NH[at]
+        unit_H = self._opponent.unit_NH[place]
         return {
             "kind": "forecast",
             "series": panel.bars[s].name,
@@ -124,57 +118,12 @@ class Model:
             "late": bool(row + 1 < panel.starts[s + 1]),
             "close": float(panel.close_R[row]),
             "law": law,
-            "rival": self._rival_N[at],
+            "rival": self._opponent.law_N[place],
             "unit": unit_H.tolist() if np.isfinite(unit_H).all() else None,
         }
 
     @cached_property
-    def _reference(self) -> Reference:
-        recorded = read_reference(self._fit_dir)
-        return series_reference(self.panel, self.fits, self.origin_N, "test", self.task, *recorded)
-
-    @cached_property
-    def _fit_dir(self) -> Path:
-        return fit_folder(self.run_dir, read_summary(self.run_dir))
-
-    @cached_property
-    def _rival_N(self) -> list[dict[str, Any] | None]:
-        """Name and law of the rival for each origin, also of those that are in the log, since rounding must not depend
-        on which are; None where it has none."""
-        rival, notice = rival_of(self.run_dir, self._fit_dir, self.forecaster.config, own=False)
-        if notice:
-            get_logger().warning("%s: %s", self.run_dir, notice)
-        laws: list[dict[str, Any] | None] = []
-        for s in range(len(self.panel.bars)):
-            rows = self.origin_N[self.panel.series_R[self.origin_N] == s]
-            if len(rows):
-                name, forecast = self._rival_of(rival, rows)
-                pairs = enumerate(is_finite(forecast))
-                laws += [{"name": name, "law": plain_law(forecast, n)} if finite else None for n, finite in pairs]
-        return laws
-
-    def _rival_of(self, rival: Rival | None, rows: np.ndarray) -> tuple[str, Forecast]:
-        """Name and forecasts of what the model is held against from some rows of one series: the rival, or else the
-        plain baseline."""
-        if rival is not None:
-            try:
-                strongest = rival.strongest(self.panel, [f.calendar for f in self.fits], rows, self._reference)
-            except DataError as error:
-                get_logger().warning("%s: %s: %s", self.run_dir, ALONE, error)
-            else:
-                if strongest is not None and is_finite(strongest.forecast).all():
-                    return strongest.name, strongest.forecast
-        return BASELINE_NAMES[self.task.output_mode], baseline_forecast(self._reference, self._pending(rows), self.task)
-
-    def _pending(self, rows: np.ndarray) -> Outcomes:
-        """Outcomes of forecasts from some origins before they have come: all NaN."""
-        panel = self.panel
-        waiting_NH = np.full((len(rows), self.task.horizon), np.nan)
-        return Outcomes(panel.series_R[rows], panel.names, panel.close_time_R[rows], panel.close_R[rows], waiting_NH)
-
-    @cached_property
-    def _unit_NH(self) -> np.ndarray:
-        """Standard deviation of the move over 1 ... H bars in training, in the unit of the target, for each origin."""
-        series_N = self.panel.series_R[self.origin_N]
-        unit_N = target_unit(self._reference, series_N, self.panel.close_R[self.origin_N], self.task)
-        return np.asarray(self._reference.move_std_SH[series_N] * unit_N[:, None])
+    def _opponent(self) -> Opponent:
+        """For all origins, also those of forecasts that are in the log, since rounding must not depend on which are."""
+        config = self.forecaster.config
+        return Opponent.of(self.run_dir, config, self.task, self.panel, self.fits, self.origin_N)

@@ -11,7 +11,8 @@ from nextbar.bars.dates import iso
 from nextbar.bars.series import series_tickers
 from nextbar.errors import DataError, OtherBars
 from nextbar.logger import get_logger
-from nextbar.runs.records import read_bars_record, read_config, read_summary
+from nextbar.runs.records import read_bars_record, read_config
+from nextbar.runs.summary import read_summary
 from nextbar.train.refit import refit
 from nextbar.updating.forecasting import Model
 from nextbar.updating.kept_log import KeptLog

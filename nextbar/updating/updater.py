@@ -25,7 +25,8 @@ from nextbar.metrics.task import Task
 from nextbar.resolution import seconds
 from nextbar.runs.choice import chosen_run
 from nextbar.runs.forecast_log import NEEDS_A_DISK
-from nextbar.runs.records import read_config, read_preparation, read_summary
+from nextbar.runs.records import read_config, read_preparation
+from nextbar.runs.summary import read_summary
 from nextbar.storage.address import require_local
 from nextbar.updating.continuation import take_up
 from nextbar.updating.job import UpdateJob

@@ -32,7 +32,8 @@ from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.comparison import beats
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_conformal, read_cuts, read_rival, read_summary
+from nextbar.runs.records import read_conformal, read_cuts, read_rival
+from nextbar.runs.summary import read_summary
 
 __all__ = ["whole"]  # a fixture
 

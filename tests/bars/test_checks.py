@@ -13,8 +13,9 @@ import pytest
 from bar_files import SPELLINGS, WRITERS, bars_table, load, refusal, write
 
 from nextbar.bars.bars import load_bars
-from nextbar.bars.checks import LARGEST, CheckedColumns, check
+from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
+from nextbar.bars.number_columns import LARGEST
 from nextbar.bars.table import Table
 from nextbar.errors import DataError
 from nextbar.resolution import seconds

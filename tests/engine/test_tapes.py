@@ -25,7 +25,7 @@ from nextbar.engine.devices import SINGLE_DEVICE, Devices
 from nextbar.engine.engine import Engine
 from nextbar.engine.tapes import Excerpts, WholeTape, tape_bytes, tapes_of
 from nextbar.errors import ConfigError, TrainingInterrupted
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.trainer import Trainer
 
 pytestmark = pytest.mark.compiled

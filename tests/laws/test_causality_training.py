@@ -16,7 +16,7 @@ from trainings import parameters
 from nextbar.bars.bars import Bars
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import SPANS, Dataset, build_dataset
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.loop import run_epoch
 from nextbar.train.trainer import Trainer
 from nextbar.types import Forecast

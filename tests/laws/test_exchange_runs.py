@@ -23,7 +23,7 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.exporting import export_run, forecast
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.task import Task
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.announcement import announce, suggest_exchanges
 
 package()

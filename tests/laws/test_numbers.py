@@ -23,7 +23,7 @@ from nextbar.data.dataset import build_dataset
 from nextbar.inference.forecaster import Forecaster
 from nextbar.move_bins import bin_index
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.population import train_population
 
 WINDOWS: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from trainings import assert_same_run, interrupt, train
 from nextbar.errors import Damaged, NextbarError, RunBusy, RunError, TrainingInterrupted
 from nextbar.folders import claim
 from nextbar.runs.faults import run_faults
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result
 

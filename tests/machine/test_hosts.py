@@ -22,7 +22,7 @@ from nextbar.errors import ConfigError, RunError
 from nextbar.machine import hosts
 from nextbar.machine.hosts import by_first, from_first, join_hosts, leads, require_same
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 
 EPOCHS = 8
 MINUTES = 5

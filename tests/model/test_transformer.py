@@ -18,9 +18,10 @@ from nextbar.data.spreads import BINS
 from nextbar.metrics.reference import baseline_forecast
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.task import Task
+from nextbar.model.encoder import EncoderBlock
 from nextbar.model.heads import head_for
 from nextbar.model.precision import BFLOAT16, BFLOAT16_FACTORS, FLOAT32, Precision
-from nextbar.model.transformer import EncoderBlock, Transformer, architecture
+from nextbar.model.transformer import Transformer, architecture
 from nextbar.types import Batch, Context, Forecast
 
 

@@ -31,7 +31,7 @@ from nextbar.report import write_report
 from nextbar.report.explorer import Explorer
 from nextbar.report.page import Section, page
 from nextbar.report.tracks import Step, Track
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 
 HOSTILE = "a<b>&c"
 """a ticker that must not become markup"""

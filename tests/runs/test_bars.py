@@ -20,7 +20,7 @@ from nextbar.errors import ConfigError, DataError, RunError
 from nextbar.inference.evaluation import Evaluation
 from nextbar.inference.evaluator import evaluate
 from nextbar.report import write_report
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.searching import Study
 
 N, LATER = 150, 40

@@ -27,7 +27,7 @@ from nextbar.runs.folder import RunFolder
 from nextbar.runs.info import RunInfo, describe
 from nextbar.runs.kinds import is_backtest, is_run
 from nextbar.runs.listing import best_run, leaders, list_runs
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from filelock import FileLock
 from nextbar.checksums import LIST, list_files, listed_faults, read_json, write_json
 from nextbar.errors import RunBusy, Unreachable
 from nextbar.runs.mirror import Mirror, mirrored
-from nextbar.runs.records import SUMMARY
+from nextbar.runs.summary import SUMMARY
 from nextbar.storage.address import working_folder
 from nextbar.storage.bucket import Bucket
 from nextbar.storage.lease import Lease

@@ -23,7 +23,8 @@ from nextbar.checksums import write_json
 from nextbar.errors import ConfigError, NextbarError, RunError
 from nextbar.runs.faults import READERS, run_faults
 from nextbar.runs.info import describe
-from nextbar.runs.records import FORMAT, NORMALISATION, SEALED, SUMMARY, read_config, read_summary
+from nextbar.runs.records import NORMALISATION, read_config
+from nextbar.runs.summary import FORMAT, SEALED, SUMMARY, read_summary
 
 HERE = Path(__file__).parent
 RUNS = [(1, "mean"), (1, "distribution"), (2, "distribution"), (3, "distribution")]

@@ -23,7 +23,8 @@ from nextbar.errors import TrainingInterrupted
 from nextbar.metrics.bootstrap import skill_interval
 from nextbar.metrics.luck import Luck, luck
 from nextbar.metrics.timeline import Timeline
-from nextbar.runs.records import read_cuts, read_summary
+from nextbar.runs.records import read_cuts
+from nextbar.runs.summary import read_summary
 from nextbar.searching import Study, pruning, samplers
 from nextbar.searching.trials import FACTS
 

@@ -21,7 +21,8 @@ from nextbar.errors import RunError, TrainingInterrupted
 from nextbar.inference.forecaster import Forecaster
 from nextbar.report import write_report
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import FINAL, read_cuts, read_reference, read_summary
+from nextbar.runs.records import read_cuts, read_reference
+from nextbar.runs.summary import FINAL, read_summary
 from nextbar.train.population import train_population
 from nextbar.train.trainer import Plan, Result, Trainer
 

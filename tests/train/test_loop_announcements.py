@@ -65,7 +65,7 @@ def test_a_refit_that_is_gone_on_with_counts_its_own_epochs(
 ) -> None:
     from trainings import interrupt
 
-    from nextbar.runs.records import read_summary
+    from nextbar.runs.summary import read_summary
     from nextbar.train.result import Plan
     from nextbar.train.trainer import Trainer
 

@@ -11,7 +11,7 @@ from trainings import assert_same_run, interrupt, train
 
 from nextbar.errors import TrainingInterrupted
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result
 

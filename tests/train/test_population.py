@@ -23,7 +23,7 @@ from nextbar.errors import ConfigError, DataError, RunError, TrainingInterrupted
 from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train import loop
 from nextbar.train.cohort import Cohort
 from nextbar.train.population import population_key, train_population

@@ -17,7 +17,8 @@ from trainings import BARS, interrupt, make_config, parameters, train
 
 from nextbar.checksums import write_json
 from nextbar.errors import RunError, TrainingInterrupted
-from nextbar.runs.records import read_cuts, read_rival, read_summary
+from nextbar.runs.records import read_cuts, read_rival
+from nextbar.runs.summary import read_summary
 from nextbar.train.earlier_run import begun_with
 from nextbar.train.refit import refit
 from nextbar.train.trainer import Plan, Result, Trainer

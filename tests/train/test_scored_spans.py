@@ -16,7 +16,8 @@ from nextbar.baselines import rivals
 from nextbar.baselines.rivals import Rival
 from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.task import Task
-from nextbar.runs.records import FINAL, RIVAL, read_rival, read_summary
+from nextbar.runs.records import RIVAL, read_rival
+from nextbar.runs.summary import FINAL, read_summary
 from nextbar.train import scored_spans
 from nextbar.train.population import train_population
 from nextbar.train.refit import refit

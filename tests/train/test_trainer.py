@@ -20,7 +20,7 @@ from nextbar.config import ExperimentConfig
 from nextbar.errors import DataError, RunError, TrainingInterrupted
 from nextbar.metrics.comparison import ranking_score
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train import loop
 from nextbar.train.cohort import Cohort
 from nextbar.train.trainer import Result, Trainer

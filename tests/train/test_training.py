@@ -21,7 +21,7 @@ from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.checkpoint import Checkpoints
 from nextbar.runs.folder import RunFolder
 from nextbar.runs.metrics_csv import read_metrics
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 from nextbar.train.figures import Divergence, figures_of
 from nextbar.train.training import Training
 from nextbar.types import Forecast

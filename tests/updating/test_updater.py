@@ -22,7 +22,8 @@ from nextbar.folders import claim
 from nextbar.inference.evaluator import evaluate
 from nextbar.inference.forecaster import Forecaster
 from nextbar.runs.faults import run_faults
-from nextbar.runs.records import read_bars_record, read_summary
+from nextbar.runs.records import read_bars_record
+from nextbar.runs.summary import read_summary
 from nextbar.updating.updater import Updated, update
 from nextbar.updating.watching import watch
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nextbar import Forecaster, evaluate, write_report
 from nextbar.cli.app import app
 from nextbar.runs.info import describe
-from nextbar.runs.records import read_summary
+from nextbar.runs.summary import read_summary
 
 WEEK, FIRST = 40, 150
 WHOLE = make_frame(make_bars("abc", n=FIRST + WEEK)).drop(columns=["ticker", "resolution"])
