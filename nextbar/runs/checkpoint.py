@@ -134,7 +134,7 @@ class Checkpoints:
 
         None: of the best that is whole; of the last where no epoch was validated.
         """
-        return self._store.read_params(self._whole(epoch)) if epoch else self.restore_best()[1]
+        return self.restore_best()[1] if epoch is None else self._store.read_params(self._whole(epoch))
 
     def restore_best(self, epoch: int | None = None) -> tuple[int, PyTree]:
         """Return epoch and parameters of the best; of a damaged one the next best, which is logged.
