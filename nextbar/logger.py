@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,9 @@ def console() -> Console:
     class SilencedByBrokenPipe(SafeConsole):
         def on_broken_pipe(self) -> None:  # rich's own ends the process
             self.quiet = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())  # what is still in its buffer would make the exit code 120
+            os.close(nowhere)
 
     return SilencedByBrokenPipe(stderr=True)
 

@@ -104,7 +104,8 @@ def test_a_training_goes_on_where_nobody_reads_what_it_says(tmp_path: Path) -> N
     """As after ``2>&1 | head``: standard error is closed after its first line."""
     save(tmp_path, bars_table(60))
     arguments = [sys.executable, "-m", "nextbar", "train", str(experiment(tmp_path))]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=usual) as process:
         assert process.stderr is not None and process.stdout is not None
         assert "run " in process.stderr.readline()
         process.stderr.close()
