@@ -59,8 +59,8 @@ class Devices:
     def fetch(self, tree: Tree) -> Tree:
         """Arrays on the host, once every device has done its part.
 
-        Of what all have ``device_get`` reads one device's copy, while others may still be at it: a process that ends
-        meanwhile lets those of other hosts wait for minutes, or abort.
+        ``device_get`` waits for one copy of an array that every device has, while the others may still be computing
+        theirs: a process that ends meanwhile makes those of other hosts wait for minutes, or abort.
         """
         return jax.device_get(tree if self.mesh is None else jax.block_until_ready(tree))
 

@@ -192,8 +192,7 @@ def _broadcast(data: bytes) -> bytes:
 def _sum(mine: np.ndarray) -> np.ndarray:
     """Sum over all processes of an array of one shape, in every process.
 
-    One device of each adds: where more do, the answer is read from one of them while others may still be at it, and a
-    process that ends meanwhile lets another wait for minutes, or abort.
+    One device of each takes part: of several, JAX would wait for the first alone, see ``Devices.fetch``.
     """
     firsts = {device.process_index: device for device in reversed(jax.devices())}
     mesh = Mesh(np.array([firsts[i] for i in range(jax.process_count())]), "processes")

@@ -47,8 +47,9 @@ class JournalFile(JournalFileBackend):
             except FileNotFoundError:
                 raise RunError(f"{self.path} has gone, deleted or moved during the search; put it back") from None
             finally:
-                if _file_of(self._turn_file) == mine:  # else this one stood still, and its turn was taken over
-                    with suppress(RuntimeError):  # just now
+                # a process that stood still for too long finds its turn taken over, at the worst in this very moment
+                if _file_of(self._turn_file) == mine:
+                    with suppress(RuntimeError):
                         self.turn.release()
 
 

@@ -18,8 +18,7 @@ from nextbar import DatasetConfig, ExperimentConfig, ModelConfig, Trainer
 
 BARS = 400
 RUNS = 9
-EARLY = 5
-"""trainings after which a process keeps as many programs as it ever does"""
+EARLY = 4
 
 
 def write_json_layout(folder: Path) -> None:
@@ -39,8 +38,8 @@ def draw(rng: np.random.Generator, datapath: str, log_dir: str) -> ExperimentCon
     seq_len = rng.choice([12, 24, 36, 48])
     model_config = ModelConfig(
         d_model=d_model,
-        num_layers=rng.choice([1, 2]),
-        head_layers=rng.choice([1, 2]),
+        num_layers=rng.choice([1, 2, 3]),
+        head_layers=rng.choice([1, 2, 3]),
         n_heads=rng.choice([1, 2, 4]),
         dim_feedforward=rng.choice([2, 4]) * d_model,
         dropout=rng.choice([0, 0.05, 0.1]),
