@@ -35,7 +35,7 @@ LEAST_BARS = 60
 EQUAL = 1e-6
 """relative difference of two closes that are the same"""
 
-ADVICE = "nextbar takes a date to be when its bar opens: subtract the length of a bar from the dates"
+ADVICE = "nextbar takes a date to be when its bar opens: import the file with nextbar data import --label close"
 
 
 def closing_times(series: Sequence[Bars]) -> Iterator[Leak]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,12 @@ _MOST = 9e18
 """size of a number that an int64 holds"""
 _UNITS = 300
 """ratio of two dates that are numbers of different units; units differ by 1,000"""
+EARLY = (1_000_000, 1_000, 1)
+"""microseconds by which the last moment of a bar is before its end: a second, a millisecond or a microsecond"""
+_FRACTION = (
+    "has a fraction of a second; it should be the time the bar opens (if it closes then: nextbar data import --label "
+    "close)"
+)
 _FORMS = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
 _ISO = r"^\s*\d{4}-?\d{2}-?\d{2}(?:$|[T\s])"
 _SHORT = r"^\s*(\d{1,2})[./-](\d{1,2})[./-]\d{4}(?:\D.*)?$"
@@ -62,10 +69,31 @@ def read_dates(column: pd.Series) -> Dates:
     numbers of eight digits that are all calendar days (20240131) are days.
     """
     dates, micros = _read(column)
-    dates.refuse(
-        dates.seconds_N * 1_000_000 != micros, "has a fraction of a second; it should be the time the bar opens"
-    )
+    _refuse_fractions(dates, micros)
     return dates
+
+
+def _refuse_fractions(dates: Dates, micros: np.ndarray) -> None:
+    dates.refuse(dates.seconds_N * 1_000_000 != micros, _FRACTION)
+
+
+def closing_dates(column: pd.Series, step: int) -> tuple[Dates, np.ndarray]:
+    """Dates of a column that says when bars close, and the seconds to add to each, int64 (N,), 0 or 1.
+
+    A bar's last moment is often written for its end: 23:59:59, or 23:59:59.999 and with six digits. Where most rows are
+    so, these belong a second later. For the rest as ``read_dates``; a fraction that was a last moment is cut off.
+
+    Args:
+        column: as ``read_dates``.
+        step: seconds of a bar.
+    """
+    dates, micros = _read(column)
+    unit = math.gcd(step, 60) * 1_000_000
+    early_N = (micros % unit != 0) & np.isin(-micros % unit, EARLY)
+    if early_N[dates.good_N].sum() * 2 <= dates.good_N.sum():
+        early_N[:] = False
+    _refuse_fractions(dates, np.where(early_N, dates.seconds_N * 1_000_000, micros))
+    return dates, early_N.astype(np.int64)
 
 
 def _read(column: pd.Series) -> tuple[Dates, np.ndarray]:

@@ -14,16 +14,20 @@ from nextbar.bars.bars import Bars, table_bars
 from nextbar.bars.checks import without_bad
 from nextbar.bars.columns import DEFAULT_NEEDS, plain
 from nextbar.bars.date_columns import KEEP, date_columns, further_dates
-from nextbar.bars.dates import iso, read_dates
+from nextbar.bars.dates import closing_dates, iso, read_dates
 from nextbar.bars.file_names import called_elsewhere
 from nextbar.bars.reading import read_table
 from nextbar.bars.slots import DAY
 from nextbar.bars.table import Table
+from nextbar.bars.wall_clock import instants
 from nextbar.bars.writing import write_series
 from nextbar.errors import ConfigError, DataError, cut, listed
 from nextbar.resolution import seconds, span
 
 MONTHS = ("1mo", "1mon", "1month", "monthly", "mn1", "mn", "month", "1m0", "3mo")
+
+DATED_BY_OPENS = ("binance", "binance_klines")
+"""Layouts that have both times of a bar, of which the opening time is read."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     if not path.exists():
         raise DataError(f"no file {str(path)!r}")
     whole = read_table(path, options.layout, options.date_format, options.decimal)
+    if options.label == "close":
+        whole = _dated_by_closes(whole)
     called = called_elsewhere(path) or (None, path.name.partition(".")[0] or None if options.guess else None)
     needs = replace(DEFAULT_NEEDS, price=options.price, features=_features(whole))
     out = []
@@ -144,6 +150,17 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
         bars = table_bars(replace(table, notices=()), ticker, resolution, needs)
         out.append((bars, notices))
     return out
+
+
+def _dated_by_closes(table: Table) -> Table:
+    """The table with its column of closing times as its date; DataError where its date is known to be the opening."""
+    if table.layout in DATED_BY_OPENS:
+        raise DataError(f"{table.source}: the dates of {table.layout} are when bars open; leave out --label close")
+    names = [plain(name).replace("_", " ") for name in table.frame.columns]
+    if date_columns(table) or names.count("close time") != 1:
+        return table
+    columns = ["date" if name == "close time" else column for name, column in zip(names, table.frame, strict=True)]
+    return replace(table, frame=table.frame.set_axis(columns, axis=1))
 
 
 def _by_ticker(table: Table, usual: str | None, ticker: str | None) -> list[tuple[str, Table]]:
@@ -196,45 +213,71 @@ def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:
     if not places or not len(table) or (options.timezone is None and options.label == "open"):
         return table
     column = table.frame.iloc[:, places[0]].reset_index(drop=True)
-    dates = read_dates(column)
     step = seconds(resolution)
+    closes = options.label == "close"
+    dates, early_N = closing_dates(column, step) if closes else (read_dates(column), np.zeros(len(column), np.int64))
+    notices = ["dates are when bars close: shifted by a bar"] if closes else []
+    if early_N.any():
+        notices.append("they are the last moment of a bar, up to a second before its end: read as its end")
+    to_open_N = early_N - step if closes else early_N
     time_N = np.where(dates.good_N, dates.seconds_N, 0)
     by_clock = step % DAY == 0  # a day earlier is so on the market's clock, also where that was changed
-    if options.label == "close" and by_clock:
-        time_N = time_N - step
+    if by_clock:
+        time_N = time_N + to_open_N
     if options.timezone is not None:
         if not dates.local:
             raise DataError(
                 f"{table.source}: its dates are instants already (epoch, Z or an offset); leave out --timezone"
             )
-        time_N = _to_utc(table, time_N, dates.good_N, options.timezone)
-    if options.label == "close" and not by_clock:
-        time_N = time_N - step
+        time_N, lines = _to_utc(table, time_N, dates.good_N, options.timezone, step)
+        notices = [*lines, *notices]
+    if not by_clock:
+        time_N = time_N + to_open_N
     stamps: pd.Series = pd.Series(pd.to_datetime(time_N, unit="s", utc=True))
     if not dates.good_N.all():
         stamps = stamps.astype("str").where(dates.good_N, column.astype("str"))
     frame = table.frame.copy()
     frame.isetitem(places[0], stamps.array)
-    notices = [f"dates on the clock of {options.timezone}"] if options.timezone else []
-    notices += ["dates are when bars close: shifted by a bar"] if options.label == "close" else []
     return replace(table, frame=frame, notices=(*table.notices, *notices))
 
 
-def _to_utc(table: Table, time_N: np.ndarray, good_N: np.ndarray, zone: str) -> np.ndarray:
-    """Seconds since the epoch of local clock times; in the hour that comes twice the order of rows decides."""
-    local = pd.DatetimeIndex(pd.to_datetime(time_N[good_N], unit="s"))
-    try:
-        utc = local.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
-    except ValueError as error:
-        at = next((i for i, stamp in enumerate(local) if str(stamp) in str(error)), None)
-        where = f" ({table.row(int(np.flatnonzero(good_N)[at]))})" if at is not None else ""
-        raise DataError(
-            f"{table.source}: on the clock of {zone} a date is there twice or never, where the clock is changed{where}"
-            f": {error}; is it another zone?"
-        ) from error
+def _to_utc(table: Table, time_N: np.ndarray, good_N: np.ndarray, zone: str, step: int) -> tuple[np.ndarray, list[str]]:
+    """Seconds since the epoch of local clock times, and lines about those that the clock shows twice.
+
+    Raises:
+        DataError: a time that the clock never shows, or one that it shows twice among rows that are not sorted.
+    """
+    row_G = np.flatnonzero(good_N)
+    read = instants(time_N[row_G], zone, step)
+    for bad_G, reason in (
+        (read.skipped_N, "never shows, since it is set forward over it; is it another zone?"),
+        (read.unsorted_N, "shows twice, and the rows around are not in order; sort them oldest first"),
+    ):
+        if bad_G.any():
+            row = int(row_G[np.argmax(bad_G)])
+            raise DataError(
+                f"{table.source}: {table.row(row)} has a time, {_clock_time(time_N[row])}, that the clock of {zone} "
+                f"{reason}"
+            )
+    lines = [f"dates on the clock of {zone}"]
+    for these_G, reading in (
+        (read.repeated_N & ~read.guessed_N, "told apart by the rows around them"),
+        (read.guessed_N, "which of the two cannot be told, read as the first"),
+    ):
+        if these_G.any():
+            row = int(row_G[np.argmax(these_G)])
+            lines.append(
+                f"{these_G.sum():,} dates are in an hour that this clock shows twice (first in {table.row(row)}, "
+                f"{_clock_time(time_N[row])}): {reading}"
+            )
     out = time_N.copy()
-    out[good_N] = utc.tz_convert("UTC").tz_localize(None).as_unit("s").asi8
-    return out
+    out[row_G] = read.utc_N
+    return out, lines
+
+
+def _clock_time(time: int) -> str:
+    """A time on a local clock, for a message."""
+    return iso(time).removesuffix("Z").replace("T", " ")
 
 
 def _joined(parts: Sequence[Bars]) -> tuple[Bars, list[str]]:

@@ -166,12 +166,21 @@ def _future(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[s
         yield f"{late:,} dates are in the future, up to {iso(time_N[-1])}"
 
 
+def _last_seconds(time_N: np.ndarray, columns: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Dates of the form 23:59:59, which are when a bar closes."""
+    if len(time_N) > 1 and (np.diff(time_N) % 60 == 0).all() and (time_N % 60 == 59).all():
+        yield (
+            f"all dates are the last second of a minute (first {iso(time_N[0])}): if the bars close then, import the "
+            "file with nextbar data import --label close"
+        )
+
+
 def _times(is_N: np.ndarray) -> str:
     count = int(is_N.sum())
     return "once" if count == 1 else f"{count:,} times"
 
 
 LOOKS: tuple[Callable[[np.ndarray, Mapping[str, np.ndarray]], Iterator[str]], ...] = (
-    _moves, _frozen, _no_volume, _repeated, _swapped, _future,
+    _moves, _frozen, _no_volume, _repeated, _swapped, _future, _last_seconds,
 )  # fmt: skip
 """functions of times and columns that yield sentences"""

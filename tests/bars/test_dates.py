@@ -10,14 +10,17 @@ import pandas as pd
 import pytest
 
 from nextbar.bars import dates
-from nextbar.bars.dates import from_iso, instant, iso, read_dates
+from nextbar.bars.dates import closing_dates, from_iso, instant, iso, read_dates
 from nextbar.config.values import FIRST_YEAR, LAST_YEAR
 
 MOMENT = dt.datetime(2024, 1, 31, 13, tzinfo=dt.UTC)
 SECOND = int(MOMENT.timestamp())
 NO_DATE = "is not a date: ISO 8601 (2024-01-31T13:00:00Z) or epoch seconds or milliseconds"
 OUTSIDE = f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}"
-FRACTION = "has a fraction of a second; it should be the time the bar opens"
+FRACTION = (
+    "has a fraction of a second; it should be the time the bar opens (if it closes then: nextbar data import --label "
+    "close)"
+)
 
 
 def seconds(values: Any) -> list[int]:
@@ -196,3 +199,13 @@ def test_other_text_than_iso_writes_is_refused() -> None:
     for wrong in ("soon", "", "NaT", "now", "today", "2000-03-01Z", "2000-03-01T00:00:00", "z2000-03-01T00:00:00Z"):
         with pytest.raises(ValueError, match=r"."):
             from_iso(wrong)
+
+
+def test_dates_that_end_in_59_by_chance_are_no_last_moments() -> None:
+    """Closing times with any seconds, as of the last trade, stay as they are; most must be a second early."""
+    column = pd.Series(SECOND - SECOND % 60 + 3_600 * np.arange(120) + np.arange(120) % 60)
+    read, early_N = closing_dates(column, 3_600)
+    np.testing.assert_array_equal(read.seconds_N, column)
+    assert read.good_N.all() and not early_N.any()
+    column[:] = column // 60 * 60 + 59
+    assert (closing_dates(column, 3_600)[1] == 1).all()

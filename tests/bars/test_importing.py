@@ -14,6 +14,7 @@ from nextbar.bars.bars import load_bars
 from nextbar.bars.importing import ImportOptions, import_bars
 from nextbar.cli.app import app
 from nextbar.errors import ConfigError, DataError
+from nextbar.resolution import seconds
 
 
 def ours(folder: Path, ticker: str = "aaa", resolution: str = "1h"):
@@ -41,7 +42,7 @@ def test_a_brokers_clock_becomes_utc(tmp_path: Path, zone: str) -> None:
 
 def test_a_clock_that_cannot_be_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path, csv({"date": local("UTC", start=1_711_843_200), **prices()}))
-    with pytest.raises(DataError, match=r"Europe/Athens a date is there twice or never.* \(line 5\)"):
+    with pytest.raises(DataError, match=r"line 5 has a time, .*03:00:00, that the clock of Europe/Athens never"):
         import_bars([path], tmp_path / "out", ImportOptions(timezone="Europe/Athens"))
     path = put(tmp_path, csv({"date": TRUTH.time, **prices()}))
     with pytest.raises(DataError, match="its dates are instants already"):
@@ -53,6 +54,66 @@ def test_labels_of_closes_become_opens(tmp_path: Path) -> None:
     path = put(tmp_path, csv({"date": TRUTH.time + STEP, **prices()}))
     import_bars([path], tmp_path / "out", ImportOptions(label="close"))
     np.testing.assert_array_equal(ours(tmp_path / "out").time_N, TRUTH.time)
+
+
+EARLY = {"nothing": 0, "a second": 10**6, "a millisecond": 1_000, "a microsecond": 1}
+RESOLUTIONS = ("1s", "5s", "30s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "3d", "1w")
+CLOCK_FORM = "%Y-%m-%d %H:%M:%S.%f"
+
+
+@pytest.mark.parametrize("early", EARLY)
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+@pytest.mark.parametrize("zone", [None, "America/New_York", "Australia/Sydney"])
+def test_the_last_moment_of_a_bar_is_its_end(tmp_path: Path, resolution: str, early: str, zone: str | None) -> None:
+    """Closing times a second, a millisecond or a microsecond before the end: the bars are those that were written.
+
+    As text of three forms, or epoch numbers of three units, and on local clocks across the autumn change.
+    """
+    step, micros = seconds(resolution), EARLY[early]
+    if step == 1 and micros == 10**6:
+        return  # a whole bar, which nobody can tell from a close on time
+    count = min(N, 40 * 86_400 // step)
+    if step < 86_400 or zone is None:
+        start = 1_730_592_000 - step * (count // 2)  # Sunday 2024-11-03 00:00 UTC
+        if step > 86_400:
+            start = 1_728_259_200  # a Monday
+        time_N = start - start % min(step, 86_400) + step * np.arange(count)
+        close_N = time_N + step
+    else:
+        days = pd.date_range("2024-10-07", periods=count + 1, freq=pd.DateOffset(days=step // 86_400), tz=zone)
+        edges = days.as_unit("s").asi8
+        time_N, close_N = edges[:-1], edges[1:]
+    stamps = pd.to_datetime(close_N * 10**6 - micros, unit="us", utc=True)
+    if zone is not None:
+        columns = [stamps.tz_convert(zone).strftime(CLOCK_FORM), stamps.tz_convert(zone).strftime(CLOCK_FORM)[::-1]]
+    else:
+        whole = stamps.as_unit("us").asi8
+        columns = [stamps.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), stamps.strftime(CLOCK_FORM), whole]
+        columns += [whole // 1_000] * (micros != 1) + [whole // 10**6] * (micros in (0, 10**6))
+    for number, dates in enumerate(columns):
+        rows = slice(None, None, -1) if zone is not None and number else slice(None)
+        values = {name: np.asarray(prices()[name])[:count][rows] for name in OHLCV}
+        path = put(tmp_path, csv({"date": dates, **values}), "x.csv")
+        (done,) = import_bars(
+            [path], tmp_path / "out", ImportOptions("aaa", resolution, label="close", timezone=zone), overwrite=True
+        )
+        bars = ours(tmp_path / "out", resolution=resolution)
+        np.testing.assert_array_equal(bars.time_N, time_N)
+        np.testing.assert_array_equal(bars.columns["close"], TRUTH.close[:count])
+        assert any("read as its end" in line for line in done.notices) == bool(micros)
+
+
+def test_a_column_of_closing_times_is_the_date_of_closes(tmp_path: Path) -> None:
+    """Binance's own name for it; where a file of Binance also has the opening time, that is read, and no shift."""
+    close_time = 1000 * (TRUTH.time + STEP) - 1
+    path = put(tmp_path, csv({"close_time": close_time, **prices()}))
+    import_bars([path], tmp_path / "out", ImportOptions(label="close"))
+    np.testing.assert_array_equal(ours(tmp_path / "out").time_N, TRUTH.time)
+    path = put(tmp_path, csv({"open_time": 1000 * TRUTH.time, **prices(), "close_time": close_time}))
+    import_bars([path], tmp_path / "both")
+    np.testing.assert_array_equal(ours(tmp_path / "both").time_N, TRUTH.time)
+    with pytest.raises(DataError, match="the dates of binance are when bars open; leave out --label close"):
+        import_bars([path], tmp_path / "neither", ImportOptions(label="close"))
 
 
 def test_days_are_shifted_on_their_own_clock(tmp_path: Path) -> None:
