@@ -1,9 +1,8 @@
 """Forecasts of a model that nextbar trained, by NumPy alone: from raw bars to prices, law and intervals, or bins.
 
 `python forecast.py spx_1d.csv` forecasts from the last bar of a file; `--check` compares with what nextbar forecast. In
-Python: `Export().forecast({"time": seconds since the epoch, "open": ..., "close": ...})`. What a model makes of bars is
-a program of NumPy calls in manifest.json, see `run`; what it learnt is in weights.npz. Networks compute in float32, the
-rest in float64. Arrays end in their axes: N bars given, L seen, H predicted, D = 1 + H, M models, Q shares.
+Python: `Export().forecast({"time": seconds since the epoch, "open": ..., "close": ...})`. manifest.json has a program
+of NumPy calls, see `run`. Arrays end in their axes: N bars given, L seen, H predicted, D = 1 + H, M models, Q shares.
 """
 
 import argparse
@@ -12,6 +11,7 @@ import datetime as dt
 import json
 import re
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 
 Array = Any
 Table = dict[str, Any]
-LEVELS = (0.5, 0.8, 0.95)
 _t = np.arange(-3, 3.7, 0.2)
 NODES = np.exp(_t - np.exp(-_t))  # of an integral from 0 on, double-exponential (Takahasi and Mori 1974)
 WEIGHTS = 0.2 * NODES * (1 + np.exp(-_t))
@@ -126,13 +125,20 @@ def run(steps: list[list[Any]], values: Table) -> Table:
     return values
 
 
+def verify(folder: Path) -> None:
+    text = (folder / "checksums.json").read_bytes()  # its last line is the checksum of what is before
+    whole = text[-68:] == f'{sha256(text[:-68]).hexdigest()}"\n}}\n'.encode()
+    sums = json.loads(text)["files"] if whole else {"checksums.json": ""}
+    damaged = [name for name in sums if sha256((folder / name).read_bytes()).hexdigest() != sums[name]]
+    require(not damaged, f"{folder}: {', '.join(damaged)} is damaged; copy the folder again, or export the run again")
+
+
 def load(path: Path) -> Table:
     """Arrays by table and name."""
     tables: Table = {}
     with np.load(path, allow_pickle=False) as arrays:
         for key in arrays:
-            table, _, name = key.rpartition("/")
-            tables.setdefault(table, {})[name] = arrays[key]
+            tables.setdefault(key.rpartition("/")[0], {})[key.rpartition("/")[2]] = arrays[key]
     return tables
 
 
@@ -140,6 +146,7 @@ class Export:
     """An export in its folder: what nextbar learnt, in words (manifest.json) and in numbers (weights.npz)."""
 
     def __init__(self, folder: Any = Path(__file__).parent) -> None:
+        verify(Path(folder))
         self.folder, self.m = Path(folder), json.loads((Path(folder) / "manifest.json").read_bytes())
         self.tables = load(self.folder / "weights.npz")
 
@@ -166,15 +173,14 @@ class Export:
         table = {"origin": np.full(len(date_H), time_N[-1]), "step": 1 + np.arange(len(date_H)), "date": date_H}
         given = s | {"slots": slot_ND, "clocks": c["clocks"], "counted": np.arange(1, len(time_N) + 1)}
         given = run(m["start"], given | self.tables.get("start", {}) | {f"bars/{name}": a for name, a in bars.items()})
-        models = [run(steps, given | self.tables[f"model_{k}"]) for k, steps in enumerate(m["models"])]
-        return table, bars["close"][-1], models
+        return table, bars["close"][-1], [run(p, given | self.tables[f"model_{k}"]) for k, p in enumerate(m["models"])]
 
     def forecast(
         self, bars: Table, series: str = "", levels: Any = None, conformal: bool = False, now: float = np.inf
     ) -> Table:
         """Opening date, close, intervals, law, or bins of the H bars after the last closed by `now` (epoch seconds)."""
         m, (table, last, models) = self.m, self.values(bars, series, now)
-        levels = tuple((LEVELS if m["law"] else ()) if levels is None else levels)
+        levels = tuple(((0.5, 0.8, 0.95) if m["law"] else ()) if levels is None else levels)
         require(m["law"] or not (levels or conformal), "levels, conformal: leave them out, this run has no intervals")
         if m["bins"]:
             return table | dict(zip(m["bins"], np.mean([model["shares"] for model in models], axis=0).T, strict=True))
@@ -193,12 +199,10 @@ class Export:
         change_HX = np.hstack([center, location, end_QH.T])
         close_HX = last + change_HX if m["target"] == "close" else last * np.exp(np.clip(change_HX, -500, 500))
         table |= {"close": close_HX[:, 0]} | dict(zip(names, close_HX.T[1 + len(models) :], strict=True))
-        parts = close_HX, np.hstack([whole, scale]), df, skew
-        return table | {name: parts[part][:, k] for name, part, k in m["law"]}
+        return table | {n: (close_HX, np.hstack([whole, scale]), df, skew)[part][:, k] for n, part, k in m["law"]}
 
     def check(self) -> float:
-        """The largest difference from what nextbar forecast: of dates in seconds, else as a share of a column's largest
-        value, of prices the largest change."""
+        """Largest difference from nextbar: dates in seconds, else as a share of a column's largest value, or change."""
         golden, errors = load(self.folder / "golden.npz"), []
         for kind, series in (key.split("/", 1) for key in golden if not key.startswith(("bars/", "sizes/"))):
             bars, target, sizes = (golden[f"{table}/{series}"] for table in ("bars", kind, f"sizes/{kind}"))
@@ -212,10 +216,7 @@ def seconds(text: str) -> int:
     """A date in seconds since the epoch: ISO 8601, UTC where no zone is given, or epoch seconds or milliseconds."""
     if text.isdigit():
         return int(text) // (1000 if len(text) > 11 else 1)
-    try:
-        date = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ValueError(f"found date {text!r}, should be ISO 8601 or whole seconds since the epoch") from None
+    date = dt.datetime.fromisoformat(text.strip())
     return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())
 
 
@@ -228,8 +229,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with what nextbar itself forecast")
     given, export = parser.parse_args(), Export()
     if given.check or given.file is None:
-        worst = export.check()
-        print(f"differs from nextbar by {worst:.1e} at most")
+        print(f"differs from nextbar by {(worst := export.check()):.1e} at most")
         sys.exit(not worst <= 1e-5)
     with open(given.file, newline="", encoding="utf-8-sig") as text:
         rows = [{(name or "").strip().lower(): value for name, value in row.items()} for row in csv.DictReader(text)]

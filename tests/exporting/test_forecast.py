@@ -21,6 +21,7 @@ from scipy import stats
 from nextbar.bars import calendars
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.checksums import list_files
 from nextbar.data.indicators import bollinger, ema, rsi
 from nextbar.exporting import export_run, forecast
 from nextbar.exporting.model import NORMAL
@@ -250,17 +251,49 @@ def test_bf16_says_how_far_the_run_rounds(folders: Folders) -> None:
     assert precision == {"runs": ["fp32"], "export": "float32"}
 
 
-def test_a_check_notices_other_weights(folders: Folders, tmp_path: Path) -> None:
-    for file in folders["mean"].iterdir():
+def copied(folder: Path, to: Path) -> Path:
+    for file in folder.iterdir():
         if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+            (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_check_notices_other_weights(folders: Folders, tmp_path: Path) -> None:
+    """Whole files of another run: their checksums fit, their numbers do not."""
+    copied(folders["mean"], tmp_path)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as content:
         arrays = dict(content)
     name = "model_0/outputs.bias"
     arrays[name] = arrays[name] + 1e-3
     np.savez(tmp_path / "weights.npz", allow_pickle=False, **arrays)
     done = subprocess.run([sys.executable, tmp_path / "forecast.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 1 and "weights.npz is damaged" in done.stderr
+    list_files(tmp_path)
+    done = subprocess.run([sys.executable, tmp_path / "forecast.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 1 and "differs" in done.stdout
+
+
+def test_any_flipped_bit_is_refused_by_the_name_of_its_file(folders: Folders, tmp_path: Path) -> None:
+    """600 random bits of all files, the script and the list of checksums among them."""
+    copied(folders["mean"], tmp_path)
+    rng = np.random.default_rng(0)
+    files = {path.name: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    for name in [*files] * (600 // len(files)):
+        data = bytearray(files[name])
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=f"{name} is damaged; copy the folder again"):
+            forecast.Export(tmp_path)
+        (tmp_path / name).write_bytes(files[name])
+    for name in files:
+        (tmp_path / name).write_bytes(files[name][:-1])
+        with pytest.raises(ValueError, match=f"{name} is damaged"):
+            forecast.Export(tmp_path)
+        (tmp_path / name).unlink()
+        with pytest.raises(FileNotFoundError, match=name):
+            forecast.Export(tmp_path)
+        (tmp_path / name).write_bytes(files[name])
+    forecast.Export(tmp_path)
 
 
 def refusals(export: forecast.Export, run: MadeRun) -> dict[str, tuple[dict[str, Any], str]]:
