@@ -34,7 +34,7 @@ NEWS, LEVEL, PERIOD = 0.10, 0.20, 0.05
 """Shares of moves above which a column knows later bars: its news by single bars, its level by single bars, either by
 the rest of a period. Honest columns foretell some percent at most."""
 SIZES, PERIOD_SIZES = 0.30, 0.15
-"""The same of sizes, ranges and amounts, which can be foreseen to some degree: by single bars, by the rest of a period."""
+"""The same for sizes, ranges and amounts, which can be forecast to some degree: single bars, rest of a period."""
 FORESEEABLE = 0.25
 """Smallest limit for a series that is no market."""
 FEW_VALUES = 6

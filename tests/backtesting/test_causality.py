@@ -90,7 +90,7 @@ def caught(predictor: Rare, folds: int = 2) -> bool:
 
 
 def times_caught(runs: int, share: float, draw: int = 0) -> int:
-    """In how many runs a predictor that peeks in a share of its origins, more or less far and far-reaching, is found."""
+    """Number of runs in which a predictor is caught that peeks in a share of its origins, one to three bars ahead."""
     rng = np.random.default_rng(draw)
     return sum(
         caught(Rare(seed, share, int(rng.integers(1, 4)), float(rng.choice([-0.1, 0.02, 0.5, 1.0]))))
