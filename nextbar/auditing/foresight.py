@@ -19,6 +19,7 @@ from nextbar.auditing.periods import Periods
 from nextbar.auditing.surprises import Surprises, scores
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import PRICES
+from nextbar.bars.slots import WEEK
 from nextbar.machine.blas import one_thread
 
 MOST_ROWS = 20_000
@@ -39,6 +40,8 @@ FORESEEABLE = 0.25
 """Smallest limit for a series that is no market."""
 FEW_VALUES = 6
 """Number of values up to which a column is a signal, which says something in each bar although it mostly stays."""
+CALENDAR = 0.9
+"""Share of bars a week apart between which a calendar column changes by the same; clock changes break some."""
 COPIES = 5
 """Number of periods in whose first bar a column must hold the exact final value of the period."""
 
@@ -87,7 +90,7 @@ def foresight(
         market: False: a series that may be foreseen to some degree, such as a temperature.
     """
     value_N = np.asarray(value_N, np.float64)[-MOST_ROWS:]
-    if np.isfinite(value_N).sum() < LEAST_ROWS:
+    if np.isfinite(value_N).sum() < LEAST_ROWS or _is_calendar(value_N, own.last(MOST_ROWS).time_N):
         return None
     past = _surprises(own, later, skipped if skipped in own.columns and skipped in _OWN else "")
     least = 0.0 if market else FORESEEABLE
@@ -127,6 +130,18 @@ def _forms(value_N: np.ndarray, past: Surprises) -> Iterator[_Form]:
         says_N = np.isfinite(residual_N) & (changed_N if own_lags and stays else True)
         if says_N.sum() >= LEAST_ROWS // 4:
             yield _Form(np.where(says_N, _clipped(residual_N, says_N), 0.0), NEWS if own_lags else LEVEL)
+
+
+def _is_calendar(value_N: np.ndarray, time_N: np.ndarray) -> bool:
+    """Whether a column repeats every week or grows by the same each week, as clocks and counts of days do."""
+    at_N = np.minimum(np.searchsorted(time_N, time_N + WEEK), len(time_N) - 1)
+    week_later_N = time_N[at_N] == time_N + WEEK
+    change_M = (value_N[at_N] - value_N)[week_later_N]
+    if len(change_M) < LEAST_ROWS:
+        return False
+    usual = float(np.median(change_M))
+    same = np.abs(change_M - usual) <= 1e-9 * max(1.0, float(np.nanmax(np.abs(value_N))))
+    return bool(same.mean() > CALENDAR and np.unique(value_N, return_counts=True)[1].max() < len(value_N) / 2)
 
 
 def _is_price(value_N: np.ndarray, close_N: np.ndarray) -> bool:
