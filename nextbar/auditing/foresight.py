@@ -40,6 +40,8 @@ FORESEEABLE = 0.25
 """Smallest limit for a series that is no market."""
 FEW_VALUES = 6
 """Number of values up to which a column is a signal, which says something in each bar although it mostly stays."""
+NEIGHBOURS = 12
+"""Bars on both sides of the one that tells most whose sizes, ranges and amounts count with it."""
 CALENDAR = 0.9
 """Share of bars a week apart between which a calendar column changes by the same; clock changes break some."""
 COPIES = 5
@@ -170,8 +172,10 @@ def _in_single_bars(form: _Form, past: Surprises) -> Iterator[tuple[Foresight, f
         certain_L = product_L**2 > CERTAIN**2 * np.maximum(variance_L, 1e-9 * squares.sum())
         if certain_L.any():
             whole = squares.sum() * np.count_nonzero(says_N) * (past.of[name] ** 2).mean()
-            share = min(1.0, float((product_L[certain_L] ** 2).sum() / whole))
             at = int(np.argmax(np.where(certain_L, np.abs(product_L), 0))) + 1
+            if name != "move":  # slow columns go a little with the sizes of thousands of bars
+                certain_L &= np.abs(np.arange(1, reach + 1) - at) <= NEIGHBOURS
+            share = min(1.0, float((product_L[certain_L] ** 2).sum() / whole))
             yield Foresight(share, at, _kind(name)), form.limit if name == "move" else SIZES
 
 
