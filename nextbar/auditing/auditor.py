@@ -12,7 +12,7 @@ import numpy as np
 from nextbar.arguments import strict_arguments
 from nextbar.auditing.episodes import draw_episodes
 from nextbar.auditing.filling import back_filled
-from nextbar.auditing.foresight import foresight, next_move_known
+from nextbar.auditing.foresight import foresight
 from nextbar.auditing.kinship import repeated, shifted, shuffled
 from nextbar.auditing.labels import closing_times
 from nextbar.auditing.past_choices import chosen_on_test
@@ -20,6 +20,7 @@ from nextbar.auditing.replay import replay, replay_own_columns
 from nextbar.auditing.result import Audit, Leak, first_of_each
 from nextbar.auditing.retraining import retrain
 from nextbar.auditing.scalers import scaled_on_all_rows
+from nextbar.auditing.smoothing import next_move_known
 from nextbar.backtesting.panel import BacktestPanel
 from nextbar.bars.bars import Bars
 from nextbar.bars.columns import AMOUNTS, FrameNames, price_columns

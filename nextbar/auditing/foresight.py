@@ -1,79 +1,81 @@
-"""Foresight: the share of a column's news, which the past does not explain, that later bars do explain.
+"""Foresight: does a column go together with later bars more than any column of earlier bars can?
 
 A column that was made from later rows and then saved does not move when the bars are replaced, so its values are
-tested: least squares on the bars and on the column itself up to each bar leave a residual, and the moves and ranges
-of the next bars are regressed on. The share counts out of sample (every second block of rows is
-explained by the fit on the others), so that chance alone gives less than nothing, however many regressors there are.
+tested against the surprises of later bars: one by one at all distances, and over the rest of the day, session, week and
+month. A column is accused where the statistic is beyond chance (``CERTAIN``, which allows for all looks at a column)
+and the relation is stronger than a market allows. See ``surprises`` for why the statistic holds its size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lstsq
-from scipy.stats import spearmanr
+from scipy.fft import irfft, rfft
 
+from nextbar.auditing.periods import Periods
+from nextbar.auditing.surprises import Surprises, scores
 from nextbar.bars.bars import Bars
-from nextbar.bars.columns import AMOUNTS, PRICES
+from nextbar.bars.columns import PRICES
+from nextbar.bars.slots import WEEK
 from nextbar.machine.blas import one_thread
 
-MOST_ROWS = 4000
-"""the last ones are looked at"""
+MOST_ROWS = 20_000
+"""Number of last rows that are searched."""
 LEAST_ROWS = 100
-"""with a value; a column with fewer is not judged"""
-FARTHEST = 32
-"""bars ahead that are looked at one by one, where there are rows enough"""
-SUMS = (4, 5, 6, 8, 12, 16, 20, 24, 32, 48)
-"""bars ahead whose moves are looked at as one; days and weeks of the usual resolutions among them"""
-PAST, PAST_RANGES = 20, 3
-"""bars whose moves, and whose ranges and amounts, are known beside the column's own last two values"""
-ROWS_A_REGRESSOR = 40
-"""of the moves ahead"""
-MOVES, LEVEL, RANGES = 0.10, 0.35, 0.30
-"""shares above which a column knows later bars: of what it says anew, by moves; of its distance from the close, by
-moves; by ranges and amounts. Volatility can be foreseen to some degree, so the last one is higher"""
+"""Number of known values below which a column is not judged."""
+FARTHEST = 3_000
+"""Largest distance, in bars, of single later bars; at most a quarter of the rows."""
+CERTAIN = 6.0
+"""Standard deviations that count as certain. A normal number is farther out once in 5 x 10^8; a column is looked at in
+up to 10^5 ways, and the audit at 100 columns."""
+NEWS, LEVEL, PERIOD = 0.10, 0.20, 0.05
+"""Shares of moves above which a column knows later bars: its news by single bars, its level by single bars, either by
+the rest of a period. Honest columns foretell some percent at most."""
+SIZES, PERIOD_SIZES = 0.30, 0.15
+"""The same for sizes, ranges and amounts, which can be forecast to some degree: single bars, rest of a period."""
 FORESEEABLE = 0.25
-"""instead of the first, for series that are no market"""
-SMALL_SAMPLE = 50.0
-"""over the number of rows, is added to the first"""
-WEIGHT = 0.06
-"""of the newest bar in the mean size of moves"""
-BLOCKS = 10
-"""of the rows, in turn fitted on and judged by"""
+"""Smallest limit for a series that is no market."""
 FEW_VALUES = 6
-"""of a signal, which says something in each bar although it mostly stays"""
-EXACT = 1e-9
-"""share left over by the past below which a column is made from the past alone"""
+"""Number of values up to which a column is a signal, which says something in each bar although it mostly stays."""
+NEIGHBOURS = 12
+"""Bars on both sides of the one that tells most whose sizes, ranges and amounts count with it."""
+CALENDAR = 0.9
+"""Share of bars a week apart between which a calendar column changes by the same; clock changes break some."""
+COPIES = 5
+"""Number of periods in whose first bar a column must hold the exact final value of the period."""
 
 
 class Foresight(NamedTuple):
     """How strongly later bars explain a column."""
 
     share: float
-    """of what the past does not explain, what later bars do; out of sample"""
+    """of what the past does not explain, what later bars do"""
     reach: int
-    """how many bars ahead the one is that tells most"""
+    """how many bars ahead the one is that tells most; 0 where it is the rest of a period"""
     by: str
     """``moves`` or ``ranges``"""
+    period: str = ""
+    """the period whose rest it knows"""
 
     @property
     def words(self) -> str:
         """In a sentence."""
         first = "the next" if self.reach == 1 else f"the one {self.reach} ahead"
+        first = f"the rest of the {self.period}" if self.period else first
         what = "moves" if self.by == "moves" else "ranges and volume"
         return f"{100 * self.share:.0f} % of what it says anew follows from the {what} of later bars, above all {first}"
 
 
 class _Form(NamedTuple):
-    """One way to read a column."""
+    """One way to read a column, after the past was taken out."""
 
     value_N: np.ndarray
-    unit_N: np.ndarray
-    own: int
-    """how many of its own last values are known"""
+    """0 where it says nothing"""
     limit: float
+    """of shares of moves by single bars"""
 
 
 @one_thread
@@ -86,154 +88,132 @@ def foresight(
         value_N: the column, float64, NaN where it is not known.
         own: the bars that it goes with.
         later: bars of another series at the same times, whose future it may know; None: its own.
-        skipped: name of the amount that the column is, which is then no part of the past.
+        skipped: name of the price or amount that the column is, which is then no part of the past.
         market: False: a series that may be foreseen to some degree, such as a temperature.
     """
-    value_N, own, later = value_N[-MOST_ROWS:], own.last(MOST_ROWS), later and later.last(MOST_ROWS)
-    target = later or own
-    change_N, width_N, unit_N = _measures(target)
-    measures = [_measures(own)] if later is None else [_measures(own), (change_N, width_N, unit_N)]
-    amounts = _amounts(own, skipped)
-    finite_N = np.isfinite(value_N)
-    best: Foresight | None = None
-    exact = False
-    for form in _forms(value_N, own.columns["close"], _measures(own)[2]):
-        rows_N = finite_N & _news(value_N, finite_N) if form.own else finite_N
-        reach = min(FARTHEST, int(rows_N.sum()) // ROWS_A_REGRESSOR)
-        if rows_N.sum() < LEAST_ROWS or reach < 1 or (exact and form.own):
-            continue
-        past = [np.ones(len(value_N))] if (form.unit_N == 1).all() else [np.ones(len(value_N)), 1 / form.unit_N]
-        past += [_ahead(form.value_N, -j) / form.unit_N for j in range(1, form.own + 1)]
-        for changes, widths, size in measures:
-            past += [_ahead(changes, -j) / size for j in range(min(PAST, reach))]
-            past += [_ahead(widths, -j) / size for j in range(PAST_RANGES)]
-        past += [_ahead(a, -j) for a in amounts for j in range(PAST_RANGES)]
-        sums = [h for h in SUMS if h > reach and len(value_N) > 4 * h] if form.own else []
-        moves_at = [*range(1, reach + 1), *sums]
-        total_N = np.cumsum(change_N)
-        moves = [(_ahead(change_N, h) if h <= reach else _ahead(total_N, h) - total_N) / unit_N for h in moves_at]
-        near = range(1, min(reach, 12) + 1)
-        ranges = [_ahead(width_N, h) / unit_N for h in near] + [np.abs(_ahead(change_N, h)) / unit_N for h in near]
-        ranges += [_ahead(a, h) for a in _amounts(target) for h in (1, 2)]
-        ahead = {"moves": np.stack(moves, axis=1), "ranges": np.stack(ranges, axis=1)}
-        by_moves = form.limit if market else max(form.limit, FORESEEABLE)
-        limits = {"moves": by_moves + SMALL_SAMPLE / rows_N.sum(), "ranges": RANGES if form.own else np.inf}
-        for by, ahead_NF in ahead.items():
-            explained = _share(form.value_N / form.unit_N, np.stack(past, axis=1), ahead_NF, rows_N)
-            if explained is None:
-                exact = True
-                break
-            share, h = explained
-            if share > limits[by] and (best is None or share > best.share):
-                best = Foresight(share, moves_at[h] if by == "moves" else h % len(near) + 1, by)
-    return best
-
-
-@one_thread
-def next_move_known(bars: Bars) -> float:
-    """Share of the next bar's move that follows from the last ones, out of sample; of a market a few percent."""
-    bars = bars.last(MOST_ROWS)
-    change_N, _, unit_N = _measures(bars)
-    past = np.stack([_ahead(change_N, -j) / unit_N for j in range(PAST)], axis=1)
-    constant = np.ones((len(bars), 1))
-    explained = _share(_ahead(change_N, 1) / unit_N, constant, past, np.ones(len(bars), bool))
-    return explained[0] if explained else 1.0
-
-
-def _measures(bars: Bars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Change of the close into each bar, range of the bar, and how large changes have been so far; (N,) each."""
-    close_N = bars.columns["close"]
-    change_N = np.diff(close_N, prepend=close_N[:1])
-    has_range = all(name in bars.columns for name in PRICES)
-    width_N = bars.columns["high"] - bars.columns["low"] if has_range else np.abs(change_N)
-    return change_N, width_N, _typical(np.abs(change_N))
-
-
-def _typical(size_N: np.ndarray) -> np.ndarray:
-    """Exponential mean of sizes so far, NaN before it is known or where nothing has moved."""
-    from scipy.signal import lfilter
-
-    start = float(size_N[: int(1 / WEIGHT)].mean()) if len(size_N) else 0.0
-    typical_N, _ = lfilter([WEIGHT], [1, WEIGHT - 1], size_N, zi=[(1 - WEIGHT) * start])
-    typical_N[: int(0.5 / WEIGHT)] = np.nan
-    return np.where(typical_N > 0, typical_N, np.nan)
-
-
-def _forms(value_N: np.ndarray, close_N: np.ndarray, unit_N: np.ndarray) -> Iterator[_Form]:
-    """A price is read as its distance from the close and as a logarithm; anything else as it is, and in price units."""
-    finite_N = np.isfinite(value_N)
-    one_N = np.ones(len(value_N))
-    is_price = finite_N.any() and (close_N > 0).all() and (value_N[finite_N] > 0).all()
-    if is_price and 0.2 < np.median(value_N[finite_N] / close_N[finite_N]) < 5:
-        yield _Form(value_N - close_N, unit_N, 2, MOVES)
-        yield _Form(value_N - close_N, unit_N, 0, LEVEL)
-        yield _Form(np.log(np.where(finite_N, value_N, 1.0)), one_N, 2, MOVES)
-        return
-    yield _Form(value_N, one_N, 2, MOVES)
-    yield _Form(value_N, unit_N, 2, MOVES)
-
-
-def _news(value_N: np.ndarray, finite_N: np.ndarray) -> np.ndarray:
-    """Rows in which a column says something anew: all, but of one that mostly stays those where it changes."""
-    changed_N = np.diff(value_N, prepend=np.nan) != 0
-    stays = 1 - changed_N[finite_N].mean() if finite_N.any() else 0.0
-    return changed_N if stays > 0.2 and len(np.unique(value_N[finite_N])) > FEW_VALUES else np.ones(len(value_N), bool)
-
-
-def _amounts(bars: Bars, skipped: str = "") -> list[np.ndarray]:
-    """Logarithms of volume and trades, as far as they are there in most bars; but for the one that is skipped."""
-    amounts = [np.log1p(bars.columns[n]) for n in AMOUNTS if n in bars.columns and n != skipped]
-    return [a for a in amounts if np.isfinite(a).mean() > 0.9]
-
-
-def _ahead(value_N: np.ndarray, bars: int) -> np.ndarray:
-    """The value so many bars later (earlier where negative); NaN where there is none."""
-    shifted_N = np.full(len(value_N), np.nan)
-    if bars >= 0:
-        shifted_N[: len(value_N) - bars] = value_N[bars:]
-    else:
-        shifted_N[-bars:] = value_N[:bars]
-    return shifted_N
-
-
-def _share(
-    value_N: np.ndarray, past_NF: np.ndarray, ahead_NF: np.ndarray, row_N: np.ndarray
-) -> tuple[float, int] | None:
-    """Share of what the past leaves open that later bars explain, and the column of the strongest relation; None where
-    the past leaves nothing open."""
-    whole_N = row_N & np.isfinite(value_N) & np.isfinite(past_NF).all(axis=1) & np.isfinite(ahead_NF).all(axis=1)
-    if whole_N.sum() < LEAST_ROWS:
-        return 0.0, 0
-    y_N, past_NF, ahead_NF = value_N[whole_N], past_NF[whole_N], ahead_NF[whole_N]
-    past_NF, ahead_NF = _scaled(past_NF), _scaled(ahead_NF)
-    residual_N = y_N - past_NF @ _fit(past_NF, y_N)
-    width = 1.4826 * np.median(np.abs(residual_N - np.median(residual_N)))
-    near_N = np.abs(residual_N) < 12 * width
-    if near_N.mean() > 0.9:  # single outliers would decide it
-        y_N, past_NF, ahead_NF, residual_N = y_N[near_N], past_NF[near_N], ahead_NF[near_N], residual_N[near_N]
-    first_N = np.arange(len(y_N)) * BLOCKS // len(y_N) % 2 == 0
-    # the residual of the past, out of sample, and what later bars explain of it
-    unexplained_N, explained_N = np.empty(len(y_N)), np.empty(len(y_N))
-    both_NF = np.concatenate([past_NF, ahead_NF], axis=1)
-    for fitted, judged in ((first_N, ~first_N), (~first_N, first_N)):
-        from_past_N = past_NF[judged] @ _fit(past_NF[fitted], y_N[fitted])
-        unexplained_N[judged] = y_N[judged] - from_past_N
-        explained_N[judged] = both_NF[judged] @ _fit(both_NF[fitted], y_N[fitted]) - from_past_N
-    if (unexplained_N**2).sum() <= EXACT * ((y_N - y_N.mean()) ** 2).sum():
+    value_N = np.asarray(value_N, np.float64)[-MOST_ROWS:]
+    if np.isfinite(value_N).sum() < LEAST_ROWS or _is_calendar(value_N, own.last(MOST_ROWS).time_N):
         return None
-    share = 1 - float(((unexplained_N - explained_N) ** 2).sum() / (unexplained_N**2).sum())
-    by_rank = float(spearmanr(unexplained_N, explained_N).statistic)  # of many rows, and not of the largest few
-    share = min(share, max(by_rank, 0.0) ** 2)
-    relation_F = np.abs(ahead_NF.T @ residual_N)
-    return share, int(np.argmax(relation_F))
+    past = _surprises(own, later, skipped if skipped in own.columns and skipped in _OWN else "")
+    least = 0.0 if market else FORESEEABLE
+    beyond = [*_copies(value_N, past, own.last(MOST_ROWS))] if later is None and skipped not in _OWN else []
+    for form in _forms(value_N, past):
+        beyond += [seen for seen, limit in _in_single_bars(form, past) if seen.share > max(limit, least)]
+        for period in past.periods:
+            beyond += [seen for seen, limit in _in_the_rest(form, past, period) if seen.share > max(limit, least)]
+    return max(beyond, key=lambda seen: seen.share, default=None)
 
 
-def _scaled(value_NF: np.ndarray) -> np.ndarray:
-    """Columns of size one, for least squares."""
-    size_F = np.sqrt((value_NF**2).mean(axis=0))
-    return value_NF / np.where(size_F > 0, size_F, 1.0)
+_OWN = (*PRICES, "volume", "trades")
 
 
-def _fit(regressor_NF: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-    weight_F: np.ndarray = lstsq(regressor_NF, y_N, cond=EXACT, lapack_driver="gelsy", check_finite=False)[0]
-    return weight_F
+@lru_cache(maxsize=2)
+def _surprises(own: Bars, later: Bars | None, skipped: str) -> Surprises:
+    """Those of the last rows, kept for the next column of the same bars."""
+    return Surprises(own.last(MOST_ROWS), later and later.last(MOST_ROWS), skipped)
+
+
+def _forms(value_N: np.ndarray, past: Surprises) -> Iterator[_Form]:
+    """A price is read as its distance from the close and as a logarithm; anything else as it is and by its ranks."""
+    known_N = np.isfinite(value_N)
+    changed_N = np.diff(value_N, prepend=np.nan) != 0
+    stays = 1 - changed_N[known_N].mean() > 0.2 and len(np.unique(value_N[known_N])) > FEW_VALUES
+    if _is_price(value_N, past.close_N):
+        level_N = np.clip((value_N - past.close_N) / past.unit_N, -1e4, 1e4)
+        read = [(level_N, 0), (level_N, 2), (np.log(np.where(known_N, value_N, np.nan)), 2)]
+        yield _Form(np.nan_to_num(level_N), LEVEL)
+    else:
+        ranked_N = scores(value_N)
+        read = [(ranked_N, 0), (value_N, 2), (ranked_N, 2)]
+    for form_N, own_lags in read:
+        residual_N = past.residual(form_N, own_lags)
+        if residual_N is None:
+            continue
+        says_N = np.isfinite(residual_N) & (changed_N if own_lags and stays else True)
+        if says_N.sum() >= LEAST_ROWS // 4:
+            yield _Form(np.where(says_N, _clipped(residual_N, says_N), 0.0), NEWS if own_lags else LEVEL)
+
+
+def _is_calendar(value_N: np.ndarray, time_N: np.ndarray) -> bool:
+    """Whether a column repeats every week or grows by the same each week, as clocks and counts of days do."""
+    at_N = np.minimum(np.searchsorted(time_N, time_N + WEEK), len(time_N) - 1)
+    week_later_N = time_N[at_N] == time_N + WEEK
+    change_M = (value_N[at_N] - value_N)[week_later_N]
+    if len(change_M) < LEAST_ROWS:
+        return False
+    usual = float(np.median(change_M))
+    same = np.abs(change_M - usual) <= 1e-9 * max(1.0, float(np.nanmax(np.abs(value_N))))
+    return bool(same.mean() > CALENDAR and np.unique(value_N, return_counts=True)[1].max() < len(value_N) / 2)
+
+
+def _is_price(value_N: np.ndarray, close_N: np.ndarray) -> bool:
+    known_N = np.isfinite(value_N)
+    positive = bool((close_N > 0).all() and (value_N[known_N] > 0).all())
+    return positive and 0.2 < float(np.median(value_N[known_N] / close_N[known_N])) < 5
+
+
+def _clipped(value_N: np.ndarray, says_N: np.ndarray) -> np.ndarray:
+    """Without outliers, which would decide alone."""
+    said = value_N[says_N]
+    width = 1.4826 * float(np.median(np.abs(said)))
+    if width <= 1e-3 * float(said.std()):
+        width = float(said.std())
+    return np.clip(value_N, -5 * width, 5 * width)
+
+
+def _in_single_bars(form: _Form, past: Surprises) -> Iterator[tuple[Foresight, float]]:
+    """Shares explained by the surprises at all distances that are certain, and their limits."""
+    says_N, squares = form.value_N, form.value_N**2
+    reach = min(FARTHEST, len(says_N) // 4)
+    said_F, squares_F = np.conj(rfft(says_N, past.size)), np.conj(rfft(squares, past.size))
+    for name, (surprise_F, surprise_squares_F) in past.transforms.items():
+        product_L = irfft(said_F * surprise_F, past.size)[1 : reach + 1]
+        variance_L = irfft(squares_F * surprise_squares_F, past.size)[1 : reach + 1]
+        certain_L = product_L**2 > CERTAIN**2 * np.maximum(variance_L, 1e-9 * squares.sum())
+        if certain_L.any():
+            whole = squares.sum() * np.count_nonzero(says_N) * (past.of[name] ** 2).mean()
+            at = int(np.argmax(np.where(certain_L, np.abs(product_L), 0))) + 1
+            if name != "move":  # slow columns go a little with the sizes of thousands of bars
+                certain_L &= np.abs(np.arange(1, reach + 1) - at) <= NEIGHBOURS
+            share = min(1.0, float((product_L[certain_L] ** 2).sum() / whole))
+            yield Foresight(share, at, _kind(name)), form.limit if name == "move" else SIZES
+
+
+def _in_the_rest(form: _Form, past: Surprises, period: Periods) -> Iterator[tuple[Foresight, float]]:
+    """Shares explained by the surprises of the rest of a period, where they are certain, and their limits."""
+    left_N, says_N = period.left_N, np.where(period.left_N > 0, form.value_N, 0.0)
+    share_N = 1 / np.maximum(left_N, 1)  # of the rest of the period that the next bar is
+    total_N = np.cumsum(says_N)
+    before_N = np.r_[0.0, total_N]
+    so_far_N = before_N[:-1] - before_N[period.first_D][period.number_N]
+    for name, surprise_N in past.of.items():
+        next_N = np.r_[surprise_N[1:], 0.0]
+        products = (says_N * share_N * next_N, says_N * np.sqrt(share_N) * next_N, so_far_N * surprise_N)
+        statistic = max(abs(p.sum()) / max(np.sqrt((p**2).sum()), 1e-300) for p in products)
+        if statistic > CERTAIN:
+            rest_N = np.where(says_N != 0, period.rest_of(surprise_N), 0.0)
+            covariance, variances = share_N @ (says_N * rest_N), (share_N @ says_N**2) * (share_N @ rest_N**2)
+            found = Foresight(float(covariance**2 / variances), 0, _kind(name), period.kind)
+            yield found, PERIOD if name == "move" else PERIOD_SIZES
+
+
+def _copies(value_N: np.ndarray, past: Surprises, bars: Bars) -> Iterator[Foresight]:
+    """Periods whose exact final close, high, low, range or amount the column holds before it is there."""
+    close_N = bars.columns["close"]
+    has_range = all(name in bars.columns for name in PRICES)
+    high_N, low_N = (bars.columns[name] if has_range else close_N for name in ("high", "low"))
+    for period in past.periods:
+        high_so_far_N, low_so_far_N = period.so_far(high_N, np.maximum), period.so_far(low_N, np.minimum)
+        so_far = [("moves", close_N), ("moves", high_so_far_N), ("moves", low_so_far_N)]
+        so_far.append(("ranges", high_so_far_N - low_so_far_N))
+        so_far += [("ranges", period.so_far(amount_N, np.add)) for amount_N in past.amounts.values()]
+        for by, known_N in so_far:
+            final_D, first_D = known_N[period.last_D], known_N[period.first_D]
+            close_D = np.abs(value_N[period.first_D] - final_D) <= 1e-9 * np.abs(final_D)
+            open_D = np.abs(first_D - final_D) > 1e-9 * np.abs(final_D)
+            if (close_D & open_D).sum() >= max(COPIES, 0.5 * open_D.sum()):
+                yield Foresight(1.0, 0, by, period.kind)
+
+
+def _kind(name: str) -> str:
+    return "moves" if name == "move" else "ranges"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from itertools import zip_longest
 from typing import Any
@@ -15,19 +16,36 @@ from nextbar.bars.dates import iso
 from nextbar.errors import DataError
 from nextbar.forecasts import Keys
 from nextbar.forecasts.table import laws
+from nextbar.machine.interruptible import hear
 from nextbar.metrics.task import Task
+from nextbar.move_bins import bin_index
+from nextbar.rivals import LibraryRival
 from nextbar.types import Forecast, Law
 
 TOLERANCE = 1e-6
-"""relative difference that counts as rounding, which may depend on how many rows are computed together"""
-LOOKS = (0.25, 0.5, 0.75)
-"""where the bars are cut off, as shares of the fold's origins"""
+"""Relative difference that counts as rounding, which may depend on how many rows are computed together."""
+WIDE_LOOKS = (0.25, 0.5, 0.75)
+"""Where the bars end while all earlier origins are compared, as shares of the fold's origins."""
+NARROW_LOOKS = 300
+"""Moments of a backtest at which the bars end while the origins of that moment alone are compared. A predictor that
+peeks in a share s of the moments is missed with probability (1 - s)^300: 0.2 % for 2 % of the moments."""
+BEST_LOOKS = 20
+"""Further moments of a fold: those with the smallest errors, where a peek would have paid most."""
 
 
 def require_causal(
-    participant: Participant, panel: BacktestPanel, fold: Fold, row_N: np.ndarray, forecast: Forecast, task: Task
+    participant: Participant,
+    panel: BacktestPanel,
+    fold: Fold,
+    row_N: np.ndarray,
+    forecast: Forecast,
+    task: Task,
+    folds: int = 1,
 ) -> None:
     """Compare the forecasts with those made when the bars end at some origins of the fold.
+
+    A frame that ends at a moment settles whether the origins of that moment look ahead, by however few bars. Rivals of
+    other libraries are asked by nextbar's own code, which hands over no later bars, so they get the wide looks alone.
 
     Args:
         participant: the predictor.
@@ -36,33 +54,74 @@ def require_causal(
         row_N: origins, rows of the panel.
         forecast: its forecast from them, with the bars up to the fold's end.
         task: what is forecast.
+        folds: number of folds that share the narrow looks.
 
     Raises:
         DataError: without the later bars it forecasts otherwise, or not at all.
     """
     origin_N = panel.close_time_R[row_N]
     moments = np.unique(origin_N)
-    for end in np.unique(moments[[int(share * len(moments)) for share in LOOKS]]):
-        early = origin_N <= end
-        keys = panel.keys(row_N[early])
-        cut = f"{fold}, asked once more with bars to {iso(end)} only"
-        frame = panel.frame(fold.begin, int(end) + 1)
-        try:
-            again = participant.ask(frame, keys, task, cut)
-        except DataError as error:
-            raise DataError(
-                f"{participant.name} looks ahead: it forecasts all origins when later bars are there, but not without "
-                f"them. {error}"
-            ) from error
-        gap_NH = _gap(forecast.rows(early), again, keys, task, participant.direction_only)
-        if (gap_NH > TOLERANCE).any():
-            n, h = np.unravel_index(np.argmax(gap_NH), gap_NH.shape)
-            raise DataError(
-                f"{participant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
-                f"{keys.ticker_N[n]} is another one when the bars end at {iso(end)} "
-                f"({_values(forecast.rows(early), keys, task, n, h)} with all bars of the fold, "
-                f"{_values(again, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"
-            )
+    for end in np.unique(moments[[int(share * len(moments)) for share in WIDE_LOOKS]]):
+        _require_same(participant, panel, fold, row_N, forecast, task, int(end), origin_N <= end)
+    if not isinstance(participant.predictor, LibraryRival):
+        for end in _narrow_moments(moments, origin_N, _errors(forecast, panel, row_N, task), fold, folds):
+            hear()
+            _require_same(participant, panel, fold, row_N, forecast, task, int(end), origin_N == end)
+
+
+def _narrow_moments(
+    moments: np.ndarray, origin_N: np.ndarray, error_N: np.ndarray, fold: Fold, folds: int
+) -> Iterator[int]:
+    """Moments of the narrow looks: those of the best forecasts, then random ones, so that no rhythm escapes."""
+    best = np.unique(origin_N[np.argsort(error_N, kind="stable")[:BEST_LOOKS]])
+    others = np.setdiff1d(moments, best)
+    rng = np.random.default_rng([fold.number, len(moments)])
+    yield from best
+    yield from rng.permutation(others)[: -(-NARROW_LOOKS // folds)]
+
+
+def _errors(forecast: Forecast, panel: BacktestPanel, row_N: np.ndarray, task: Task) -> np.ndarray:
+    """How far the first step's forecast of each origin is from the outcome, (N,): 1 - p of bins, else relative."""
+    last_N1, actual_N1 = panel.close_R[row_N, None], panel.close_R[row_N + 1, None]
+    if forecast.log_probs_NHK is not None:
+        bin_N1 = bin_index(last_N1, actual_N1, task.edges)
+        return 1 - np.exp(np.take_along_axis(forecast.log_probs_NHK[:, 0], bin_N1, axis=1)[:, 0])
+    return np.abs(_close(forecast, panel.keys(row_N), task)[:, :1] / actual_N1 - 1)[:, 0]
+
+
+def _require_same(
+    participant: Participant,
+    panel: BacktestPanel,
+    fold: Fold,
+    row_N: np.ndarray,
+    forecast: Forecast,
+    task: Task,
+    end: int,
+    compared_N: np.ndarray,
+) -> None:
+    """Ask once more with bars that close up to ``end`` only, and compare the forecasts from some origins.
+
+    Raises:
+        DataError: they differ, or there are none.
+    """
+    keys, before = panel.keys(row_N[compared_N]), forecast.rows(compared_N)
+    cut = f"{fold}, asked once more with bars to {iso(end)} only"
+    try:
+        after = participant.ask(panel.frame(fold.begin, end + 1), keys, task, cut)
+    except DataError as error:
+        raise DataError(
+            f"{participant.name} looks ahead: it forecasts all origins when later bars are there, but not without "
+            f"them. {error}"
+        ) from error
+    gap_NH = _gap(before, after, keys, task, participant.direction_only)
+    if (gap_NH > TOLERANCE).any():
+        n, h = np.unravel_index(np.argmax(gap_NH), gap_NH.shape)
+        raise DataError(
+            f"{participant.name} looks ahead: its forecast of step {h + 1} from origin {iso(keys.origin_N[n])} of "
+            f"{keys.ticker_N[n]} changes when the bars end at {iso(end)} "
+            f"({_values(before, keys, task, n, h)} with all bars of the fold, "
+            f"{_values(after, keys, task, n, h)} without the later ones). A forecast may use bars up to its origin"
+        )
 
 
 def _close(forecast: Forecast, keys: Keys, task: Task) -> np.ndarray:
@@ -100,7 +159,7 @@ def _relative(first: np.ndarray | None, second: np.ndarray | None) -> Any:
 
 
 def _sizes(law: Law) -> tuple[np.ndarray | None, ...]:
-    """The numbers of a law but its location, as such that are above zero: differences are relative to them."""
+    """The positive numbers of a law, by whose size differences count: scale, degrees of freedom, one plus skewness."""
     return law.scale, law.df, None if law.skew is None else 1 + law.skew
 
 

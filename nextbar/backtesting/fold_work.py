@@ -95,7 +95,7 @@ class FoldWork:
             with times.measured(name, "predict", fold.number):
                 forecasts[name] = forecast = participant.ask(frame, keys, task, fold)
             if participant.kind == "own":
-                require_causal(participant, panel, fold, planned.row_N, forecast, task)
+                require_causal(participant, panel, fold, planned.row_N, forecast, task, self.options.folds)
         conformal = model.forecaster.conformal() if self.options.conformal else None
         return FoldForecasts(forecasts, model.result.run_dir, conformal)
 

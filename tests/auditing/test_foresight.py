@@ -11,7 +11,8 @@ from builders import make_bars, with_columns
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, filtfilt, savgol_filter
 
-from nextbar.auditing.foresight import foresight, next_move_known
+from nextbar.auditing.foresight import foresight
+from nextbar.auditing.smoothing import next_move_known
 from nextbar.bars.bars import Bars
 
 BARS = make_bars(n=2000, seed=5)

@@ -129,7 +129,8 @@ def test_a_predictor_is_shown_the_bars_to_the_end_of_the_fold_and_no_further(tmp
     for fold, closes in zip(folds, (last[:looks], last[looks:]), strict=True):
         assert closes[0] == instant(fold["test_until"]) - 3600
         looks_ahead = closes[1:]
-        assert all(instant(fold["test_from"]) <= close < closes[0] for close in looks_ahead)
+        origins_from = instant(fold["test_from"]) - 3600
+        assert all(origins_from <= close < closes[0] for close in looks_ahead)
 
 
 def test_what_a_predictor_does_to_its_frame_is_its_own_affair(tmp_path: Path) -> None:
