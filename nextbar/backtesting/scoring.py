@@ -15,7 +15,7 @@ from nextbar.backtesting.pooling import ByFold
 from nextbar.backtesting.standing import standing
 from nextbar.data.dataset import Dataset
 from nextbar.metrics.calibration import calibration_report
-from nextbar.metrics.comparison import Score, beats, finite, too_few
+from nextbar.metrics.comparison import Score, finite, too_few
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import Examined, Finding
 from nextbar.metrics.findings import findings
@@ -24,6 +24,7 @@ from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import Scorer
 from nextbar.metrics.scores import Scores
 from nextbar.metrics.significance import DieboldMariano
+from nextbar.metrics.superiority import beats
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
@@ -146,7 +147,7 @@ class FoldScorer:
 
     def _compare(self, model: Scores, other: Scores, question: Task, words: str) -> ModelBeside:
         report = self._scorers(question).whole.report_against(model, other, words)
-        beaten = None if too_few(report["origins"], question.horizon) else beats(report, question)
+        beaten = None if too_few(report["origins"], question.horizon) else beats(report, question.leading)
         return ModelBeside(report["diebold_mariano"], report["skill"], beaten, report["verdict"])
 
     def calibration(self, forecast: Forecast, conformals: Sequence[Conformal] | None = None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from nextbar.data.targets import realised
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.machine.long_arrays import in_threads
-from nextbar.metrics.reference import enough_moves
+from nextbar.metrics.reference import enough_moves, least_moves
 from nextbar.types import Outcomes
 
 LARGEST_RANGE = 4.0
@@ -57,6 +57,8 @@ class Dataset:
     trained: tuple[bool, ...]
     learnt: tuple[bool, ...]
     """trained, with windows to learn from and moves enough that baselines learn from them too"""
+    alone: tuple[bool, ...]
+    """scored without having been trained, or on a handful of bars: such a series has baseline and rivals of its own"""
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
@@ -200,7 +202,13 @@ def build_dataset(
     )
     panel = preparation.panel(bars)
     moves = in_threads(lambda b, calendar: moves_in_training(b, calendar, spec.horizon, roles.cuts), bars, calendars)
+    least = least_moves(spec.horizon) + spec.horizon
     moves_S = np.array([len(own) if len(rows) else 0 for own, rows in zip(moves, learnt_from, strict=True)])
+    learnt = tuple((enough_moves(moves_S, spec.horizon) & (moves_S > 0)).tolist())
+    alone = tuple(
+        not (is_learnt or (is_trained and n >= least))
+        for is_learnt, is_trained, n in zip(learnt, roles.trained, roles.n_train, strict=True)
+    )
     features = replace(FeatureSet.of(dataset), volumes=spec.volumes)
     return Dataset(
         bars=tuple(bars),
@@ -214,7 +222,8 @@ def build_dataset(
         history_N=panel.join(moves),
         scored=roles.scored,
         trained=roles.trained,
-        learnt=tuple((enough_moves(moves_S, spec.horizon) & (moves_S > 0)).tolist()),
+        learnt=learnt,
+        alone=alone,
         dropped={name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in roles.n_train)},
         used=tuple(map(features.of_source, source)),
         ranges_ahead=config.range_loss > 0,

@@ -43,6 +43,14 @@ def least_moves(horizon: int) -> int:
     return max(LEAST_MOVES, LEAST_APART * horizon)
 
 
+def least_bars(horizon: int, with_ranges: bool) -> int:
+    """The fewest bars of a series by itself that all baselines can be fitted on.
+
+    A range HAR looks back on up to half of them before its first row (``nextbar.data.range_har``).
+    """
+    return (1 + with_ranges) * least_moves(horizon) + 3 * horizon
+
+
 def enough_moves(moves_S: Sequence[int] | np.ndarray, horizon: int) -> np.ndarray:
     """bool (S,): the series whose moves over H bars, so many each, baselines learn from.
 

@@ -17,7 +17,7 @@ from nextbar.inference.rival import ALONE, rival_of
 from nextbar.inference.series_reference import series_reference
 from nextbar.logger import get_logger
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, target_unit
-from nextbar.metrics.scorer import Strongest
+from nextbar.metrics.scorer import FreeForecast
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_reference
 from nextbar.runs.summary import fit_folder, read_summary
@@ -83,7 +83,7 @@ def _of_rival(
     fits: Sequence[SeriesFit],
     origin_N: np.ndarray,
     reference: Reference,
-) -> Strongest | None:
+) -> FreeForecast | None:
     """The rival's forecasts from the origins of one series; None where there is none, or not from each of them."""
     if rival is None:
         return None
