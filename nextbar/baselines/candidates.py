@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
 def fit_candidates(dataset: Dataset, task: Task, until: int) -> Candidates:
     """Fit the baselines of a question on the bars of a data set that close before ``until``.
 
-    Each on all series but those ``alone``. Those of the direction alone are no candidates, and neither are those that
+    Each on all trained series. Those of the direction alone are no candidates, and neither are those that
     take too long: the limits count training bars, not seconds, so that the same bars have the same rivals everywhere.
     """
     fitted: dict[str, Baseline] = {}
@@ -105,7 +105,11 @@ def fit_baseline(baseline: Baseline, dataset: Dataset, until: int) -> Baseline:
     """
     known = [bars.first(int(np.searchsorted(bars.close_time_N, until))) for bars in dataset.used]
     least = least_moves(baseline.task.horizon) + baseline.task.horizon
-    rows = [s for s, bars in enumerate(known) if len(bars) and not dataset.alone[s]]
+    rows = [
+        s
+        for s, bars in enumerate(known)
+        if len(bars) and dataset.trained[s] and (dataset.learnt[s] or len(bars) >= least)
+    ]
     lacking = {bars.resolution for bars in known} - {known[s].resolution for s in rows}
     if lacking and baseline.needs_ranges:
         raise DataError(f"it needs {least} training bars of a series at {', '.join(sorted(lacking))}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from nextbar.bars.calendar import Calendar
 from nextbar.baselines.base import Baseline
-from nextbar.baselines.candidates import Candidates, OwnFits, fit_alone, fit_candidates, forecasts, named
+from nextbar.baselines.candidates import Candidates, Key, OwnFits, fit_alone, fit_candidates, forecasts, named
 from nextbar.data.dataset import Dataset
 from nextbar.data.panel import Panel
 from nextbar.errors import DataError
@@ -45,14 +45,21 @@ class Rival:
     """False for a run of an earlier version, which kept the strongest alone."""
     own: OwnFits = field(default_factory=dict)
     """Fits of the series that were not trained."""
+    trained: tuple[Key, ...] = ()
+    """Series that the run trained; of a run of an earlier version those that the strongest was fitted on."""
     start: dict[str, Any] | None = None
     """Biases of the untrained network's output layers, which say all that it forecasts; None where none are known."""
 
     @classmethod
-    def of(cls, name: str | None, candidates: Candidates, scores: dict[str, dict[str, float | None]]) -> Rival:
+    def of(
+        cls, name: str | None, candidates: Candidates, scores: dict[str, dict[str, float | None]], dataset: Dataset
+    ) -> Rival:
         """From fitted candidates and the name of the strongest."""
         others = {other: baseline for other, baseline in candidates.fitted.items() if other != name}
-        return cls(candidates.fitted[name] if name else None, scores, candidates.left_out, others)
+        trained = tuple(
+            (b.ticker, b.resolution) for b, is_in in zip(dataset.bars, dataset.trained, strict=True) if is_in
+        )
+        return cls(candidates.fitted[name] if name else None, scores, candidates.left_out, others, trained=trained)
 
     @property
     def fitted_by_name(self) -> dict[str, Baseline]:
@@ -121,13 +128,12 @@ class Rival:
     @property
     def least_bars(self) -> int:
         """The fewest bars of a series that all candidates can be fitted on."""
-        fits = self.fitted_by_name.values()
-        horizon = self.baseline.task.horizon if self.baseline else 1
-        return least_bars(horizon, any(baseline.needs_ranges for baseline in fits))
+        return least_bars(self.baseline.task) if self.baseline else 0
 
     def is_fitted_on(self, ticker: str, resolution: str) -> bool:
         """Whether a series is among those that the candidates were fitted on together."""
-        return self.baseline is not None and self.baseline.knows((ticker, resolution))
+        key = ticker, resolution
+        return key in self.trained or (self.baseline is not None and self.baseline.knows(key))
 
     def has_fit(self, ticker: str, resolution: str) -> bool:
         """Whether a series has a fit, with others or of its own."""
@@ -152,10 +158,11 @@ class Rival:
             if self.is_fitted_on(bars.ticker, bars.resolution):
                 continue
             known = int(panel.within(origin_N, s).min()) + 1
-            if known >= self.least_bars or (bars.ticker, bars.resolution) not in own:
-                own[bars.ticker, bars.resolution] = fit_alone(
-                    names, self.baseline.task, bars.first(known), calendars[s]
-                )
+            key = bars.ticker, bars.resolution
+            if known >= self.least_bars:
+                own[key] = fit_alone(names, self.baseline.task, bars.first(known), calendars[s])
+            else:
+                own.setdefault(key, {})
         return replace(self, own=own)
 
     def fitted(self, dataset: Dataset, until: int) -> Rival:
@@ -167,10 +174,10 @@ class Rival:
         if self.baseline is None:
             return self
         task, name = self.baseline.task, self.baseline.name
-        candidates = fit_candidates(dataset, task, until)
+        candidates = _fitted(dataset, task, until)
         if name not in candidates.fitted:
             raise DataError(f"baseline {name}: {candidates.left_out.get(name, 'it is no candidate any more')}")
-        return Rival.of(name, candidates._replace(left_out=self.left_out), self.scores)
+        return Rival.of(name, candidates._replace(left_out=self.left_out), self.scores, dataset)
 
     @property
     def words(self) -> str:
@@ -190,6 +197,7 @@ class Rival:
         return strongest | {
             "validation": self.scores,
             "left_out": self.left_out,
+            "trained": [list(key) for key in self.trained],
             "others": others,
             "own": own,
             "start": self.start,
@@ -206,7 +214,8 @@ class Rival:
         own = {(one["series"][0], one["series"][1]): restored(one["fitted"]) for one in plain.get("own") or ()}
         others, start = plain.get("others"), plain.get("start")
         scores, left_out = plain["validation"], plain["left_out"]
-        return cls(baseline, scores, left_out, restored(others or {}), others is not None, own, start)
+        trained = tuple((ticker, resolution) for ticker, resolution in plain.get("trained") or ())
+        return cls(baseline, scores, left_out, restored(others or {}), others is not None, own, trained, start)
 
 
 def strongest_rival(dataset: Dataset, task: Task, validation: Scorer | None) -> Rival:
@@ -221,15 +230,10 @@ def strongest_rival(dataset: Dataset, task: Task, validation: Scorer | None) -> 
         task: the question.
         validation: scores the validation span; None where there is none.
     """
-    key = (dataset.fingerprint, task, dataset.cuts, dataset.calendars)
-    if key not in _candidates:
-        while len(_candidates) >= KEPT:
-            del _candidates[next(iter(_candidates))]
-        _candidates[key] = fit_candidates(dataset, task, dataset.cuts.training_end)
-    candidates = _candidates[key]
+    candidates = _fitted(dataset, task, dataset.cuts.training_end)
     scores = {} if validation is None else _validated(candidates, dataset, validation)
     name = next(iter(by_validation(scores) or candidates.fitted), None)
-    return Rival.of(name, candidates, scores if name else {})
+    return Rival.of(name, candidates, scores if name else {}, dataset)
 
 
 def by_validation(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
@@ -253,6 +257,16 @@ def by_validation(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]
 _candidates: dict[Any, Candidates] = {}
 
 
+def _fitted(dataset: Dataset, task: Task, until: int) -> Candidates:
+    """``fit_candidates``, once for a data set."""
+    key = (dataset.fingerprint, task, dataset.cuts, dataset.calendars, until)
+    if key not in _candidates:
+        while len(_candidates) >= KEPT:
+            del _candidates[next(iter(_candidates))]
+        _candidates[key] = fit_candidates(dataset, task, until)
+    return _candidates[key]
+
+
 def _validated(candidates: Candidates, dataset: Dataset, validation: Scorer) -> dict[str, dict[str, float | None]]:
     """Leading error and ranking score of each candidate on validation."""
     origin_N = dataset.origins["validation"]
@@ -261,7 +275,8 @@ def _validated(candidates: Candidates, dataset: Dataset, validation: Scorer) -> 
     row_N = slice(None, None, every)
     part = Scorer(validation.outcomes.rows(row_N), validation.reference, task)
     panel = dataset.preparation.panel(dataset.used)
-    own = Rival.of(next(iter(candidates.fitted), None), candidates, {}).with_own(panel, dataset.calendars, origin_N).own
+    rival = Rival.of(next(iter(candidates.fitted), None), candidates, {}, dataset)
+    own = rival.with_own(panel, dataset.calendars, origin_N).own
     scores = {}
     for name, baseline in candidates.fitted.items():
         forecast = forecasts(baseline, own, panel, dataset.calendars, origin_N[row_N], validation.reference)

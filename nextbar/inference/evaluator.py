@@ -22,7 +22,7 @@ from nextbar.inference.evaluation import Evaluation, SpanEvaluation
 from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import refuse_one_name_for_several
-from nextbar.inference.rival import beside_rival, beside_start, late_origins, rival_of, without_others
+from nextbar.inference.rival import beside_rival, beside_start, rival_of, scored_origins, without_others
 from nextbar.inference.series_reference import series_reference
 from nextbar.inference.span_origins import no_test_window, no_unseen_window, span_origins, unseen_origins
 from nextbar.logger import get_logger
@@ -118,7 +118,7 @@ def evaluate(
         raise no_unseen_window(series, run_dir) if new else no_test_window(series, run_dir, spec, cuts, summary)
     fit = fit_folder(run_dir, summary)
     rival, notice = rival_of(run_dir, fit, config, own=bars is None and data is None)
-    trimmed = {span: late_origins(rival, panel, origin_N, span) for span, origin_N in origins.items()}
+    trimmed = {span: scored_origins(rival, panel, origin_N, span) for span, origin_N in origins.items()}
     origins = {span: origin_N for span, (origin_N, _) in trimmed.items()}
     late = [notice for _, notices in trimmed.values() for notice in notices]
     spans, lacking = _evaluate_spans(forecaster, fit, panel, fits, origins, residuals, rival)

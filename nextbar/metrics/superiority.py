@@ -84,6 +84,12 @@ def superiority(
     }
 
 
+def p_head(report: Mapping[str, Any], leading: str) -> str:
+    """Head of a column of p-values beside skills of the leading error: it names the loss that is tested if another."""
+    loss = (report.get("tested") or {}).get("loss", leading)
+    return "p" if loss == leading else f"p of {loss}"
+
+
 def one_sided(test: Mapping[str, Any] | None) -> float:
     """The p-value of a test against the hypothesis that the model is no better; 1 without a test."""
     if test is None:

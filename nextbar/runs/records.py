@@ -153,7 +153,7 @@ def read_rival(path: Path) -> dict[str, Any] | None:
         return None
     with _whole(path / RIVAL) as content:
         needed = {name: content[name] for name in ("name", "fitted", "validation", "left_out")}
-        return needed | {name: content[name] for name in ("others", "own", "start") if name in content}
+        return needed | {name: content[name] for name in ("others", "own", "trained", "start") if name in content}
 
 
 def _jsonable(value: Any) -> Any:

@@ -95,13 +95,13 @@ def test_bars_that_were_revised_fit_nothing(before: MadeRun, tmp_path: Path) -> 
 def test_new_bars_need_the_run_folder_alone_and_no_fit(
     of_now: Path, before: MadeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also for a ticker that it does not know; of known ones the forecasts of known windows stay."""
+    """A ticker that it does not know has fits of its own; of known ones the forecasts of known windows stay."""
     own = evaluate(of_now, before.bars)
 
     def refuse(*args: Any) -> None:
         raise AssertionError("nothing is fitted")
 
-    monkeypatch.setattr(rivals, "_fit", refuse)
+    monkeypatch.setattr(rivals, "fit_candidates", refuse)
     longer = [make_bars(b.ticker, n=460, seed=s, price=100 * 10**s) for s, b in enumerate(before.bars)]
     found = evaluate(of_now, [*longer, make_bars("new", n=460, seed=7, price=3.0)])
     report = found.metrics["test"]

@@ -92,7 +92,8 @@ def test_a_refit_has_a_rival_that_knows_all_bars_too(tmp_path: Path, fits: list[
     chosen, record = read_rival(first.run_dir), read_rival(again.run_dir)
     assert chosen is not None and record is not None and record["fitted"] != chosen["fitted"]
     assert (record["name"], record["validation"]) == (chosen["name"], chosen["validation"])
-    assert len(fits) == 1 and read_summary(again.run_dir)["metrics"] == {}
+    assert len(fits) == 2 and read_summary(again.run_dir)["metrics"] == {}
+    assert set(record["others"]) == set(chosen["others"]) and record["others"] != chosen["others"]
     assert Rival.from_dict(record, Task(output_mode="mean")).baseline is not None
 
 
@@ -102,7 +103,7 @@ def test_a_final_fit_is_held_against_the_rival_that_validation_chose_fitted_on_a
     """On training and validation; the first fit's scores stay against the one fitted on training alone."""
     result = train(tmp_path, final_fit=True, output_mode="distribution")
     first, final = (read_rival(path) for path in (result.run_dir, result.run_dir / FINAL))
-    assert first is not None and final is not None and len(fits) == 1
+    assert first is not None and final is not None and len(fits) == 2
     assert (first["name"], first["validation"]) == (final["name"], final["validation"])
     assert first["fitted"] != final["fitted"]
     summary = read_summary(result.run_dir)
@@ -111,4 +112,4 @@ def test_a_final_fit_is_held_against_the_rival_that_validation_chose_fitted_on_a
     assert tests[0]["strongest"]["nll"] != tests[1]["strongest"]["nll"]
     rivals._candidates.clear()
     found = evaluate(result.run_dir, BARS).metrics["test"]
-    assert found["strongest"] == pytest.approx(tests[0]["strongest"], rel=1e-9) and len(fits) == 1
+    assert found["strongest"] == pytest.approx(tests[0]["strongest"], rel=1e-9) and len(fits) == 2
