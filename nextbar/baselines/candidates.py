@@ -25,7 +25,7 @@ from nextbar.types import Forecast, Reference
 ORDER = (
     "range_har_t", "range_har_trailing_t", "range_har_skew_t", "range_har_trailing_skew_t", "gjr_garch_t", "garch_t",
     "range_har_normal", "gjr_garch_normal", "garch_normal", "ewma_t", "ewma_normal", "constant_t", "constant_normal",
-    "frequencies", "persistence", "drift", "seasonal",
+    "frequencies", "persistence", "drift", "seasonal", "drift_median", "ar", "ar_median",
 )  # fmt: skip
 """which one is taken where nothing is validated, and of two that are equally good: the first of those there are"""
 

@@ -107,7 +107,8 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
     laws = {f"{family}_{tail}" for family in ("constant", "ewma", "garch", "gjr_garch", "range_har")
             for tail in ("normal", "t")} | {"range_har_trailing_t"}  # fmt: skip
     plain = {"persistence", "drift", "seasonal"}
-    of_mode = {"mean": plain, "discrete_grid": laws | {"frequencies"}}
+    expected = plain | {"drift_median", "ar", "ar_median"}
+    of_mode = {"mean": expected, "discrete_grid": laws | {"frequencies"}}
     assert set(found) == of_mode.get(mode, laws | plain | {"range_har_skew_t", "range_har_trailing_skew_t"})
     assert not rival.left_out
 
@@ -317,10 +318,10 @@ def test_candidates_are_fitted_once_for_a_data_set(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Baseline, "learn", counted)
     for fields, expected in (
-        ({}, 3),
+        ({}, 6),
         ({"seq_len": 9}, 0),
-        ({"horizon": 2}, 3),
-        ({"validation_split": 0.1}, 3),
+        ({"horizon": 2}, 6),
+        ({"validation_split": 0.1}, 6),
         ({}, 0),
     ):
         fits.clear()
@@ -328,7 +329,7 @@ def test_candidates_are_fitted_once_for_a_data_set(monkeypatch: pytest.MonkeyPat
         assert len(fits) == expected, fields
     fits.clear()
     assert spans_of(experiment("mean"), market(N + 1))[1].rival.baseline is not None
-    assert len(fits) == 3 and len(rivals._candidates) == rivals.KEPT
+    assert len(fits) == 6 and len(rivals._candidates) == rivals.KEPT
     assert spans_of(experiment("mean", horizon=3), market())[1].rival.baseline is not None
     assert len(rivals._candidates) == rivals.KEPT, "those of the first data set are forgotten"
 
