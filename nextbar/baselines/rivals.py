@@ -139,7 +139,9 @@ class Rival:
         """Whether a series has a fit, with others or of its own."""
         return self.is_fitted_on(ticker, resolution) or (ticker, resolution) in self.own
 
-    def with_own(self, panel: Panel, calendars: Sequence[Calendar], origin_N: np.ndarray) -> Rival:
+    def with_own(
+        self, panel: Panel, calendars: Sequence[Calendar], origin_N: np.ndarray, *, keep: bool = False
+    ) -> Rival:
         """The same rivals, with fits of their own for the series that they were not fitted on.
 
         Each is fitted on the bars of the series up to its first window. A fit that a run has written down stands in
@@ -149,6 +151,7 @@ class Rival:
             panel: the series, each from its first bar that is known.
             calendars: of them.
             origin_N: rows of the windows' last known bars.
+            keep: go by the fits that the run has written down, however many bars are given.
         """
         if self.baseline is None:
             return self
@@ -159,7 +162,7 @@ class Rival:
                 continue
             known = int(panel.within(origin_N, s).min()) + 1
             key = bars.ticker, bars.resolution
-            if known >= self.least_bars:
+            if known >= self.least_bars and not (keep and key in own):
                 own[key] = fit_alone(names, self.baseline.task, bars.first(known), calendars[s])
             else:
                 own.setdefault(key, {})

@@ -91,7 +91,7 @@ def beside_start(
     origin_N: np.ndarray,
 ) -> Scorer:
     """A scorer whose verdicts are over the network's own start as well, where the run has written that down."""
-    if rival is None or rival.start is None:
+    if rival is None or not rival.start:
         return scorer
     forecast = forecaster.untrained(rival.start).forecast(panel.bars, fits, origin_N)
     return scorer.held_against(scorer.participant(FreeForecast(*START, forecast)))

@@ -84,11 +84,17 @@ def _of_rival(
     origin_N: np.ndarray,
     reference: Reference,
 ) -> FreeForecast | None:
-    """The rival's forecasts from the origins of one series; None where there is none, or not from each of them."""
+    """The rival's forecasts from the origins of one series; None where there is none, or not from each of them.
+
+    On a series that the run did not train it is fitted by itself, on the bars that the run had of it, or else on those
+    up to the first of the origins.
+    """
     if rival is None:
         return None
+    calendars = [fit.calendar for fit in fits]
     try:
-        strongest = rival.strongest(panel, [fit.calendar for fit in fits], origin_N, reference)
+        rival = rival.with_own(panel, calendars, origin_N, keep=True)
+        strongest = rival.strongest(panel, calendars, origin_N, reference)
     except DataError as error:
         get_logger().warning("%s: %s: %s", run_dir, ALONE, error)
         return None
