@@ -31,8 +31,19 @@ ORDER = (
 
 Key = tuple[str, str | None]
 """Ticker and resolution of a series."""
-OwnFits = Mapping[Key, Mapping[str, Baseline]]
-"""Baselines by name that were fitted on one series alone, of each series that the run did not train."""
+
+
+class OwnFit(NamedTuple):
+    """Candidates that were fitted on one series alone."""
+
+    until: int
+    """When the last bar that they were fitted on closes, seconds since the epoch."""
+    fitted: Mapping[str, Baseline]
+    """By name; none where the series has too few bars."""
+
+
+OwnFits = Mapping[Key, OwnFit]
+"""Of each series that the run did not train."""
 
 
 class Candidates(NamedTuple):
@@ -64,7 +75,7 @@ def fit_candidates(dataset: Dataset, task: Task, until: int) -> Candidates:
     return Candidates(fitted, left_out)
 
 
-def fit_alone(names: Sequence[str], task: Task, bars: Bars, calendar: Calendar) -> dict[str, Baseline]:
+def fit_alone(names: Sequence[str], task: Task, bars: Bars, calendar: Calendar) -> OwnFit:
     """Fit candidates on one series by itself, as a run on that series alone would; those that cannot be are left out.
 
     Args:
@@ -80,7 +91,7 @@ def fit_alone(names: Sequence[str], task: Task, bars: Bars, calendar: Calendar) 
                 fitted[baseline.name] = baseline.learn([History.of(bars)], [calendar])
             except DataError:
                 continue
-    return fitted
+    return OwnFit(int(bars.close_time_N[-1]), fitted)
 
 
 def _reason(baseline: Baseline, error: DataError) -> str:
@@ -136,7 +147,7 @@ def forecasts(
     for s in np.unique(series_N):
         row_N = np.flatnonzero(series_N == s)
         history = History.of(panel.bars[s])
-        fit = own[history.key].get(baseline.name) if history.key in own else baseline
+        fit = own[history.key].fitted.get(baseline.name) if history.key in own else baseline
         own_N = origin_N[row_N] - panel.starts[s]
         rows.append(row_N)
         part = (fit or baseline).forecast(history, calendars[s], own_N, reference.of_series(s))

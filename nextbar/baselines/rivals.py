@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.baselines.base import Baseline
-from nextbar.baselines.candidates import Candidates, Key, OwnFits, fit_alone, fit_candidates, forecasts, named
+from nextbar.baselines.candidates import Candidates, Key, OwnFit, OwnFits, fit_alone, fit_candidates, forecasts, named
 from nextbar.data.dataset import Dataset
 from nextbar.data.panel import Panel
 from nextbar.errors import DataError
@@ -120,7 +121,7 @@ class Rival:
         for s in np.unique(panel.series_R[origin_N]):
             bars = panel.bars[s]
             own = self.own.get((bars.ticker, bars.resolution))
-            if own is not None and self.baseline.name not in own:
+            if own is not None and self.baseline.name not in own.fitted:
                 known = int(origin_N[panel.series_R[origin_N] == s].min() - panel.starts[s]) + 1
                 reason = f"{known} bars until its first forecast, and {self.least_bars} with moves are needed"
                 yield s, f"no rival can be fitted on {panel.names[s]} ({reason})"
@@ -135,9 +136,17 @@ class Rival:
         key = ticker, resolution
         return key in self.trained or (self.baseline is not None and self.baseline.knows(key))
 
-    def has_fit(self, ticker: str, resolution: str) -> bool:
-        """Whether a series has a fit, with others or of its own."""
-        return self.is_fitted_on(ticker, resolution) or (ticker, resolution) in self.own
+    def scored(self, bars: Bars, row_N: np.ndarray) -> np.ndarray:
+        """Rows of the windows of a series that rivals can be fitted for; all of them where there is none.
+
+        Those with bars enough before them, or after all bars of a fit that the run has written down.
+        """
+        if self.is_fitted_on(bars.ticker, bars.resolution):
+            return row_N
+        own = self.own.get((bars.ticker, bars.resolution))
+        is_after_N = np.zeros(len(row_N), bool) if own is None else bars.close_time_N[row_N] >= own.until
+        late_N = row_N[is_after_N | (row_N + 1 >= self.least_bars)]
+        return late_N if len(late_N) else row_N
 
     def with_own(
         self, panel: Panel, calendars: Sequence[Calendar], origin_N: np.ndarray, *, keep: bool = False
@@ -161,11 +170,13 @@ class Rival:
             if self.is_fitted_on(bars.ticker, bars.resolution):
                 continue
             known = int(panel.within(origin_N, s).min()) + 1
-            key = bars.ticker, bars.resolution
+            key, since = (bars.ticker, bars.resolution), int(bars.close_time_N[known - 1])
+            if key in own and own[key].until > since:
+                del own[key]
             if known >= self.least_bars and not (keep and key in own):
                 own[key] = fit_alone(names, self.baseline.task, bars.first(known), calendars[s])
             else:
-                own.setdefault(key, {})
+                own.setdefault(key, OwnFit(since, {}))
         return replace(self, own=own)
 
     def fitted(self, dataset: Dataset, until: int) -> Rival:
@@ -193,8 +204,8 @@ class Rival:
         if self.baseline:
             strongest = {"name": self.baseline.name, "fitted": self.baseline.to_dict()}
         own = [
-            {"series": list(key), "fitted": {name: baseline.to_dict() for name, baseline in fits.items()}}
-            for key, fits in self.own.items()
+            {"series": list(key), "until": fit.until, "fitted": {n: b.to_dict() for n, b in fit.fitted.items()}}
+            for key, fit in self.own.items()
         ]
         others = {name: baseline.to_dict() for name, baseline in self.others.items()}
         return strongest | {
@@ -214,7 +225,10 @@ class Rival:
             return {name: named(name, task).restored(values) for name, values in fitted.items()}
 
         baseline = named(plain["name"], task).restored(plain["fitted"]) if plain["name"] else None
-        own = {(one["series"][0], one["series"][1]): restored(one["fitted"]) for one in plain.get("own") or ()}
+        own = {
+            (one["series"][0], one["series"][1]): OwnFit(one["until"], restored(one["fitted"]))
+            for one in plain.get("own") or ()
+        }
         others, start = plain.get("others"), plain.get("start")
         scores, left_out = plain["validation"], plain["left_out"]
         trained = tuple((ticker, resolution) for ticker, resolution in plain.get("trained") or ())

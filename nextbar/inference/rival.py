@@ -13,7 +13,6 @@ from nextbar.bars.series import series_tickers
 from nextbar.baselines.rivals import Rival, strongest_rival
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import build_dataset
-from nextbar.data.origins import late_origins
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import DataError, NextbarError
@@ -124,8 +123,8 @@ def scored_origins(rival: Rival | None, panel: Panel, origin_N: np.ndarray, span
     parts, notices = [], []
     for s, bars in enumerate(panel.bars):
         own_N = panel.within(origin_N, s)
-        late_N = late_origins(own_N, rival.least_bars)
-        if len(late_N) < len(own_N) and not rival.has_fit(bars.ticker, bars.resolution):
+        late_N = rival.scored(bars, own_N)
+        if len(late_N) < len(own_N):
             since = iso(int(bars.close_time_N[late_N[0]]))[:10]
             notices.append(f"{panel.names[s]} is scored from {since} on in {span}, so that rivals could be fitted")
             own_N = late_N

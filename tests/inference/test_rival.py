@@ -190,7 +190,7 @@ def test_the_rivals_of_a_series_that_was_not_trained_are_those_of_a_run_on_it_al
         scorer, panel = evaluation.scorer, made.dataset.preparation.panel([known, unknown])
         rows = evaluation.origin_N[panel.series_R[evaluation.origin_N] == 1] - len(known)
         calendar = Calendar.always(unknown.step, int(unknown.time_N[0]))
-        alone = fit_alone(ORDER, scorer.task, unknown.first(int(rows.min()) + 1), calendar)
+        alone = fit_alone(ORDER, scorer.task, unknown.first(int(rows.min()) + 1), calendar).fitted
         assert len(alone) >= 6
         losses = {p.name: p.loss_T for p in scorer.participants}
         assert set(losses) == set(alone), "all of them, fitted on this series"
