@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--markets", type=int, default=1_000, help="with nothing to learn")
     parser.add_argument("--planted", type=int, default=200)
     parser.add_argument("--bars", type=int, default=BARS)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--planted-epochs", type=int, default=40)
     parser.add_argument("--planted-bars", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
