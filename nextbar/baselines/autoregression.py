@@ -24,7 +24,7 @@ CLOSE_ENOUGH = 1e-9
 """Relative decrease of the mean absolute residual at which reweighting ends."""
 
 
-class Order(NamedTuple):
+class Lags(NamedTuple):
     """An autoregression: the next move is a constant and a weighted sum of the last moves."""
 
     constant: float
@@ -32,7 +32,7 @@ class Order(NamedTuple):
     """Of the last move, the one before it and so on; zero beyond the order. (``MOST_LAGS``,)"""
 
 
-class Autoregression(SeriesBaseline[Order]):
+class Autoregression(SeriesBaseline[Lags]):
     """AR(p) of the moves by least squares, p ≤ 14 by the Bayesian information criterion (Schwarz 1978).
 
     All orders are compared on the same rows, and the chosen one is fitted on all rows that it has. Orders under which
@@ -41,23 +41,23 @@ class Autoregression(SeriesBaseline[Order]):
 
     name = "ar"
     words = "an autoregression"
-    parameters = Order
+    parameters = Lags
     min_windows = 3 * MOST_LAGS
     most_bars = MOST_BARS
 
-    def _learn(self, moves: Moves) -> Order:
+    def _learn(self, moves: Moves) -> Lags:
         move_N = moves.move_N[1:][-MOST_ROWS:]
         fits = (self._fitted(move_N, order) for order in orders_by_bic(move_N))
         constant, *coefficients = next(fit_K for fit_K in fits if _is_stable(fit_K[1:]))
         coefficient_P = np.zeros(MOST_LAGS)
         coefficient_P[: len(coefficients)] = coefficients
-        return Order(float(constant), coefficient_P)
+        return Lags(float(constant), coefficient_P)
 
     def _fitted(self, move_N: np.ndarray, order: int) -> np.ndarray:
         """Constant and coefficients, (1 + order,)."""
         return least_squares(*lagged(move_N, order))
 
-    def _forecast(self, learnt: Order, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
+    def _forecast(self, learnt: Lags, moves: Moves, row_N: np.ndarray, date_NH: np.ndarray) -> Forecast:
         order = int(np.max(np.flatnonzero(learnt.coefficient_P), initial=-1)) + 1
         padded_N = np.concatenate([np.zeros(order), moves.move_N])
         last = [padded_N[row_N + order - lag] for lag in range(order)]  # the newest move first

@@ -15,7 +15,7 @@ from nextbar.metrics.elements import compared_loss, elements, read_out, require_
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.scores import Contenders, Scores
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
-from nextbar.metrics.superiority import Participant, Superiority, superiority
+from nextbar.metrics.superiority import FreeLosses, Superiority, superiority
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth, hit, ratio
 from nextbar.types import Forecast, Outcomes, Reference
@@ -61,7 +61,7 @@ class Scorer:
         self.outcomes, self.reference, self.task = outcomes, reference, task
         self.strongest: FreeForecast | None = None
         """what models are held against beside the baseline; see ``beside``"""
-        self.others: tuple[Participant, ...] = ()
+        self.others: tuple[FreeLosses, ...] = ()
         """further forecasts that cost nothing; a model is better by more than luck where it beats them as well"""
         self.without_rival: dict[str, str] = {}
         """by name of series, why no rival could be fitted on it; then there is no verdict"""
@@ -95,11 +95,11 @@ class Scorer:
         other.others = tuple(map(self.participant, others))
         return other
 
-    def participant(self, free: FreeForecast) -> Participant:
+    def participant(self, free: FreeForecast) -> FreeLosses:
         """A forecast that costs nothing by its losses, which are all that a test needs."""
-        return Participant(free.name, free.words, self.loss_T(self.losses(free.forecast)))
+        return FreeLosses(free.name, free.words, self.loss_T(self.losses(free.forecast)))
 
-    def held_against(self, *others: Participant) -> Scorer:
+    def held_against(self, *others: FreeLosses) -> Scorer:
         """A scorer of the same span whose verdicts are over further forecasts that cost nothing."""
         other = copy.copy(self)
         other.others = (*self.others, *others)
@@ -222,16 +222,16 @@ class Scorer:
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
 
     @property
-    def participants(self) -> list[Participant]:
+    def participants(self) -> list[FreeLosses]:
         """Everything that costs nothing and that models are held against, the strongest first.
 
         A further one is a line here, or one of ``others``.
         """
         plain, strongest, held = BASELINE_NAMES[self.task.output_mode], self.strongest, list(self.others)
         if strongest:
-            held.insert(0, Participant(strongest.name, strongest.words, self.loss_T(self.rival.loss_N)))
+            held.insert(0, FreeLosses(strongest.name, strongest.words, self.loss_T(self.rival.loss_N)))
         if all(participant.words != plain for participant in held):
-            held.append(Participant("baseline", plain, self.loss_T(self.baseline.loss_N)))
+            held.append(FreeLosses("baseline", plain, self.loss_T(self.baseline.loss_N)))
         return held
 
     def tested(self, scores: Scores, against: Scores | None = None, name: str = "") -> Superiority | None:
@@ -242,7 +242,7 @@ class Scorer:
             against: of the other forecast; None: everything that costs nothing.
             name: of the other forecast, in words.
         """
-        held = self.participants if against is None else [Participant(name, name, self.loss_T(against.loss_N))]
+        held = self.participants if against is None else [FreeLosses(name, name, self.loss_T(against.loss_N))]
         first = against or self.rival
         better = [s.name for s in self._series if scores.loss_N[s.row_M].mean() < first.loss_N[s.row_M].mean()]
         return superiority(self._loss_name, self.loss_T(scores.loss_N), held, self.task.horizon, better)

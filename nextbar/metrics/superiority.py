@@ -18,7 +18,7 @@ SIGNIFICANT = 0.05
 """Level of a two-sided test."""
 
 
-class Participant(NamedTuple):
+class FreeLosses(NamedTuple):
     """A forecast that a model is held against."""
 
     name: str
@@ -54,7 +54,7 @@ class Superiority(TypedDict):
 
 
 def superiority(
-    loss: str, model_T: np.ndarray, participants: Sequence[Participant], horizon: int, better_on: Sequence[str] = ()
+    loss: str, model_T: np.ndarray, participants: Sequence[FreeLosses], horizon: int, better_on: Sequence[str] = ()
 ) -> Superiority | None:
     """Test a model against each participant.
 

@@ -15,7 +15,7 @@ from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import Cancelled, Engine
 from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.tapes import Tapes
-from nextbar.metrics.superiority import Participant
+from nextbar.metrics.superiority import FreeLosses
 from nextbar.model.heads import at_start, output_biases
 from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans
@@ -51,7 +51,7 @@ class Cohort:
         self._gone: set[Training] = set(ended)
         states = list(zip(self.trainings, map(joined, self._of_trainings(starts)), strict=True))
         self._biases = {training: output_biases(start.params) for training, start in states}
-        self._starts: dict[Training, dict[str, Participant]] = {}
+        self._starts: dict[Training, dict[str, FreeLosses]] = {}
         self.state = self._joined([start if t in self._gone else t.resume(start, done) for t, start in states])
         """of the members of all of ``trainings``, joined"""
         self._writing = threading.Lock()

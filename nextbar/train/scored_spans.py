@@ -18,7 +18,7 @@ from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import rivals
 from nextbar.metrics.reference import fit_reference
 from nextbar.metrics.scorer import START, FreeForecast, Scorer
-from nextbar.metrics.superiority import Participant
+from nextbar.metrics.superiority import FreeLosses
 from nextbar.metrics.task import Task
 from nextbar.metrics.timeline import Timeline
 from nextbar.types import Forecast, Reference
@@ -114,7 +114,7 @@ class ScoredSpans:
         rival = self._rivals["test"] if "test" in self.scored else self.rival
         return replace(rival, start={name: bias.tolist() for name, bias in biases.items()})
 
-    def starts(self, output: SpanOutput) -> dict[str, Participant]:
+    def starts(self, output: SpanOutput) -> dict[str, FreeLosses]:
         """The untrained network's forecasts by their losses, of each scored span."""
         return {
             span: self.scorers[span].participant(FreeForecast(*START, forecast))
@@ -143,7 +143,7 @@ class ScoredSpans:
                 ranking = self.scorers[span].ranking(scores)
         return row, ranking
 
-    def report(self, output: SpanOutput, starts: Mapping[str, Participant], biases: Mapping[str, np.ndarray]) -> Report:
+    def report(self, output: SpanOutput, starts: Mapping[str, FreeLosses], biases: Mapping[str, np.ndarray]) -> Report:
         """The closing report on an epoch's forecasts.
 
         Args:

@@ -13,7 +13,7 @@ from made_up_spans import EDGES, NAMES, make_scorer, random_bins, random_forecas
 
 from nextbar.metrics.scorer import FreeForecast, Scorer
 from nextbar.metrics.significance import diebold_mariano
-from nextbar.metrics.superiority import SIGNIFICANT, Participant, beats, one_sided, superiority
+from nextbar.metrics.superiority import SIGNIFICANT, FreeLosses, beats, one_sided, superiority
 from nextbar.metrics.timeline import per_timestamp
 from nextbar.types import Forecast
 
@@ -106,7 +106,7 @@ def test_the_largest_p_value_decides_and_names_the_hardest() -> None:
     rng = np.random.default_rng(1)
     model_T = rng.normal(size=400)
     losses = {gain: model_T + gain + 0.5 * rng.normal(size=400) for gain in (0.5, 0.1, 0.02, -0.3)}
-    held = [Participant(str(gain), f"{gain} worse", loss_T) for gain, loss_T in losses.items()]
+    held = [FreeLosses(str(gain), f"{gain} worse", loss_T) for gain, loss_T in losses.items()]
     one_sided_p = {p.name: one_sided(diebold_mariano(model_T, p.loss_T, 1)) for p in held}
     for some in (held[:1], held[:2], held[:3], held):
         record = superiority("nll", model_T, some, 1)
@@ -120,8 +120,8 @@ def test_the_largest_p_value_decides_and_names_the_hardest() -> None:
 
 def test_the_same_forecast_is_never_beaten_and_a_broken_one_is_left_out() -> None:
     model_T = np.random.default_rng(2).normal(size=400)
-    worse, same = Participant("worse", "worse", model_T + 1 + 0.1 * model_T), Participant("same", "same", model_T)
-    broken = Participant("broken", "broken", np.where(np.arange(400) == 7, np.nan, model_T))
+    worse, same = FreeLosses("worse", "worse", model_T + 1 + 0.1 * model_T), FreeLosses("same", "same", model_T)
+    broken = FreeLosses("broken", "broken", np.where(np.arange(400) == 7, np.nan, model_T))
     record = superiority("nll", model_T, [worse, same, broken], 1)
     assert record is not None and set(record["against"]) == {"worse", "same"} and record["hardest"] == "same"
     assert not beats({"tested": record, "skill": {}}, "nll")
