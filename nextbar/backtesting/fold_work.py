@@ -21,6 +21,7 @@ from nextbar.bars.handed_over import taken_over
 from nextbar.bars.naming import Naming
 from nextbar.baselines import Predictor
 from nextbar.config import ExperimentConfig
+from nextbar.forecasts import Keys
 from nextbar.logger import get_logger
 from nextbar.machine.interruptible import hear
 from nextbar.metrics.conformal import Conformal
@@ -48,6 +49,8 @@ class FoldForecasts(NamedTuple):
     """by participant"""
     run: Path
     """folder of the model's run"""
+    start: Forecast | None
+    """the forecasts of the model before it was trained; None of a run of an earlier version"""
     conformal: Conformal | None
     """the model's validation residuals, where intervals are to be adjusted"""
 
@@ -97,7 +100,13 @@ class FoldWork:
             if participant.kind == "own":
                 require_causal(participant, panel, fold, planned.row_N, forecast, task, self.options.folds)
         conformal = model.forecaster.conformal() if self.options.conformal else None
-        return FoldForecasts(forecasts, model.result.run_dir, conformal)
+        start = self._start(model, frame, keys, task, fold)
+        return FoldForecasts(forecasts, model.result.run_dir, start, conformal)
+
+    def _start(self, model: ModelPredictor, frame: Any, keys: Keys, task: Task, fold: Fold) -> Forecast | None:
+        """The forecasts of the untrained model, which costs nothing."""
+        untrained = model.untrained()
+        return None if untrained is None else Participant(untrained, "model").ask(frame, keys, task, fold)
 
     def _is_trained(self, fold: Fold) -> bool:
         """Whether the model of a fold has been trained before, so that its run is taken as it is."""

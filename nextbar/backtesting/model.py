@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from nextbar.errors import RunError
 from nextbar.inference.forecaster import Forecaster
 from nextbar.logger import get_logger
 from nextbar.resolution import seconds
+from nextbar.runs.records import read_rival
+from nextbar.runs.summary import fit_folder, read_summary
 from nextbar.train.trainer import Plan, Trainer
 
 
@@ -48,6 +51,15 @@ class ModelPredictor:
             get_logger().warning("%s diverged; its best epoch is used. %s", result.run_dir, result.message)
         self.result = result
         self.forecaster = Forecaster.load(result.run_dir)
+
+    def untrained(self) -> ModelPredictor | None:
+        """The same model before it was trained; None of a run of an earlier version, which did not keep its start."""
+        record = read_rival(fit_folder(self.result.run_dir, read_summary(self.result.run_dir)))
+        if record is None or not record.get("start"):
+            return None
+        other = copy.copy(self)
+        other.forecaster = self.forecaster.untrained(record["start"])
+        return other
 
     def predict(self, frame: Any) -> Any:
         """Forecasts from every bar of the scored tickers after the cutoff, and from a few before."""

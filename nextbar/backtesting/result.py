@@ -19,6 +19,7 @@ from nextbar.display.markup import Child
 from nextbar.display.shown import Shown
 from nextbar.errors import RunError
 from nextbar.logger import console
+from nextbar.metrics.superiority import p_head
 from nextbar.storage.address import require_local
 from nextbar.tables import print_whole, rounded, signed
 
@@ -185,7 +186,8 @@ class Backtest(Shown):
             )
             for name, node in self.scores.items()
         ]
-        return ("predictor", metric, "skill over it", "p"), rows
+        p = p_head(self.scores[self.summary["model"]], metric)
+        return ("predictor", metric, "skill over it", p), rows
 
     def _chart(self) -> Figure | None:
         metric = self._metrics[0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nextbar.backtesting.positions_table import positions_parts
 from nextbar.metrics.calibration import conformal_in_words
+from nextbar.metrics.superiority import p_head
 from nextbar.tables import plain_table, rounded, signed
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def scores_table(backtest: Backtest, metrics: Sequence[str]) -> Group:
     from rich.text import Text
 
     windows, model = sum(fold["windows"] for fold in backtest.folds), backtest.summary["model"]
-    numbers = (*metrics, "skill", "p", *(("seconds",) if backtest.seconds else ()))
+    p = p_head(backtest.scores[model], metrics[0])
+    numbers = (*metrics, "skill", p, *(("seconds",) if backtest.seconds else ()))
     title = f"{len(backtest.folds)} folds, {windows:,} windows; skill and p-value: {model} against each"
     table = plain_table(("predictor", *numbers), right=numbers, title=title)
     best = _best_values(backtest, metrics)

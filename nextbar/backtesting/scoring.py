@@ -15,15 +15,16 @@ from nextbar.backtesting.pooling import ByFold
 from nextbar.backtesting.standing import standing
 from nextbar.data.dataset import Dataset
 from nextbar.metrics.calibration import calibration_report
-from nextbar.metrics.comparison import Score, beats, finite, too_few
+from nextbar.metrics.comparison import Score, finite, too_few
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import Examined, Finding
 from nextbar.metrics.findings import findings
 from nextbar.metrics.quantile_score import with_quantiles
 from nextbar.metrics.reference import fit_reference
-from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.scorer import START, FreeForecast, Scorer
 from nextbar.metrics.scores import Scores
 from nextbar.metrics.significance import DieboldMariano
+from nextbar.metrics.superiority import Superiority, beats
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Reference
 
@@ -47,9 +48,11 @@ class ModelBeside(NamedTuple):
     beaten: bool | None
     """whether the model beats it by more than luck; None: too few origins to say"""
     verdict: str
+    tested: Superiority | None
+    """the loss that is tested, of both"""
 
 
-NOT_COMPARED = ModelBeside(None, {}, None, "")
+NOT_COMPARED = ModelBeside(None, {}, None, "", None)
 
 
 class SpanScorers(NamedTuple):
@@ -79,6 +82,7 @@ class FoldScorer:
         others: Sequence[Participant],
         forecasts: Mapping[str, Forecast],
         strongest: str | None = None,
+        start: Forecast | None = None,
     ) -> dict[str, dict[str, Any]]:
         """By name, plain values, the model first.
 
@@ -87,13 +91,15 @@ class FoldScorer:
         closes alone, or ``crps`` of quantiles, of the model too by the same ``shares``); ``diebold_mariano`` of the
         model against it (None for the model, for directions, where the two are identical), ``skill`` of the model over
         it, ``beaten`` (by more than luck; None: too few origins to say), ``verdict`` in words. The model's own
-        ``verdict`` is that against the strongest, where there is one, and ``overall`` says whom it beats.
+        ``verdict`` is over every baseline and its own start where there is a strongest one, with ``tested`` as in a
+        span's report; ``overall`` says whom it beats.
 
         Args:
             model: its name.
             others: the other participants.
             forecasts: of all windows, by name.
             strongest: name of the strongest baseline.
+            start: the untrained model's forecasts of all windows, where they are known.
         """
         model_scores = cache(partial(self._model_scores, forecasts[model]))  # once for each question
         nodes = {model: self._node("model", self.task, forecasts[model], model_scores(self.task), NOT_COMPARED)}
@@ -101,8 +107,21 @@ class FoldScorer:
             nodes[participant.name] = self._node_beside(participant, forecasts[participant.name], model_scores)
         origins = len(np.unique(self.panel.outcomes(self.row_N).origin_time_N))
         overall = standing(model, nodes, self.task, origins)
-        nodes[model] |= {"verdict": nodes[strongest]["verdict"] if strongest else overall, "overall": overall}
+        nodes[model] |= {"verdict": overall, "overall": overall}
+        if strongest:
+            free = [other for other in others if self._costs_nothing(other, forecasts[other.name])]
+            free.sort(key=lambda other: other.name != strongest)
+            named = [FreeForecast(other.name, other.words, forecasts[other.name]) for other in free]
+            named += [FreeForecast(*START, start)] if start else []
+            report = self._scorers(self.task).whole.beside(named[0], named[1:]).report(model_scores(self.task))
+            nodes[model] |= {"tested": report["tested"], "verdict": report["verdict"]}
         return nodes
+
+    def _costs_nothing(self, other: Participant, forecast: Forecast) -> bool:
+        """Whether a participant is a baseline that answers the experiment's own question."""
+        return (
+            other.kind == "baseline" and not other.direction_only and other.question(forecast, self.task) == self.task
+        )
 
     def _model_scores(self, forecast: Forecast, question: Task) -> Scores:
         """The model's scores by another question than its own, such as that of quantiles."""
@@ -146,8 +165,8 @@ class FoldScorer:
 
     def _compare(self, model: Scores, other: Scores, question: Task, words: str) -> ModelBeside:
         report = self._scorers(question).whole.report_against(model, other, words)
-        beaten = None if too_few(report["origins"], question.horizon) else beats(report, question)
-        return ModelBeside(report["diebold_mariano"], report["skill"], beaten, report["verdict"])
+        beaten = None if too_few(report["origins"], question.horizon) else beats(report, question.leading)
+        return ModelBeside(report["diebold_mariano"], report["skill"], beaten, report["verdict"], report["tested"])
 
     def calibration(self, forecast: Forecast, conformals: Sequence[Conformal] | None = None) -> dict[str, Any]:
         """The model's calibration over all folds; ``conformals``: by fold, the validation residuals of its fit."""

@@ -33,7 +33,8 @@ def standing(model: str, nodes: Nodes, task: Task, origins: int) -> str:
         others = {name: node for name, node in compared.items() if node["leading"] == error}
         left = [name for name, node in others.items() if not node["beaten"]]
         if others:
-            sentences.append(_beaten_and_left(error, [name for name in others if name not in left], left))
+            loss = next((node["tested"]["loss"] for node in others.values() if node.get("tested")), error)
+            sentences.append(_beaten_and_left(loss, [name for name in others if name not in left], left))
         gains = {name: gain for name, node in others.items() if (gain := node["skill"][error]) is not None}
         if error == task.leading and left and gains:
             sentences.append(_best(error, model, nodes, gains))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextbar.backtesting.participants import Participant
-from nextbar.baselines.rivals import ORDER, by_validation
+from nextbar.baselines.candidates import ORDER
+from nextbar.baselines.rivals import by_validation
 from nextbar.runs.records import read_rival
 
 

@@ -27,6 +27,7 @@ from nextbar.errors import DataError
 from nextbar.machine.clusters import Cluster, answers_of, job_folder
 from nextbar.machine.units import Unit
 from nextbar.metrics.conformal import windows_needed
+from nextbar.metrics.scorer import START
 from nextbar.metrics.task import Task
 
 PROGRAMS = 4
@@ -120,7 +121,9 @@ class WalkForward:
             task,
         )
         strongest = strongest_of(self.work.others, by_fold[0].run)
-        scores = scorer.scores(ModelPredictor.name, self.work.others, forecasts, strongest)
+        parts = [fold.start for fold in by_fold if fold.start is not None]
+        start = pooled(START[0], parts) if len(parts) == len(by_fold) else None
+        scores = scorer.scores(ModelPredictor.name, self.work.others, forecasts, strongest, start)
         runs = [str(fold.run.relative_to(self.work.folder.parent)) for fold in by_fold]
         conformals = [fold.conformal for fold in by_fold if fold.conformal]
         return self._table(by_fold), {

@@ -3,7 +3,7 @@
 - ``Predictor``: what baselines, models and a user's own forecasters have in common
 - ``history``, ``base``: from a long frame to moves, from moves to the forecast table
 - ``series_baseline``: those that learn from each series by itself, all but range HAR
-- ``point``, ``direction``, ``spread``, ``bins``: the baselines, by what they forecast
+- ``point``, ``autoregression``, ``direction``, ``spread``, ``bins``: the baselines, by what they forecast
 - ``variance``, ``garch``, ``student_t``: the parts of ``spread``
 
 All are fitted once on the bars before a cutoff, and then only run forward. A further one is a class and its place in
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from nextbar.baselines.autoregression import Autoregression, MedianAutoregression, MedianDrift
 from nextbar.baselines.base import Baseline
 from nextbar.baselines.bins import Frequencies
 from nextbar.baselines.direction import AlwaysUp, Reversal
@@ -62,6 +63,7 @@ def is_direction_only(predictor: Predictor) -> bool:
 
 
 _POINT = (Persistence, Drift, Seasonal)
+_EXPECTED = (MedianDrift, Autoregression, MedianAutoregression)
 _LAWS = (
     *(
         partial(family, tail=tail)
@@ -74,7 +76,7 @@ _SKEWED = tuple(partial(RangeHarBaseline, tail="skew_t", trailing=trailing) for 
 _DIRECTION = (Reversal, AlwaysUp)
 
 BASELINES: dict[str, Sequence[Callable[[Task], Predictor]]] = {
-    "mean": (*_POINT, *_DIRECTION),
+    "mean": (*_POINT, *_EXPECTED, *_DIRECTION),
     "distribution": (*_POINT, *_LAWS, *_SKEWED, *_DIRECTION),
     "discrete_grid": (Frequencies, *_LAWS, *_DIRECTION),
 }

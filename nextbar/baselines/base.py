@@ -145,6 +145,10 @@ class Baseline(ABC):
         date_NH = calendar.next_times_after(history.time_N[row_N], self.task.horizon)
         return self._in_target(history, Moves.of(history, calendar, reference), reference, row_N, date_NH)
 
+    def knows(self, key: tuple[str, str | None]) -> bool:
+        """Whether a series, by ticker and resolution, is one of those that it was fitted on."""
+        return key in self._index
+
     def _table(self, history: History) -> dict[str, np.ndarray]:
         """Forecasts from the last bar known to ``fit`` on, or from the first, as columns of the forecast table."""
         first = np.searchsorted(history.time_N, self._last.get(history.key, history.time_N[0]))

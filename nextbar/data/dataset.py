@@ -19,7 +19,7 @@ from nextbar.data.covariates import pool_covariates
 from nextbar.data.description import describe
 from nextbar.data.features import FeatureSet, empty_features, with_all_columns
 from nextbar.data.indicators import add_indicators
-from nextbar.data.origins import moves_in_training, moves_until, window_origins
+from nextbar.data.origins import late_origins, moves_in_training, moves_until, window_origins
 from nextbar.data.panel import Panel
 from nextbar.data.preparation import Preparation, fit_spreads
 from nextbar.data.range_har.ranges import range_variances
@@ -31,7 +31,8 @@ from nextbar.data.targets import realised
 from nextbar.data.window_spec import LAYOUT, WindowSpec
 from nextbar.data.windows import Tape
 from nextbar.machine.long_arrays import in_threads
-from nextbar.metrics.reference import enough_moves
+from nextbar.metrics.reference import enough_moves, least_bars
+from nextbar.metrics.task import Task
 from nextbar.types import Outcomes
 
 LARGEST_RANGE = 4.0
@@ -57,6 +58,9 @@ class Dataset:
     trained: tuple[bool, ...]
     learnt: tuple[bool, ...]
     """trained, with windows to learn from and moves enough that baselines learn from them too"""
+    late: dict[str, int]
+    """series that were not trained and have too few bars before their first windows to fit rivals on: name -> when the
+    last known bar of the first window that is scored closes"""
     dropped: dict[str, list[str]]
     """features that some series lack in the training span, so that none has them: name -> those series"""
     used: tuple[Bars, ...]
@@ -190,6 +194,10 @@ def build_dataset(
         horizon=spec.horizon,
         columns=spec.required,
     )
+    late = [
+        None if is_trained or not is_scored else _begin_late(b, own, least_bars(Task.of(config)))
+        for b, own, is_trained, is_scored in zip(bars, windows, roles.trained, roles.scored, strict=True)
+    ]
     learnt_from = _of_span(windows, "training", roles.trained)
     spreads = fit_spreads(spread_SGN, fits, learnt_from, spec)
     del spread_SGN  # as large as several columns of the bars
@@ -215,10 +223,25 @@ def build_dataset(
         scored=roles.scored,
         trained=roles.trained,
         learnt=tuple((enough_moves(moves_S, spec.horizon) & (moves_S > 0)).tolist()),
+        late={name: time for name, time in zip(panel.names, late, strict=True) if time is not None},
         dropped={name: lacking for name, lacking in empty.items() if len(lacking) < sum(n > 0 for n in roles.n_train)},
         used=tuple(map(features.of_source, source)),
         ranges_ahead=config.range_loss > 0,
     )
+
+
+def _begin_late(bars: Bars, windows: dict[str, np.ndarray], least: int) -> int | None:
+    """Leave out scored windows of a series before which it has too few bars to fit rivals on.
+
+    Returns:
+        When the last known bar of the first one left closes; None where all windows stay.
+    """
+    begin = None
+    for span in ("validation", "test"):
+        late_N = late_origins(windows[span], least)
+        if len(late_N) < len(windows[span]):
+            begin, windows[span] = int(bars.close_time_N[late_N[0]]), late_N
+    return begin
 
 
 def _of_span(windows: Sequence[dict[str, np.ndarray]], span: str, used: Sequence[bool]) -> list[np.ndarray]:

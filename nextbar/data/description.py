@@ -55,6 +55,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "features": list(spec.columns),
         "indicators": list(spec.indicators),
         "dropped_features": dataset.dropped,
+        "scored_late": {name: iso(time) for name, time in dataset.late.items()},
         "empty_values": spec.empty_values,
         "context_len": spec.context_len,
         "contexts_short": {resolution: _short_contexts(dataset, resolution) for resolution in spec.contexts},

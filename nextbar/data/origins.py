@@ -47,6 +47,12 @@ def moves_until(bars: Bars, calendar: Calendar, horizon: int, origin: int) -> np
     return rows[rows + horizon <= origin]
 
 
+def late_origins(row_N: np.ndarray, least: int) -> np.ndarray:
+    """The rows that have ``least`` bars up to and with themselves; all rows where none has as many."""
+    late_N = row_N[row_N + 1 >= least]
+    return late_N if len(late_N) else row_N
+
+
 def _followed(bars: Bars, calendar: Calendar, horizon: int) -> np.ndarray:
     """bool (N,): rows with ``horizon`` bars without a hole after them."""
     return whole_windows(calendar.hole_before(bars.time_N), 1, horizon)

@@ -22,7 +22,7 @@ from nextbar.inference.evaluation import Evaluation, SpanEvaluation
 from nextbar.inference.fits import fit_of, with_features
 from nextbar.inference.forecaster import Forecaster
 from nextbar.inference.loading import refuse_one_name_for_several
-from nextbar.inference.rival import beside_rival, rival_of
+from nextbar.inference.rival import beside_rival, beside_start, rival_of, scored_origins, without_others
 from nextbar.inference.series_reference import series_reference
 from nextbar.inference.span_origins import no_test_window, no_unseen_window, span_origins, unseen_origins
 from nextbar.logger import get_logger
@@ -60,9 +60,11 @@ def evaluate(
     is logged, and a file whose bars were revised is refused. A last bar that has not closed by the clock is no outcome
     yet and is left out, whosever bars they are. A window is scored in the span that the run's own cuts put
     it in, so bars after those of the training are test. Statistics, calendars and baselines are those of the run. A
-    series it did not train has a baseline, and the unit of scaled errors, from its own bars up to its first origin in a
-    span; where these are too few it has none, and there is no verdict. So is the strongest simple rival, which the run
-    has fitted and chosen on its own bars; one of a version without rivals has it fitted anew where they are at hand.
+    series it did not train has its baseline, the unit of scaled errors and all simple rivals from its own bars up to
+    its first origin in a span. Where these are too few, the span begins later for it; where they never suffice, there
+    is no verdict. The rivals of other series are those that the run has written down, and so is the network's own
+    start; a run of a version without rivals has them fitted anew where its own bars are at hand.
+
 
     Args:
         path: run folder, or an experiment folder: the run it stands for, see
@@ -116,8 +118,12 @@ def evaluate(
         raise no_unseen_window(series, run_dir) if new else no_test_window(series, run_dir, spec, cuts, summary)
     fit = fit_folder(run_dir, summary)
     rival, notice = rival_of(run_dir, fit, config, own=bars is None and data is None)
+    trimmed = {span: scored_origins(rival, panel, origin_N, span) for span, origin_N in origins.items()}
+    origins = {span: origin_N for span, (origin_N, _) in trimmed.items()}
+    late = [notice for _, notices in trimmed.values() for notice in notices]
     spans, lacking = _evaluate_spans(forecaster, fit, panel, fits, origins, residuals, rival)
-    notices = tuple(dict.fromkeys(text for text in (*held.notices, notice, *lacking) if text))
+    texts = (*held.notices, notice, without_others(rival), *late, *lacking)
+    notices = tuple(dict.fromkeys(text for text in texts if text))
     for text in notices:
         get_logger().warning("%s: %s", named(run_dir), text)
     return Evaluation(
@@ -181,6 +187,7 @@ def _evaluate_spans(
             forecast = forecaster.forecast(panel.bars, fits, origin_N)
             reference = series_reference(panel, fits, origin_N, span, task, *recorded)
             scorer, notice = beside_rival(Scorer(realised, reference, task), rival, panel, fits, origin_N)
+            scorer = beside_start(scorer, rival, forecaster, panel, fits, origin_N)
             notices.append(notice)
             conformal = residuals if span == "test" else None
             evaluations[span] = SpanEvaluation(

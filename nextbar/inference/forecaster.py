@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -251,6 +252,21 @@ class Forecaster(ShownRun):
             origin_N: rows with a whole context.
         """
         return self._models.forecast(bars, fits, origin_N)
+
+    def untrained(self, biases: Mapping[str, Any]) -> Forecaster:
+        """A forecaster of the (first) model as it was before training.
+
+        Args:
+            biases: of the untrained network's output layers, by name; of an ensemble, whose members forecast the same
+                before training, with an axis M in front.
+        """
+        from nextbar.model.heads import at_start
+
+        several = self.config.seeds > 1
+        values = {name: np.asarray(bias, np.float32) for name, bias in biases.items()}
+        first = {name: value[0] if several else value for name, value in values.items()}
+        params = at_start(self._models.forwards[0].params, first)
+        return Forecaster(replace(self.config, seeds=1), self.preparation, params)
 
     def plot(self, frame: Any = None, *, now: object = None) -> Any:
         """The fan of the next bars of each series, a ``plotly.graph_objects.Figure`` with a menu of the series.

@@ -1,4 +1,4 @@
-"""The strongest simple rival of a run: the one that it has written down, or fitted anew on its own training bars."""
+"""The rivals of a run: those that it has written down, or fitted anew on its own training bars; and its own start."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nextbar.bars.dates import iso
 from nextbar.bars.new_bars import own_bars
 from nextbar.bars.series import series_tickers
 from nextbar.baselines.rivals import Rival, strongest_rival
@@ -15,8 +16,9 @@ from nextbar.data.dataset import build_dataset
 from nextbar.data.panel import Panel
 from nextbar.data.series_fit import SeriesFit
 from nextbar.errors import DataError, NextbarError
+from nextbar.inference.forecaster import Forecaster
 from nextbar.metrics.reference import fit_reference
-from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.scorer import START, FreeForecast, Scorer
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_cuts, read_preparation, read_rival
@@ -66,11 +68,65 @@ def _fitted_anew(run_dir: Path, fit: Path, config: ExperimentConfig, task: Task)
 def beside_rival(
     scorer: Scorer, rival: Rival | None, panel: Panel, fits: Sequence[SeriesFit], origin_N: np.ndarray
 ) -> tuple[Scorer, str]:
-    """A scorer that holds forecasts against the rival too, and a notice where the rival cannot forecast the series."""
+    """A scorer that holds forecasts against the rivals too; a notice where the strongest cannot forecast the series.
+
+    A series that the run did not train is held against rivals that are fitted on its own bars before its first window.
+    """
     if rival is None:
         return scorer, ""
+    calendars = [fit.calendar for fit in fits]
     try:
-        strongest = rival.strongest(panel, [fit.calendar for fit in fits], origin_N, scorer.reference)
+        return rival.with_own(panel, calendars, origin_N).beside(scorer, panel, calendars, origin_N), ""
     except DataError as error:
         return scorer, f"{ALONE}: {error}"
-    return scorer.beside(strongest), ""
+
+
+def beside_start(
+    scorer: Scorer,
+    rival: Rival | None,
+    forecaster: Forecaster,
+    panel: Panel,
+    fits: Sequence[SeriesFit],
+    origin_N: np.ndarray,
+) -> Scorer:
+    """A scorer whose verdicts are over the network's own start as well, where the run has written that down."""
+    if rival is None or not rival.start:
+        return scorer
+    forecast = forecaster.untrained(rival.start).forecast(panel.bars, fits, origin_N)
+    return scorer.held_against(scorer.participant(FreeForecast(*START, forecast)))
+
+
+def without_others(rival: Rival | None) -> str:
+    """A notice on a run whose verdict is over fewer forecasts than it would be today; empty for other runs."""
+    if rival is None or rival.is_complete:
+        return ""
+    return (
+        f"held against {rival.words} and the plain baseline alone, because the run is of a version that kept no other "
+        "rival and not its own start; train it anew for a verdict over all of them"
+    )
+
+
+def scored_origins(rival: Rival | None, panel: Panel, origin_N: np.ndarray, span: str) -> tuple[np.ndarray, list[str]]:
+    """The windows that are scored, and notices on series whose first ones are not.
+
+    A series that the run did not train is scored once it has bars enough to fit rivals on. Where it never has, all of
+    its windows are scored, without a verdict.
+
+    Args:
+        rival: of the run.
+        panel: the series, each from its first bar that is known.
+        origin_N: rows of the windows' last known bars.
+        span: ``validation`` or ``test``.
+    """
+    if rival is None or rival.baseline is None:
+        return origin_N, []
+    parts, notices = [], []
+    for s, bars in enumerate(panel.bars):
+        own_N = panel.within(origin_N, s)
+        late_N = rival.scored(bars, own_N)
+        if len(late_N) < len(own_N):
+            since = iso(int(bars.close_time_N[late_N[0]]))[:10]
+            notices.append(f"{panel.names[s]} is scored from {since} on in {span}, so that rivals could be fitted")
+            own_N = late_N
+        parts.append(own_N)
+    return panel.join(parts), notices

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nextbar.metrics.reference import BASELINE_NAMES
-from nextbar.metrics.significance import DieboldMariano, least_origins
+from nextbar.metrics.significance import least_origins
+from nextbar.metrics.superiority import Superiority, is_better, is_worse
 from nextbar.metrics.task import Task
 from nextbar.tables import leading_of, rounded, signed
 
@@ -15,7 +15,10 @@ ERRORS = ("mae", "mse", "rmse", "mape", "crps", "log_loss", "brier")
 """never negative, lower is better: skill is a share of the baseline's"""
 DIFFERENCES = {"nll": -1, "acc": 1, "acc_dir": 1}
 """skill is a difference, signed so that positive is better"""
-SIGNIFICANT = 0.05
+SAME = 1e-6
+"""Relative difference below which two mean losses are those of the same forecast, to float32 rounding."""
+LUCK = "cannot be told from luck"
+UNCERTAIN = f"The difference {LUCK}"
 
 Values = dict[str, float | None]
 
@@ -126,12 +129,6 @@ def headline(report: Mapping[str, Any]) -> str:
     return words if gain is None else f"{words}, skill {signed(gain)}"
 
 
-def beats(report: Mapping[str, Any], task: Task) -> bool:
-    """Lower leading error than what it is held against, and a loss that is lower by more than luck."""
-    gain, test = report["skill"][task.leading], report["diebold_mariano"]
-    return bool(test and gain and gain > 0 and test["statistic"] > 0 and test["p_value"] < SIGNIFICANT)
-
-
 def too_few(origins: int, horizon: int) -> str | None:
     """Why no verdict can be given of so few origins, in words; None where there are enough."""
     least = least_origins(horizon)
@@ -141,42 +138,60 @@ def too_few(origins: int, horizon: int) -> str | None:
     return f"too few origins to say: {origins}, and the test takes {least}{ahead}"
 
 
-def verdict(report: Mapping[str, Any], task: Task, name: str = "") -> str:
-    """One or two plain sentences: is the rival called ``name``, or else the baseline, beaten on the leading error, and
-    was it more than luck?"""
-    error, name = task.leading, name or BASELINE_NAMES[task.output_mode]
-    model, gain, baseline = report["model"][error], report["skill"][error], held_against(report, error)
+def verdict(report: Mapping[str, Any], name: str, horizon: int) -> str:
+    """One to three plain sentences: does the model beat everything that costs nothing, and is it more than luck?
+
+    Every number is a mean of the loss that is tested, so a number never says otherwise than the test beside it.
+
+    Args:
+        report: with its ``tested``, ``origins`` and ``by_ticker``; see ``Scorer.report``.
+        name: words of the strongest simple rival, or of the plain baseline where there is none.
+        horizon: H, bars predicted.
+    """
     tickers = report["by_ticker"]
-    without = [node["no_baseline"] for node in tickers.values() if "no_baseline" in node]
+    without = [node[lack] for node in tickers.values() for lack in ("no_baseline", "no_rival") if lack in node]
     if without:
         return f"No verdict: {'; '.join(without)}."
-    if gain is None:
-        still = [ticker for ticker, node in tickers.items() if held_against(node, error) == 0 and node["model"][error]]
-        if still:
-            return f"No verdict: {error} of {name} is zero on {', '.join(still)}, so there is no share of it."
-        return f"No verdict: {error} of the model or of {name} is not a finite number."
-    numbers = f"{error} {model:.5g} against {baseline:.5g}"
-    test: DieboldMariano | None = report["diebold_mariano"]
-    if test is None and abs(gain) <= 1e-6:
+    record: Superiority | None = report["tested"]
+    if record is None:
+        return f"No verdict: the loss of the model or of {name} is not a finite number."
+    strongest, *others = record["against"].values()
+    model, loss = record["model"], record["loss"]
+    numbers = f"{loss} {model:.5g} against {strongest['loss']:.5g}"
+    if strongest["test"] is None and math.isclose(model, strongest["loss"], rel_tol=SAME):
         return f"Does not beat {name}: it forecasts the same ({numbers})."
     if len(tickers) > 1:
-        better = sum((node["skill"][error] or 0.0) > 0 for node in tickers.values())
-        numbers += f", mean skill {gain:+.4f}, better on {better} of {len(tickers)} tickers"
-    few = too_few(report["origins"], task.horizon)
+        numbers += f", lower on {len(record['better_on'])} of {len(tickers)} tickers"
+    few = too_few(report["origins"], horizon)
     if few:
         return f"No verdict, {few}. {name[0].upper()}{name[1:]} is what it is held against: {numbers}."
-    opening = "Lower error than" if gain > 0 else "Does not beat"
+    if model >= strongest["loss"]:
+        how = "It is worse by more than luck" if is_worse(strongest["test"]) else UNCERTAIN
+        return f"Does not beat {name}: {numbers}. {how} ({_in_figures(strongest['test'])})."
+    return _on_lower_loss(record, name, numbers, len(others))
+
+
+def _on_lower_loss(record: Superiority, name: str, numbers: str, others: int) -> str:
+    """The verdict where the model has a lower loss than the strongest: it is up to the hardest to beat."""
+    rival = record["against"][record["hardest"]]
+    is_strongest, test = not others or record["hardest"] == next(iter(record["against"])), rival["test"]
+    figures = _in_figures(test) if is_strongest else f"{record['loss']} {rival['loss']:.5g}, {_in_figures(test)}"
+    if is_better(test):
+        hardest = f"of which {rival['words']} is the hardest to beat"
+        than = f" than each of {others + 1} forecasts that cost nothing, {hardest}" if others else ""
+        return f"Beats {name}: {numbers}. It is better by more than luck{than} ({figures})."
+    opening = f"Lower loss than {name}: {numbers}."
+    if is_strongest:
+        return f"{opening} {UNCERTAIN} ({figures})."
+    if rival["loss"] <= record["model"]:
+        return f"{opening} It does not beat {rival['words']}, which costs nothing either ({figures})."
+    return f"{opening} The difference from {rival['words']}, which costs nothing either, {LUCK} ({figures})."
+
+
+def _in_figures(test: Mapping[str, Any] | None) -> str:
     if test is None:
-        return f"{opening} {name}: {numbers}. The difference does not vary, so it cannot be tested."
-    tested = f"Diebold-Mariano {test['statistic']:+.2f}, p = {test['p_value']:.2g}, {test['n']} origins"
-    if test["p_value"] >= SIGNIFICANT:
-        return f"{opening} {name}: {numbers}. The difference cannot be told from luck ({tested})."
-    if (gain > 0) == (test["statistic"] > 0):
-        opening, how = ("Beats", "better") if gain > 0 else ("Does not beat", "worse")
-        return f"{opening} {name}: {numbers}. It is {how} by more than luck ({tested})."
-    against = "worse" if gain > 0 else "better"
-    opening = "Does not clearly beat" if gain > 0 else "Does not beat"
-    return f"{opening} {name}: {numbers}, but the loss that is tested is significantly {against} ({tested})."
+        return "the difference does not vary, so there is no test"
+    return f"Diebold-Mariano {test['statistic']:+.2f}, p = {test['p_value']:.2g}, {test['n']} origins"
 
 
 def neutral_score(output_mode: str) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nextbar.metrics import contests, coverage_tests, decomposition, pit_tests, qlike
-from nextbar.metrics.comparison import SIGNIFICANT
 from nextbar.metrics.density import quantile
 from nextbar.metrics.examined import Examined, Finding
 from nextbar.metrics.multiplicity import judged, listed
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.metrics.spacing import sequences
+from nextbar.metrics.superiority import SIGNIFICANT
 from nextbar.metrics.timeline import per_timestamp
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nextbar.metrics.comparison import SIGNIFICANT
 from nextbar.metrics.examined import Finding
+from nextbar.metrics.superiority import SIGNIFICANT
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

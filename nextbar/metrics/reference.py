@@ -43,6 +43,14 @@ def least_moves(horizon: int) -> int:
     return max(LEAST_MOVES, LEAST_APART * horizon)
 
 
+def least_bars(task: Task) -> int:
+    """The fewest bars of a series by itself that all baselines of a question can be fitted on.
+
+    Of laws, range HARs among them, which look back on up to half of the bars before their first row.
+    """
+    return (1 if task.output_mode == "mean" else 2) * (least_moves(task.horizon) + task.horizon) + 1
+
+
 def enough_moves(moves_S: Sequence[int] | np.ndarray, horizon: int) -> np.ndarray:
     """bool (S,): the series whose moves over H bars, so many each, baselines learn from.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,17 +15,19 @@ from nextbar.metrics.elements import compared_loss, elements, read_out, require_
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.scores import Contenders, Scores
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
+from nextbar.metrics.superiority import FreeLosses, Superiority, superiority
 from nextbar.metrics.task import Task
-from nextbar.metrics.timeline import per_timestamp
 from nextbar.metrics.truth import Truth, hit, ratio
 from nextbar.types import Forecast, Outcomes, Reference
 
 CHUNK = 1 << 16
 """elements worked on at once: bounds memory, and stays in the cache"""
+START = "start", "the network's own start"
+"""Name and words of the untrained network's forecast."""
 
 
-class Strongest(NamedTuple):
-    """The strongest simple rival of a model, with its forecasts of a span."""
+class FreeForecast(NamedTuple):
+    """A forecast of a span that costs nothing: of a simple rival, or of the network before it is trained."""
 
     name: str
     words: str
@@ -57,8 +59,12 @@ class Scorer:
         if len(outcomes.series_N) == 0:
             raise DataError("there is no window to score: the span is empty. Use more bars or a larger split.")
         self.outcomes, self.reference, self.task = outcomes, reference, task
-        self.strongest: Strongest | None = None
+        self.strongest: FreeForecast | None = None
         """what models are held against beside the baseline; see ``beside``"""
+        self.others: tuple[FreeLosses, ...] = ()
+        """further forecasts that cost nothing; a model is better by more than luck where it beats them as well"""
+        self.without_rival: dict[str, str] = {}
+        """by name of series, why no rival could be fitted on it; then there is no verdict"""
         self._strongest_scores: Scores | None = None  # once they are asked for
         rows = outcomes.rows_of_series
         self._series = [self._describe(s, row_M) for s, row_M in enumerate(rows) if len(row_M)]
@@ -71,10 +77,32 @@ class Scorer:
             raise DataError(not_positive(name, self.task))
         return _Series(s, name, row_M, positive, float(close.mean()), float(self.reference.spread_S[s]))
 
-    def beside(self, strongest: Strongest | None) -> Scorer:
-        """A scorer of the same span whose reports hold models against that rival too."""
+    def beside(
+        self,
+        strongest: FreeForecast | None,
+        others: Iterable[FreeForecast] = (),
+        without_rival: Mapping[str, str] | None = None,
+    ) -> Scorer:
+        """A scorer of the same span whose reports hold models against that rival too.
+
+        Args:
+            strongest: the strongest simple rival, where there is one.
+            others: further forecasts that cost nothing; of each its losses are kept, and not its arrays.
+            without_rival: by name of series, why no rival could be fitted on it.
+        """
         other = copy.copy(self)  # keeps the baseline's scores
-        other.strongest, other._strongest_scores = strongest, None
+        other.strongest, other._strongest_scores, other.without_rival = strongest, None, dict(without_rival or {})
+        other.others = tuple(map(self.participant, others))
+        return other
+
+    def participant(self, free: FreeForecast) -> FreeLosses:
+        """A forecast that costs nothing by its losses, which are all that a test needs."""
+        return FreeLosses(free.name, free.words, self.loss_T(self.losses(free.forecast)))
+
+    def held_against(self, *others: FreeLosses) -> Scorer:
+        """A scorer of the same span whose verdicts are over further forecasts that cost nothing."""
+        other = copy.copy(self)
+        other.others = (*self.others, *others)
         return other
 
     @property
@@ -139,13 +167,40 @@ class Scorer:
         """Sums of the elements over a series' windows, (H,) each, and the loss of each window that is compared."""
         total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
         losses = []
-        rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
-        for start in range(0, len(series.row_M), rows):
-            by_window = self._elements(forecast, series.row_M[start : start + rows], series)
-            losses.append(compared_loss(by_window, self.task, series.positive, series.spread).mean(axis=1))
+        for _, by_window in self._chunks(forecast, series):
+            losses.append(self._compared(by_window, series))
             for name, value_NH in by_window.items():
                 total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
         return total, np.concatenate(losses)
+
+    def _chunks(self, forecast: Forecast, series: _Series) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Rows of some windows of a series at a time, and the elements of their metrics."""
+        rows = max(1, CHUNK // (self.task.horizon * max(1, len(self.task.edges) - 1)))
+        for start in range(0, len(series.row_M), rows):
+            row = series.row_M[start : start + rows]
+            yield row, self._elements(forecast, row, series)
+
+    def _compared(self, by_window: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
+        """The loss of each window that is compared, averaged over the horizon."""
+        return compared_loss(by_window, self.task, series.positive, series.spread).mean(axis=1)
+
+    def losses(self, forecast: Forecast) -> np.ndarray:
+        """The loss of each window that is compared, averaged over the horizon, float64 (N,); see ``score``."""
+        require_arrays(forecast, self.outcomes.close_NH.shape, self.task)
+        loss_N = np.empty(len(self.outcomes.series_N))
+        for series in self._series:
+            for row, by_window in self._chunks(forecast, series):
+                loss_N[row] = self._compared(by_window, series)
+        return loss_N
+
+    def loss_T(self, loss_N: np.ndarray) -> np.ndarray:
+        """Mean loss at each timestamp over its windows, (T,)."""
+        return np.bincount(self._moment_N, loss_N) / np.bincount(self._moment_N)
+
+    @cached_property
+    def _moment_N(self) -> np.ndarray:
+        """Number of each window's timestamp."""
+        return np.unique(self.outcomes.origin_time_N, return_inverse=True)[1]
 
     def leading_errors(self, forecast: Forecast) -> np.ndarray:
         """The leading error (mae, nll, log_loss) of each window, averaged over the horizon, float64 (N,)."""
@@ -163,8 +218,41 @@ class Scorer:
         For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
         training variance.
         """
-        model_T, baseline_T = (per_timestamp(self.outcomes, s.loss_N) for s in (scores, against or self.rival))
+        model_T, baseline_T = (self.loss_T(s.loss_N) for s in (scores, against or self.rival))
         return diebold_mariano(model_T, baseline_T, self.task.horizon)
+
+    @property
+    def participants(self) -> list[FreeLosses]:
+        """Everything that costs nothing and that models are held against, the strongest first.
+
+        A further one is a line here, or one of ``others``.
+        """
+        plain, strongest, held = BASELINE_NAMES[self.task.output_mode], self.strongest, list(self.others)
+        if strongest:
+            held.insert(0, FreeLosses(strongest.name, strongest.words, self.loss_T(self.rival.loss_N)))
+        if all(participant.words != plain for participant in held):
+            held.append(FreeLosses("baseline", plain, self.loss_T(self.baseline.loss_N)))
+        return held
+
+    def tested(self, scores: Scores, against: Scores | None = None, name: str = "") -> Superiority | None:
+        """The loss that is tested: of a model, and of everything that costs nothing, or of another forecast alone.
+
+        Args:
+            scores: of the model.
+            against: of the other forecast; None: everything that costs nothing.
+            name: of the other forecast, in words.
+        """
+        held = self.participants if against is None else [FreeLosses(name, name, self.loss_T(against.loss_N))]
+        first = against or self.rival
+        better = [s.name for s in self._series if scores.loss_N[s.row_M].mean() < first.loss_N[s.row_M].mean()]
+        return superiority(self._loss_name, self.loss_T(scores.loss_N), held, self.task.horizon, better)
+
+    @property
+    def _loss_name(self) -> str:
+        """Name of the loss that is tested; without log returns a squared error is one of scaled prices."""
+        if self.task.output_mode != "mean" or all(series.positive for series in self._series):
+            return self.task.tested
+        return "squared log or scaled error" if any(s.positive for s in self._series) else "squared scaled error"
 
     def ranking(self, scores: Scores) -> float:
         """The number runs are ranked by, lower is better; see :func:`~nextbar.metrics.comparison.ranking_score`."""
@@ -182,7 +270,9 @@ class Scorer:
         - ``by_step``, when H > 1: the same, with a list of H values for each metric
         - ``by_ticker``: {name: the same again, ``windows``, and where it has no baseline ``no_baseline``, why}
         - ``windows``: N; ``origins``: distinct times of their last known bars
-        - ``diebold_mariano``: the test's result against the strongest rival, or else the baseline, or None;
+        - ``tested``: name of the loss that is tested, its means, and the test against each forecast that costs nothing
+          (``nextbar.metrics.superiority.Superiority``); None where a loss is not finite
+        - ``diebold_mariano``: of these tests that against the strongest rival, or else the baseline, or None;
           ``verdict``: it all in words
         """
         scores = forecast if isinstance(forecast, Scores) else self.score(forecast)
@@ -191,13 +281,13 @@ class Scorer:
         if self.strongest:
             means["strongest_name"] = self.strongest.name
         by_ticker = self._by_ticker(contenders, self._no_baseline)
-        return self._whole(means, by_ticker, self.significance(scores), self.rival_name)
+        return self._whole(means, by_ticker, self.tested(scores), self.rival_name)
 
     def report_against(self, scores: Scores, other: Scores, name: str) -> dict[str, Any]:
         """A report in which another forecast, called ``name``, has the place of baseline and strongest rival."""
         contenders = Contenders(scores, other)
         by_ticker = self._by_ticker(contenders, {})
-        return self._whole(self._means(contenders), by_ticker, self.significance(scores, other), name)
+        return self._whole(self._means(contenders), by_ticker, self.tested(scores, other, name), name)
 
     def _means(self, contenders: Contenders) -> dict[str, Any]:
         """Means over tickers, side by side, and the means of the tickers' skills."""
@@ -210,20 +300,23 @@ class Scorer:
             node = beside(compared_by_ticker[series.name])
             if series.name in no_baseline:
                 node["no_baseline"] = no_baseline[series.name]
+            elif series.name in self.without_rival:
+                node["no_rival"] = self.without_rival[series.name]
             nodes[series.name] = node | {"windows": len(series.row_M)}
         return nodes
 
     def _whole(
-        self, means: dict[str, Any], by_ticker: dict[str, Any], test: DieboldMariano | None, rival_name: str
+        self, means: dict[str, Any], by_ticker: dict[str, Any], record: Superiority | None, rival_name: str
     ) -> dict[str, Any]:
         """A report with its counts, and the verdict on all of it."""
         report = means | {
             "windows": len(self.outcomes.series_N),
             "origins": len(np.unique(self.outcomes.origin_time_N)),
             "by_ticker": by_ticker,
-            "diebold_mariano": test,
+            "tested": record,
+            "diebold_mariano": next(iter(record["against"].values()))["test"] if record else None,
         }
-        return report | {"verdict": verdict(report, self.task, rival_name)}
+        return report | {"verdict": verdict(report, rival_name, self.task.horizon)}
 
     @property
     def _strongest_by_metric(self) -> Scores:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from nextbar.config import ExperimentConfig
 
 LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss", "quantiles": "crps"}
+TESTED = {"mean": "squared log error"}
+"""Name of the loss that is tested, where that is not the leading error: a mean is what least squares aim at, and no
+log return has the unit of a price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,13 @@ class Task:
 
     @property
     def leading(self) -> str:
-        """The error a verdict and a ranking go by; lower is better."""
+        """The error that a ranking and the first line of a table go by; lower is better."""
         return LEADING[self.output_mode]
+
+    @property
+    def tested(self) -> str:
+        """Name of the loss that a verdict tests and quotes."""
+        return TESTED.get(self.output_mode, self.leading)
 
     @property
     def needs_positive_prices(self) -> bool:

@@ -216,6 +216,16 @@ def with_start(params: Any, biases: dict[str, np.ndarray]) -> Any:
     return params | {"head": head}
 
 
+def output_biases(params: Any) -> dict[str, np.ndarray]:
+    """Biases of the output layers by name; of untrained parameters they say all that the network forecasts."""
+    return {name: np.asarray(layer["bias"]) for name, layer in params["head"].items()}
+
+
+def at_start(params: Any, biases: dict[str, Any]) -> Any:
+    """Parameters of a network that forecasts what the untrained one did: all zero but for the output layers' biases."""
+    return with_start(jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), leaf.dtype), params), biases)
+
+
 def _log_scale(raw: Array) -> Array:
     return jnp.clip(raw, *LOG_SCALES)
 

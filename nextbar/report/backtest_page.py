@@ -16,7 +16,7 @@ from nextbar.metrics.task import Task
 from nextbar.report.backtest_sections import DIRECTION, SECTIONS, BacktestFacts, verdict_tone
 from nextbar.report.page import page
 from nextbar.report.tiles import tiles
-from nextbar.report.verdict import verdict_box
+from nextbar.report.verdict import tone, verdict_box
 from nextbar.runs.bars import hold
 from nextbar.runs.records import read_config
 
@@ -66,8 +66,8 @@ def _opening(shown: BacktestFacts) -> list[Child]:
     if strongest:
         chosen = f"{strongest} is the strongest simple rival, chosen on the validation span of the first fold."
         figures = [chosen, shown.scores[shown.model]["overall"], *figures]
-    verdict, tone = shown.scores[shown.model]["verdict"], _overall_tone(shown)
-    box = verdict_box(verdict, "All folds together.", tone, bool(strongest), figures)
+    verdict, colour = shown.scores[shown.model]["verdict"], _overall_tone(shown)
+    box = verdict_box(verdict, "All folds together.", colour, bool(strongest), figures)
     scores = tiles(_report(shown, strongest, windows), shown.task.leading) if strongest else None
     return [element("p", plan, class_="quiet"), box, scores]
 
@@ -84,6 +84,7 @@ def _report(shown: BacktestFacts, strongest: str, windows: int) -> dict[str, Any
         "baseline": rival,
         "skill": node["skill"],
         "diebold_mariano": node["diebold_mariano"],
+        **{key: scores[shown.model][key] for key in ("tested",) if scores[shown.model].get(key)},
         "windows": windows,
     }
 
@@ -96,9 +97,8 @@ def _overall_tone(shown: BacktestFacts) -> str | None:
     """That of the comparison with the strongest rival. Without one ``good`` where all are beaten; ``bad`` where nobody
     is, and one is better by more than luck; else None."""
     if strongest := shown.backtest.strongest:
-        tone = verdict_tone(shown.scores[strongest], shown.task.leading)
-        return None if tone == "open" else tone
-    tones = {tone for node in shown.scores.values() if (tone := verdict_tone(node, shown.task.leading))}
+        return tone(_report(shown, strongest, 0), shown.task.leading)
+    tones = {found for node in shown.scores.values() if (found := verdict_tone(node, shown.task.leading))}
     if "good" in tones:
         return "good" if len(tones) == 1 else None
     return "bad" if "bad" in tones else None

@@ -13,6 +13,7 @@ from nextbar.bars.naming import Naming
 from nextbar.config import ExperimentConfig
 from nextbar.display.folds import fold_figure
 from nextbar.display.markup import element, facts, table
+from nextbar.metrics.superiority import p_head
 from nextbar.metrics.task import Task
 from nextbar.report.backtest_tracks import backtest_explorer
 from nextbar.report.calibration import calibration_parts
@@ -83,7 +84,14 @@ def scores(shown: BacktestFacts) -> Section:
         )
         for name, node in shown.scores.items()
     ]
-    head = ("predictor", metrics[0], "model's skill over it", "p", *metrics[1:], *(["seconds"] if timed else []))
+    head = (
+        "predictor",
+        metrics[0],
+        "model's skill over it",
+        p_head(shown.scores[model], leading),
+        *metrics[1:],
+        *(["seconds"] if timed else []),
+    )
     sentences = (
         element(
             "div",

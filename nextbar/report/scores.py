@@ -55,6 +55,7 @@ def score_table(span: str, report: Mapping[str, Any]) -> Html:
         table(head, rows, caption=caption),
         element("p", f"{note[0].upper()}{note[1:]}", class_="quiet") if note else None,
         significance(report["diebold_mariano"]),
+        held_table(report["tested"]) if report.get("tested") else None,
     )
 
 
@@ -81,6 +82,24 @@ def significance(test: Mapping[str, float] | None) -> Html:
         f"{test['n']:,.0f} origins, {law}.",
         class_="quiet",
     )
+
+
+def held_table(record: Mapping[str, Any]) -> Html:
+    """Everything that costs nothing: its mean of the loss that is tested, and the p-value of the test against it.
+
+    Args:
+        record: the ``tested`` of a report.
+    """
+    loss, hardest = record["loss"], record["hardest"]
+    rows = [("model", number(record["model"]), "")]
+    rows += [
+        (f"{node['words']}{' (hardest to beat)' if name == hardest else ''}", number(node["loss"]),
+         p_value(node["test"]) or "")
+        for name, node in record["against"].items()
+    ]  # fmt: skip
+    caption = f"What the verdict is over: mean {loss}, and the p-value of the difference from the model's"
+    held = table(("forecast that costs nothing", loss, "p"), rows, caption=caption)
+    return element("details", element("summary", f"All {len(rows) - 1} forecasts that cost nothing"), held)
 
 
 def ticker_table(report: Mapping[str, Any], leading: str) -> Html | None:

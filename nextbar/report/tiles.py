@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nextbar.display.markup import Html, element
 from nextbar.forecasts.in_words import amount
 from nextbar.metrics.comparison import held_against
+from nextbar.metrics.superiority import hardest
 
 STRONGEST = "the strongest simple rival"
 LARGEST_LOG = 700.0
@@ -56,10 +57,11 @@ def scores_of(report: Mapping[str, Any], leading: str) -> Iterator[Tile]:
         else:
             how = "smaller" if gain > 0 else "larger" if gain < 0 else "more or less"
             yield Tile(f"{amount(100 * abs(gain), 2)} %", f"{how} error than {whom}", figures)
-    if test := report["diebold_mariano"]:
+    name, test = hardest(report)
+    if test:
         yield Tile(_odds(test["p_value"]), "how often luck alone makes such a difference",
                    f"p-value {test['p_value']:.2g} of a two-sided Diebold–Mariano test, statistic "
-                   f"{test['statistic']:+.2f}.")  # fmt: skip
+                   f"{test['statistic']:+.2f}{_against(report, name)}.")  # fmt: skip
     right, up = report["model"].get("acc_dir"), report.get("strongest", {}).get("acc_dir")
     if right is not None:
         also = "" if up is None else f" Always up: {up:.5g}."
@@ -70,6 +72,11 @@ def scores_of(report: Mapping[str, Any], leading: str) -> Iterator[Tile]:
         yield Tile(f"{held:.0f} of 100", "outcomes inside the band for 80 of 100",
                    f"coverage_80 {held:.5g}: of the central 80 % interval of the law.")  # fmt: skip
     yield Tile(f"{report['windows']:,}", "forecasts checked against what came", "Windows scored, of all series.")
+
+
+def _against(report: Mapping[str, Any], name: str) -> str:
+    record = report.get("tested")
+    return f", of {record['loss']}, against {name}: of all that cost nothing the hardest to beat" if record else ""
 
 
 def _factor(ratio: float) -> str:

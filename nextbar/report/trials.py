@@ -42,6 +42,8 @@ def leaderboard_html(rows: Sequence[Row], fields: Sequence[str], runs: Mapping[s
     caption = "Chosen by the ranking score, on validation; test is only reported"
     if names := sorted({row["strongest"] for row in rows if row["strongest"]}):
         caption += f", and its skill is over the strongest simple rival ({', '.join(names)})"
+    if any(row["test_p_value"] is not None for row in rows):
+        caption += "; p is that of the tested loss, against the hardest to beat of all that cost nothing"
     if any(row["status"] == "pruned" for row in rows):
         caption += ". The score of a pruned trial is the best of its epochs; it has no rank"
     if len(rows) > MOST_ROWS:

@@ -7,25 +7,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nextbar.display.markup import Html, element
-from nextbar.metrics.comparison import SIGNIFICANT
+from nextbar.metrics.superiority import beats, loses
 
 _OPENINGS = {
     "Beats": "The model beats",
     "Does not beat": "The model does not beat",
     "Does not clearly beat": "The model does not clearly beat",
+    "Lower loss than": "The model has a lower loss than",
     "Lower error than": "The model has a lower error than",
 }
 """of a verdict, and of its sentence"""
 _WHO = re.compile(rf"(?P<opening>{'|'.join(_OPENINGS)}) (?P<rival>[^:]+?): (?P<rest>.+)")
-_WHY = re.compile(r"(?:\. |, but |^)(?P<why>(?:The difference|It is|the loss|it forecasts)[^(]*?)(?: \(.*)?\.?$")
+_WHY = re.compile(
+    r"(?:\. |, but |^)(?P<why>(?:The difference|It is|It does|the loss|it forecasts).*?)(?: \([^()]*\))?\.?$"
+)
 
 
 def tone(report: Mapping[str, Any], leading: str) -> str | None:
-    """``good`` or ``bad`` where the difference on the leading metric is more than luck; else None."""
-    test, gain = report["diebold_mariano"], report["skill"].get(leading)
-    if not test or not gain or test["p_value"] >= SIGNIFICANT or (gain > 0) != (test["statistic"] > 0):
-        return None
-    return "good" if gain > 0 else "bad"
+    """``good`` where the model beats all that costs nothing by more than luck, ``bad`` where it is worse than the
+    strongest by more than luck; else None."""
+    return "good" if beats(report, leading) else "bad" if loses(report, leading) else None
 
 
 def in_a_sentence(verdict: str, is_strongest: bool = True) -> str:

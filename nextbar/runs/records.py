@@ -139,7 +139,7 @@ def read_reference(path: Path) -> tuple[tuple[str, ...], Reference]:
 
 
 def write_rival(path: Path, rival: dict[str, Any]) -> None:
-    """Write the strongest simple rival, its parameters and how it was chosen, in plain values."""
+    """Write the simple rivals, their parameters and how the strongest was chosen, in plain values."""
     write_json(path / RIVAL, _jsonable(rival))
 
 
@@ -152,7 +152,8 @@ def read_rival(path: Path) -> dict[str, Any] | None:
     if not (path / RIVAL).is_file():
         return None
     with _whole(path / RIVAL) as content:
-        return {name: content[name] for name in ("name", "fitted", "validation", "left_out")}
+        needed = {name: content[name] for name in ("name", "fitted", "validation", "left_out")}
+        return needed | {name: content[name] for name in ("others", "own", "trained", "start") if name in content}
 
 
 def _jsonable(value: Any) -> Any:

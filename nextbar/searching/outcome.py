@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, NextbarError, OutOfMemory
 from nextbar.metrics.comparison import ranking_score
+from nextbar.metrics.superiority import hardest
 from nextbar.metrics.task import Task
 from nextbar.runs.summary import read_summary
 from nextbar.searching.storage import storage_failures
@@ -114,7 +115,7 @@ def _facts_of(result: Result, config: ExperimentConfig) -> dict[str, Any]:
         kinds = [kind for kind in ("model", "baseline", "strongest", "skill", "skill_baseline") if kind in report]
         facts[span] = {kind: report[kind].get(task.leading) for kind in kinds}
         facts[span]["strongest_name"] = report.get("strongest_name")
-        facts[span]["p_value"] = (report["diebold_mariano"] or {}).get("p_value")
+        facts[span]["p_value"] = (hardest(report)[1] or {}).get("p_value")
     if "validation" in result.metrics:
         ranking = ranking_score(result.metrics["validation"], task.output_mode)
         facts["ranking"] = ranking if math.isfinite(ranking) else None

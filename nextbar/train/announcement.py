@@ -48,6 +48,8 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
             columns = ", ".join(text for name, text in empty.items() if name not in series["filled"])
             log.warning("%s: %d windows are left out: %s", series["name"], series["windows_lost"], columns)
     _warn_of_warmup([run.config for run in runs])
+    for name, since in facts["scored_late"].items():
+        log.info("%s is scored from %s on, so that rivals could be fitted on the bars before", name, since[:10])
     for name, lacking in facts["dropped_features"].items():
         log.info("feature %s left out: not in %s", name, ", ".join(lacking))
     windows = facts["windows"]

@@ -15,6 +15,8 @@ from nextbar.data.dataset import Dataset
 from nextbar.engine.engine import Cancelled, Engine
 from nextbar.engine.results import SpanOutput, TrainedEpoch
 from nextbar.engine.tapes import Tapes
+from nextbar.metrics.superiority import FreeLosses
+from nextbar.model.heads import at_start, output_biases
 from nextbar.train.members import epoch_of, joined, output_of, parted
 from nextbar.train.scored_spans import Report, ScoredSpans
 from nextbar.train.training import Training
@@ -47,7 +49,9 @@ class Cohort:
             for member in range(len(self.engine.configs))
         ]
         self._gone: set[Training] = set(ended)
-        states = zip(self.trainings, map(joined, self._of_trainings(starts)), strict=True)
+        states = list(zip(self.trainings, map(joined, self._of_trainings(starts)), strict=True))
+        self._biases = {training: output_biases(start.params) for training, start in states}
+        self._starts: dict[Training, dict[str, FreeLosses]] = {}
         self.state = self._joined([start if t in self._gone else t.resume(start, done) for t, start in states])
         """of the members of all of ``trainings``, joined"""
         self._writing = threading.Lock()
@@ -84,13 +88,30 @@ class Cohort:
         """Scores of the best epoch of each of some trainings; empty where no epoch was finished."""
         best = [training.best for training in self.trainings]
         any_best = next((epoch for epoch in best if epoch is not None), None)
-        if any_best is None:
+        if any_best is None or not ended:
             return [Report({}, None) for _ in ended]
         if not self.spans.scored:  # later bars will be held against the rival
-            return [Report({}, None, rival=self.spans.rival) for _ in ended]
-        params = self._joined([(epoch or any_best).params for epoch in best])
-        outputs = dict(zip(self.trainings, self._evaluate(params), strict=True))
-        return [self.spans.report(outputs[t]) if t.best else Report({}, None) for t in ended]
+            return [Report({}, None, rival=self.spans.rival_to_keep(self._biases[t])) for t in ended]
+        params = [(epoch or any_best).params for epoch in best]
+        outputs = dict(zip(self.trainings, self._evaluate(self._joined(params)), strict=True))
+        self._score_starts(params)
+        return [
+            self.spans.report(outputs[t], self._starts[t], self._biases[t]) if t.best else Report({}, None)
+            for t in ended
+        ]
+
+    def _score_starts(self, params: Sequence[Any]) -> None:
+        """Score the untrained networks, in one evaluation of them all, once.
+
+        Args:
+            params: of each training, which have the shapes of its untrained ones.
+        """
+        if all(training in self._starts for training in self.trainings):
+            return
+        pairs = zip(self.trainings, params, strict=True)
+        untrained = self._joined([at_start(tree, self._biases[training]) for training, tree in pairs])
+        for training, output in zip(self.trainings, self._evaluate(untrained), strict=True):
+            self._starts[training] = self.spans.starts(output)
 
     def let_go(self, ended: Sequence[Training]) -> None:
         """Stop computing trainings as soon as that saves more than it costs: when half of all have ended.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,7 +17,8 @@ from nextbar.logger import get_logger
 from nextbar.metrics.conformal import Conformal
 from nextbar.metrics.examined import rivals
 from nextbar.metrics.reference import fit_reference
-from nextbar.metrics.scorer import Scorer
+from nextbar.metrics.scorer import START, FreeForecast, Scorer
+from nextbar.metrics.superiority import FreeLosses
 from nextbar.metrics.task import Task
 from nextbar.metrics.timeline import Timeline
 from nextbar.types import Forecast, Reference
@@ -33,7 +36,7 @@ class Report(NamedTuple):
     losses: Timeline | None = None
     """validation losses per timestamp, of the ``model``, and by name of what it is held against, the benchmark last"""
     rival: Rival | None = None
-    """the strongest simple rival"""
+    """the simple rivals, and the network's own start"""
 
 
 def reference_of(dataset: Dataset, span: str, task: Task) -> Reference:
@@ -88,12 +91,34 @@ class ScoredSpans:
         return rival
 
     @cached_property
+    def _rivals(self) -> dict[str, Rival]:
+        """The rivals in each scored span, with fits of their own for series that were not trained."""
+        dataset, panel = self._dataset, self._dataset.preparation.panel(self._dataset.used)
+        return {span: self.rival.with_own(panel, dataset.calendars, dataset.origins[span]) for span in self.scored}
+
+    @cached_property
     def _beside_rival(self) -> dict[str, Scorer]:
-        """Scorers that hold models against the strongest rival too."""
+        """Scorers that hold models against all simple rivals too."""
         dataset, panel = self._dataset, self._dataset.preparation.panel(self._dataset.used)
         return {
-            span: scorer.beside(self.rival.strongest(panel, dataset.calendars, dataset.origins[span], scorer.reference))
+            span: self._rivals[span].beside(scorer, panel, dataset.calendars, dataset.origins[span])
             for span, scorer in self.scorers.items()
+        }
+
+    def rival_to_keep(self, biases: Mapping[str, np.ndarray]) -> Rival:
+        """The rivals as a run writes them down: with fits of the test span for series that were not trained.
+
+        Args:
+            biases: of the untrained network's output layers.
+        """
+        rival = self._rivals["test"] if "test" in self.scored else self.rival
+        return replace(rival, start={name: bias.tolist() for name, bias in biases.items()})
+
+    def starts(self, output: SpanOutput) -> dict[str, FreeLosses]:
+        """The untrained network's forecasts by their losses, of each scored span."""
+        return {
+            span: self.scorers[span].participant(FreeForecast(*START, forecast))
+            for span, forecast in self.forecasts(output).items()
         }
 
     def losses(self, output: SpanOutput) -> dict[str, float]:
@@ -118,11 +143,18 @@ class ScoredSpans:
                 ranking = self.scorers[span].ranking(scores)
         return row, ranking
 
-    def report(self, output: SpanOutput) -> Report:
-        """The closing report on an epoch's forecasts."""
+    def report(self, output: SpanOutput, starts: Mapping[str, FreeLosses], biases: Mapping[str, np.ndarray]) -> Report:
+        """The closing report on an epoch's forecasts.
+
+        Args:
+            output: of the epoch.
+            starts: see ``starts``.
+            biases: of the untrained network's output layers.
+        """
         forecasts = self.forecasts(output)
-        scores = {span: self._beside_rival[span].score(forecast) for span, forecast in forecasts.items()}
-        metrics = {span: self._beside_rival[span].report(scored) for span, scored in scores.items()}
+        scorers = {span: self._beside_rival[span].held_against(starts[span]) for span in forecasts}
+        scores = {span: scorers[span].score(forecast) for span, forecast in forecasts.items()}
+        metrics = {span: scorers[span].report(scored) for span, scored in scores.items()}
         conformal = None
         if "validation" in forecasts and self.task.output_mode == "distribution":
             conformal = Conformal.fit(self.scorers["validation"].outcomes, forecasts["validation"], self.task)
@@ -131,4 +163,4 @@ class ScoredSpans:
             scorer = self._beside_rival["validation"]
             against = {name: scorer.score(rival).loss_N for name, rival in rivals(scorer).items()}
             losses = Timeline.of(scorer.outcomes, {"model": scores["validation"].loss_N, **against})
-        return Report(metrics, conformal, losses, self.rival)
+        return Report(metrics, conformal, losses, self.rival_to_keep(biases))

@@ -17,7 +17,7 @@ from nextbar.inference.rival import ALONE, rival_of
 from nextbar.inference.series_reference import series_reference
 from nextbar.logger import get_logger
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, target_unit
-from nextbar.metrics.scorer import Strongest
+from nextbar.metrics.scorer import FreeForecast
 from nextbar.metrics.task import Task
 from nextbar.runs.records import read_reference
 from nextbar.runs.summary import fit_folder, read_summary
@@ -83,12 +83,18 @@ def _of_rival(
     fits: Sequence[SeriesFit],
     origin_N: np.ndarray,
     reference: Reference,
-) -> Strongest | None:
-    """The rival's forecasts from the origins of one series; None where there is none, or not from each of them."""
+) -> FreeForecast | None:
+    """The rival's forecasts from the origins of one series; None where there is none, or not from each of them.
+
+    On a series that the run did not train it is fitted by itself, on the bars that the run had of it, or else on those
+    up to the first of the origins.
+    """
     if rival is None:
         return None
+    calendars = [fit.calendar for fit in fits]
     try:
-        strongest = rival.strongest(panel, [fit.calendar for fit in fits], origin_N, reference)
+        rival = rival.with_own(panel, calendars, origin_N, keep=True)
+        strongest = rival.strongest(panel, calendars, origin_N, reference)
     except DataError as error:
         get_logger().warning("%s: %s: %s", run_dir, ALONE, error)
         return None

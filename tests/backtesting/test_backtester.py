@@ -29,9 +29,8 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from nextbar.backtesting import Backtest
 from nextbar.inference.forecaster import Forecaster
-from nextbar.metrics.comparison import beats
 from nextbar.metrics.significance import diebold_mariano
-from nextbar.metrics.task import Task
+from nextbar.metrics.superiority import beats
 from nextbar.runs.records import read_conformal, read_cuts, read_rival
 from nextbar.runs.summary import read_summary
 
@@ -200,7 +199,11 @@ def test_the_verdict_is_against_the_baseline_that_was_best_on_validation_before_
     taking_part = {name: score["ranking_score"] for name, score in scores.items() if name in whole.scores}
     assert set(taking_part) == {"persistence", "garch_t"} and len(scores) > 8
     assert whole.strongest == min(taking_part, key=taking_part.get)
-    assert whole.summary["verdict"] == whole.scores[whole.strongest]["verdict"]
+    record = whole.scores["transformer"]["tested"]
+    assert list(record["against"]) == [whole.strongest, *({"persistence", "garch_t"} - {whole.strongest}), "start"]
+    for name in ("persistence", "garch_t"):
+        assert record["against"][name]["test"] == whole.scores[name]["diebold_mariano"]
+    assert whole.scores[whole.strongest]["verdict"].split(":")[0] == whole.summary["verdict"].split(":")[0]
     assert whole.scores["transformer"]["verdict"] == whole.summary["verdict"]
 
 
@@ -212,8 +215,8 @@ def test_to_beat_takes_a_lower_error_and_more_than_luck(
     gain: float, statistic: float, p_value: float, expected: bool
 ) -> None:
     test = {"statistic": statistic, "p_value": p_value, "df": 8, "n": 100}
-    assert beats({"skill": {"mae": gain}, "diebold_mariano": test}, Task(output_mode="mean")) is expected
-    assert not beats({"skill": {"mae": gain}, "diebold_mariano": None}, Task(output_mode="mean"))
+    assert beats({"skill": {"mae": gain}, "diebold_mariano": test}, "mae") is expected
+    assert not beats({"skill": {"mae": gain}, "diebold_mariano": None}, "mae")
 
 
 COMBINATIONS: dict[str, dict[str, Any]] = {

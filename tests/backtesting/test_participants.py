@@ -157,7 +157,8 @@ def test_several_resolutions_and_frames_of_another_library(tmp_path: Path) -> No
     fields = {"tickers": ["aaa"], "resolution": ["1h", "2h"]}
     result = run(tmp_path, bars, fields, predictors=[Polar("polar"), Own("own")])
     assert set(result.scores["polar"]["by_ticker"]) == {"aaa_1h", "aaa_2h"}
-    assert result.scores["polar"] == result.scores["own"] | {"verdict": result.scores["polar"]["verdict"]}
+    own, polar = (result.scores[name] for name in ("own", "polar"))
+    assert polar == own | {key: polar[key] for key in ("verdict", "tested")}
     assert list(result.forecasts.columns[:3]) == ["model", "ticker", "resolution"]
     assert set(result.forecasts["resolution"]) == {"1h", "2h"}
 

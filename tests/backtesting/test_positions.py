@@ -238,6 +238,9 @@ def test_positions_by_bins_follow_the_larger_mass(tmp_path: Path, monkeypatch: p
             super().__init__("transformer")
             self.forecaster, self.result = None, type("R", (), {"run_dir": folder / "run"})
 
+        def untrained(self) -> None:
+            """It has no start."""
+
         def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
             lean = np.array([0.0, 0.1, -0.1, 0.2, -0.3])[np.arange(len(frame)) % 5]
             masses = np.stack([0.25 - lean / 2, 0.25 - lean / 2, 0.25 + lean / 2, 0.25 + lean / 2], axis=1)

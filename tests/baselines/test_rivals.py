@@ -14,11 +14,12 @@ from experiments import GRID
 from nextbar.bars.bars import Bars
 from nextbar.baselines import rivals
 from nextbar.baselines.base import Baseline
+from nextbar.baselines.candidates import ORDER, baselines_of, fit_baseline, forecasts
 from nextbar.baselines.garch import Garch, GjrGarch
 from nextbar.baselines.history import History
 from nextbar.baselines.point import Persistence
 from nextbar.baselines.range_har import RangeHarBaseline
-from nextbar.baselines.rivals import ORDER, Rival, by_validation, fit_candidates, strongest_rival
+from nextbar.baselines.rivals import Rival, by_validation, fit_candidates, strongest_rival
 from nextbar.baselines.spread import Constant, Ewma
 from nextbar.config import ExperimentConfig
 from nextbar.data.dataset import Dataset, build_dataset
@@ -90,7 +91,7 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
     assert all(history.time_N[-1] + 3600 < dataset.cuts.training_end for history in known)
     found = {}
     for name, scores in rival.scores.items():
-        baseline = next(b for b in rivals._baselines(task) if b.name == name).learn(known, dataset.calendars)
+        baseline = next(b for b in baselines_of(task) if b.name == name).learn(known, dataset.calendars)
         forecasts = [
             baseline.forecast(History.of(b), calendar, dataset.panel.within(dataset.origins["validation"], s))
             for s, (b, calendar) in enumerate(zip(dataset.bars, dataset.calendars, strict=True))
@@ -106,7 +107,8 @@ def test_it_is_the_one_with_the_lowest_ranking_score_on_validation(mode: str) ->
     laws = {f"{family}_{tail}" for family in ("constant", "ewma", "garch", "gjr_garch", "range_har")
             for tail in ("normal", "t")} | {"range_har_trailing_t"}  # fmt: skip
     plain = {"persistence", "drift", "seasonal"}
-    of_mode = {"mean": plain, "discrete_grid": laws | {"frequencies"}}
+    expected = plain | {"drift_median", "ar", "ar_median"}
+    of_mode = {"mean": expected, "discrete_grid": laws | {"frequencies"}}
     assert set(found) == of_mode.get(mode, laws | plain | {"range_har_skew_t", "range_har_trailing_skew_t"})
     assert not rival.left_out
 
@@ -153,7 +155,7 @@ def test_a_bar_of_validation_changes_no_parameter_and_no_forecast_before_it(mode
     for name, baseline in fits[0].items():
         assert json.dumps(baseline.to_dict()) == json.dumps(fits[1][name].to_dict()), name
         found = [
-            rivals._forecast(fit[name], d.panel, d.calendars, early_N, reference_of(d, "validation", task))
+            forecasts(fit[name], {}, d.panel, d.calendars, early_N, reference_of(d, "validation", task))
             for fit, d in zip(fits, (dataset, other), strict=True)
         ]
         for ours, theirs in zip(*found, strict=True):
@@ -255,8 +257,8 @@ def test_a_trained_ticker_of_a_handful_of_bars_has_its_own_unit_and_the_paramete
     known_N = wild.columns["close"][wild.time_N <= dataset.panel.time_R[origin_N[series_N == 1][0]]]
     assert reference.move_std_SH[1, 0] == pytest.approx(np.diff(np.log(known_N)).std(), rel=1e-12)
     alone = Constant(spans.task, "student_t").learn([History.of(calm.first(450))], dataset.calendars[:1])
-    rival = rivals._fit(Constant(spans.task, "student_t"), dataset, dataset.cuts.training_end)
-    found = rivals._forecast(rival, dataset.panel, dataset.calendars, origin_N, reference)
+    rival = fit_baseline(Constant(spans.task, "student_t"), dataset, dataset.cuts.training_end)
+    found = forecasts(rival, {}, dataset.panel, dataset.calendars, origin_N, reference)
     shape = alone._learnt[0]
     np.testing.assert_allclose(found.df_NH[series_N == 1], shape.df_H[0], rtol=1e-9)
     np.testing.assert_allclose(found.scale_NH[series_N == 1], shape.scale_H[0] * reference.move_std_SH[1, 0], rtol=1e-9)
@@ -316,10 +318,10 @@ def test_candidates_are_fitted_once_for_a_data_set(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Baseline, "learn", counted)
     for fields, expected in (
-        ({}, 3),
+        ({}, 6),
         ({"seq_len": 9}, 0),
-        ({"horizon": 2}, 3),
-        ({"validation_split": 0.1}, 3),
+        ({"horizon": 2}, 6),
+        ({"validation_split": 0.1}, 6),
         ({}, 0),
     ):
         fits.clear()
@@ -327,7 +329,7 @@ def test_candidates_are_fitted_once_for_a_data_set(monkeypatch: pytest.MonkeyPat
         assert len(fits) == expected, fields
     fits.clear()
     assert spans_of(experiment("mean"), market(N + 1))[1].rival.baseline is not None
-    assert len(fits) == 3 and len(rivals._candidates) == rivals.KEPT
+    assert len(fits) == 6 and len(rivals._candidates) == rivals.KEPT
     assert spans_of(experiment("mean", horizon=3), market())[1].rival.baseline is not None
     assert len(rivals._candidates) == rivals.KEPT, "those of the first data set are forgotten"
 
@@ -342,7 +344,7 @@ def test_of_many_windows_some_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates = fit_candidates(dataset, spans.task, dataset.cuts.training_end)
     found = rivals._validated(candidates, dataset, validation)
     errors_N = validation.leading_errors(
-        rivals._forecast(candidates.fitted["ewma_t"], dataset.panel, dataset.calendars,
+        forecasts(candidates.fitted["ewma_t"], {}, dataset.panel, dataset.calendars,
                          dataset.origins["validation"], validation.reference)
     )[::3]  # fmt: skip
     series_N = validation.outcomes.series_N[::3]

@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from bar_files import write
-from builders import make_bars, make_frame
+from builders import make_bars, make_frame, with_columns
 from made_runs import MadeRun, make_run
 
 from nextbar.bars.bars import Bars
+from nextbar.bars.calendar import Calendar
+from nextbar.bars.dates import iso
 from nextbar.baselines import rivals
+from nextbar.baselines.candidates import ORDER, fit_alone
+from nextbar.baselines.history import History
 from nextbar.checksums import write_json, write_text
 from nextbar.inference.evaluator import evaluate
 from nextbar.metrics.comparison import ranking_score
+from nextbar.metrics.reference import least_bars
+from nextbar.metrics.scorer import Scorer
 from nextbar.runs.records import RIVAL, read_rival, write_rival
 from nextbar.train.scored_spans import ScoredSpans
 
@@ -95,13 +101,13 @@ def test_bars_that_were_revised_fit_nothing(before: MadeRun, tmp_path: Path) -> 
 def test_new_bars_need_the_run_folder_alone_and_no_fit(
     of_now: Path, before: MadeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also for a ticker that it does not know; of known ones the forecasts of known windows stay."""
+    """A ticker that it does not know has fits of its own; of known ones the forecasts of known windows stay."""
     own = evaluate(of_now, before.bars)
 
     def refuse(*args: Any) -> None:
         raise AssertionError("nothing is fitted")
 
-    monkeypatch.setattr(rivals, "_fit", refuse)
+    monkeypatch.setattr(rivals, "fit_candidates", refuse)
     longer = [make_bars(b.ticker, n=460, seed=s, price=100 * 10**s) for s, b in enumerate(before.bars)]
     found = evaluate(of_now, [*longer, make_bars("new", n=460, seed=7, price=3.0)])
     report = found.metrics["test"]
@@ -147,3 +153,69 @@ def test_trials_are_ranked_by_the_plain_baseline_as_before(before: MadeRun, of_n
     alone, beside = (evaluate(path, before.bars).metrics["validation"] for path in (before.run_dir, of_now))
     assert ranking_score(alone, "distribution") == ranking_score(beside, "distribution")
     assert alone["skill"]["nll"] != beside["skill"]["nll"]
+
+
+def other_market(ticker: str, seed: int, n: int = 700) -> Bars:
+    """Bars of another volatility, tail and daily shape, at another price, by the seed."""
+    rng = np.random.default_rng(seed)
+    hour_N = np.arange(n) % 24
+    spread_N = 10 ** rng.uniform(-4, -1.5) * np.exp(rng.uniform(0, 1) * np.cos(2 * np.pi * (hour_N - 14) / 24))
+    spread_N *= np.exp(np.convolve(rng.normal(size=n), 0.3 * 0.95 ** np.arange(n))[:n])
+    move_N = spread_N * rng.standard_t(rng.uniform(3, 30), n)
+    close_N = 10 ** rng.uniform(-1, 4) * np.exp(np.cumsum(move_N))
+    open_N = np.concatenate([close_N[:1], close_N[:-1]])
+    wick_N = spread_N * np.abs(rng.normal(size=n))
+    return with_columns(
+        make_bars(ticker, n=n),
+        open=open_N,
+        high=np.maximum(open_N, close_N) * np.exp(wick_N),
+        low=np.minimum(open_N, close_N) * np.exp(-wick_N),
+        close=close_N,
+    )
+
+
+@pytest.mark.parametrize(
+    "mode", [{"output_mode": "mean"}, {"output_mode": "distribution"}], ids=["mean", "distribution"]
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rivals_of_a_series_that_was_not_trained_are_those_of_a_run_on_it_alone(
+    tmp_path: Path, mode: dict[str, Any], seed: int
+) -> None:
+    """Each candidate's fit and forecasts, in each span; the trained series' own stay what they were."""
+    known, unknown = other_market("aaa", 2 * seed), other_market("new", 2 * seed + 1)
+    made = make_run(tmp_path, [known], tickers=["aaa"], seq_len=6, **mode)
+    found = evaluate(made.run_dir, [known, unknown])
+    own = evaluate(made.run_dir, [known])
+    for span, evaluation in found.spans.items():
+        scorer, panel = evaluation.scorer, made.dataset.preparation.panel([known, unknown])
+        rows = evaluation.origin_N[panel.series_R[evaluation.origin_N] == 1] - len(known)
+        calendar = Calendar.always(unknown.step, int(unknown.time_N[0]))
+        alone = fit_alone(ORDER, scorer.task, unknown.first(int(rows.min()) + 1), calendar).fitted
+        assert len(alone) >= 6
+        losses = {p.name: p.loss_T for p in scorer.participants}
+        assert set(losses) == set(alone), "all of them, fitted on this series"
+        single = Scorer(scorer.outcomes.rows(scorer.outcomes.series_N == 1), scorer.reference, scorer.task)
+        both = {p.name: p.loss_T for p in own.spans[span].scorer.participants}
+        for name, baseline in alone.items():
+            forecast = baseline.forecast(History.of(unknown), calendar, rows)
+            expected_T = (both[name] + single.loss_T(single.losses(forecast))) / 2
+            np.testing.assert_allclose(losses[name], expected_T, rtol=1e-7, err_msg=f"{span} {name}")
+
+
+def test_a_series_is_scored_once_rivals_can_be_fitted_on_it(of_now: Path, before: MadeRun) -> None:
+    """One that begins late is scored later, which is said; of one with a handful of bars there is no verdict."""
+    longer = [make_bars(b.ticker, n=900, seed=s, price=100 * 10**s) for s, b in enumerate(before.bars)]
+    whole = make_bars("new", n=900, seed=7, price=3.0)
+    test = before.dataset.cuts.test
+    late = whole.between(initial=int(whole.time_N[np.searchsorted(whole.close_time_N, test) - 50]))
+    found = evaluate(of_now, [*longer, late])
+    span = found.spans["test"]
+    first = int(span.origin_N[span.outcomes.series_N == 2].min()) - 2 * 900 + 1
+    since = iso(int(late.close_time_N[first - 1]))[:10]
+    assert first == least_bars(span.scorer.task) > 51
+    assert found.notices == (f"new is scored from {since} on in test, so that rivals could be fitted",)
+    assert not found.metrics["test"]["verdict"].startswith("No verdict")
+    few = evaluate(of_now, [*longer, late.first(120)])
+    assert few.metrics["test"]["verdict"].startswith("No verdict: ")
+    assert few.metrics["test"]["by_ticker"]["new"]["strongest"]["nll"] is None
+    assert few.metrics["test"]["by_ticker"]["aaa"]["skill"]["nll"] is not None

@@ -10,7 +10,6 @@ import pytest
 from nextbar.metrics.comparison import (
     Compared,
     Score,
-    beats,
     beside,
     finite,
     held_against,
@@ -20,112 +19,135 @@ from nextbar.metrics.comparison import (
     too_few,
     verdict,
 )
-from nextbar.metrics.task import Task
+from nextbar.metrics.significance import DieboldMariano, least_origins
+from nextbar.metrics.superiority import Held, Superiority, beats, hardest, loses, one_sided
 
-MEAN, LAW = Task(output_mode="mean"), Task(output_mode="distribution", horizon=3)
-NUMBERS = "mae 0.5 against 1.25"
+STRONGEST, HARDEST = "GARCH(1,1) with a normal tail", "the network's own start"
+NUMBERS = "nll 0.5 against 1.25"
 
 
 def node(error: str, model: float | None, baseline: float | None, gain: float | None) -> dict[str, Any]:
     return {"model": {error: model}, "baseline": {error: baseline}, "skill": {error: gain}}
 
 
+def dm(statistic: float | None, p_value: float) -> DieboldMariano | None:
+    return None if statistic is None else {"statistic": statistic, "p_value": p_value, "df": 9, "n": 300}
+
+
 def report(
-    gain: float | None = 0.6,
+    loss: float = 1.25,
     statistic: float | None = 3.456,
     p_value: float = 0.01234,
+    other: tuple[float, float | None, float] | None = None,
     origins: int = 300,
     gains: tuple[float | None, ...] = (0.6,),
-    error: str = "mae",
+    error: str = "nll",
 ) -> dict[str, Any]:
-    """0.5 against 1.25; ``gains`` are those of the tickers t0, t1 ..., without a ``statistic`` there is no test."""
-    test = None if statistic is None else {"statistic": statistic, "p_value": p_value, "df": 9, "n": origins}
-    tickers = {f"t{i}": node(error, 0.5, 1.25, one) for i, one in enumerate(gains)}
-    return node(error, 0.5, 1.25, gain) | {"by_ticker": tickers, "diebold_mariano": test, "origins": origins}
+    """A loss of 0.5 against that of the strongest, and perhaps of an ``other`` forecast that costs nothing.
+
+    ``gains`` are the skills of the tickers t0, t1 ...; without a ``statistic`` there is no test.
+    """
+    against: dict[str, Held] = {"garch_normal": {"words": STRONGEST, "loss": loss, "test": dm(statistic, p_value)}}
+    if other:
+        against["start"] = {"words": HARDEST, "loss": other[0], "test": dm(*other[1:])}
+    record: Superiority = {
+        "loss": error,
+        "model": 0.5,
+        "against": against,
+        "hardest": max(against, key=lambda name: one_sided(against[name]["test"])),
+        "better_on": [f"t{i}" for i, gain in enumerate(gains) if gain and gain > 0],
+    }
+    return node(error, 0.5, 1.25, gains[0]) | {
+        "by_ticker": {f"t{i}": node(error, 0.5, 1.25, gain) for i, gain in enumerate(gains)},
+        "tested": record,
+        "diebold_mariano": against["garch_normal"]["test"],
+        "origins": origins,
+    }
+
+
+BETTER, WORSE, OPEN = (1.25, 3.456, 0.01234), (0.25, -3.456, 0.01234), (1.25, 1.0, 0.3)
 
 
 @pytest.mark.parametrize(
-    ("gain", "statistic", "p_value", "said"),
+    ("strongest", "other", "said"),
     [
-        (0.6, 3.456, 0.01234, "Beats persistence: {}. It is better by more than luck (Diebold-Mariano +3.46, "
+        (BETTER, None, "Beats {}: nll 0.5 against 1.25. It is better by more than luck (Diebold-Mariano +3.46, "
          "p = 0.012, 300 origins)."),
-        (-0.6, -3.456, 0.01234, "Does not beat persistence: {}. It is worse by more than luck (Diebold-Mariano -3.46, "
-         "p = 0.012, 300 origins)."),
-        (0.6, 1.0, 0.05, "Lower error than persistence: {}. The difference cannot be told from luck (Diebold-Mariano "
-         "+1.00, p = 0.05, 300 origins)."),
-        (-0.6, 1.0, 0.3, "Does not beat persistence: {}. The difference cannot be told from luck (Diebold-Mariano "
-         "+1.00, p = 0.3, 300 origins)."),
-        (0.0, -1.0, 0.3, "Does not beat persistence: {}. The difference cannot be told from luck (Diebold-Mariano "
-         "-1.00, p = 0.3, 300 origins)."),
-        (0.6, -3.0, 0.0499, "Does not clearly beat persistence: {}, but the loss that is tested is significantly worse "
-         "(Diebold-Mariano -3.00, p = 0.05, 300 origins)."),
-        (-0.6, 3.0, 0.001, "Does not beat persistence: {}, but the loss that is tested is significantly better "
-         "(Diebold-Mariano +3.00, p = 0.001, 300 origins)."),
-        (0.0, 3.0, 0.001, "Does not beat persistence: {}, but the loss that is tested is significantly better "
-         "(Diebold-Mariano +3.00, p = 0.001, 300 origins)."),
-        (0.6, None, 0.0, "Lower error than persistence: {}. The difference does not vary, so it cannot be tested."),
-        (-2e-6, None, 0.0, "Does not beat persistence: {}. The difference does not vary, so it cannot be tested."),
-        (1e-6, None, 0.0, "Does not beat persistence: it forecasts the same ({})."),
-        (-1e-6, None, 0.0, "Does not beat persistence: it forecasts the same ({})."),
+        (BETTER, (0.75, 2.5, 0.04), "Beats {}: nll 0.5 against 1.25. It is better by more than luck than each of 2 "
+         "forecasts that cost nothing, of which the network's own start is the hardest to beat (nll 0.75, "
+         "Diebold-Mariano +2.50, p = 0.04, 300 origins)."),
+        (BETTER, (2.0, 9.0, 1e-9), "Beats {0}: nll 0.5 against 1.25. It is better by more than luck than each of 2 "
+         "forecasts that cost nothing, of which {0} is the hardest to beat (Diebold-Mariano +3.46, p = 0.012, 300 "
+         "origins)."),
+        (BETTER, (0.75, 1.5, 0.05), "Lower loss than {}: nll 0.5 against 1.25. The difference from the network's own "
+         "start, which costs nothing either, cannot be told from luck (nll 0.75, Diebold-Mariano +1.50, p = 0.05, 300 "
+         "origins)."),
+        (BETTER, (0.25, -1.5, 0.2), "Lower loss than {}: nll 0.5 against 1.25. It does not beat the network's own "
+         "start, which costs nothing either (nll 0.25, Diebold-Mariano -1.50, p = 0.2, 300 origins)."),
+        (BETTER, (0.5, None, 0.0), "Lower loss than {}: nll 0.5 against 1.25. It does not beat the network's own "
+         "start, which costs nothing either (nll 0.5, the difference does not vary, so there is no test)."),
+        (OPEN, (2.0, 9.0, 1e-9), "Lower loss than {}: nll 0.5 against 1.25. The difference cannot be told from luck "
+         "(Diebold-Mariano +1.00, p = 0.3, 300 origins)."),
+        (WORSE, BETTER, "Does not beat {}: nll 0.5 against 0.25. It is worse by more than luck (Diebold-Mariano "
+         "-3.46, p = 0.012, 300 origins)."),
+        ((0.25, -1.0, 0.3), None, "Does not beat {}: nll 0.5 against 0.25. The difference cannot be told from luck "
+         "(Diebold-Mariano -1.00, p = 0.3, 300 origins)."),
+        ((1.25, None, 0.0), None, "Lower loss than {}: nll 0.5 against 1.25. The difference cannot be told from luck "
+         "(the difference does not vary, so there is no test)."),
+        ((0.5000001, None, 0.0), BETTER, "Does not beat {}: it forecasts the same (nll 0.5 against 0.5)."),
     ],
 )  # fmt: skip
-def test_the_verdict_on_one_ticker(gain: float, statistic: float | None, p_value: float, said: str) -> None:
-    made = report(gain, statistic, p_value)
-    assert verdict(made, MEAN) == said.format(NUMBERS)
-    assert beats(made, MEAN) == said.startswith("Beats")
+def test_the_verdict_on_one_ticker(strongest: Any, other: Any, said: str) -> None:
+    made = report(*strongest, other=other)
+    assert verdict(made, STRONGEST, 1) == said.format(STRONGEST)
+    assert beats(made, "nll") == said.startswith("Beats")
+    assert loses(made, "nll") == ("worse by more than luck" in said)
 
 
 def test_the_verdict_on_several_tickers_counts_those_that_are_better() -> None:
-    said = verdict(report(gains=(0.6, 0.0, None, -0.1, 1.0)), MEAN)
-    assert said == (
-        f"Beats persistence: {NUMBERS}, mean skill +0.6000, better on 2 of 5 tickers. It is better by more than luck "
-        "(Diebold-Mariano +3.46, p = 0.012, 300 origins)."
+    assert f"{NUMBERS}, lower on 2 of 5 tickers. It is better" in verdict(
+        report(gains=(0.6, 0.0, None, -0.1, 1.0)), STRONGEST, 1
     )
-    assert f"{NUMBERS}, mean skill +0.6000, better on 2 of 2 tickers." in verdict(report(gains=(0.6, 0.6)), MEAN)
 
 
 @pytest.mark.parametrize(
-    ("task", "error", "origins", "said"),
+    ("horizon", "origins", "said"),
     [
-        (MEAN, "mae", 20, "No verdict, too few origins to say: 20, and the test takes 21. Persistence is what it is "
-         "held against: mae 0.5 against 1.25."),
-        (LAW, "nll", 26, "No verdict, too few origins to say: 26, and the test takes 27 for forecasts over 3 bars. "
-         "Persistence with a constant spread is what it is held against: nll 0.5 against 1.25."),
+        (1, least_origins(1) - 1, "No verdict, too few origins to say: {}, and the test takes {}. "),
+        (3, least_origins(3) - 1, "No verdict, too few origins to say: {}, and the test takes {} for forecasts over 3 "
+         "bars. "),
     ],
 )  # fmt: skip
-def test_few_origins_have_no_verdict(task: Task, error: str, origins: int, said: str) -> None:
-    assert verdict(report(statistic=None, origins=origins, error=error), task) == said
-    assert too_few(origins + 1, task.horizon) is None
-    assert "too few" not in verdict(report(statistic=None, origins=origins + 1, error=error), task)
+def test_few_origins_have_no_verdict(horizon: int, origins: int, said: str) -> None:
+    held = f"{STRONGEST} is what it is held against: {NUMBERS}."
+    few = report(statistic=None, origins=origins)
+    assert verdict(few, STRONGEST, horizon) == said.format(origins, origins + 1) + held
+    assert too_few(origins + 1, horizon) is None
+    assert "too few" not in verdict(report(statistic=None, origins=origins + 1), STRONGEST, horizon)
 
 
-def test_without_a_skill_the_verdict_says_why() -> None:
-    made = report(gain=None, statistic=None, gains=(None, None, 0.5, None))
-    assert verdict(made, MEAN) == "No verdict: mae of the model or of persistence is not a finite number."
-    for ticker, pair in (("t0", (0.5, 0.0)), ("t1", (0.25, 0.0)), ("t3", (0.0, 0.0))):
-        made["by_ticker"][ticker] = node("mae", *pair, None)
-    assert verdict(made, MEAN) == "No verdict: mae of persistence is zero on t0, t1, so there is no share of it."
-    made["by_ticker"]["t2"]["no_baseline"], made["by_ticker"]["t3"]["no_baseline"] = "this one", "and that one"
-    assert verdict(made, MEAN) == "No verdict: this one; and that one."
-    assert not beats(made, MEAN)
-
-
-def test_who_else_it_is_held_against_has_its_name() -> None:
-    said = verdict(report(), MEAN, "drift")
-    assert said.startswith(f"Beats drift: {NUMBERS}. It is better")
-    assert verdict(report(gain=0.0, statistic=None), MEAN, "drift").startswith("Does not beat drift: it forecasts")
+def test_without_a_finite_loss_or_a_rival_the_verdict_says_why() -> None:
+    made = report(gains=(None, 0.5, None)) | {"tested": None, "diebold_mariano": None}
+    assert verdict(made, "drift", 1) == "No verdict: the loss of the model or of drift is not a finite number."
+    made = report(gains=(None, 0.5, None))
+    made["by_ticker"]["t1"]["no_baseline"], made["by_ticker"]["t2"]["no_rival"] = "this one", "and that one"
+    assert verdict(made, "drift", 1) == "No verdict: this one; and that one."
 
 
 @pytest.mark.parametrize(
     ("gain", "statistic", "p_value"),
     [(0.6, 3.0, 0.05), (0.0, 3.0, 0.01), (0.6, 0.0, 0.01), (-0.1, 3.0, 0.01), (None, 3.0, 0.01), (0.6, None, 0.01)],
 )
-def test_only_a_lower_error_and_a_significantly_lower_loss_beat(
+def test_in_a_report_of_an_earlier_version_skill_and_tested_loss_must_both_be_better(
     gain: float | None, statistic: float | None, p_value: float
 ) -> None:
-    assert beats(report(), MEAN) is True
-    assert beats(report(gain=1e-3, statistic=1e-3), MEAN) is True
-    assert beats(report(gain, statistic, p_value), MEAN) is False
+    def old(gain: float | None, statistic: float | None, p_value: float) -> dict[str, Any]:
+        return node("mae", 0.5, 1.25, gain) | {"diebold_mariano": dm(statistic, p_value)}
+
+    assert beats(old(0.6, 3.0, 0.01), "mae") and loses(old(-0.6, -3.0, 0.01), "mae")
+    assert not beats(old(gain, statistic, p_value), "mae")
+    assert hardest(old(0.6, 3.0, 0.01)) == ("baseline", dm(3.0, 0.01))
+    assert hardest(old(0.6, 3.0, 0.01) | {"strongest_name": "drift"})[0] == "drift"
 
 
 def test_skill_by_hand() -> None:
@@ -187,28 +209,18 @@ def test_skill_is_over_the_strongest_rival_where_it_has_the_metric_and_over_the_
 
 
 def test_a_ranking_is_the_mean_over_tickers_lower_better() -> None:
-    made = report(gains=(0.5, 0.1))
+    made = report(gains=(0.5, 0.1), error="mae")
     assert ranking_score(made, "mean") == pytest.approx(0.7)
     assert ranking_score(report(gains=(0.5, 0.1), error="nll"), "distribution") == pytest.approx(-0.3)
     made["by_ticker"]["t0"]["no_baseline"] = "too few moves"
     assert ranking_score(made, "mean") == pytest.approx(0.9)
     made["by_ticker"]["t1"]["no_baseline"] = "too few moves"
     assert ranking_score(made, "mean") == math.inf
-    assert ranking_score(report(gains=(0.5, None)), "mean") == math.inf
+    assert ranking_score(report(gains=(0.5, None), error="mae"), "mean") == math.inf
 
 
 def test_a_ranking_is_relative_to_the_plain_baseline_whoever_is_strongest() -> None:
-    made = report(gains=(0.5, 0.1))
+    made = report(gains=(0.5, 0.1), error="mae")
     for node_ in made["by_ticker"].values():
         node_["skill_baseline"] = {"mae": 0.25}
     assert ranking_score(made, "mean") == pytest.approx(0.75)
-
-
-def test_the_verdict_is_against_the_strongest_rival() -> None:
-    made = report()
-    made["strongest"] = {"mae": 0.625}
-    assert f"mae {made['model']['mae']:.5g} against 0.625" in verdict(made, MEAN, "range HAR with a Student-t tail")
-    few = report() | {"origins": 3}
-    assert "Range HAR with a Student-t tail is what it is held against" in verdict(
-        few, MEAN, "range HAR with a Student-t tail"
-    )

@@ -18,9 +18,10 @@ from scipy import stats
 
 from nextbar.errors import DataError
 from nextbar.metrics import scorer
-from nextbar.metrics.comparison import beats, held_against, ranking_score, skill
+from nextbar.metrics.comparison import held_against, ranking_score, skill
 from nextbar.metrics.reference import baseline_forecast, fit_reference
-from nextbar.metrics.scorer import Scorer, Strongest
+from nextbar.metrics.scorer import FreeForecast, Scorer
+from nextbar.metrics.superiority import beats
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
 
@@ -168,11 +169,11 @@ def test_a_report_against_another_says_its_name() -> None:
     truth_NH = scorer.outcomes.close_NH - scorer.outcomes.last_close_N[:, None]
     good, poor = (scorer.score(Forecast(location_NH=share * truth_NH)) for share in (0.5, 0.25))
     found = scorer.report_against(good, poor, "the other")
-    assert found["verdict"].startswith("Beats the other: mae ")
+    assert found["verdict"].startswith("Beats the other: squared log error ")
     assert found["baseline"] == poor.mean.pooled and found["model"] == good.mean.pooled
     assert found["skill"]["mae"] == pytest.approx(1 - 0.5 / 0.75)
     assert found["diebold_mariano"] == scorer.significance(good, poor) != scorer.significance(good)
-    assert scorer.report(good)["verdict"].startswith("Beats persistence: mae ")
+    assert scorer.report(good)["verdict"].startswith("Beats persistence: squared log error ")
 
 
 @pytest.mark.parametrize("mode", ["mean", "distribution", "discrete_grid"])
@@ -185,10 +186,11 @@ def test_a_report_beside_the_strongest_rival(mode: str) -> None:
         other = Forecast(log_probs_NHK=np.full_like(forecast.log_probs_NHK, -np.log(len(EDGES) - 1)))
     else:
         other = forecast._replace(location_NH=0.5 * forecast.location_NH)
-    held = scorer.beside(Strongest("other", "another model", other))
+    held = scorer.beside(FreeForecast("other", "another model", other))
     report, plain, theirs = held.report(forecast), scorer.report(forecast), held.score(other)
     assert (scorer.strongest, report["strongest_name"]) == (None, "other") and "strongest_name" not in plain
     assert report["verdict"].split(":")[0].endswith("another model")
+    assert list(report["tested"]["against"]) == ["other", "baseline"]
     assert report["diebold_mariano"] == held.significance(held.score(forecast), theirs) != plain["diebold_mariano"]
     assert report["skill_baseline"] == plain["skill_baseline"] and report["baseline"] == plain["baseline"]
     assert ranking_score(report, mode) == ranking_score(plain, mode) == held.ranking(held.score(forecast))
@@ -263,12 +265,11 @@ def test_the_dearest_ticker_does_not_decide(mode: str) -> None:
     )
     assert report["by_step"]["skill"]["mae"] == pytest.approx([(0.02 - 0.05 - 0.05) / 3] * 3)
     if mode == "mean":
-        assert report["verdict"].startswith("Does not beat persistence: mae ")
-        assert "mean skill -0.0267, better on 1 of 3 tickers" in report["verdict"]
+        assert report["tested"]["better_on"] == ["dear"] and ", lower on 1 of 3 tickers" in report["verdict"]
 
 
 def test_a_baseline_without_error_leaves_no_share_of_it() -> None:
-    """A ticker that stands still: skill 0 where the model says so too, else none, and no verdict."""
+    """A ticker that stands still: skill 0 where the model says so too, else none. A tested loss needs no share."""
     outcomes = make_outcomes(1)
     still = outcomes.series_N == 1
     outcomes.close_NH[still] = outcomes.last_close_N[still, None]
@@ -282,7 +283,7 @@ def test_a_baseline_without_error_leaves_no_share_of_it() -> None:
     assert good["skill"]["acc_dir"] == pytest.approx(100 - good["strongest"]["acc_dir"])
     bad = scorer.report(Forecast(location_NH=np.where(still[:, None], 0.1, half_NH)))
     assert bad["skill"]["mae"] is None and bad["by_ticker"]["dear"]["skill"]["mae"] == pytest.approx(0.5)
-    assert bad["verdict"] == "No verdict: mae of persistence is zero on cheap, so there is no share of it."
+    assert bad["verdict"].startswith("Beats persistence: ") and "lower on 2 of 3 tickers" in bad["verdict"]
     assert ranking_score(bad, "mean") == np.inf and ranking_score(good, "mean") == pytest.approx(2 / 3)
 
 
@@ -321,7 +322,7 @@ def test_a_span_of_few_origins_has_no_verdict() -> None:
     report = scorer.report(Forecast(location_NH=0.5 * (outcomes.close_NH - outcomes.last_close_N[:, None])))
     assert report["origins"] == 20 and report["windows"] == 60 and report["diebold_mariano"] is None
     assert report["verdict"].startswith("No verdict, too few origins to say: 20, and the test takes 21.")
-    assert not beats(report, task)
+    assert not beats(report, "mae")
 
 
 def test_skill_has_no_value_without_a_baseline() -> None:
@@ -340,7 +341,7 @@ def test_the_verdict_says_in_words_what_was_learnt() -> None:
     assert flat["verdict"].startswith("Does not beat persistence: it forecasts the same")
     assert flat["diebold_mariano"] is None and flat["skill"]["mae"] == 0
     good = scorer.report(Forecast(location_NH=0.5 * truth_NH))
-    assert good["verdict"].startswith("Beats persistence") and "better on 3 of 3 tickers" in good["verdict"]
+    assert good["verdict"].startswith("Beats persistence") and "lower on 3 of 3 tickers" in good["verdict"]
     assert "more than luck" in good["verdict"] and good["diebold_mariano"]["statistic"] > 0
     bad = scorer.report(Forecast(location_NH=noise_NH))
     assert bad["verdict"].startswith("Does not beat persistence") and "worse by more than luck" in bad["verdict"]

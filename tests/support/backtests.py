@@ -61,6 +61,9 @@ class Fake(Own):
         self.forecaster = None
         self.result = SimpleNamespace(run_dir=folder / "run")
 
+    def untrained(self) -> None:
+        """It has no start."""
+
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
