@@ -74,6 +74,8 @@ class FoldScorer:
     """index of each window's fold, ascending"""
     reference: Reference
     task: Task
+    strongest: FreeForecast | None = None
+    """the strongest baseline, whose law says which outcomes the loss of a law tells apart"""
     _scorers_by_task: dict[Task, SpanScorers] = field(default_factory=dict, init=False)
 
     def scores(
@@ -197,6 +199,8 @@ class FoldScorer:
         if task not in self._scorers_by_task:
             parts = [self.row_N[self.fold_N == k] for k in range(self.fold_N[-1] + 1)]
             whole, *by_fold = (Scorer(self.panel.outcomes(row), self.reference, task) for row in (self.row_N, *parts))
+            if task == self.task:
+                whole = whole.beside(self.strongest)
             self._scorers_by_task[task] = SpanScorers(whole, by_fold)
         return self._scorers_by_task[task]
 

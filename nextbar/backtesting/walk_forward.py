@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -27,8 +27,9 @@ from nextbar.errors import DataError
 from nextbar.machine.clusters import Cluster, answers_of, job_folder
 from nextbar.machine.units import Unit
 from nextbar.metrics.conformal import windows_needed
-from nextbar.metrics.scorer import START
+from nextbar.metrics.scorer import START, FreeForecast
 from nextbar.metrics.task import Task
+from nextbar.types import Forecast
 
 PROGRAMS = 4
 """folds whose compiled programs stay in memory: 70 MB each, and the next fold's shapes are others"""
@@ -112,6 +113,7 @@ class WalkForward:
     def _results(self, by_fold: Sequence[FoldForecasts]) -> tuple[Any, dict[str, Any]]:
         task, sizes = Task.of(self.work.config), [len(planned.row_N) for planned in self.folds]
         forecasts = {name: pooled(name, [fold.forecasts[name] for fold in by_fold]) for name in by_fold[0].forecasts}
+        strongest = strongest_of(self.work.others, by_fold[0].run)
         first = fold_dataset(self.work.panel, self.work.config, self.folds[0].fold, self.work.options)
         scorer = FoldScorer(
             self.work.panel,
@@ -119,8 +121,8 @@ class WalkForward:
             np.repeat(np.arange(len(sizes)), sizes),
             reference(self.work.panel, first, task),
             task,
+            self._strongest(strongest, forecasts),
         )
-        strongest = strongest_of(self.work.others, by_fold[0].run)
         parts = [fold.start for fold in by_fold if fold.start is not None]
         start = pooled(START[0], parts) if len(parts) == len(by_fold) else None
         scores = scorer.scores(ModelPredictor.name, self.work.others, forecasts, strongest, start)
@@ -134,6 +136,11 @@ class WalkForward:
             "tests": scorer.tests(ModelPredictor.name, self.work.others, forecasts, strongest),
             "verdict": scores[ModelPredictor.name]["verdict"],
         }
+
+    def _strongest(self, name: str | None, forecasts: Mapping[str, Forecast]) -> FreeForecast | None:
+        """The strongest baseline with its forecasts of all folds, where it answers the experiment's question."""
+        words = {other.name: other.words for other in self.work.others}
+        return FreeForecast(name, words[name], forecasts[name]) if name else None
 
     def _table(self, by_fold: Sequence[FoldForecasts]) -> Any:
         task, levels = Task.of(self.work.config), self.work.options.levels

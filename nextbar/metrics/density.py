@@ -85,3 +85,11 @@ def mass_below(forecast: Forecast, change_NH: np.ndarray) -> np.ndarray:
         return Mixture.of(forecast).cdf(change_NH)
     location_NH, unit_NH, law = located(forecast)
     return law.cdf((change_NH - location_NH) / unit_NH)
+
+
+def mass_above(forecast: Forecast, change_NH: np.ndarray) -> np.ndarray:
+    """The probability (N, H) of an outcome above a change, with all its digits where it is small; float64."""
+    if forecast.locations_NHM is not None:
+        return Mixture.of(forecast).sf(change_NH)
+    location_NH, unit_NH, law = located(forecast)
+    return law.sf((change_NH - location_NH) / unit_NH)

@@ -56,7 +56,7 @@ def compared_loss(errors: Mapping[str, np.ndarray], task: Task, positive: bool, 
         spread: the series' standard deviation in training, the unit of errors without returns.
     """
     if task.output_mode != "mean":
-        return errors[task.leading]
+        return errors["censored_nll" if task.output_mode == "distribution" else task.leading]
     if positive:
         return errors["squared_log_error"]
     return errors["squared_error"] / (spread**2 if spread > 0 else 1.0)

@@ -41,6 +41,10 @@ class Mixture:
         """Share of the mixture at or below x."""
         return self.law.cdf(self._standard(x_NH)).mean(axis=-1)
 
+    def sf(self, x_NH: np.ndarray) -> np.ndarray:
+        """Share of the mixture above x."""
+        return self.law.sf(self._standard(x_NH)).mean(axis=-1)
+
     def losses(self, x_NH: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(nll, crps, cdf) at x.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nextbar.errors import DataError
+from nextbar.metrics.censored import Region
 from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.elements import compared_loss, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
@@ -17,7 +18,7 @@ from nextbar.metrics.scores import Contenders, Scores
 from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.superiority import FreeLosses, Superiority, superiority
 from nextbar.metrics.task import Task
-from nextbar.metrics.truth import Truth, hit, ratio
+from nextbar.metrics.truth import Truth, hit, ratio, target_change
 from nextbar.types import Forecast, Outcomes, Reference
 
 CHUNK = 1 << 16
@@ -90,7 +91,9 @@ class Scorer:
             others: further forecasts that cost nothing; of each its losses are kept, and not its arrays.
             without_rival: by name of series, why no rival could be fitted on it.
         """
-        other = copy.copy(self)  # keeps the baseline's scores
+        other = copy.copy(self)
+        for name in ("baseline", "region"):  # of another rival
+            other.__dict__.pop(name, None)
         other.strongest, other._strongest_scores, other.without_rival = strongest, None, dict(without_rival or {})
         other.others = tuple(map(self.participant, others))
         return other
@@ -167,8 +170,8 @@ class Scorer:
         """Sums of the elements over a series' windows, (H,) each, and the loss of each window that is compared."""
         total: dict[str, Any] = {"count": np.full(self.task.horizon, float(len(series.row_M)))}
         losses = []
-        for _, by_window in self._chunks(forecast, series):
-            losses.append(self._compared(by_window, series))
+        for row, by_window in self._chunks(forecast, series):
+            losses.append(self._compared(forecast, row, by_window, series))
             for name, value_NH in by_window.items():
                 total[name] = total.get(name, 0.0) + value_NH.sum(axis=0)
         return total, np.concatenate(losses)
@@ -180,9 +183,24 @@ class Scorer:
             row = series.row_M[start : start + rows]
             yield row, self._elements(forecast, row, series)
 
-    def _compared(self, by_window: Mapping[str, np.ndarray], series: _Series) -> np.ndarray:
-        """The loss of each window that is compared, averaged over the horizon."""
+    def _compared(
+        self, forecast: Forecast, row: np.ndarray, by_window: Mapping[str, np.ndarray], series: _Series
+    ) -> np.ndarray:
+        """The loss of each of some windows that is compared, averaged over the horizon."""
+        if self.region is not None:
+            nll_NH = self.region.rows(row).nll(forecast.rows(row), self._change_NH[row], by_window["nll"])
+            by_window = {**by_window, "censored_nll": nll_NH}
         return compared_loss(by_window, self.task, series.positive, series.spread).mean(axis=1)
+
+    @cached_property
+    def region(self) -> Region | None:
+        """Outcomes that the loss of a law tells apart, by the forecast that models are held against."""
+        return Region.of(self.rival_forecast) if self.task.output_mode == "distribution" else None
+
+    @cached_property
+    def _change_NH(self) -> np.ndarray:
+        """Outcomes in the unit of the target."""
+        return target_change(self.outcomes, self.task)
 
     def losses(self, forecast: Forecast) -> np.ndarray:
         """The loss of each window that is compared, averaged over the horizon, float64 (N,); see ``score``."""
@@ -190,7 +208,7 @@ class Scorer:
         loss_N = np.empty(len(self.outcomes.series_N))
         for series in self._series:
             for row, by_window in self._chunks(forecast, series):
-                loss_N[row] = self._compared(by_window, series)
+                loss_N[row] = self._compared(forecast, row, by_window, series)
         return loss_N
 
     def loss_T(self, loss_N: np.ndarray) -> np.ndarray:
@@ -214,7 +232,7 @@ class Scorer:
     def significance(self, scores: Scores, against: Scores | None = None) -> DieboldMariano | None:
         """Diebold-Mariano test against the rival, or another, losses averaged per timestamp over tickers and steps.
 
-        Losses: squared log-return errors (``mean``), nll (``distribution``), log loss (``discrete_grid``).
+        Losses: squared log-return errors (``mean``), censored nll (``distribution``), log loss (``discrete_grid``).
         For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
         training variance.
         """

@@ -14,6 +14,8 @@ AVERAGES = 0.4
 OVERLAP = 3
 """at most n / (3 H) averages: forecasts over H bars share bars with those of the next H - 1 origins, and up to that
 frequency the overlap's spectrum (Fejér's kernel) stays within a tenth of its value at zero"""
+LEVEL = 0.95
+"""Of the interval."""
 LEAST_AVERAGES = 3
 """below, the standard error is a guess: with two averages a difference counts from 4.3 of them on, with one from 12.7
 (the 97.5 % quantiles of the Student-t law)"""
@@ -28,6 +30,11 @@ class DieboldMariano(TypedDict):
     """degrees of freedom: the number of cosine averages behind the standard error"""
     n: int
     """origins"""
+    difference: float
+    """Mean of the baseline's loss - the model's."""
+    low: float
+    """Lower end of the 95 % interval of the expected difference: those that the test does not reject at 5 %."""
+    high: float
 
 
 def cosine_averages(n: int, horizon: int) -> int:
@@ -72,7 +79,7 @@ def diebold_mariano(model_T: np.ndarray, baseline_T: np.ndarray, horizon: int) -
         None for fewer than :func:`least_origins`, where the two are identical (to float32 rounding), where a loss is
         not finite, or where there is no spread to judge by.
     """
-    from scipy.special import stdtr
+    from scipy.special import stdtr, stdtrit
 
     n = len(model_T)
     if n < least_origins(horizon) or not (np.isfinite(model_T).all() and np.isfinite(baseline_T).all()):
@@ -85,5 +92,14 @@ def diebold_mariano(model_T: np.ndarray, baseline_T: np.ndarray, horizon: int) -
     mean = float(difference_T.mean())
     if variance <= (1e-12 * mean) ** 2:
         return None
-    statistic = mean / math.sqrt(variance)
-    return {"statistic": statistic, "p_value": 2 * float(stdtr(df, -abs(statistic))), "df": df, "n": n}
+    error = math.sqrt(variance)
+    statistic, reach = mean / error, float(stdtrit(df, (1 + LEVEL) / 2)) * error
+    return {
+        "statistic": statistic,
+        "p_value": 2 * float(stdtr(df, -abs(statistic))),
+        "df": df,
+        "n": n,
+        "difference": mean,
+        "low": mean - reach,
+        "high": mean + reach,
+    }

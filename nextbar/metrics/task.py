@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from nextbar.config import ExperimentConfig
 
 LEADING = {"mean": "mae", "distribution": "nll", "discrete_grid": "log_loss", "quantiles": "crps"}
-TESTED = {"mean": "squared log error"}
-"""Name of the loss that is tested, where that is not the leading error: a mean is what least squares aim at, and no
-log return has the unit of a price."""
+TESTED = {"mean": "squared log error", "distribution": "censored nll"}
+"""Name of the loss that is tested, where that is not the leading error. A mean is what least squares aim at, and a log
+return has no unit. A nll follows a few far moves, a censored one does not (``nextbar.metrics.censored``)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from nextbar.display.trials import history_figure
 from nextbar.errors import NextbarError, RunError
 from nextbar.folders import told_as_damage
 from nextbar.logger import console
-from nextbar.metrics.bootstrap import SkillInterval, skill_interval
 from nextbar.metrics.comparison import neutral_score
+from nextbar.metrics.interval import LossInterval, loss_interval
 from nextbar.metrics.luck import Luck
 from nextbar.metrics.task import Task
 from nextbar.runs.bars import hold
@@ -146,8 +146,8 @@ class Study(Shown):
         return field_importance(self.trials, self.space)
 
     @cached_property
-    def winner_interval(self) -> SkillInterval | None:
-        """The best run's skill on the test span with its 95 % interval; None where it cannot be had.
+    def winner_interval(self) -> LossInterval | None:
+        """How much lower the best run's loss is than its rival's on the test span, with its interval; None: no test.
 
         Nothing was chosen by the test span, so the winner's test result is not flattered by the search.
 
@@ -164,7 +164,7 @@ class Study(Shown):
             dates = config.dataset_config.initial_date, config.dataset_config.final_date
             bars = hold(self.best, [series.between(*dates) for series in self._bars(config)]).bars
             span = evaluate(self.best, bars, tickers=config.scored_tickers).spans["test"]
-        return skill_interval(span.scorer, span.forecast)
+        return loss_interval(span.scorer, span.forecast)
 
     @property
     def tried(self) -> str:
@@ -184,7 +184,7 @@ class Study(Shown):
 
     @property
     def sureness(self) -> str:
-        """The winner's skill on the test span with its interval, in words; or why there is none."""
+        """How much lower the winner's loss is on the test span, with its interval, in words; or why there is none."""
         try:
             interval = self.winner_interval
         except (NextbarError, OSError) as error:  # bars that are gone

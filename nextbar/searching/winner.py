@@ -14,9 +14,6 @@ from nextbar.runs.records import read_losses
 from nextbar.searching.leaderboard import best_of
 from nextbar.searching.trials import run_name
 
-MODEL = "model"
-"""what the timelines of runs call the run itself; the last of the others is the benchmark"""
-
 
 def tried_of(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that luck has had: their training came to an end or was pruned."""
@@ -57,5 +54,7 @@ def winner_luck(path: Path, trials: Sequence[FrozenTrial], horizon: int) -> Luck
         timelines.append(timeline)
     if winner is None:
         return "the winner's run kept no validation losses; it is of an earlier version, or lies on another machine"
-    benchmark = list(timelines[winner].losses)[-1]
-    return luck(timelines, winner, len(tried) - len(timelines), (MODEL, benchmark), horizon)
+    model, *_, benchmark = timelines[winner].losses
+    same_loss = [timeline for timeline in timelines if model in timeline.losses]  # earlier versions tested another
+    place = next(k for k, timeline in enumerate(same_loss) if timeline is timelines[winner])
+    return luck(same_loss, place, len(tried) - len(same_loss), (model, benchmark), horizon)

@@ -117,7 +117,7 @@ class ScoredSpans:
     def starts(self, output: SpanOutput) -> dict[str, FreeLosses]:
         """The untrained network's forecasts by their losses, of each scored span."""
         return {
-            span: self.scorers[span].participant(FreeForecast(*START, forecast))
+            span: self._beside_rival[span].participant(FreeForecast(*START, forecast))
             for span, forecast in self.forecasts(output).items()
         }
 
@@ -162,5 +162,7 @@ class ScoredSpans:
         if "validation" in scores:
             scorer = self._beside_rival["validation"]
             against = {name: scorer.score(rival).loss_N for name, rival in rivals(scorer).items()}
-            losses = Timeline.of(scorer.outcomes, {"model": scores["validation"].loss_N, **against})
+            losses = Timeline.of(
+                scorer.outcomes, {f"model, {self.task.tested}": scores["validation"].loss_N, **against}
+            )
         return Report(metrics, conformal, losses, self.rival_to_keep(biases))

@@ -29,14 +29,22 @@ def test_a_forecast_of_the_wrong_shape_is_refused() -> None:
     assert str(error.value) == "discrete_grid needs log_probs_NHK of shape (458, 3, 5), got (458, 3, 4)"
 
 
-def test_forecasts_are_compared_by_the_leading_loss_or_by_squared_errors_in_a_unit_without_price() -> None:
-    errors = {"squared_error": np.full((2, 1), 18.0), "squared_log_error": np.ones((2, 1)), "nll": np.zeros((2, 1))}
+def test_forecasts_are_compared_by_the_loss_of_their_mode_and_without_prices_above_zero_in_a_unit_of_their_own() -> (
+    None
+):
+    errors = {
+        "squared_error": np.full((2, 1), 18.0),
+        "squared_log_error": np.ones((2, 1)),
+        "censored_nll": np.zeros((2, 1)),
+        "log_loss": np.full((2, 1), 0.5),
+    }
     mean = Task(output_mode="mean")
     assert compared_loss(errors, mean, True, 3.0).tolist() == [[1], [1]]
     assert compared_loss(errors, mean, False, 3.0).tolist() == [[2], [2]]
     assert compared_loss(errors, mean, False, 0.0).tolist() == [[18], [18]]
     for positive in (True, False):
         assert compared_loss(errors, Task(output_mode="distribution"), positive, 3.0).tolist() == [[0], [0]]
+        assert compared_loss(errors, Task(output_mode="discrete_grid"), positive, 3.0).tolist() == [[0.5], [0.5]]
 
 
 def test_one_broken_element_leaves_no_metric_of_the_mode() -> None:

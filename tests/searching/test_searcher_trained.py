@@ -20,7 +20,7 @@ from trainings import interrupt
 
 import nextbar
 from nextbar.errors import TrainingInterrupted
-from nextbar.metrics.bootstrap import skill_interval
+from nextbar.metrics.interval import loss_interval
 from nextbar.metrics.luck import Luck, luck
 from nextbar.metrics.superiority import hardest
 from nextbar.metrics.timeline import Timeline
@@ -148,9 +148,8 @@ def test_the_winner_is_told_with_how_many_were_tried_and_an_interval(study: Stud
     """Of bars in memory too, which no evaluation of the run alone would find."""
     found = study.winner_interval
     span = nextbar.evaluate(study.best, BARS).spans["test"]
-    assert found is not None and found == skill_interval(span.scorer, span.forecast)
-    assert found.low < found.skill < found.high
-    assert found.skill == pytest.approx(study.best_trial.user_attrs[FACTS]["test"]["skill"], abs=1e-5)
+    assert found is not None and found == loss_interval(span.scorer, span.forecast)
+    assert found.low < found.difference < found.high
     lines = study.lines()
     assert lines[0].startswith(f"{N} configurations were tried ({N} finished). Validation chose")
     assert lines[1].startswith("Winner on the test span: ") and lines[2] == found.in_words()
