@@ -38,10 +38,11 @@ class Chain(NamedTuple):
 class Calendar:
     """The weekly template of open slots of one series, in the time of its market.
 
-    Local time is cut into :class:`~nextbar.bars.slots.Slots` of ``step`` seconds, the first beginning Monday 00:00 plus
-    ``phase``. ``open_slots`` are the slots of a week (0 <= slot < cycle, ascending) in which the market is open. A
-    step that does not divide a week has a cycle of several weeks; such steps, and steps of a week or more, are
-    always ``24/7``.
+    Local time is cut into :class:`~nextbar.bars.slots.Slots`, the first beginning Monday 00:00 plus ``phase``.
+    ``open_slots`` are the slots of a week (0 <= slot < cycle, ascending) in which a bar opens. A slot lasts as long as
+    a bar, ``step`` seconds. Where bars begin anew after a break of the session, ``slots_per_step`` slots last as long
+    as a bar, and the slots in which no bar opens are closed. A step that does not divide a week has a cycle of several
+    weeks; such steps, and steps of a week or more, are always ``24/7``.
 
     A bar belongs to the slot whose beginning is nearest.
     """
@@ -51,6 +52,9 @@ class Calendar:
     phase: int
     open_slots: tuple[int, ...]
     timezone: str = UTC
+    slots_per_step: int = 1
+    """More than 1 where the bars of a week do not lie on one grid of steps, such as hourly bars from 9:00 on and, after
+    a lunch break, from 12:30 on."""
 
     @classmethod
     def always(cls, step: int, phase: int = 0, timezone: str = UTC) -> Calendar:
@@ -92,7 +96,9 @@ class Calendar:
     def _numbered(self, bars: np.ndarray | Stretches) -> tuple[Stretches, np.ndarray]:
         """Stretches of opening times that the clock is not changed in, and the number of the first slot of each."""
         if not isinstance(bars, Stretches):
-            bars = Stretches.of(np.asarray(bars, np.int64), self.step)
+            bars = Stretches.of(np.asarray(bars, np.int64), self._slots.step)
+        elif self.slots_per_step > 1:  # bars a step apart are several slots apart, and one of these may be open
+            bars = Stretches.of(bars.time_N, self._slots.step)
         stretches = bars.cut(self._slots.turns)
         return stretches, self._slots.number(stretches.time_J)
 
@@ -159,7 +165,7 @@ class Calendar:
     @cached_property
     def slots_a_day(self) -> float:
         """Median number of open slots of an open day; 0.5 where every second day has one."""
-        days = (self.phase + np.asarray(self.open_slots, np.int64) * self.step) // DAY
+        days = self._begin_of_week // DAY
         if self.kind == "24/7":
             return DAY / self.step
         return float(np.median(np.unique(days, return_counts=True)[1]))
@@ -172,19 +178,20 @@ class Calendar:
     @property
     def slots_a_year(self) -> float:
         """Open slots of a mean year."""
-        slots = Slots(self.step)
-        return len(self.open_slots) * YEAR / (slots.cycle * slots.step)
+        return len(self.open_slots) * YEAR / (self._slots.cycle * self._slots.step)
 
     def slot_clock(self) -> np.ndarray:
         """float64 (M, 2): local hour of the day with its fraction, and weekday (Monday 0), of each open slot."""
-        begin = self.phase + np.asarray(self.open_slots, np.int64) * self.step
+        begin = self._begin_of_week
         return np.stack([begin % DAY / HOUR, begin // DAY % 7], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; a market that never closes needs no list of slots."""
+        """Plain JSON values; a market that never closes needs no list of slots."""
         plain: dict[str, Any] = {
             "kind": self.kind, "step": self.step, "phase": self.phase, "timezone": self.timezone
         }  # fmt: skip
+        if self.slots_per_step > 1:  # runs of earlier versions have no such value
+            plain["slots_per_step"] = self.slots_per_step
         return plain if self.kind == "24/7" else {**plain, "open_slots": list(self.open_slots)}
 
     @classmethod
@@ -194,15 +201,16 @@ class Calendar:
         if plain["kind"] == "24/7":
             return cls.always(int(plain["step"]), int(plain["phase"]), timezone)
         return cls(
-            plain["kind"], int(plain["step"]), int(plain["phase"]), tuple(map(int, plain["open_slots"])), timezone
-        )
+            plain["kind"], int(plain["step"]), int(plain["phase"]), tuple(map(int, plain["open_slots"])), timezone,
+            int(plain.get("slots_per_step", 1)),
+        )  # fmt: skip
 
     def exceptions(self, time_N: np.ndarray) -> int:
         """Open slots without a bar, bars in closed slots and bars off the grid, in the span of ``time_N``."""
         return self.exceptions_in(Stretches.of(np.asarray(time_N, np.int64), self.step))
 
     def exceptions_in(self, whole: Stretches) -> int:
-        """The same, in the span of stretches."""
+        """The exceptions of ``exceptions``, in the span of stretches of ``step`` seconds."""
         stretches, first_J = self._numbered(whole)
         after_J = first_J + stretches.count_J
         expected = int(self._open.between(first_J[0], after_J[-1]))
@@ -217,7 +225,12 @@ class Calendar:
 
     @cached_property
     def _slots(self) -> Slots:
-        return Slots(self.step, self.phase, self.timezone)
+        return Slots(self.step // self.slots_per_step, self.phase, self.timezone)
+
+    @property
+    def _begin_of_week(self) -> np.ndarray:
+        """int64 (M,): when each open slot begins, seconds after Monday 00:00 by the local clock."""
+        return self.phase + np.asarray(self.open_slots, np.int64) * self._slots.step
 
     @cached_property
     def _open(self) -> Tally:
@@ -225,7 +238,7 @@ class Calendar:
 
     @cached_property
     def _edges(self) -> Tally:
-        """Open slots with a closed neighbour: where a session begins or ends."""
-        is_open = np.zeros(self._slots.cycle, bool)
+        """Open slots without an open one a step before or after: where a session begins or ends."""
+        is_open, step = np.zeros(self._slots.cycle, bool), self.slots_per_step
         is_open[list(self.open_slots)] = True
-        return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, 1) & np.roll(is_open, -1))))
+        return Tally(self._slots, np.flatnonzero(is_open & ~(np.roll(is_open, step) & np.roll(is_open, -step))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from nextbar.bars.dates import iso
 from nextbar.bars.folder import list_series
 from nextbar.bars.importing import ImportOptions, import_bars, read_files
 from nextbar.bars.recipes import recipe_figures, recipe_like, recipe_path
-from nextbar.bars.suggestion import exchange_of_all
+from nextbar.bars.suggestion import exchange_of_training
 from nextbar.config import ExperimentConfig
 from nextbar.config.commented import WIDTH, commented_yaml
 from nextbar.config.yaml_file import read_yaml
@@ -96,17 +95,9 @@ def draft(series: Sequence[Bars], folder: Path) -> str:
     if any((bars.columns["close"] <= 0).any() for bars in series):
         data["target"] = "close"
     fields |= {"log_dir": str(folder / "runs"), "experiment_name": "first", "early_stopper": PATIENCE}
-    exchange = _exchange([bars.between(cut) for bars in series], ExperimentConfig.of(fields))
-    if exchange is not None:
-        data["calendar"] = exchange
+    exchange = exchange_of_training([bars.between(cut) for bars in series], ExperimentConfig.of(fields))
+    data["calendar"] = exchange or "auto"
     return _about(series, recipe, cut, exchange, folder / FILE) + commented_yaml(fields)
-
-
-def _exchange(series: Sequence[Bars], config: ExperimentConfig) -> str | None:
-    """The exchange whose days and hours the bars have; by those that are trained on, about, and by no later date."""
-    trained = (1 - config.test_split) * (1 - config.validation_split)
-    training_times = [bars.time_N[: math.ceil(trained * len(bars))] for bars in series]
-    return exchange_of_all(training_times, [bars.step for bars in series])
 
 
 def _about(series: Sequence[Bars], recipe: str, cut: str | None, exchange: str | None, path: Path) -> str:
@@ -129,8 +120,8 @@ def _about(series: Sequence[Bars], recipe: str, cut: str | None, exchange: str |
 
 def _about_exchange(exchange: str) -> str:
     return (
-        f"The days and hours of the bars are those of {exchange}, so its calendar tells when the next bar is. That "
-        "takes a package, pip install 'nextbar[calendars]'; calendar: auto learns the hours of a week instead."
+        f"The days and hours of the bars are those of {exchange}, so its calendar tells when the next bar is, also "
+        "around holidays and half days; calendar: auto learns the hours of a week instead."
     )
 
 

@@ -7,10 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nextbar.bars.bars import Bars
+from nextbar.bars.bars import Bars, load_bars
+from nextbar.bars.columns import TableNeeds
 from nextbar.bars.folder import list_series
 from nextbar.bars.slots import DAY, HOUR
+from nextbar.bars.suggestion import exchange_of_training
 from nextbar.bars.weekly_template import learn_template
+from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError, listed, nearest
 from nextbar.resolution import seconds
 
@@ -52,6 +55,8 @@ def recipe_like(bars: Bars) -> str:
 def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, resolution: str | None = None) -> str:
     """A recipe as the text of a YAML file for a folder of bars, its comments included.
 
+    A recipe that names an exchange gets the one whose days and hours the bars of the training span have, else ``auto``.
+
     Args:
         name: of the recipe.
         datapath: folder of bars.
@@ -60,14 +65,15 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
 
     Raises:
         ConfigError: no such recipe.
-        DataError: the folder, the resolution or a ticker is not there.
+        DataError: the folder, the resolution or a ticker is not there; or, with a recipe that names an exchange, dates
+            or closes that cannot be read.
     """
     text = recipe_path(name).read_text(encoding="utf-8")
     resolution = resolution or re.findall(r"^  resolution: *(\S+)", text, re.MULTILINE)[0]
-    series = list_series(datapath)
-    existing = sorted({ticker for interval, ticker, _ in series if interval == resolution})
+    held = list_series(datapath)
+    existing = sorted({ticker for interval, ticker, _ in held if interval == resolution})
     if not existing:
-        intervals = dict.fromkeys(interval for interval, _, _ in series)
+        intervals = dict.fromkeys(interval for interval, _, _ in held)
         raise DataError(
             f"{str(datapath)!r} has no bars of {resolution}, which recipe {name} is for; it has "
             f"{listed(intervals) or 'none at all'}. Name one of them with --resolution, or take another recipe"
@@ -76,14 +82,26 @@ def recipe_for(name: str, datapath: Path, tickers: Sequence[str] | None = None, 
         raise DataError(
             f"{str(datapath)!r} has no bars of {listed(missing)} at {resolution}; it has {listed(existing)}"
         )
-    for field, value in (
-        ("datapath", str(datapath)),
-        ("tickers", list(tickers or existing)),
-        ("resolution", resolution),
-    ):
-        line = f"  {field}: {json.dumps(value)}"  # JSON is YAML, whatever a name consists of
+    chosen = list(tickers or existing)
+    fields = {
+        "datapath": json.dumps(str(datapath)),
+        "tickers": json.dumps(chosen),
+        "resolution": json.dumps(resolution),
+    }
+    if re.search(r"^  calendar: ", text, re.MULTILINE):
+        fields["calendar"] = _calendar(load_bars(datapath, chosen, [resolution], TableNeeds(features="close")), name)
+    for field, value in fields.items():
+        line = f"  {field}: {value}"  # JSON is YAML, whatever a name consists of
         text = re.sub(rf"^  {field}: .*$", line.replace("\\", r"\\"), text, flags=re.MULTILINE)
     return text
+
+
+def _calendar(series: Sequence[Bars], name: str) -> str:
+    """The calendar of series for a recipe, with the reason as a comment."""
+    exchange = exchange_of_training(series, ExperimentConfig.load(recipe_path(name)))
+    if exchange is None:
+        return "auto  # the days and hours of the training span are those of no exchange that was tried"
+    return f"{exchange}  # the days and hours of the training span are those of this exchange"
 
 
 def recipe_path(name: str) -> Path:

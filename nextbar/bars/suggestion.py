@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
 from nextbar.bars.calendars import learn_together
 from nextbar.bars.exchange_grid import fit_grid
 from nextbar.bars.sessions import of_years
 from nextbar.bars.slots import DAY
 from nextbar.bars.zone import local_time, offsets
+from nextbar.config import ExperimentConfig
 from nextbar.config.exchanges import is_installed
 from nextbar.errors import NextbarError
 
@@ -33,7 +35,7 @@ MOST_EXCEPTIONS = 0.005
 def exchange_of(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:
     """Name of the exchange that knows the dates of a series better than the template does; None where none is tried.
 
-    That needs exchange_calendars installed, bars of a day or less, most of a year of them, and a template with sessions
+    That needs bars of a day or less, most of a year of them, and a template with sessions
     that holidays are exceptions to.
 
     Args:
@@ -74,6 +76,14 @@ def exchange_of_all(time_SN: Sequence[np.ndarray], steps: Sequence[int]) -> str 
     holes = ([int(calendar.hole_before(time_N).sum()) for time_N, calendar in zip(time_SN, calendars, strict=True)]
              for calendars in (learnt, listed))  # fmt: skip
     return name if all(more <= usual for usual, more in zip(*holes, strict=True)) else None
+
+
+def exchange_of_training(series: Sequence[Bars], config: ExperimentConfig) -> str | None:
+    """Name of the exchange whose days and hours bars have: see ``exchange_of_all``. Only the dates that are trained on
+    decide, about those before the validation span; no later date does."""
+    trained = (1 - config.test_split) * (1 - config.validation_split)
+    training_times = [bars.time_N[: math.ceil(trained * len(bars))] for bars in series]
+    return exchange_of_all(training_times, [bars.step for bars in series])
 
 
 def suggestion(time_N: np.ndarray, step: int, learnt: Calendar) -> str | None:

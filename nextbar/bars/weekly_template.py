@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 import numpy as np
 
 from nextbar.bars.calendar import Calendar
@@ -13,7 +15,10 @@ from nextbar.errors import ConfigError, DataError
 from nextbar.resolution import span
 
 LEAST_GAIN = 0.1
-"""share of the exceptions that a zone must be better by; among bars that miss at random chance alone makes up to 1 %"""
+"""Share of the exceptions by which another zone, or several grids, must be better than the usual zone, or one grid;
+among bars that miss at random chance alone makes up to 1 %."""
+LEAST_BETWEEN = 60
+"""Seconds that grids of bars may be apart: sessions begin at whole minutes."""
 
 
 def learn_template(
@@ -26,6 +31,10 @@ def learn_template(
     show is open if the same time of another day is. ``kind="auto"`` says ``sessions`` when the template leaves
     slots out (under four weeks, where a missing bar looks like a closed slot: when it leaves out at least a
     seventh of the week), else ``24/7``.
+
+    The bars of a market with sessions may begin anew after a break of the session, so that those of a week lie on
+    several grids of steps. A template of all grids is taken if it has a tenth fewer exceptions than that of the
+    commonest grid.
 
     ``timezone="auto"`` takes the zone of ``MARKET_ZONES`` whose template is the sharpest: the one with the fewest
     exceptions in the span, which are open slots without a bar, bars in closed slots, and bars that do not open
@@ -70,20 +79,50 @@ def template_in(timezone: str, stretches: Stretches, step: int, kind: str) -> Ca
     """The template by the clock of one zone; see :func:`learn_template`."""
     stretches = stretches.cut(Slots(step, timezone=timezone).turns)
     local_J = local_time(stretches.time_J, timezone) - MONDAY
-    begin, index_J = np.unique(local_J % step, return_inverse=True)
-    most = np.argmax(np.bincount(index_J, stretches.count_J))
-    slots = Slots(step, int(begin[most]), timezone)
-    everyday = Calendar.always(slots.step, slots.phase, slots.timezone)
+    begin_P, index_J = np.unique(local_J % step, return_inverse=True)
+    count_P = np.bincount(index_J, stretches.count_J)
+    one_grid = _on_grid(Slots(step, int(begin_P[np.argmax(count_P)]), timezone), stretches, step, kind)
+    if one_grid.kind == "24/7" or step >= DAY:
+        return one_grid
+    between = _between_grids(begin_P, count_P, stretches, step)
+    if between == step:
+        return one_grid
+    slots = Slots(between, int(begin_P[np.argmax(count_P)]) % between, timezone)
+    separate = Stretches.of(stretches.time_N, between).cut(slots.turns)
+    several = _on_grid(slots, separate, step, "sessions")
+    enough = (1 - LEAST_GAIN) * one_grid.exceptions_in(stretches)
+    return several if several.exceptions_in(stretches) <= enough else one_grid
+
+
+def _between_grids(begin_P: np.ndarray, count_P: np.ndarray, stretches: Stretches, step: int) -> int:
+    """Greatest length that divides a step and the distances between the grids that bars lie on; ``step`` for one grid.
+
+    Args:
+        begin_P: where in a step bars begin, seconds.
+        count_P: how many of them. A grid counts if it has a bar in every second week, and two at least.
+        stretches: the bars.
+        step: seconds of a bar.
+    """
+    weeks = (int(stretches.time_N[-1]) - int(stretches.time_N[0])) / WEEK
+    grid_G = begin_P[count_P >= max(2, weeks / 2)]
+    between = gcd(step, *np.diff(grid_G).tolist())
+    return between if between >= LEAST_BETWEEN else step
+
+
+def _on_grid(slots: Slots, stretches: Stretches, step: int, kind: str) -> Calendar:
+    """The template whose open slots are among some slots."""
+    everyday = Calendar.always(step, slots.phase, slots.timezone)
     if kind == "24/7" or not _is_part_of_week(step):
         return everyday
     first_J = slots.place(slots.number(stretches.time_J))
-    is_open = _open_slots(first_J, first_J + stretches.count_J, slots.cycle, step)
+    is_open = _open_slots(first_J, first_J + stretches.count_J, slots.cycle, slots.step)
     if kind == "auto":
         closed = int((~is_open).sum())
         scanty = int(stretches.time_N[-1] - stretches.time_N[0]) < 4 * WEEK
         if closed == 0 or (scanty and closed * 7 < len(is_open)):
             return everyday
-    return Calendar("sessions", step, slots.phase, tuple(np.flatnonzero(is_open).tolist()), timezone)
+    places = tuple(np.flatnonzero(is_open).tolist())
+    return Calendar("sessions", step, slots.phase, places, slots.timezone, step // slots.step)
 
 
 def _open_slots(first_J: np.ndarray, after_J: np.ndarray, cycle: int, step: int) -> np.ndarray:

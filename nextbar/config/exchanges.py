@@ -1,4 +1,4 @@
-"""Names of exchanges whose sessions the package exchange_calendars knows, an optional extra."""
+"""Names of exchanges whose sessions the package exchange_calendars knows, which is imported when it is first needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nextbar.errors import ConfigError
 KINDS = ("24/7", "sessions")
 """calendars without a list of sessions: a market that never closes; a weekly template"""
 PACKAGE = "exchange_calendars"
-INSTALL = "pip install 'nextbar[calendars]'"
+INSTALL = "pip install exchange_calendars"
 _CODE = re.compile(r"[A-Z][A-Z0-9]{2,}|24/5|us_futures", re.ASCII)
 """what names look like, where the package is not there to say"""
 

@@ -85,7 +85,8 @@ def _exchange_runs(calendar: ExchangeCalendar) -> Runs:
 
 def _weekly_runs(calendar: Calendar) -> Runs:
     """The runs of the week, over and over, cut where the clock is changed."""
-    slots = Slots(calendar.step, calendar.phase, calendar.timezone)
+    apart = calendar.slots_per_step
+    slots = Slots(calendar.step // apart, calendar.phase, calendar.timezone)
     bounds = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR + 1))
     first, last = (int(place) for place in slots.place(slots.number(np.array(list(bounds)))))
     is_open = np.zeros(slots.cycle, bool)
@@ -95,7 +96,10 @@ def _weekly_runs(calendar: Calendar) -> Runs:
     else:
         weeks = np.arange(first // slots.cycle, last // slots.cycle + 1)[:, None] * slots.cycle
         change = np.diff(is_open.astype(int), prepend=0, append=0)
-        first_P, end_P = ((weeks + np.flatnonzero(change == sign)).ravel() for sign in (1, -1))
+        begins, ends = (np.flatnonzero(change == sign) for sign in (1, -1))
+        if apart > 1:  # neighbouring slots are no step apart
+            begins, ends = np.flatnonzero(is_open), 1 + np.flatnonzero(is_open)
+        first_P, end_P = (weeks + begins).ravel(), (weeks + ends).ravel()
     was_K, is_K = slots.changes
     parts = []
     for part, (begin, end) in enumerate(zip(np.r_[first, is_K], np.r_[was_K, last], strict=True)):
@@ -104,7 +108,7 @@ def _weekly_runs(calendar: Calendar) -> Runs:
         parts.append(np.stack([place_P, np.minimum(end_P[own], end), place_P + slots.ahead_K[part]]))
     place_R, end_R, number_R = np.concatenate(parts, axis=1)
     count_R = end_R - place_R
-    begins_R = np.r_[True, number_R[1:] != (number_R + count_R)[:-1]]
+    begins_R = np.r_[True, number_R[1:] != (number_R + count_R)[:-1] + apart - 1]
     rank_R = (np.cumsum(is_open) - 1)[place_R % slots.cycle]
     return Runs(slots.begin(number_R), count_R, rank_R, begins_R)
 

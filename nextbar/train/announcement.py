@@ -76,10 +76,12 @@ def announce(runs: Sequence[RunFolder], facts: dict[str, Any]) -> None:
 
 
 def suggest_exchanges(dataset: Dataset) -> None:
-    """Log which exchanges' sessions the dates of series are, once for each exchange."""
+    """Log which exchanges' sessions the dates of series are, once for each exchange; by the dates of the training span
+    alone."""
     names: dict[str, list[str]] = {}
     for name, bars, calendar in zip(dataset.names, dataset.bars, dataset.calendars, strict=True):
-        if sentence := suggestion(bars.time_N, bars.step, calendar):
+        time_N = bars.time_N[bars.close_time_N <= dataset.preparation.last_time]
+        if len(time_N) and (sentence := suggestion(time_N, bars.step, calendar)):
             names.setdefault(sentence, []).append(name)
     for sentence, of in names.items():
         get_logger().info("%s: %s", listed(of), sentence)

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bar_files import bars_table, write
+from exchange_bars import series_at, sessions_between
 
 from nextbar.bars.recipes import recipe_for, recipe_names, recipe_summary
+from nextbar.bars.writing import write_series
 from nextbar.config import ExperimentConfig
 from nextbar.errors import ConfigError, DataError
 
@@ -36,6 +39,24 @@ def test_only_some_tickers(folder: Path) -> None:
 
 def test_comments_stay(folder: Path) -> None:
     assert recipe_for("fx_1h", folder).startswith(f"# {recipe_summary('fx_1h')}\n#\n# Command ")
+
+
+def test_an_exchange_is_written_by_the_days_of_the_training_span_alone(tmp_path: Path) -> None:
+    days = sessions_between("XNYS", "2013-01-02", "2016-12-30")
+    later = sessions_between("XTSE", "2017-01-03", "2017-12-29")
+    expected = {
+        "XNYS": ([days], [days, days[5:]], [np.concatenate([days, later])]),
+        "auto": ([days[np.arange(len(days)) % 7 > 0]], [days, sessions_between("XTSE", "2013-01-02", "2016-12-30")]),
+    }
+    for calendar, folders in expected.items():
+        for number, times in enumerate(folders):
+            folder = tmp_path / calendar / str(number)
+            write_series([series_at(time_N, "1d", f"s{k}") for k, time_N in enumerate(times)], folder)
+            text = recipe_for("index_1d", folder)
+            (tmp_path / "made.yaml").write_text(text)
+            assert ExperimentConfig.load(tmp_path / "made.yaml").dataset_config.calendar == calendar
+            assert f"  calendar: {calendar}  # the days and hours of the training span are those of" in text
+    assert "calendar" not in recipe_for("crypto_1d", tmp_path / "XNYS" / "0")
 
 
 def test_what_is_not_there_is_named(folder: Path) -> None:

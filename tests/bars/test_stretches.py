@@ -78,14 +78,15 @@ def test_a_calendar_counts_by_stretches_as_bar_by_bar(made: tuple[np.ndarray, in
     time_N, step, zone = made
     learnt = template_in(zone, Stretches.of(time_N, step), step, "sessions")
     begin, counts = np.unique((local_time(time_N, zone) - 4 * DAY) % step, return_counts=True)
-    assert learnt.phase == begin[np.argmax(counts)]
-    slots = Slots(step, learnt.phase, zone)
+    slots = Slots(step // learnt.slots_per_step, learnt.phase, zone)
+    assert learnt.phase == begin[np.argmax(counts)] % slots.step
     number_N = slots.number(time_N)
-    is_open = template(slots.place(number_N), slots.cycle, step)
+    is_open = template(slots.place(number_N), slots.cycle, slots.step)
     np.testing.assert_array_equal(learnt.open_slots, np.flatnonzero(is_open))
 
     fewer = dataclasses.replace(learnt, open_slots=learnt.open_slots[: max(1, len(learnt.open_slots) // 2)])
-    for calendar in (learnt, fewer, Calendar.always(step, learnt.phase, zone)):
+    always = [Calendar.always(step, learnt.phase, zone)] if learnt.slots_per_step == 1 else []
+    for calendar in (learnt, fewer, *always):
         open_slots = np.array(calendar.open_slots)
 
         def count(first: int, after: int, open_slots: np.ndarray = open_slots) -> int:

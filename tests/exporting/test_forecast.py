@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import subprocess
@@ -16,11 +17,13 @@ from builders import make_bars, make_frame, with_columns
 from exchange_bars import at, bars_between, package, series_at
 from experiments import GRID
 from made_runs import MadeRun, make_run
+from markets import MARKETS, session_bars
 from scipy import stats
 
 from nextbar.bars import calendars
 from nextbar.bars.bars import Bars
 from nextbar.bars.calendar import Calendar
+from nextbar.bars.weekly_template import learn_template
 from nextbar.checksums import list_files
 from nextbar.data.indicators import bollinger, ema, rsi
 from nextbar.exporting import export_run, forecast
@@ -355,6 +358,7 @@ CALENDARS = {
     "daily": Calendar("sessions", 86_400, 0, (0, 1, 2, 3, 4)),
     "new york": Calendar("sessions", 3600, 1800, open_slots(5, 24, 9, 16), "America/New_York"),
     "berlin, open at night": Calendar("sessions", 1800, 0, open_slots(6, 48, 0, 44), "Europe/Berlin"),
+    "tokyo, a lunch break": learn_template(session_bars(MARKETS["Tokyo"], 3600, dt.date(2019, 1, 7), 364), 3600),
     "odd": Calendar.always(7 * 60, 60, "Europe/London"),
     "four hours": Calendar.always(4 * 3600, 0, "America/New_York"),
 }  # fmt: skip

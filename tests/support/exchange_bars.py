@@ -13,9 +13,7 @@ from nextbar.bars.bars import Bars
 
 def package() -> Any:
     """exchange_calendars; a test that needs it is skipped where it is not installed."""
-    return pytest.importorskip(
-        "exchange_calendars", reason="needs exchange_calendars: pip install 'nextbar[calendars]'"
-    )
+    return pytest.importorskip("exchange_calendars", reason="needs exchange_calendars: pip install exchange_calendars")
 
 
 def at(text: str) -> int:

@@ -53,6 +53,17 @@ def opening_times(market: Market, step: int, first: dt.date, days: int) -> np.nd
     return np.array(times, np.int64)
 
 
+def session_bars(market: Market, step: int, first: dt.date, days: int) -> np.ndarray:
+    """int64 (N,), seconds since the epoch: bars of ``step`` seconds that begin anew with each session, the last of them
+    cut short by its end. A session that ends after 24 goes on past midnight."""
+    zone, times = ZoneInfo(market.timezone), []
+    for day in (first + dt.timedelta(days=number) for number in range(days)):
+        for begin, end in market.sessions.get(day.weekday(), ()):
+            opens = dt.datetime.combine(day, dt.time(), zone) + dt.timedelta(hours=begin)  # by the local clock
+            times.append(int(opens.timestamp()) + np.arange(0, round((end - begin) * HOUR), step))
+    return np.concatenate(times).astype(np.int64)
+
+
 def _is_open(market: Market, begin: dt.datetime, end: dt.datetime, day: dt.date) -> bool:
     midnight = dt.datetime.combine(day, dt.time())
     return any(

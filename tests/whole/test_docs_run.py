@@ -83,7 +83,7 @@ def test_a_how_to_page_does_what_it_says(
     page: Path, folder: Path, follow: Follow, request: pytest.FixtureRequest
 ) -> None:
     if "calendar=XNYS" in page.read_text():
-        pytest.importorskip("exchange_calendars", reason="needs exchange_calendars: pip install 'nextbar[calendars]'")
+        pytest.importorskip("exchange_calendars", reason="needs exchange_calendars: pip install exchange_calendars")
     if "ETTh1.csv" in page.read_text():
         shutil.copy(request.getfixturevalue("shared_data") / "benchmark" / "ETTh1.csv", folder)
     follow(page, folder)
