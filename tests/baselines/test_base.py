@@ -38,6 +38,7 @@ TASKS = {
     "discrete_grid": Task(output_mode="discrete_grid", horizon=2, edges=EDGES),
 }
 POINT, DIRECTION = ["persistence", "drift", "seasonal"], ["reversal", "always_up"]
+EXPECTED = ["drift_median", "ar", "ar_median"]
 FAMILIES = ("constant", "ewma", "garch", "gjr_garch", "range_har")
 SPREAD = [*(f"{family}_{tail}" for family in FAMILIES for tail in ("normal", "t")), "range_har_trailing_t"]
 SKEWED = ["range_har_skew_t", "range_har_trailing_skew_t"]
@@ -67,7 +68,7 @@ def fitted(frame: pd.DataFrame) -> Fitted:
 
 def test_which_baselines_answer_which_question() -> None:
     names = {name: [name_of(predictor) for predictor in baselines.for_task(task)] for name, task in TASKS.items()}
-    assert names["mean"] == POINT + DIRECTION
+    assert names["mean"] == POINT + EXPECTED + DIRECTION
     assert names["distribution"] == names["log_return"] == [*POINT, *SPREAD, *SKEWED, *DIRECTION]
     assert names["discrete_grid"] == ["frequencies", *SPREAD, *DIRECTION]
     for task in TASKS.values():

@@ -49,6 +49,7 @@ def test_a_whole_description() -> None:
         "validation_from": "2020-01-11T05:00:00Z",
         "test_from": "2020-01-12T13:00:00Z",
         "windows": windows,
+        "scored_late": {},
     }  # fmt: skip
 
 
