@@ -165,10 +165,20 @@ def verdict(report: Mapping[str, Any], name: str, horizon: int) -> str:
     few = too_few(report["origins"], horizon)
     if few:
         return f"No verdict, {few}. {name[0].upper()}{name[1:]} is what it is held against: {numbers}."
+    contrary = _contrary(report, strongest["loss"] - model)
     if model >= strongest["loss"]:
         how = "It is worse by more than luck" if is_worse(strongest["test"]) else UNCERTAIN
-        return f"Does not beat {name}: {numbers}. {how} ({_in_figures(strongest['test'])})."
-    return _on_lower_loss(record, name, numbers, len(others))
+        return f"Does not beat {name}: {numbers}. {how} ({_in_figures(strongest['test'])}).{contrary}"
+    return _on_lower_loss(record, name, numbers, len(others)) + contrary
+
+
+def _contrary(report: Mapping[str, Any], gain: float) -> str:
+    """A sentence where the leading error of the table is the other way round than the loss that is tested."""
+    error = leading_of(report["model"])
+    model, rival = report["model"][error], held_against(report, error)
+    if error == report["tested"]["loss"] or model is None or rival is None or (rival - model) * gain >= 0:
+        return ""
+    return f" Its {error} is {'higher' if gain > 0 else 'lower'}: {model:.5g} against {rival:.5g}."
 
 
 def _on_lower_loss(record: Superiority, name: str, numbers: str, others: int) -> str:

@@ -95,7 +95,7 @@ class Scorer:
         for name in ("baseline", "region"):  # of another rival
             other.__dict__.pop(name, None)
         other.strongest, other._strongest_scores, other.without_rival = strongest, None, dict(without_rival or {})
-        other.others = tuple(map(self.participant, others))
+        other.others = tuple(map(other.participant, others))
         return other
 
     def participant(self, free: FreeForecast) -> FreeLosses:

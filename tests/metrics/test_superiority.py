@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_spans import EDGES, NAMES, make_scorer, random_bins, random_forecast
+from scipy import stats
 
 from nextbar.metrics.scorer import FreeForecast, Scorer
 from nextbar.metrics.significance import diebold_mariano
@@ -43,7 +45,7 @@ def shaken(scorer: Scorer, seed: int, share: float, noise: float) -> Forecast:
     return made._replace(location_NH=share * made.location_NH + move_NH, scale_NH=made.scale_NH * np.exp(noise))
 
 
-def by_definition(scorer: Scorer, forecast: Forecast) -> dict[str, np.ndarray]:
+def by_definition(scorer: Scorer, forecast: Forecast, strongest: Forecast) -> dict[str, np.ndarray]:
     """Losses per timestamp by name, written down anew."""
     last_N1, close_NH = scorer.outcomes.last_close_N[:, None], scorer.outcomes.close_NH
     move_NH = np.log(close_NH / last_N1)
@@ -56,10 +58,15 @@ def by_definition(scorer: Scorer, forecast: Forecast) -> dict[str, np.ndarray]:
         is_close = scorer.task.target == "close"
         predicted_NH = np.log((last_N1 + location_NH) / last_N1) if is_close else location_NH
         return {"squared log error": per_timestamp(scorer.outcomes, ((predicted_NH - move_NH) ** 2).mean(axis=1))}
+    reach_NH = NormalDist().inv_cdf(0.95) * strongest.scale_NH
+    low_NH, high_NH = strongest.location_NH - reach_NH, strongest.location_NH + reach_NH
     change_NH, unit_NH = (close_NH - last_N1, close_NH / 100) if scorer.task.target == "close" else (move_NH, 0.01)
     z_NH = (change_NH - location_NH) / scale_NH
     loss_NH = 0.5 * z_NH**2 + np.log(scale_NH / unit_NH) + 0.5 * math.log(2 * math.pi)
-    return {"nll": per_timestamp(scorer.outcomes, loss_NH.mean(axis=1))}
+    law = stats.norm(location_NH, scale_NH)
+    loss_NH = np.where(change_NH <= low_NH, -law.logcdf(low_NH), loss_NH)
+    loss_NH = np.where(change_NH >= high_NH, -law.logsf(high_NH), loss_NH)
+    return {"censored nll": per_timestamp(scorer.outcomes, loss_NH.mean(axis=1))}
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,7 +85,8 @@ def test_a_verdict_names_and_quotes_the_loss_that_it_tests(
     model, strongest, other = (shaken(scorer, *drawn) for drawn in zip(seeds, shares, noises, strict=True))
     held = scorer.beside(FreeForecast("a", "A", strongest), [FreeForecast("b", "B", other)])
     report = held.report(model)
-    losses = {name: by_definition(scorer, made) for name, made in (("model", model), ("A", strongest), ("B", other))}
+    made = {"model": model, "A": strongest, "B": other}
+    losses = {name: by_definition(scorer, forecast, strongest) for name, forecast in made.items()}
     said = NUMBERS.search(report["verdict"]) or re.search(
         r"same \((?P<loss>[a-z_ ]+) (?P<model>[-\d.e+]+) against (?P<rival>[-\d.e+]+)\)", report["verdict"]
     )
