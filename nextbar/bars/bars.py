@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import DEFAULT_NEEDS, TableNeeds
 from nextbar.bars.dates import instant
-from nextbar.bars.folder import find_series, list_series
+from nextbar.bars.folder import assumed_of, find_series, list_series
 from nextbar.bars.frames import frame_tables
 from nextbar.bars.kept import Sought, kept_folder, sought
 from nextbar.bars.reading import read_table
@@ -133,6 +133,7 @@ def _in_file(path: Path, ticker: str, resolution: str, needs: TableNeeds, series
         nonlocal source
         table = single(read_table(path), ticker)
         source = table.source
+        table = replace(table, assumed=(*table.assumed, *assumed_of(path, resolution)))
         return check(table, resolution, seconds(resolution), needs)
 
     checked = read() if series is None else series.or_read(read)

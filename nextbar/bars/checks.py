@@ -65,7 +65,7 @@ def _examine(table: Table, resolution: str, step: int, needs: TableNeeds) -> tup
     if not len(table):
         raise DataError(f"{table.source}: no rows, only the names of columns; at least one bar is needed")
     problems = Problems(table)
-    notices: list[str] = list(table.notices)
+    notices: list[str] = list(table.reading)
     positions, misnamed = needs.match(list(table.frame.columns))
     for text in misnamed:
         problems.whole(text + (table.hint if text.startswith("no column") else ""))

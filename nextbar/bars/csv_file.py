@@ -15,10 +15,13 @@ import pandas as pd
 
 from nextbar.bars.bounds import largest_unpacked, too_large
 from nextbar.bars.columns import ALIASES, plain
-from nextbar.bars.dialect import LOOKED_AT, SEPARATORS, Dialect, with_points
+from nextbar.bars.dialect import LOOKED_AT, SEPARATORS, Dialect
+from nextbar.bars.encoding import utf8
+from nextbar.bars.footer import without_footer
 from nextbar.bars.levels import ABOUT_LEVELS, LEVELS, one_level
+from nextbar.bars.number_forms import as_numbers
 from nextbar.bars.table import Table
-from nextbar.errors import DataError, short
+from nextbar.errors import DataError, cut, short
 
 # a header may be [date],[open] or <DATE>,<OPEN>, as some programs write them
 _JSON = re.compile(r"\s*(?:\{|\[(?![A-Za-z]))")
@@ -37,52 +40,59 @@ def read_csv(data: bytes, source: str, decimal: str | None = None) -> Table:
         decimal: the mark before decimals; None: a point, or what numbers between other separators look like.
 
     Raises:
-        DataError: they are not text in UTF-8, or no table separated by commas, semicolons, tabs or bars.
+        DataError: they are no text in an encoding that is read, or are no table separated by commas, semicolons, tabs
+            or bars; or its numbers may be read in two ways.
     """
     if data[:2] == _GZIP:
         raise DataError(f"{source}: this is a gzip file; call it .csv.gz")
     if not data or data.isspace():
         raise DataError(f"{source}: the file is empty")
-    text = _decoded(data, source)
+    data, text, encoding = utf8(data, source)
     lines = _first_lines(data)
     dialect = Dialect.of(lines)
-    header = next((line for before, line in lines if before == dialect.skipped), "")
+    written = [line for before, line in lines if before >= dialect.skipped]
+    header = written[0] if written else ""
     _refuse_others(text, header, source)
     del text  # as large as the file
+    bar = written[dialect.names] if len(written) > dialect.names else ""
+    data, footer = without_footer(data, bar, header if dialect.names else "", dialect.separator)
     names = _names(header, dialect.separator, source) if dialect.names == 1 else None
-    frame = _parsed(data, dialect, header, source, as_text=decimal == ",")
-    if names is None:
-        frame = _unnamed(frame) if dialect.names == 0 else _levelled(frame, lines, dialect)
-    elif len(names) != frame.shape[1]:
-        raise DataError(
-            f"{source}: the first line, {_shown(header)}, has {len(names)} of the {frame.shape[1]} names; put all of "
-            "them in one line, without line breaks inside quotes"
-        )
-    else:
-        frame.columns = pd.Index(names, dtype=object)
+
+    def parsed(as_text: bool) -> pd.DataFrame:
+        frame = _parsed(data, dialect, header, source, as_text)
+        if names is None:
+            return _unnamed(frame) if dialect.names == 0 else _levelled(frame, lines, dialect)
+        if len(names) != frame.shape[1]:
+            raise DataError(
+                f"{source}: the first line, {_shown(header)}, has {len(names)} of the {frame.shape[1]} names; put all "
+                "of them in one line, without line breaks inside quotes"
+            )
+        return frame.set_axis(pd.Index(names, dtype=object), axis=1)
+
+    frame, numbers = as_numbers(parsed(False), source, decimal, lambda: parsed(True), dialect.separator == ";")
     rows_N = np.arange(len(frame)) + dialect.skipped + dialect.names + 1
     if frame.iloc[:, 0].isna().any():
         filled = frame.notna().any(axis=1).to_numpy()
         frame, rows_N = frame[filled], rows_N[filled]
-    notices: tuple[str, ...] = ()
-    if dialect.separator != "," or decimal is not None:
-        pointed = with_points(frame, decimal, source)
-        notices = _separated(dialect.separator, pointed is not frame)
-        frame = pointed
+    assumed = (
+        *([f"encoded in {encoding}"] if encoding else []),
+        *([f"separated by {SEPARATORS[dialect.separator]}"] if dialect.separator in SEPARATORS else []),
+        *numbers,
+        *([_about_footer(footer)] if footer else []),
+    )
     if frame.columns.nlevels > 1:
         order = pd.Series(rows_N, index=frame.index)
         frame = one_level(frame, source)
         rows_N = order[frame.index].to_numpy()
         frame = frame.reset_index(drop=True)
-        return Table(source, frame, rows_N, "line", layout=LEVELS, notices=(*notices, ABOUT_LEVELS))
-    return Table(source, frame, rows_N, "line", dialect.preamble, notices=notices)
+        return Table(source, frame, rows_N, "line", layout=LEVELS, notices=(ABOUT_LEVELS,), assumed=assumed)
+    return Table(source, frame, rows_N, "line", dialect.preamble, assumed=assumed)
 
 
-def _separated(separator: str, commas: bool) -> tuple[str, ...]:
-    """How a table was read that is separated otherwise or has decimal commas."""
-    parts = [f"separated by {SEPARATORS[separator]}"] if separator in SEPARATORS else []
-    parts += ["decimals after commas"] if commas else []
-    return (f"read as {', '.join(parts)}",) if parts else ()
+def _about_footer(lines: list[str]) -> str:
+    """A phrase about lines at the end of a file that are no bars."""
+    first, n = cut(lines[0]), len(lines)
+    return f"the last line left out: {first}" if n == 1 else f"the last {n} lines left out, from: {first}"
 
 
 def _unnamed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -101,21 +111,6 @@ def _levelled(frame: pd.DataFrame, lines: list[tuple[int, str]], dialect: Dialec
     if dialect.names == 3:
         first[0], second[0] = third[0], ""
     return frame.set_axis(pd.MultiIndex.from_arrays([first, second]), axis=1)
-
-
-def _decoded(data: bytes, source: str) -> str:
-    """The text of a file, refused where it is not UTF-8."""
-    strange = data.find(b"\0")  # valid UTF-8, but UTF-16 or a file that was never written to
-    text = ""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        strange = error.start
-    if strange >= 0:
-        raise DataError(
-            f"{source}: not UTF-8 text (byte {strange}: {data[strange : strange + 1]!r}); save the file as UTF-8"
-        )
-    return text
 
 
 def _refuse_others(text: str, header: str, source: str) -> None:

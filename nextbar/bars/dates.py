@@ -26,6 +26,8 @@ _MICROSECONDS, _NANOSECONDS = 1e14, 1e17
 """and from here on these"""
 _MOST = 9e18
 """size of a number that an int64 holds"""
+_DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""Number of digits: form of a calendar time that such a number may be, as of strptime."""
 _UNITS = 300
 """ratio of two dates that are numbers of different units; units differ by 1,000"""
 EARLY = (1_000_000, 1_000, 1)
@@ -66,7 +68,7 @@ def read_dates(column: pd.Series) -> Dates:
 
     Without a zone a date is UTC; zones may differ from row to row, but rows with and without one do not mix.
     Epoch numbers are seconds, milliseconds, microseconds or nanoseconds by the size of their median; whole
-    numbers of eight digits that are all calendar days (20240131) are days.
+    numbers of 8, 12 or 14 digits that are calendar times (20240131, 202401311300, 20240131130000) are those.
     """
     dates, micros = _read(column)
     _refuse_fractions(dates, micros)
@@ -177,7 +179,7 @@ def _like(text: pd.Series, pattern: str) -> np.ndarray:
 
 
 def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
-    """Microseconds of numbers: of days such as 20240131, or of what they count since the epoch."""
+    """Microseconds of numbers: of calendar times such as 20240131, or of what they count since the epoch."""
     values = numbers.to_numpy()
     with np.errstate(invalid="ignore"):
         dates.refuse(~np.isfinite(values) | (np.abs(values) > _MOST), _FORMS)
@@ -185,22 +187,36 @@ def _from_numbers(numbers: pd.Series, dates: Dates) -> np.ndarray:
         return np.zeros(len(values), np.int64)
     amounts = np.where(dates.good_N, values, 0).astype(np.float64)
     middle = float(np.median(np.abs(amounts[dates.good_N])))
-    days = _days_from_numbers(amounts, middle, dates.good_N)
-    if days is not None:
-        dates.refuse(days.isna().to_numpy(), _FORMS)
+    times = _from_digits(amounts, middle, dates.good_N)
+    if times is not None:
+        dates.refuse(times.isna().to_numpy(), _FORMS)
         dates.local = True
-        return _micros(days)
+        return _micros(times)
     dates.refuse(_other_unit(np.abs(amounts), middle), "counts in another unit than the other rows")
     return _since_epoch_from_numbers(values, middle, dates)
 
 
-def _days_from_numbers(amounts: np.ndarray, middle: float, good_N: np.ndarray) -> pd.Series | None:
-    """Calendar days that numbers such as 20240131 write down, NaT for others; None where they are no such numbers."""
-    if not 1e7 <= middle < 1e8:
+def form_of_digits(number: float) -> str | None:
+    """Form of the calendar time that a number such as 20240131 or 202401311300 may be; None: it is none by its size."""
+    digits = len(str(int(number))) if number < _MOST else 0
+    form = _DIGITS.get(digits)
+    if form is None or digits == 8:
+        return form
+    return form if FIRST_YEAR <= int(number) // 10 ** (digits - 4) <= LAST_YEAR else None
+
+
+def _from_digits(amounts: np.ndarray, middle: float, good_N: np.ndarray) -> pd.Series | None:
+    """Calendar times that numbers such as 20240131 write down, NaT for others; None where they are no such numbers.
+
+    A number of twelve digits could be milliseconds of 1976 too: where nine in ten of them have a month, a day, an hour
+    and a minute, they are those.
+    """
+    form = form_of_digits(middle)
+    if form is None:
         return None
-    digits = pd.Series(np.where(amounts % 1 == 0, amounts, 0).astype(np.int64)).astype("str")
-    days = pd.to_datetime(digits, format="%Y%m%d", errors="coerce")
-    return days if days[good_N].notna().mean() > 0.9 else None
+    text = pd.Series(np.where(amounts % 1 == 0, amounts, 0).astype(np.int64)).astype("str")
+    times = pd.to_datetime(text, format=form, errors="coerce")
+    return times if times[good_N].notna().mean() > 0.9 else None
 
 
 def _since_epoch_from_numbers(values: np.ndarray, middle: float, dates: Dates) -> np.ndarray:

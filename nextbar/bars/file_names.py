@@ -28,7 +28,17 @@ NAMES: dict[str, str] = {
 WORDS = {"1d": "1d", "d": "1d", "day": "1d", "daily": "1d", "d1": "1d", "1w": "1w", "w": "1w", "weekly": "1w",
          "w1": "1w", "1h": "1h", "hour": "1h", "4h": "4h", "minute": "1m"}  # fmt: skip
 """what resolutions are called elsewhere, in lower case"""
+_TITLE = r"(?i)[ _](?:(?:stock|etf) price history|historical (?:data|prices))$"
+"""what investing.com puts after the name"""
 _UNITS = {"S": "s", "M": "m", "Hour": "h", "D": "d", "Week": "w"}
+
+
+def ticker_called(path: Path) -> str | None:
+    """Ticker of a file of bars whose name says no more; None where it is no such file."""
+    extension = any_extension(path.name)
+    if extension is None or path.name.startswith(("_", ".")):
+        return None
+    return re.sub(_TITLE, "", path.name.partition(".")[0]) or None
 
 
 def called_elsewhere(path: Path) -> tuple[str, str] | None:

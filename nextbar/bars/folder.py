@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from nextbar.bars.file_names import IMPORT, called_elsewhere
-from nextbar.bars.reading import READERS, extension_of
+from nextbar.bars.file_names import IMPORT, called_elsewhere, ticker_called
+from nextbar.bars.intervals import has_bars, learnt, resolution_of
+from nextbar.bars.reading import READERS, extension_of, read_table
+from nextbar.bars.table import UndecidedError
 from nextbar.errors import DataError, listed
 from nextbar.resolution import is_resolution, seconds
 from nextbar.storage.address import require_local
@@ -34,7 +37,8 @@ def named_series(path: Path) -> tuple[str, str] | None:
 def list_series(datapath: str | Path) -> list[tuple[str, str, Path]]:
     """(resolution, ticker, path) of every file of bars under a folder, also of two for one series.
 
-    A folder without one that is called as here is looked through for what other programs call theirs.
+    A folder without one that is called as here is looked through for what other programs call theirs, and without one
+    of these too for files of bars of any name.
 
     Raises:
         ConfigError: an address in object storage.
@@ -66,9 +70,45 @@ def _elsewhere(folder: Path) -> list[tuple[str, str, Path]]:
     """The series of a folder, and of those in it that are called by a resolution, by names of other programs."""
     subs = [sub for sub in folder.iterdir() if sub.is_dir() and is_resolution(sub.name)]
     paths = sorted(path for sub in (folder, *subs) for path in sub.iterdir() if path.is_file())
-    called = [(called_elsewhere(path), path) for path in paths]
-    series = [(*names, path) for names, path in called if names]
+    series = [(*names, path) for path in paths if (names := called_elsewhere(path))]
+    series = series or [(*names, path) for path in paths if (names := series_in(path))]
     return sorted(series, key=lambda entry: (seconds(entry[0]), entry[0], entry[1], entry[2]))
+
+
+def series_in(path: Path) -> tuple[str, str] | None:
+    """(resolution, ticker) of a file of bars by its name; at the resolution of its folder, or else of its dates, where
+    the name says no more than a ticker. None where it holds no bars.
+
+    Raises:
+        UndecidedError: its content leaves several readings.
+    """
+    if (called := named_series(path)) is not None:
+        return called
+    ticker = ticker_called(path)
+    if ticker is None:
+        return None
+    facts = path.stat()
+    resolution = _resolution_in(path, facts.st_mtime_ns, facts.st_size)
+    if resolution is None:
+        return None
+    return path.parent.name if is_resolution(path.parent.name) else resolution, ticker
+
+
+@lru_cache(maxsize=1000)
+def _resolution_in(path: Path, _changed: int, _size: int) -> str | None:
+    """Resolution that the dates of a file have; None where it holds no bars."""
+    try:
+        table = read_table(path)
+    except UndecidedError:
+        raise
+    except DataError:
+        return None
+    return resolution_of(table) if has_bars(table) else None
+
+
+def assumed_of(path: Path, resolution: str) -> tuple[str, ...]:
+    """Phrases about a resolution that neither the name of a file nor that of its folder says."""
+    return () if named_series(path) or path.parent.name == resolution else (learnt(resolution),)
 
 
 def existing_folder(written: str, recorded: str | None) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from nextbar.bars.columns import plain
 from nextbar.bars.json_file import records_table
 from nextbar.bars.levels import ABOUT_LEVELS, index_as_columns, one_level
-from nextbar.bars.recognition import recognised
+from nextbar.bars.recognition import recognised, written_as_usual
 from nextbar.bars.services import unwrapped
 from nextbar.bars.table import Table
 from nextbar.errors import DataError, listed
@@ -124,7 +124,9 @@ def readable(frame: Any, id_col: str = "ticker", time_col: str = "date") -> Read
         table = Table.of(FRAME, data, notices=(ABOUT_LEVELS,) if levels else ())
     if (id_col, time_col) == ("ticker", "date"):
         table = _several(recognised(table))
-    return Readable(table.frame, table.notices, table.layout)
+    else:
+        table = written_as_usual(table, time_col)
+    return Readable(table.frame, table.reading, table.layout)
 
 
 def _several(table: Table) -> Table:

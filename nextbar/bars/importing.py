@@ -15,14 +15,15 @@ from nextbar.bars.checks import without_bad
 from nextbar.bars.columns import DEFAULT_NEEDS, plain
 from nextbar.bars.date_columns import KEEP, date_columns, further_dates
 from nextbar.bars.dates import closing_dates, iso, read_dates
-from nextbar.bars.file_names import called_elsewhere
+from nextbar.bars.file_names import called_elsewhere, ticker_called
+from nextbar.bars.intervals import learnt, resolution_of
 from nextbar.bars.reading import read_table
 from nextbar.bars.slots import DAY
 from nextbar.bars.table import Table
 from nextbar.bars.wall_clock import instants
 from nextbar.bars.writing import write_series
-from nextbar.errors import ConfigError, DataError, cut, listed
-from nextbar.resolution import seconds, span
+from nextbar.errors import ConfigError, DataError, listed
+from nextbar.resolution import seconds
 
 MONTHS = ("1mo", "1mon", "1month", "monthly", "mn1", "mn", "month", "1m0", "3mo")
 
@@ -49,7 +50,7 @@ class ImportOptions:
     drop_bad: bool = False
     """leave out rows with a problem, instead of refusing the file"""
     guess: bool = False
-    """a ticker and resolution that nothing tells are the file's name and the distance of most rows"""
+    """a ticker that nothing tells is the file's name, also where there are several files"""
 
 
 @dataclass
@@ -88,6 +89,7 @@ def read_files(files: Sequence[str | Path], options: ImportOptions) -> list[tupl
         ConfigError, DataError: as ``import_bars``.
     """
     _refuse_options(options)
+    options = replace(options, guess=options.guess or len(files) == 1)
     series: dict[tuple[str, str], list[tuple[Bars, list[str]]]] = {}
     for path in map(Path, files):
         for bars, notices in _read(path, options):
@@ -134,20 +136,23 @@ def _read(path: Path, options: ImportOptions) -> list[tuple[Bars, list[str]]]:
     whole = read_table(path, options.layout, options.date_format, options.decimal)
     if options.label == "close":
         whole = _dated_by_closes(whole)
-    called = called_elsewhere(path) or (None, path.name.partition(".")[0] or None if options.guess else None)
+    called = called_elsewhere(path) or (None, ticker_called(path) if options.guess else None)
     needs = replace(DEFAULT_NEEDS, price=options.price, features=_features(whole))
     out = []
     for ticker, table in _by_ticker(whole, options.ticker or called[1], options.ticker):
         if disagreements := further_dates(table):
             raise DataError(f"{table.source}: {disagreements[0]}; {KEEP}")
-        resolution = options.resolution or called[0] or (options.guess and _usual_distance(table)) or _unsaid(table)
+        resolution = options.resolution or called[0]
+        if resolution is None:
+            resolution = resolution_of(table)
+            table = table.assuming(learnt(resolution))
         table = _on_time(table, resolution, options)
-        notices = [*table.notices, *([] if needs.features != "close" else ["closes alone: no open, high and low"])]
+        notices = [*table.reading, *([] if needs.features != "close" else ["closes alone: no open, high and low"])]
         if options.drop_bad:
             rows = len(table)
             table, lines = without_bad(table, resolution, seconds(resolution), needs)
             notices += [f"{rows - len(table):,} of {rows:,} rows dropped:", *lines] if rows > len(table) else []
-        bars = table_bars(replace(table, notices=()), ticker, resolution, needs)
+        bars = table_bars(replace(table, notices=(), assumed=()), ticker, resolution, needs)
         out.append((bars, notices))
     return out
 
@@ -185,26 +190,6 @@ def _features(table: Table) -> str:
     """``close`` where a table has a close and no other price."""
     names = {plain(name) for name in table.frame.columns}
     return "close" if "close" in names and not names & {"open", "high", "low"} else DEFAULT_NEEDS.features
-
-
-def _usual_distance(table: Table) -> str:
-    """The resolution as most rows are apart; empty where they are not dated, or all at once."""
-    dates = date_columns(table)
-    if not dates:
-        return ""
-    read = read_dates(table.frame.iloc[:, dates[0]].reset_index(drop=True))
-    gaps = np.diff(np.sort(read.seconds_N[read.good_N]))
-    return span(int(np.median(gaps))) if len(gaps) and np.median(gaps) >= 1 else ""
-
-
-def _unsaid(table: Table) -> str:
-    """Raises DataError for a file whose resolution nothing says; names the distance of its dates."""
-    if not date_columns(table):
-        names = listed([cut(str(name)) for name in table.frame.columns]) or "none"
-        raise DataError(f"{table.source}: no column of dates; the columns are {names}")
-    usual = _usual_distance(table)
-    near = f"; its rows are mostly {usual} apart" if usual else ""
-    raise DataError(f"{table.source}: its name does not say the resolution; give --resolution{near}")
 
 
 def _on_time(table: Table, resolution: str, options: ImportOptions) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from nextbar.bars.calendars import learn
 from nextbar.bars.checks import CheckedColumns, check
 from nextbar.bars.columns import AMOUNTS, DEFAULT_NEEDS, PRICES, TableNeeds
 from nextbar.bars.file_names import IMPORT
-from nextbar.bars.folder import layout, list_series, named_series
+from nextbar.bars.folder import assumed_of, layout, list_series, series_in
 from nextbar.bars.reading import READERS, read_table
 from nextbar.bars.recognition import single
 from nextbar.bars.suggestion import suggestion
@@ -80,6 +80,7 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int, kind: str) ->
         return Holding(ticker, resolution, path, problems=(*problems, _without(path, error)))
     checked = None
     try:
+        table = replace(table, assumed=(*table.assumed, *assumed_of(path, resolution)))
         checked = check(table, resolution, seconds(resolution), DEFAULT_NEEDS)
     except DataError as error:
         problems.append(_without(path, error))
@@ -111,8 +112,8 @@ def _inspect(ticker: str, resolution: str, path: Path, files: int, kind: str) ->
 
 
 def _called(path: Path) -> tuple[str, str]:
-    """Resolution and ticker of a file, by its name."""
-    called = named_series(path)
+    """Resolution and ticker of a file, by its name, or by its dates where the name says no resolution."""
+    called = series_in(path)
     if called is None:
         raise DataError(
             f"{path}: the name of a file of bars tells ticker and resolution, <ticker>_<resolution>.<ext>, such as "

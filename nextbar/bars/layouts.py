@@ -77,6 +77,17 @@ LAYOUTS: dict[str, NamedLayout] = {
          "wolumen": "volume"},
         _t("wolumen"),
     ),
+    "investing": NamedLayout(
+        {"date": "date", "price": "close", "vol\\.": "volume", "change %": "change %"}, _t("vol\\.")
+    ),
+    "nasdaq": NamedLayout({"date": "date", "close/last": "close"}),
+    "german": NamedLayout(
+        {"datum": "date", "(er)?öffnung(skurs)?|eröffn\\.|erster?": "open", "(tages)?hoch|höchst(kurs)?": "high",
+         "(tages)?tief|tiefst(kurs)?": "low", "schluss(kurs)?|zuletzt|letzter?": "close",
+         "volumen|vol\\.|stücke|stuecke": "volume"},
+        _t("(er)?öffnung(skurs)?|eröffn\\.|erster?", "(tages)?hoch|höchst(kurs)?", "(tages)?tief|tiefst(kurs)?",
+           "volumen|vol\\.|stücke|stuecke"),
+    ),
     "pandas": NamedLayout({"|unnamed: 0": "date"}),
     "day_and_clock": NamedLayout({"date": "day", "time": "clock"}),
 }  # fmt: skip

@@ -162,7 +162,7 @@ def _file(path: Path, config: DatasetConfig) -> list[tuple[str, str, Table]]:
     for resolution, ticker, part in tables_of(whole.frame, config):
         rows_N = whole.rows_N[part.rows_N - 1]  # as the file counts them
         source = f"{path}, {ticker} at {resolution}"
-        as_file = replace(part, source=source, rows_N=rows_N, row_word=whole.row_word, notices=whole.notices)
+        as_file = replace(part, source=source, rows_N=rows_N, row_word=whole.row_word, notices=whole.reading)
         series.append((resolution, ticker, as_file))
     return series
 

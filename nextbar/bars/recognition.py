@@ -10,7 +10,9 @@ import numpy as np
 
 from nextbar.bars.columns import ALIASES, PRICES, doubled, plain
 from nextbar.bars.date_columns import KEEP, clocked, dated, disagreement, further_dates, joined
+from nextbar.bars.date_forms import with_dates
 from nextbar.bars.layouts import LAYOUTS, UNNAMED, NamedLayout
+from nextbar.bars.number_forms import as_numbers
 from nextbar.bars.table import Table
 from nextbar.bars.unnamed import named_by_rows
 from nextbar.errors import ConfigError, DataError, listed, nearest
@@ -45,7 +47,24 @@ def recognised(table: Table, layout: str | None = None, date_format: str | None 
     forms = date_format or (LAYOUTS[table.layout].dates if table.layout in LAYOUTS else "")
     if forms:
         frame = dated(frame, forms)
-    return replace(table, frame=frame)
+    return written_as_usual(replace(table, frame=frame))
+
+
+def written_as_usual(table: Table, time_col: str | None = None) -> Table:
+    """The table with dates and numbers of other forms as datetimes and numbers, where its content leaves one form.
+
+    Args:
+        table: under the names here.
+        time_col: name of the column of dates; None: any of those that a date may have.
+
+    Raises:
+        DataError: its content leaves several forms.
+    """
+    table = with_dates(table, time_col)
+    if table.is_text:  # its numbers were read with its lines
+        return table
+    frame, phrases = as_numbers(table.frame, table.source)
+    return replace(table, frame=frame, assumed=(*table.assumed, *phrases))
 
 
 def _renamed(table: Table, layout: str | None) -> Table:

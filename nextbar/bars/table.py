@@ -14,6 +14,10 @@ LISTED = 10
 """problems that an error lists; of more it gives the number"""
 
 
+class UndecidedError(DataError):
+    """A table that may be read in several ways; the message shows them and names the option that decides."""
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns as read. ``rows_N`` numbers the rows as the user counts them; ``row_word``: line or record."""
@@ -28,6 +32,8 @@ class Table:
     """what it was read as, where it is not laid out as bars are here"""
     notices: tuple[str, ...] = ()
     """how it was read, where that is not as it stands"""
+    assumed: tuple[str, ...] = ()
+    """phrases about what was assumed of dates, numbers and lines, where the content left only that"""
     hint: str = ""
     """which layout it is nearest to, for the message that a column is missing"""
 
@@ -42,6 +48,20 @@ class Table:
     def of_rows(self, rows: np.ndarray) -> Table:
         """Some of the rows, by their positions or whether each is one of them."""
         return replace(self, frame=self.frame.iloc[rows], rows_N=self.rows_N[rows])
+
+    def assuming(self, phrase: str, frame: pd.DataFrame | None = None) -> Table:
+        """The table with one more assumption, and the frame that was read by it."""
+        return replace(self, assumed=(*self.assumed, phrase), frame=self.frame if frame is None else frame)
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """Notices of how the table was read, the last of them all that was assumed, in one line."""
+        return (*self.notices, f"assumed: {'; '.join(self.assumed)}") if self.assumed else self.notices
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it comes from the lines of a text file."""
+        return self.row_word == "line"
 
     def row(self, position: int) -> str:
         """A row as the user counts it, such as ``line 7``."""

@@ -54,7 +54,7 @@ def test_a_column_of_two_kinds_far_apart_is_read_in_one_go() -> None:
     ("data", "text"),
     [
         (gzip.compress(b"date,close\n1,2\n", mtime=0), "this is a gzip file; call it .csv.gz"),
-        (b"date,cl\xf6se\n", r"not UTF-8 text (byte 7: b'\xf6'); save the file as UTF-8"),
+        (b"date,cl\xe9se\n", r"not UTF-8 text (byte 7: b'\xe9'); save the file as UTF-8"),
         (b"\0date\0,close\n", r"not UTF-8 text (byte 0: b'\x00'); save the file as UTF-8"),
         (b"date,\xff\0\n", r"not UTF-8 text (byte 5: b'\xff'); save the file as UTF-8"),
         (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
-from nextbar.bars.dialect import Dialect, with_points
-from nextbar.errors import DataError
+from nextbar.bars.dialect import Dialect
 
 
 def dialect(*lines: str) -> Dialect:
@@ -39,33 +37,3 @@ def dialect(*lines: str) -> Dialect:
 )  # fmt: skip
 def test_what_the_first_lines_tell(lines: tuple[str, ...], expected: Dialect) -> None:
     assert dialect(*lines) == expected
-
-
-def points(decimal: str | None = None, **columns: list[object]) -> dict[str, list[object]]:
-    return {str(name): column.tolist() for name, column in with_points(pd.DataFrame(columns), decimal, "a").items()}
-
-
-def test_decimal_commas_become_numbers() -> None:
-    assert points(a=["1,5", "2"], b=[1, 2], c=["x", "y"]) == {"a": [1.5, 2.0], "b": [1, 2], "c": ["x", "y"]}
-    assert points(a=["1.234,5", "-1,5e3"]) == {"a": [1234.5, -1500.0]}
-    assert points(a=["1,5", "x"]) == {"a": [1.5, "x"]}, "what is no number is told as it stands"
-
-
-def test_commas_between_thousands_stay() -> None:
-    assert points(a=["1,234", "2,345"], b=[1.5, 2.5]) == {"a": ["1,234", "2,345"], "b": [1.5, 2.5]}
-    assert points(a=["1,234.5", "2,345"])["a"] == ["1,234.5", "2,345"]
-    assert points(".", a=["1,5"])["a"] == ["1,5"]
-
-
-def test_what_may_be_either_is_not_guessed() -> None:
-    with pytest.raises(
-        DataError, match=r"'1,234' has either decimals or thousands after its comma; say which: .*--decimal"
-    ):
-        points(a=["1,234", "2,345"], b=[1, 2])
-    assert points(",", a=["1,234", "2,345"], b=["1.234", "5"]) == {"a": [1.234, 2.345], "b": [1234, 5]}
-
-
-def test_what_is_empty_stays_empty() -> None:
-    for decimal in (None, ","):
-        frame = with_points(pd.DataFrame({"a": ["1,5", None]}), decimal, "a")
-        assert frame["a"].isna().tolist() == [False, True] and frame["a"][0] == 1.5

@@ -56,6 +56,20 @@ def prices(names: dict[str, str] | None = None, order: list[str] = OHLCV) -> dic
     return {(names or {}).get(name, name): TRUTH[name].to_numpy() for name in order}
 
 
+def grouped(name: str) -> list[str]:
+    """A column of prices with commas between thousands."""
+    return [f"{value:,.2f}" for value in TRUTH[name]]
+
+
+def euros(name: str) -> list[str]:
+    """A column of prices with points between thousands, commas before decimals and a euro sign."""
+    return [f"{value} €".translate(str.maketrans(",.", ".,")) for value in grouped(name)]
+
+
+def newest_first(columns: dict[str, object]) -> bytes:
+    return pd.DataFrame(columns).iloc[::-1].to_csv(index=False, quoting=1).encode()
+
+
 def numbered(*columns: object) -> dict[str, object]:
     return {str(i): column for i, column in enumerate(columns)}
 
@@ -315,6 +329,49 @@ FILES: dict[str, Callable[[], File]] = {
     ),
     "pandas, nameless index": lambda: File(
         "AAA_1h.csv", TRUTH.set_index(STAMPS).drop(columns="time").rename_axis(None).to_csv().encode(), "pandas"
+    ),
+    "investing.com": lambda: File(
+        "AAA_1h.csv",
+        newest_first(
+            {
+                "Date": text("%b %d, %Y %H:%M"),
+                "Price": grouped("close"),
+                "Open": grouped("open"),
+                "High": grouped("high"),
+                "Low": grouped("low"),
+                "Vol.": [f"{v / 1000:.3f}K" for v in TRUTH.volume],
+                "Change %": ["-1.50%"] * N,
+            }
+        ),
+        "investing",
+    ),
+    "nasdaq.com": lambda: File(
+        "AAA_1h.csv",
+        newest_first(
+            {
+                "Date": text("%d-%b-%Y %H:%M"),
+                "Close/Last": [f"${v}" for v in TRUTH.close],
+                "Volume": TRUTH.volume,
+                **{n.title(): [f"${v}" for v in TRUTH[n]] for n in ("open", "high", "low")},
+            }
+        ),
+        "nasdaq",
+    ),
+    "German": lambda: File(
+        "AAA_1h.csv",
+        csv(
+            {
+                "Datum": text("%Y/%m/%d %H:%M"),
+                "Eröffnung": euros("open"),
+                "Hoch": euros("high"),
+                "Tief": euros("low"),
+                "Schluss": euros("close"),
+                "Volumen": TRUTH.volume,
+            },
+            ";",
+        )
+        + "Quelle: Börse, ohne Gewähr\n".encode(),
+        "german",
     ),
     "semicolons": lambda: File("AAA_1h.csv", csv({"date": text("%Y-%m-%d %H:%M"), **prices()}, ";")),
     "decimal commas": lambda: File("AAA_1h.csv", csv({"date": text("%Y-%m-%d %H:%M"), **prices()}, ";", decimal=",")),
