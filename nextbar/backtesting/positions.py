@@ -26,7 +26,7 @@ from nextbar.positions.performance import figures
 from nextbar.positions.rules import BUY_AND_HOLD, Expectation, positions
 from nextbar.positions.year import bars_per_year
 
-FORMAT = 2
+FORMAT = 3
 """of the figures; a nextbar whose rules give other figures of the same forecasts counts it up, and they are taken anew.
 Earlier backtests have none: years of series with several clocks were counted otherwise"""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nextbar.positions.break_even import in_words
+from nextbar.positions.options import BASIS_POINT
 from nextbar.positions.rules import BUY_AND_HOLD
 from nextbar.tables import plain_table
 
@@ -13,12 +15,12 @@ if TYPE_CHECKING:
 
 ONLY_FOR_JUDGING = "Positions, for judging forecasts only"
 HEADS = {"return": "return, %", "sharpe": "Sharpe", "deflated": "deflated", "drawdown": "drawdown, %",
-         "turnover": "turnover"}  # fmt: skip
+         "turnover": "turnover", "break_even": "break-even, bp"}  # fmt: skip
 """figures of the table on a terminal, and their headings"""
 FORMS = {
     "return": ("+.2f", 100), "return_free": ("+.2f", 100), "volatility": (".2f", 100), "sharpe": ("+.2f", 1),
     "probability": (".2f", 1), "deflated": (".2f", 1), "drawdown": (".2f", 100), "turnover": (",.4g", 1),
-    "exposure": (".2f", 1),
+    "exposure": (".2f", 1), "break_even": (",.3g", 1 / BASIS_POINT),
 }  # fmt: skip
 """how figures are written: form and factor"""
 BY = {"stated": "as stated", "search": "those of the search"}
@@ -36,7 +38,7 @@ def figures_by_name(positions: Mapping[str, Any], model: str) -> dict[str, dict[
 
 def cells(figures: Mapping[str, float | None], names: Iterable[str]) -> list[str]:
     """Some figures as text; empty where one is undefined."""
-    written = ((figures[name], *FORMS[name]) for name in names)
+    written = ((figures.get(name), *FORMS[name]) for name in names)
     return ["" if value is None else format(value * times, form) for value, form, times in written]
 
 
@@ -52,7 +54,8 @@ def sentence(positions: Mapping[str, Any], model: str, strongest: str | None) ->
         return f"{model} forecast no law, and so took no position by this rule; {others}."
     own = positions["predictors"][model]["combined"]
     dates = f"from {positions['from'][:10]} to {positions['until'][:10]}"
-    return f"{model} would have made {_made(own)} {dates}; {others}. {_luck(model, own, positions['tried'])}"
+    made = f"{model} would have made {_made(own)} {dates}; {others}. {_luck(model, own, positions['tried'])}"
+    return f"{made} {in_words(model, own, positions['options']['cost_bps'] * BASIS_POINT)}".rstrip()
 
 
 def notes(positions: Mapping[str, Any]) -> list[str]:

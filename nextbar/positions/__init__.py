@@ -5,5 +5,6 @@
 - ``account``: positions and opens → returns, traded value and equity, holding period by holding period
 - ``year``: how many bars a market has in a year
 - ``sharpe``: the Sharpe ratio, and how likely it is above zero, or above the best of several by luck
+- ``break_even``: the cost at which the mean return becomes zero, with its interval, and in words
 - ``performance``: an account in figures
 """

@@ -1,4 +1,4 @@
-"""An account in figures: return, Sharpe ratio, drawdown, turnover."""
+"""An account in figures: return, Sharpe ratio, drawdown, turnover, break-even cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nextbar.positions.account import Account
+from nextbar.positions.break_even import break_even
 from nextbar.positions.sharpe import SharpeRatio
 
 Figures = dict[str, float | None]
@@ -25,7 +26,9 @@ def figures(
     ``return`` and ``return_free`` (without costs) over all periods, ``volatility`` (annual), ``sharpe`` (annual),
     ``probability`` (of a true Sharpe ratio above zero), ``deflated`` (above the best of ``trials`` by luck),
     ``drawdown`` (largest fall of the equity from its highest value, as a share of that), ``turnover`` (value traded a
-    year, in multiples of the equity), ``exposure`` (mean size of the position), ``periods`` (that the ratio is of).
+    year, in multiples of the equity), ``exposure`` (mean size of the position), ``periods`` (that the ratio is of),
+    ``break_even`` (cost at which the mean return is zero, as a share of the traded value; None where nothing is traded)
+    with ``break_even_low`` and ``break_even_high`` (:class:`nextbar.positions.break_even.BreakEven`).
 
     Args:
         account: after costs.
@@ -38,6 +41,7 @@ def figures(
     return_U = account.return_T if return_U is None else return_U
     ratio = SharpeRatio.of(return_U)
     longer_per_year = periods_per_year * (len(return_U) / len(account.return_T))
+    costs = break_even(free)
     variance = None if annual_variance is None else annual_variance / longer_per_year
     return {
         "return": float(account.equity_T[-1] - 1),
@@ -50,6 +54,9 @@ def figures(
         "turnover": float(account.traded_T.mean() * periods_per_year),
         "exposure": float(np.abs(account.position_T).mean()),
         "periods": len(return_U),
+        "break_even": costs.cost if costs else None,
+        "break_even_low": costs.low if costs else None,
+        "break_even_high": costs.high if costs else None,
     }
 
 

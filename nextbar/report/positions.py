@@ -27,15 +27,15 @@ ALL = "all, equal shares"
 HEADS = {
     "return": "return, %", "return_free": "without costs, %", "volatility": "volatility, %", "sharpe": "Sharpe ratio",
     "probability": "above 0", "deflated": "deflated", "drawdown": "drawdown, %", "turnover": "turnover",
-    "exposure": "exposure",
+    "exposure": "exposure", "break_even": "break-even, bp",
 }  # fmt: skip
 """figures of the table, and their headings"""
 MEANINGS = (
     "Volatility, Sharpe ratio and turnover (value traded, in multiples of the equity) are those of a year. Above 0: "
     "the probability that the true Sharpe ratio is. Deflated: that it is above what the best of as many "
     "configurations as were tried shows by luck; rivals count as one. Drawdown: the largest fall of the equity from "
-    "its highest value. Exposure: mean size of the position. Cash earns nothing; borrowing, and the size of an order, "
-    "cost nothing."
+    "its highest value. Exposure: mean size of the position. Break-even: the cost of a trade, in basis points of its "
+    "value, at which the mean return is zero. Cash earns nothing; borrowing, and the size of an order, cost nothing."
 )
 
 

@@ -25,6 +25,7 @@ def node(
 
 def made_up(tried: int = 20, by: str = "search", **predictors: Any) -> dict[str, Any]:
     return {
+        "options": {"cost_bps": 5.0},
         "rule": "by some rule; a trade costs 5 basis points of its value",
         "tried": {"configurations": tried, "by": by},
         "from": "2020-01-01T00:00:00Z",
