@@ -39,6 +39,8 @@ def without_footer(data: bytes, bar: str, names: str, separator: str) -> tuple[b
     begins_with_text = bool(_BEGINS.match(bar)) and not _DATE.match(bar)
     numbers = _numbers(bar, separator)
     first_name = _first(names, separator)
+    if not numbers:  # there is no bar to compare lines with
+        return data, []
     for raw in reversed(data[begin:].splitlines(keepends=True)):
         line = raw.decode(errors="replace").strip()
         if line.strip(f"{separator} \t"):

@@ -7,10 +7,13 @@ import numpy as np
 from nextbar.bars.columns import plain
 from nextbar.bars.date_columns import date_columns
 from nextbar.bars.dates import read_dates
-from nextbar.bars.slots import least_gap
+from nextbar.bars.slots import DAY, HOUR, least_gap
 from nextbar.bars.table import Table, UndecidedError
 from nextbar.errors import DataError, cut, listed
 from nextbar.resolution import span
+
+SHORTEST_MONTH, LONGEST_MONTH = 28 * DAY - HOUR, 31 * DAY + HOUR
+"""Seconds, with a change of the clock."""
 
 
 def resolution_of(table: Table) -> str:
@@ -30,6 +33,11 @@ def resolution_of(table: Table) -> str:
         raise UndecidedError(f"{table.source}: neither its name nor its dates say the resolution; give --resolution")
     sizes, counts = np.unique(gaps, return_counts=True)
     usual = int(sizes[np.argmax(counts)])
+    if sizes[0] >= SHORTEST_MONTH and len(sizes) > 1 and usual <= LONGEST_MONTH:
+        raise UndecidedError(
+            f"{table.source}: its rows are months apart; months differ in length, and a bar here has one length: weeks "
+            "(1w) are the longest that one can train on"
+        )
     if sizes[0] < least_gap(usual):
         raise UndecidedError(
             f"{table.source}: its name does not say the resolution; its rows are mostly {span(usual)} apart, but some "

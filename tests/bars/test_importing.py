@@ -161,9 +161,8 @@ def test_dates_of_another_form(tmp_path: Path) -> None:
         import_bars([path], tmp_path / "out", ImportOptions(date_format="%Q"))
     days = put(tmp_path, csv({"Date": text("%d.%m.%Y"), **prices()}), "aaa_1d.csv")
     days.write_bytes(b"".join(days.read_bytes().splitlines(True)[:: N // 3]))
-    with pytest.raises(
-        DataError, match=r"02\.01\.2024: day first or month first\? .*Say --date-format: %d\.%m\.%Y reads"
-    ):
+    question = r"02\.01\.2024: day first or month first\? .*--date-format: %d\.%m\.%Y reads"
+    with pytest.raises(DataError, match=question):
         import_bars([days], tmp_path / "days")
     (tmp_path / "aaa_1d.csv").write_bytes(csv({"Date": text("%d.%m.%Y")[:1], **{n: TRUTH[n][:1] for n in OHLCV}}))
     (done,) = import_bars([days], tmp_path / "days", ImportOptions(resolution="1d"))
