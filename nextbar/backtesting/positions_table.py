@@ -20,7 +20,7 @@ HEADS = {"return": "return, %", "sharpe": "Sharpe", "deflated": "deflated", "dra
 FORMS = {
     "return": ("+.2f", 100), "return_free": ("+.2f", 100), "volatility": (".2f", 100), "sharpe": ("+.2f", 1),
     "probability": (".2f", 1), "deflated": (".2f", 1), "drawdown": (".2f", 100), "turnover": (",.4g", 1),
-    "exposure": (".2f", 1), "break_even": (",.3g", 1 / BASIS_POINT),
+    "exposure": (".2f", 1), "break_even": (",.4g", 1 / BASIS_POINT),
 }  # fmt: skip
 """how figures are written: form and factor"""
 BY = {"stated": "as stated", "search": "those of the search"}

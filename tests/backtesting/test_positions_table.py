@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nextbar.backtesting.positions_table import figures_by_name, notes, positions_parts, sentence
+from nextbar.backtesting.positions_table import cells, figures_by_name, notes, positions_parts, sentence
 from nextbar.positions.rules import BUY_AND_HOLD
 from nextbar.tables import print_whole
 from nextbar.terminal import SafeConsole
@@ -79,3 +79,14 @@ def test_the_table_fits(width: int) -> None:
     assert max(map(len, lines)) <= width and "…" not in "".join(lines)
     assert sum(LONGEST in line for line in lines) >= 1
     assert {"+3.21", "-50.00", "1,234", "10.00"} <= {word for line in lines for word in line.split()}
+
+
+def test_the_break_even_cost_is_told_for_the_stated_cost() -> None:
+    net = node(0.01)
+    net["combined"] |= {"break_even": 1.8e-4, "break_even_low": -0.4e-4, "break_even_high": None}
+    assert cells(net["combined"], ["break_even"]) == ["1.8"]
+    assert sentence(made_up(net=net), "net", None).endswith(
+        " net pays up to 1.8 bp a trade in the mean (95 % interval from -0.4 bp on, unbounded; it may pay nothing); "
+        "your 5 bp would lose, by no more than luck."
+    )
+    assert cells(node(0.01)["combined"], ["break_even"]) == [""]  # figures of an earlier version

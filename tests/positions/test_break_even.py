@@ -28,13 +28,13 @@ def test_the_mean_return_is_zero_at_the_break_even_cost(seed: int, size: int, id
     rng = np.random.default_rng(seed)
     open_N = 100 * np.exp(np.cumsum(drift + 0.01 * rng.standard_normal(size)))
     position_M = rng.uniform(-2, 2, size) * (rng.random(size) > idle)
-    accounts = [open_N, np.arange(size), np.arange(size), position_M]
-    free = account(*accounts, 0.0)  # type: ignore[arg-type]
+    row_M = np.arange(size)
+    free = account(open_N, row_M, row_M, position_M, 0.0)
     assert free is not None
     costs = break_even(free)
     assume(costs is not None and abs(costs.cost) * free.traded_T.max() < 1)
     assert costs is not None
-    paid = account(*accounts, costs.cost)  # type: ignore[arg-type]
+    paid = account(open_N, row_M, row_M, position_M, costs.cost)
     assert paid is not None and abs(paid.return_T.mean()) < 1e-14 + 1e-12 * np.abs(free.return_T).mean()
 
 
