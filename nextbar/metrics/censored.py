@@ -1,7 +1,7 @@
 """Logarithmic score of a predictive law in which all outcomes beyond a central interval count alike.
 
 The difference of two logarithmic scores has no finite variance where one law is normal and outcomes have heavy tails: a
-mean over origins follows the few that lie far out, and no test of it holds its size (``bench/size.py``). The censored
+mean over origins follows the few that lie far out, and no test of it holds its size (``bench/tested_loss.py``). The censored
 likelihood score (Diks, Panchenko and van Dijk 2011, "Likelihood-based scoring rules for comparing density forecasts in
 tails", equation 9) is the log density inside a region, and outside it the log of the probability of being outside, here
 of each side by itself. It is proper for every region that is known at the origin: the true law has the lowest expected
@@ -17,11 +17,18 @@ import numpy as np
 from nextbar.metrics.density import mass_above, mass_below, quantile
 from nextbar.types import Forecast
 
-COVERAGE = 0.90
-"""Probability of the interval by the law that it is taken from. Of 90, 95 and 99 % it is the widest by which a normal
-and a Student-t law of equal loss are called different in at most 10 % of draws of 60 origins (``bench/size.py``)."""
+OUTSIDE = 12
+"""Outcomes that are expected on each side of the interval, of origins whose windows share no bar. With fewer a mean is
+not normal enough for a test; ``bench/tested_loss.py`` measures how often the test errs."""
+LEAST_TAIL, MOST_TAIL = 0.005, 0.05
+"""Probability of each side, whatever the number of origins."""
 LEAST_MASS = np.finfo(np.float64).tiny
 """Probabilities that are 0 in float64 count as this, so that a loss is finite."""
+
+
+def tail_of(origins: int, horizon: int) -> float:
+    """Probability on each side of the interval, for forecasts over H bars from so many origins."""
+    return min(max(OUTSIDE * horizon / origins, LEAST_TAIL), MOST_TAIL)
 
 
 class Region(NamedTuple):
@@ -31,9 +38,8 @@ class Region(NamedTuple):
     high_NH: np.ndarray
 
     @classmethod
-    def of(cls, forecast: Forecast) -> Region:
-        """The central interval of a forecast with the probability ``COVERAGE``."""
-        tail = (1 - COVERAGE) / 2
+    def of(cls, forecast: Forecast, tail: float) -> Region:
+        """The central interval of a forecast with the probability ``tail`` on each side."""
         with np.errstate(all="ignore"):
             return cls(quantile(forecast, tail), quantile(forecast, 1 - tail))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nextbar.errors import DataError
-from nextbar.metrics.censored import Region
+from nextbar.metrics.censored import Region, tail_of
 from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.elements import compared_loss, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
@@ -195,7 +195,9 @@ class Scorer:
     @cached_property
     def region(self) -> Region | None:
         """Outcomes that the loss of a law tells apart, by the forecast that models are held against."""
-        return Region.of(self.rival_forecast) if self.task.output_mode == "distribution" else None
+        if self.task.output_mode != "distribution":
+            return None
+        return Region.of(self.rival_forecast, tail_of(int(self._moment_N.max()) + 1, self.task.horizon))
 
     @cached_property
     def _change_NH(self) -> np.ndarray:

@@ -9,14 +9,14 @@ import pytest
 from made_up_spans import make_scorer, random_forecast
 from scipy import integrate, optimize, stats
 
-from nextbar.metrics.censored import COVERAGE, Region
+from nextbar.metrics.censored import Region, tail_of
 from nextbar.metrics.scorer import FreeForecast
 from nextbar.metrics.significance import diebold_mariano
 from nextbar.types import Forecast
 
 DF = 4.0
 UNIT = np.sqrt((DF - 2) / DF)  # of a Student-t law with variance 1
-TAIL = (1 - COVERAGE) / 2
+TAIL = 0.05
 
 
 def law(scale: float, df: float | None, shape: tuple[int, int]) -> Forecast:
@@ -43,7 +43,7 @@ def losses(forecast: Forecast, region: Region, y_NH: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scale", [0.3, 1.0, 2.5])
 def test_it_is_the_density_inside_and_the_probability_of_the_side_outside(df: float | None, scale: float) -> None:
     y_NH = np.linspace(-9, 9, 301)[:, None]
-    region = Region.of(law(1.0, DF, y_NH.shape))
+    region = Region.of(law(1.0, DF, y_NH.shape), TAIL)
     low, high = stats.t(DF, 0, UNIT).ppf([TAIL, 1 - TAIL])
     np.testing.assert_allclose(region.low_NH, low, rtol=1e-9)
     np.testing.assert_allclose(region.high_NH, high, rtol=1e-9)
@@ -54,7 +54,7 @@ def test_it_is_the_density_inside_and_the_probability_of_the_side_outside(df: fl
 
 @pytest.mark.parametrize("interval_of", [(0.4, None), (1.0, DF), (3.0, 3.0)])
 def test_the_true_law_has_the_lowest_expected_loss_whatever_the_region(interval_of: tuple[float, float | None]) -> None:
-    low, high = (float(bound[0, 0]) for bound in Region.of(law(*interval_of, (1, 1))))
+    low, high = (float(bound[0, 0]) for bound in Region.of(law(*interval_of, (1, 1)), TAIL))
     truth = stats.t(DF, 0, UNIT)
 
     def expected(frozen: stats.rv_continuous) -> float:
@@ -72,7 +72,7 @@ def test_a_normal_and_a_student_t_of_equal_expected_loss_are_called_different_in
     n, draws = 300, 1_500
     truth, normal = stats.t(DF, 0, UNIT), stats.norm()
     y_RN = truth.rvs((draws, n), random_state=np.random.default_rng(1))
-    region = Region.of(law(1.0, None, (n, 1)))
+    region = Region.of(law(1.0, None, (n, 1)), tail_of(n, 1))
     low, high = float(region.low_NH[0, 0]), float(region.high_NH[0, 0])
 
     def expected(frozen: stats.rv_continuous, censored: bool) -> float:
@@ -107,7 +107,7 @@ def test_a_normal_and_a_student_t_of_equal_expected_loss_are_called_different_in
 
 def test_probabilities_that_are_no_float_leave_a_finite_loss() -> None:
     y_NH = np.array([[80.0], [-80.0]])
-    region = Region.of(law(1.0, None, (2, 1)))
+    region = Region.of(law(1.0, None, (2, 1)), TAIL)
     assert np.isfinite(losses(law(1e-3, None, (2, 1)), region, y_NH)).all()
 
 
@@ -141,3 +141,8 @@ def test_a_scorer_compares_laws_by_it_within_the_interval_of_the_strongest(membe
     other = beside.beside(None)  # the plain baseline's interval again, and its loss with it
     np.testing.assert_array_equal(other.baseline.loss_N, scorer.baseline.loss_N)
     assert not np.allclose(beside.baseline.loss_N, scorer.baseline.loss_N)
+
+
+def test_a_dozen_outcomes_are_expected_on_each_side_as_far_as_one_in_two_hundred_and_one_in_twenty_allow() -> None:
+    assert [tail_of(n, 1) for n in (60, 240, 600, 2_400, 100_000)] == [0.05, 0.05, 0.02, 0.005, 0.005]
+    assert tail_of(2_400, 4) == 0.02

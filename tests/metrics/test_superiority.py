@@ -58,7 +58,9 @@ def by_definition(scorer: Scorer, forecast: Forecast, strongest: Forecast) -> di
         is_close = scorer.task.target == "close"
         predicted_NH = np.log((last_N1 + location_NH) / last_N1) if is_close else location_NH
         return {"squared log error": per_timestamp(scorer.outcomes, ((predicted_NH - move_NH) ** 2).mean(axis=1))}
-    reach_NH = NormalDist().inv_cdf(0.95) * strongest.scale_NH
+    origins = len(np.unique(scorer.outcomes.origin_time_N))
+    tail = min(max(12 * scorer.task.horizon / origins, 0.005), 0.05)  # of the censored interval
+    reach_NH = NormalDist().inv_cdf(1 - tail) * strongest.scale_NH
     low_NH, high_NH = strongest.location_NH - reach_NH, strongest.location_NH + reach_NH
     change_NH, unit_NH = (close_NH - last_N1, close_NH / 100) if scorer.task.target == "close" else (move_NH, 0.01)
     z_NH = (change_NH - location_NH) / scale_NH
