@@ -1,11 +1,11 @@
 """Logarithmic score of a predictive law in which all outcomes beyond a central interval count alike.
 
-The difference of two logarithmic scores has no finite variance where one law is normal and outcomes have heavy tails: a
-mean over origins follows the few that lie far out, and no test of it holds its size (``bench/tested_loss.py``). The censored
-likelihood score (Diks, Panchenko and van Dijk 2011, "Likelihood-based scoring rules for comparing density forecasts in
-tails", equation 9) is the log density inside a region, and outside it the log of the probability of being outside, here
-of each side by itself. It is proper for every region that is known at the origin: the true law has the lowest expected
-loss.
+The difference of two logarithmic scores has no finite variance where one law is normal and outcomes have heavy tails:
+a mean over origins follows the few that lie far out, and no test of it holds its size (``bench/tested_loss.py``). The
+censored likelihood score (Diks, Panchenko and van Dijk 2011, "Likelihood-based scoring rules for comparing density
+forecasts in tails", equation 9) is the log density inside a region, and outside it the log of the probability of being
+outside, here of each side by itself. It is proper for every region that is known at the origin: the true law has the
+lowest expected loss.
 """
 
 from __future__ import annotations
