@@ -136,7 +136,9 @@ def test_a_file_of_bars_is_checked_by_itself(tmp_path: Path) -> None:
     assert "mood is empty in 3 of 30 rows; as an indicator it has what empty_values says there" in result.stdout
     other = tmp_path / "abc.csv"
     os.rename(path, other)
-    assert "the name of a file of bars tells ticker and resolution" in refused("data", "check", other)
+    nameless = call("data", "check", other)
+    assert nameless.exit_code == 0 and nameless.stdout.splitlines()[2].split()[:3] == ["abc", "1h", "30"]
+    assert "assumed: resolution 1h by the distances of the dates" in nameless.stdout
     (tmp_path / "notes.txt").write_text("x")
     assert "notes.txt" in refused("data", "check", tmp_path / "notes.txt")
 

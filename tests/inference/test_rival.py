@@ -195,6 +195,8 @@ def test_the_rivals_of_a_series_that_was_not_trained_are_those_of_a_run_on_it_al
         losses = {p.name: p.loss_T for p in scorer.participants}
         assert set(losses) == set(alone), "all of them, fitted on this series"
         single = Scorer(scorer.outcomes.rows(scorer.outcomes.series_N == 1), scorer.reference, scorer.task)
+        if scorer.region:  # of the strongest, by which laws are compared
+            single.region = scorer.region.rows(np.flatnonzero(scorer.outcomes.series_N == 1))
         both = {p.name: p.loss_T for p in own.spans[span].scorer.participants}
         for name, baseline in alone.items():
             forecast = baseline.forecast(History.of(unknown), calendar, rows)

@@ -176,7 +176,7 @@ def test_density_of_the_percent_log_return_integrates_to_one() -> None:
     reference = Reference(np.array([6e4]), np.array([1e4]), np.array([[0.01]]), np.array([True]))
     scorer = Scorer(outcomes, reference, Task(output_mode="distribution"))
     forecast = Forecast(location_NH=np.full((n, 1), 50.0), scale_NH=np.full((n, 1), 900.0))
-    assert integrate.trapezoid(np.exp(-scorer.score(forecast).loss_N), z) == pytest.approx(1, abs=1e-6)
+    assert integrate.trapezoid(np.exp(-scorer.leading_errors(forecast)), z) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
