@@ -52,13 +52,13 @@ class Foresight(NamedTuple):
     """How strongly later bars explain a column."""
 
     share: float
-    """of what the past does not explain, what later bars do"""
+    """Share of what the past leaves open in the column that later bars explain."""
     reach: int
-    """how many bars ahead the one is that tells most; 0 where it is the rest of a period"""
+    """Distance in bars of the later bar that explains most; 0 if it is the rest of a period."""
     by: str
     """``moves`` or ``ranges``"""
     period: str = ""
-    """the period whose rest it knows"""
+    """Period whose rest the column knows."""
 
     @property
     def words(self) -> str:
@@ -73,9 +73,9 @@ class _Form(NamedTuple):
     """One way to read a column, after the past was taken out."""
 
     value_N: np.ndarray
-    """0 where it says nothing"""
+    """Residuals of the column; 0 where it has no value."""
     limit: float
-    """of shares of moves by single bars"""
+    """Least share, explained by a single later bar's move, that counts."""
 
 
 @one_thread

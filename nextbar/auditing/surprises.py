@@ -40,13 +40,13 @@ class _State(NamedTuple):
     """What a series' bars say up to each of them."""
 
     unit_N: np.ndarray
-    """mean size of moves so far"""
+    """Mean size of moves up to each bar."""
     said: dict[str, np.ndarray]
-    """move, size, range and amounts of each bar"""
+    """Move, size, range and amounts of each bar, by name."""
     near: list[np.ndarray]
-    """regressors of a column: the last bars, and the periods so far"""
+    """Regressors of a column: the last bars, and the periods so far."""
     rich: list[np.ndarray]
-    """regressors of the next bar: these, earlier periods and slow means"""
+    """Regressors of the next bar: those of a column, earlier periods and slow means."""
 
 
 class Surprises:

@@ -138,7 +138,7 @@ class WalkForward:
         }
 
     def _strongest(self, name: str | None, forecasts: Mapping[str, Forecast]) -> FreeForecast | None:
-        """The strongest baseline with its forecasts of all folds, where it answers the experiment's question."""
+        """The strongest baseline with its forecasts of all folds; None where there is none."""
         words = {other.name: other.words for other in self.work.others}
         return FreeForecast(name, words[name], forecasts[name]) if name else None
 

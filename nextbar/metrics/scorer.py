@@ -15,7 +15,6 @@ from nextbar.metrics.comparison import Score, beside, ranking_score, verdict
 from nextbar.metrics.elements import compared_loss, elements, read_out, require_arrays
 from nextbar.metrics.reference import BASELINE_NAMES, baseline_forecast, missing_baseline, not_positive
 from nextbar.metrics.scores import Contenders, Scores
-from nextbar.metrics.significance import DieboldMariano, diebold_mariano
 from nextbar.metrics.superiority import FreeLosses, Superiority, superiority
 from nextbar.metrics.task import Task
 from nextbar.metrics.truth import Truth, hit, ratio, target_change
@@ -231,16 +230,6 @@ class Scorer:
             error_N[series.row_M] = self._elements(forecast, series.row_M, series)[name].mean(axis=1)
         return error_N
 
-    def significance(self, scores: Scores, against: Scores | None = None) -> DieboldMariano | None:
-        """Diebold-Mariano test against the rival, or another, losses averaged per timestamp over tickers and steps.
-
-        Losses: squared log-return errors (``mean``), censored nll (``distribution``), log loss (``discrete_grid``).
-        For a series whose prices are not all positive, ``mean`` compares squared errors in units of the
-        training variance.
-        """
-        model_T, baseline_T = (self.loss_T(s.loss_N) for s in (scores, against or self.rival))
-        return diebold_mariano(model_T, baseline_T, self.task.horizon)
-
     @property
     def participants(self) -> list[FreeLosses]:
         """Everything that costs nothing and that models are held against, the strongest first.
@@ -256,6 +245,10 @@ class Scorer:
 
     def tested(self, scores: Scores, against: Scores | None = None, name: str = "") -> Superiority | None:
         """The loss that is tested: of a model, and of everything that costs nothing, or of another forecast alone.
+
+        Squared log-return errors (``mean``), censored nll (``distribution``) or log loss (``discrete_grid``), averaged
+        per timestamp over tickers and steps. For a series whose prices are not all positive, ``mean`` compares squared
+        errors in units of the training variance.
 
         Args:
             scores: of the model.

@@ -21,9 +21,15 @@ from nextbar.metrics import scorer
 from nextbar.metrics.comparison import held_against, ranking_score, skill
 from nextbar.metrics.reference import baseline_forecast, fit_reference
 from nextbar.metrics.scorer import FreeForecast, Scorer
-from nextbar.metrics.superiority import beats
+from nextbar.metrics.significance import DieboldMariano
+from nextbar.metrics.superiority import Superiority, beats
 from nextbar.metrics.task import Task
 from nextbar.types import Forecast, Outcomes, Reference
+
+
+def first_test(record: Superiority | None) -> DieboldMariano | None:
+    assert record is not None
+    return next(iter(record["against"].values()))["test"]
 
 
 def test_sums_do_not_depend_on_the_size_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +178,7 @@ def test_a_report_against_another_says_its_name() -> None:
     assert found["verdict"].startswith("Beats the other: squared log error ")
     assert found["baseline"] == poor.mean.pooled and found["model"] == good.mean.pooled
     assert found["skill"]["mae"] == pytest.approx(1 - 0.5 / 0.75)
-    assert found["diebold_mariano"] == scorer.significance(good, poor) != scorer.significance(good)
+    assert found["diebold_mariano"] == first_test(scorer.tested(good, poor)) != first_test(scorer.tested(good))
     assert scorer.report(good)["verdict"].startswith("Beats persistence: squared log error ")
 
 
@@ -191,7 +197,8 @@ def test_a_report_beside_the_strongest_rival(mode: str) -> None:
     assert (scorer.strongest, report["strongest_name"]) == (None, "other") and "strongest_name" not in plain
     assert report["verdict"].split(":")[0].endswith("another model")
     assert list(report["tested"]["against"]) == ["other", "baseline"]
-    assert report["diebold_mariano"] == held.significance(held.score(forecast), theirs) != plain["diebold_mariano"]
+    against_theirs = first_test(held.tested(held.score(forecast), theirs))
+    assert report["diebold_mariano"] == against_theirs != plain["diebold_mariano"]
     assert report["skill_baseline"] == plain["skill_baseline"] and report["baseline"] == plain["baseline"]
     assert ranking_score(report, mode) == ranking_score(plain, mode) == held.ranking(held.score(forecast))
     for name, value in report["strongest"].items():
